@@ -1,0 +1,60 @@
+"""napari-phenotrans: see what a condition does to cells, by translating real images between conditions.
+
+In five lines::
+
+    import napari_phenotrans as pt
+
+    image = pt.read("well.tif")
+    for event in pt.translate(image, "bbbc013-cyclegan", source="untreated", target="wortmannin"):
+        if isinstance(event, pt.PlaneDone):
+            pt.write(pt.like(image, event.translated), "well_translated.ome.tif")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_phenotrans.checkpoint import Checkpoint
+    from napari_phenotrans.errors import InputError
+    from napari_phenotrans.events import Notice, PlaneDone, TileDone
+    from napari_phenotrans.image import Image
+    from napari_phenotrans.io import read, write
+    from napari_phenotrans.translate import translate, translate_image
+
+_PLACES = {
+    "Checkpoint": "checkpoint",
+    "Image": "image",
+    "InputError": "errors",
+    "Notice": "events",
+    "PlaneDone": "events",
+    "TileDone": "events",
+    "read": "io",
+    "translate": "translate",
+    "translate_image": "translate",
+    "write": "io",
+}
+__all__ = [
+    "Checkpoint",
+    "Image",
+    "InputError",
+    "Notice",
+    "PlaneDone",
+    "TileDone",
+    "read",
+    "translate",
+    "translate_image",
+    "write",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Loaded when first used: `import napari_phenotrans` costs napari's start neither torch nor Qt.
+    if name in _PLACES:
+        return getattr(import_module(f"napari_phenotrans.{_PLACES[name]}"), name)
+    raise AttributeError(f"module 'napari_phenotrans' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

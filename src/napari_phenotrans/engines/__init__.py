@@ -1,0 +1,46 @@
+"""Engines by name. Names and settings need no torch; the class is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from napari_phenotrans.engines.settings import CycleGANSettings, ShiftSettings
+from napari_phenotrans.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """An engine's settings class, and where its class is: ``module:name``."""
+
+    settings: type[TrainingSettings]
+    place: str
+
+    def load(self) -> type[Engine]:
+        """Import the engine's class, and torch with it."""
+        module, name = self.place.split(":")
+        return getattr(import_module(f"napari_phenotrans.engines.{module}"), name)
+
+
+ENGINES: dict[str, EngineEntry] = {
+    "cyclegan": EngineEntry(CycleGANSettings, "cyclegan:CycleGAN"),
+    "shift": EngineEntry(ShiftSettings, "shift:Shift"),
+}
+
+
+def engine_entry(name: str) -> EngineEntry:
+    """Return an engine by name.
+
+    Raises
+    ------
+    InputError
+        If there is no such engine.
+    """
+    if name not in ENGINES:
+        raise InputError(f"There is no engine {name!r}. Choose one of {', '.join(ENGINES)}.")
+    return ENGINES[name]

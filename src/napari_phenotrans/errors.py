@@ -1,0 +1,11 @@
+"""The one error that is the user's to mend."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """What came cannot be used; the message says what came, what was expected and what to do.
+
+    The command line prints it without a traceback and exits with code 2, a dock shows it as a notification.
+    Everything else that is raised is our own mistake.
+    """

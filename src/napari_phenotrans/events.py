@@ -1,0 +1,127 @@
+"""What translating and training say while they run: small frozen records, for whoever asked to draw, print or write."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know and that stops nothing, in one sentence or two."""
+
+    text: str
+
+
+# ---- translating
+
+
+@dataclass(frozen=True)
+class EvaluationDone:
+    """One network evaluation of one tile; ``done`` of ``total`` for the current plane."""
+
+    t: int
+    z: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class TileDone:
+    """A rectangle of the translated plane that is as good as it will get until its neighbors come.
+
+    ``translated`` is (C, h, w) in the image's own units and dtype; ``top`` and ``left`` are its place in the plane.
+    """
+
+    t: int
+    z: int
+    top: int
+    left: int
+    translated: np.ndarray
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneDone:
+    """One plane: ``translated`` (C, Y, X) in the image's units and dtype, ``difference`` float32 (C, Y, X).
+
+    ``difference`` is translated - real before rounding to the dtype. ``clipped`` counts per channel the pixels that
+    the dtype could not hold.
+    """
+
+    t: int
+    z: int
+    translated: np.ndarray
+    difference: np.ndarray
+    clipped: tuple[int, ...]
+    done: int
+    total: int
+
+
+# ---- training
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins at ``step`` of ``steps``, with what was decided."""
+
+    step: int
+    steps: int
+    device: str
+    fields: dict[str, int]
+    held_out: dict[str, int]
+    rejected: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Losses:
+    step: int
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Fixed crops translated as training goes; ``path`` is the picture, relative to the run folder."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores on held-out fields at ``step``."""
+
+    step: int
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint was written; ``path`` is relative to the run folder."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    step: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    step: int
+    error: str
+
+
+def to_json(event: Any) -> str:
+    """Return one line of ``events.jsonl``: the event's class name, its fields and the time (seconds since 1970)."""
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    return json.dumps({"event": type(event).__name__, **fields, "time": round(time.time(), 3)}, allow_nan=True)

@@ -1,0 +1,86 @@
+"""Instance normalization whose statistics can be measured once and then kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Mode = Literal["instance", "measure", "fixed"]
+
+
+class CropNorm(nn.Module):
+    """Normalization over each crop while training, by stored statistics when translating.
+
+    Instance normalization (Ulyanov et al. 2016, eq. 4) makes every pixel depend on the whole picture: the same cell
+    is translated otherwise in a crowded and in an empty field. So the statistics are averaged once over the training
+    crops and stored; from then on a pixel depends on its surroundings only.
+
+    Modes: ``instance`` normalizes each sample by its own statistics, ``measure`` does the same and adds them to an
+    average, ``fixed`` uses the stored average.
+    """
+
+    mean: Tensor
+    var: Tensor
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.mode: Mode = "instance"
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("var", torch.ones(channels))
+        self._seen = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W)."""
+        if self.mode == "fixed":
+            return F.batch_norm(x, self.mean, self.var, training=False, eps=self.eps)
+        if self.mode == "measure":
+            self._measure(x.detach().float())
+        if x.shape[2] * x.shape[3] == 1:
+            # one value has no spread: it normalizes to 0, which torch refuses to compute
+            return torch.zeros_like(x)
+        return F.instance_norm(x, eps=self.eps)
+
+    def start_measuring(self) -> None:
+        """Forget the stored statistics and average anew from the next call on."""
+        self.mode = "measure"
+        self._seen = 0
+        self.mean.zero_()
+        self.var.zero_()
+
+    def _measure(self, x: Tensor) -> None:
+        for sample in x:
+            self._seen += 1
+            var, mean = torch.var_mean(sample, dim=(1, 2), correction=0)
+            self.mean += (mean - self.mean) / self._seen
+            self.var += (var - self.var) / self._seen
+
+
+def norms(network: nn.Module) -> list[CropNorm]:
+    """Return the network's normalization layers."""
+    return [layer for layer in network.modules() if isinstance(layer, CropNorm)]
+
+
+def set_mode(network: nn.Module, mode: Mode) -> None:
+    """Switch every normalization layer of the network."""
+    for layer in norms(network):
+        layer.mode = mode
+
+
+@torch.no_grad()
+def fix_statistics(network: nn.Module, crops: Iterable[Tensor]) -> None:
+    """Average the statistics over batches of crops (N, C, H, W), store them and use them from now on."""
+    layers = norms(network)
+    if not layers:
+        return
+    for layer in layers:
+        layer.start_measuring()
+    for batch in crops:
+        network(batch)
+    set_mode(network, "fixed")

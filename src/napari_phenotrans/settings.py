@@ -1,0 +1,65 @@
+"""Settings: declared once, read by the command line, the forms in napari and ``run.json``."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_phenotrans.errors import InputError
+
+
+class Settings(BaseModel):
+    """Base of every settings class: frozen, typed, with limits and one line of help per field.
+
+    A field's ``description`` is its help on the command line and its tooltip in a form; ``ge``, ``gt``, ``le``,
+    ``lt`` and ``Literal`` are its limits in both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def make(cls, **values: Any) -> Self:
+        """Build settings from what a user typed.
+
+        Raises
+        ------
+        InputError
+            If a value is unknown, of the wrong type or outside its limits; every problem is listed, each under
+            the name that the user typed (``--save-every``).
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = [
+                f"{flag(str(p['loc'][0]))}: {p['msg'].lower()}, got {p['input']!r}" if p["loc"] else p["msg"]
+                for p in error.errors()
+            ]
+            raise InputError(
+                f"Settings cannot be used: {'; '.join(problems)}. See --help for types and limits."
+            ) from error
+
+
+def flag(name: str) -> str:
+    """Return the name of a field as the user types it: ``save_every`` is ``--save-every``."""
+    return "--" + name.replace("_", "-")
+
+
+class TrainingSettings(Settings):
+    """What every engine's training is told."""
+
+    steps: int = Field(3000, ge=1, description="Number of updates.")
+    crop: int = Field(128, ge=32, multiple_of=4, description="Side of the square training crops in working pixels.")
+    width: int = Field(64, ge=4, description="Channels of the networks' first layer; quality and cost grow with it.")
+    batch: int = Field(4, ge=1, description="Crops of each condition per step.")
+    save_every: int = Field(500, ge=1, description="Steps between checkpoints and previews.")
+    seed: int = Field(0, ge=0, description="Seed of weights, crops and augmentation.")
+    pixel_size: float | None = Field(
+        None, gt=0, description="Working pixel size: micrometers per pixel, or pixels per pixel where files have none."
+    )
+    channels: tuple[str, ...] | None = Field(None, description="Channels to use, by name; all where none is said.")
+    conditions: tuple[str, ...] | None = Field(None, description="Folders to use; all where none is said.")
+    start_from: str | None = Field(
+        None, description="Checkpoint (a file, or a bundled name) whose networks training starts from."
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
