@@ -1,0 +1,126 @@
+"""Tiles: one grid per plane, and the weights that put overlapping tiles together again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of the plane: first row and column, height and width."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    def distance_to(self, y: float, x: float) -> float:
+        """Distance of the tile's center from a point of the plane, to order tiles by."""
+        return float(np.hypot(self.top + self.height / 2 - y, self.left + self.width / 2 - x))
+
+
+def padded_size(size: int, stride: int) -> int:
+    """Round a length up to a multiple of the engine's stride."""
+    return -(-size // stride) * stride
+
+
+def plan(height: int, width: int, *, tile: int, overlap: int, stride: int = 1) -> list[Tile]:
+    """Cover a plane with one grid of equal tiles, row by row.
+
+    Origins and sizes are multiples of ``stride``: the same pixel always falls on the same phase of the network's
+    down-sampling, whatever part of the plane is translated (a grid two pixels off changes results by 2 %).
+
+    Parameters
+    ----------
+    height, width
+        Size of the plane; multiples of ``stride`` (pad first, see `padded_size`).
+    tile, overlap
+        Side of a tile and pixels that neighbors share at least; rounded up to multiples of ``stride``.
+
+    Raises
+    ------
+    ValueError
+        If the overlap is not smaller than the tile.
+    """
+    assert height % stride == 0 and width % stride == 0, "pad the plane to multiples of the stride first"
+    tile, overlap = padded_size(tile, stride), padded_size(overlap, stride)
+    if not 0 <= overlap < tile:
+        raise ValueError(f"The overlap must be smaller than the tile, got {overlap} and {tile}.")
+    rows = _origins(height, tile, overlap)
+    columns = _origins(width, tile, overlap)
+    return [Tile(top, left, min(tile, height), min(tile, width)) for top in rows for left in columns]
+
+
+def _origins(size: int, tile: int, overlap: int) -> list[int]:
+    # The last tile is moved inwards instead of being cut: every tile has the same size, hence the same cost.
+    if size <= tile:
+        return [0]
+    origins = list(range(0, size - tile, tile - overlap))
+    return [*origins, size - tile]
+
+
+class Blend:
+    """Overlapping tiles, weighted into one (C, Y, X) plane as they come, in any order.
+
+    A tile's outer quarter of the overlap has no weight where a neighbor can speak for it, for there the network saw
+    its own padding; from there the weight rises as a raised cosine. At the plane's own border a tile keeps full weight.
+
+    Parameters
+    ----------
+    channels, height, width
+        Shape of the plane.
+    overlap
+        Pixels that neighboring tiles share, as given to `plan`.
+    """
+
+    def __init__(self, channels: int, height: int, width: int, overlap: int) -> None:
+        self._sum = np.zeros((channels, height, width), np.float32)
+        self._weight = np.zeros((height, width), np.float32)
+        self._overlap = overlap
+
+    def add(self, tile: Tile, values: np.ndarray) -> None:
+        """Add one tile's (C, height, width) values."""
+        weight = self._window(tile)
+        self._sum[:, *tile.slices] += values * weight
+        self._weight[tile.slices] += weight
+
+    def read(self, tile: Tile) -> np.ndarray:
+        """Return (C, height, width) of what was added so far; pixels that nothing was added to are 0."""
+        weight = self._weight[tile.slices]
+        return self._sum[:, *tile.slices] / np.where(weight > 0, weight, 1)
+
+    def result(self) -> np.ndarray:
+        """Return the plane.
+
+        Raises
+        ------
+        AssertionError
+            If a pixel was covered by no tile.
+        """
+        assert self._weight.min() > 0, "the tiles do not cover the plane"
+        return self._sum / self._weight
+
+    def _window(self, tile: Tile) -> np.ndarray:
+        height, width = self._weight.shape
+        rows = _ramp(tile.height, self._overlap, tile.top > 0, tile.top + tile.height < height)
+        columns = _ramp(tile.width, self._overlap, tile.left > 0, tile.left + tile.width < width)
+        return rows[:, None] * columns
+
+
+def _ramp(length: int, overlap: int, before: bool, after: bool) -> np.ndarray:
+    position = np.arange(length, dtype=np.float32)
+    weight = np.ones(length, np.float32)
+    silent = overlap // 4
+    reach = max(overlap - 2 * silent, 1)
+    for neighbor, distance in ((before, position), (after, length - 1 - position)):
+        if neighbor and overlap:
+            rise = np.clip((distance - silent + 0.5) / reach, 0, 1)
+            # a tiny floor keeps a pixel that two silent borders meet in from having no weight at all
+            weight *= np.maximum(np.sin(rise * np.pi / 2) ** 2, 1e-6).astype(np.float32)
+    return weight

@@ -1,0 +1,61 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from napari_phenotrans.tiles import Blend, padded_size, plan
+
+SIZES = [1, 7, 64, 65, 100, 128, 257]
+
+
+@pytest.mark.parametrize(("height", "width"), list(itertools.product(SIZES, [1, 64, 131])))
+@pytest.mark.parametrize(("tile", "overlap", "stride"), [(64, 16, 1), (64, 32, 4), (48, 0, 4), (64, 60, 1), (33, 9, 8)])
+def test_cut_and_put_together_is_the_identity(height: int, width: int, tile: int, overlap: int, stride: int) -> None:
+    height, width = padded_size(height, stride), padded_size(width, stride)
+    plane = np.random.default_rng(0).normal(size=(2, height, width)).astype(np.float32)
+    tiles = plan(height, width, tile=tile, overlap=overlap, stride=stride)
+    blend = Blend(2, height, width, overlap)
+    for index in np.random.default_rng(1).permutation(len(tiles)):
+        blend.add(tiles[index], plane[:, *tiles[index].slices])
+    np.testing.assert_allclose(blend.result(), plane, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", range(60, 200, 4))
+def test_grid_keeps_the_stride_and_the_overlap(size: int) -> None:
+    tiles = plan(size, size, tile=64, overlap=16, stride=4)
+    assert all(tile.top % 4 == 0 and tile.left % 4 == 0 for tile in tiles)
+    assert len({(tile.height, tile.width) for tile in tiles}) == 1
+    tops = sorted({tile.top for tile in tiles})
+    assert all(b - a <= 64 - 16 for a, b in itertools.pairwise(tops))
+    assert tops[-1] + tiles[0].height == size
+
+
+def test_no_overlap_leaves_no_shared_pixels() -> None:
+    assert len(plan(128, 128, tile=64, overlap=0)) == 4
+
+
+def test_a_tile_is_silent_where_it_saw_its_own_padding() -> None:
+    left, right = plan(64, 112, tile=64, overlap=16)
+    blend = Blend(1, 64, 112, 16)
+    blend.add(left, np.zeros((1, 64, 64)))
+    blend.add(right, np.ones((1, 64, 64)))
+    line = blend.result()[0, 32]
+    assert (np.diff(line) >= 0).all()
+    assert line[48:51].max() < 0.01
+    assert line[61:64].min() > 0.99
+    assert line[55] == pytest.approx(0.5, abs=0.1)
+
+
+def test_reading_before_all_tiles_came_gives_zeros_there() -> None:
+    left, right = plan(64, 112, tile=64, overlap=16)
+    blend = Blend(1, 64, 112, 16)
+    blend.add(left, np.ones((1, 64, 64)))
+    np.testing.assert_allclose(blend.read(left), 1)
+    assert blend.read(right)[0, :, 16:].max() == 0
+    with pytest.raises(AssertionError, match="do not cover"):
+        blend.result()
+
+
+def test_impossible_overlap_is_refused() -> None:
+    with pytest.raises(ValueError, match="smaller than the tile"):
+        plan(128, 128, tile=64, overlap=64)
