@@ -1,0 +1,66 @@
+"""What several test files need: tiny engines and checkpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from napari_phenotrans.checkpoint import Card, Checkpoint
+from napari_phenotrans.engines import ENGINES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_phenotrans.engines.base import Engine
+
+CONDITIONS = ("untreated", "treated")
+TINY = {"cyclegan": {"width": 8, "blocks": 2}}
+
+
+@pytest.fixture
+def make_engine() -> Callable[..., Engine]:
+    """Build a tiny engine by name; its weights follow the seed."""
+
+    def build(name: str, channels: int = 2, seed: int = 0, **settings: Any) -> Engine:
+        import torch
+
+        torch.manual_seed(seed)
+        entry = ENGINES[name]
+        said = {"crop": 32, "batch": 2, "steps": 20, **TINY.get(name, {}), **settings}
+        return entry.load()(entry.settings.make(**said), channels, CONDITIONS)
+
+    return build
+
+
+@pytest.fixture
+def make_checkpoint(make_engine: Callable[..., Engine]) -> Callable[..., Checkpoint]:
+    """Build a checkpoint with random but settled weights, for images whose intensities run from 0 to ``high``.
+
+    Random networks change little; ``gain`` makes them change as much as trained ones.
+    """
+
+    def build(
+        name: str = "cyclegan", channels: int = 2, *, high: float = 255.0, gain: float = 8.0, **card: Any
+    ) -> Checkpoint:
+        import torch
+
+        engine = make_engine(name, channels)
+        crops = [torch.rand(2, channels, 32, 32, generator=torch.Generator().manual_seed(i)) * 2 - 1 for i in range(3)]
+        with torch.no_grad():
+            for value in engine.translators.parameters():
+                value *= gain
+        for target in CONDITIONS:
+            engine.fix_statistics(target, crops)
+        said = {
+            "engine": name,
+            "settings": engine.settings.model_dump(mode="json"),
+            "conditions": CONDITIONS,
+            "channels": tuple(f"marker {i}" for i in range(channels)),
+            "low": (0.0,) * channels,
+            "high": (high,) * channels,
+            "crop": 32,
+        }
+        return Checkpoint.of(engine, Card(**(said | card)))
+
+    return build
