@@ -1,0 +1,171 @@
+"""Reading and writing images: ``read(path) -> Image``, ``write(image, path)``.
+
+Importing this package is cheap: tifffile, zarr and the like are imported by the first file that needs them. Pixels
+stay in their files until they are sliced (`LazyPixels`), and no file stays open in between.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_phenotrans.errors import InputError
+from napari_phenotrans.io.join import ChannelFiles, find_channel_files, read_joined
+from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, suffix_of
+from napari_phenotrans.io.replacing import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_phenotrans.image import Image
+
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "ChannelFiles",
+    "find_channel_files",
+    "provenance",
+    "read",
+    "read_joined",
+    "readable",
+    "write",
+]
+
+#: Suffix to ``module:function`` in this package.
+WRITERS: dict[str, str] = {
+    ".ome.tif": "write_tiff:write_ome_tiff",
+    ".ome.tiff": "write_tiff:write_ome_tiff",
+    ".ome.zarr": "write_zarr:write_ome_zarr",
+}
+
+
+def read(
+    path: str | Path | Sequence[str | Path],
+    *,
+    axes: str | None = None,
+    channels: Sequence[str] | None = None,
+    join: bool | str = False,
+    series: int = 0,
+) -> Image:
+    """Open an image; its pixels stay in the file until they are used.
+
+    A file is read as it is, unless ``join`` asks for the channels that lie in files beside it. A folder, a path with
+    ``*`` or several files are joined to one image.
+
+    Parameters
+    ----------
+    path
+        File, Zarr folder, folder of files with one channel each, path with ``*``, or such files.
+    axes
+        Letters out of TZCYX for the axes of the file (of each file, where files are joined), in place of what it says.
+    channels
+        Names in place of the file's.
+    join
+        True joins files by a pattern that is guessed from their names; a regular expression with ``(?P<channel>…)``,
+        and ``(?P<z>…)`` and ``(?P<t>…)`` where needed, says the pattern. See `find_channel_files`.
+    series
+        Which image of a file that holds several, from 0.
+
+    Returns
+    -------
+    The image; what had to be guessed stands in its ``notes``.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is damaged or of no known kind, axes or names do not fit it, or the files to join
+        are several fields of view.
+
+    Examples
+    --------
+    >>> read("well.ome.tif").plane(t=0, z=3)  # doctest: +SKIP
+    >>> read("A01_w1.tif", join=True).channels  # doctest: +SKIP
+    ('w1', 'w2')
+    """
+    if not isinstance(path, str | Path) and len(path) == 1:
+        path = path[0]
+    single = Path(path) if isinstance(path, str | Path) else None
+    if single is not None and not join and (single.is_file() or (single.is_dir() and is_zarr(single))):
+        image = read_one(single, axes, series)
+    elif single is not None and not single.exists() and not set("*?[") & set(str(single)):
+        raise InputError(f"There is no file {single}. Check the path.")
+    elif single is not None and single.is_dir() and readable(single):
+        image = read_one(single, axes, series)
+    else:
+        fields = find_channel_files(path, join if isinstance(join, str) else None)
+        if len(fields) > 1:
+            listed = ", ".join(field.name for field in fields[:5]) + (", …" if len(fields) > 5 else "")
+            raise InputError(
+                f"{path} holds {len(fields)} fields of view ({listed}), one was expected. Name one file of the wanted "
+                f"one and join the files beside it."
+            )
+        image = read_joined(fields[0], axes)
+    if channels is None:
+        return image
+    names = tuple(channels)
+    if len(names) != len(image.channels):
+        raise InputError(
+            f"{len(names)} channel names were said ({', '.join(names)}) for {image.path}, which has "
+            f"{len(image.channels)} ({', '.join(image.channels)}; axes {image.axes}, sizes {image.sizes})."
+        )
+    return image.replace(channels=names)
+
+
+def write(
+    image: Image,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    pyramid: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write an image as OME-TIFF or OME-Zarr, with its dtype, axes, names, colors, pixel size and unit.
+
+    Planes are read and written one at a time. The file appears under its name when it is complete.
+
+    Parameters
+    ----------
+    image
+        The image; lazy pixels stay lazy.
+    path
+        ``.ome.tif``, ``.ome.tiff`` or ``.ome.zarr``.
+    overwrite
+        Whether something under that name may be replaced.
+    pyramid
+        Add smaller versions, for viewers of large images.
+    metadata
+        Provenance: names and values, which are written as text (JSON where they are none). `provenance` reads it.
+
+    Raises
+    ------
+    InputError
+        If the suffix is unknown, the path exists and may not be replaced, cannot be written, or the format cannot hold
+        the pixels.
+    """
+    path = Path(path)
+    suffix = next((suffix for suffix in WRITERS if path.name.lower().endswith(suffix)), None)
+    if suffix is None:
+        raise InputError(f"{path} cannot be written: expected a name that ends in {', '.join(WRITERS)}.")
+    module, function = WRITERS[suffix].split(":")
+    with replacing(path, overwrite=overwrite) as temporary:
+        writer = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
+        writer(image, temporary, pyramid=pyramid, metadata=metadata, name=path.name[: -len(suffix)])
+    return path
+
+
+def provenance(path: str | Path) -> dict[str, str]:
+    """Return what `write` was given as metadata, as text; empty for files of other origin.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    place = READERS.get((suffix_of(path) or "").lower(), "")
+    if place.startswith("tiff:"):
+        return import_module("napari_phenotrans.io.tiff").tiff_provenance(path)
+    if place.startswith("ome_zarr:") or is_zarr(path):
+        return import_module("napari_phenotrans.io.ome_zarr").zarr_provenance(path)
+    return {}

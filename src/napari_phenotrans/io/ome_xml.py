@@ -1,0 +1,128 @@
+"""The part of OME-XML that an `Image` knows: channels, pixel size, step, interval, and our own annotation.
+
+Read with ElementTree and forgivingly: files in the wild seldom validate, and a strict parse of one element per plane
+costs seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from napari_phenotrans.io.facts import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMESPACE = "napari-phenotrans"
+AXES_NAMESPACE = "napari-phenotrans/axes"
+_COLORS_OF_SAMPLES = (("red", "#ff0000"), ("green", "#00ff00"), ("blue", "#0000ff"), ("alpha", None))
+
+
+@dataclass(frozen=True)
+class OmeXml:
+    """A parsed OME-XML block."""
+
+    root: ElementTree.Element
+
+    @classmethod
+    def parse(cls, text: str) -> OmeXml | None:
+        """Parse a block; None where it is not well-formed or no OME-XML."""
+        try:
+            root = ElementTree.fromstring(text.strip().strip("\0"))
+        except (ElementTree.ParseError, ValueError):
+            return None
+        return cls(root) if _name(root) == "OME" else None
+
+    @property
+    def images(self) -> list[ElementTree.Element]:
+        return list(_children(self.root, "Image"))
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each image, its ID where it has none."""
+        return [image.get("Name") or image.get("ID") or "" for image in self.images]
+
+    @property
+    def companion(self) -> str | None:
+        """Name of the file that holds the metadata, for a file that holds pixels alone."""
+        return next((e.get("MetadataFile") for e in _children(self.root, "BinaryOnly")), None)
+
+    def files(self) -> list[str]:
+        """Names of the files that hold the planes, as far as they are stated, each once."""
+        found = (e.get("FileName") for e in self.root.iter() if _name(e) == "UUID")
+        return list(dict.fromkeys(name for name in found if name))
+
+    def facts(self, index: int) -> Facts:
+        """Return what is stated of one image."""
+        if index >= len(self.images):
+            return Facts()
+        pixels = next(_children(self.images[index], "Pixels"), None)
+        if pixels is None:
+            return Facts()
+        names: list[str | None] = []
+        colors: list[str | None] = []
+        for channel in _children(pixels, "Channel"):
+            samples = int(channel.get("SamplesPerPixel") or 1)
+            if 1 < samples <= len(_COLORS_OF_SAMPLES):
+                names += [name for name, _ in _COLORS_OF_SAMPLES[:samples]]
+                colors += [color for _, color in _COLORS_OF_SAMPLES[:samples]]
+            else:
+                names.append(channel.get("Name") or channel.get("Fluor"))
+                colors.append(_color(channel.get("Color")))
+        return Facts(
+            channels=tuple(names),
+            colors=tuple(colors),
+            x=_quantity(pixels, "PhysicalSizeX", "µm"),
+            y=_quantity(pixels, "PhysicalSizeY", "µm"),
+            z=_quantity(pixels, "PhysicalSizeZ", "µm"),
+            interval=_quantity(pixels, "TimeIncrement", "s"),
+            description=next((e.text or "" for e in _children(self.images[index], "Description")), "").strip(),
+        )
+
+    def annotation(self, namespace: str = NAMESPACE) -> dict[str, str]:
+        """Return the keys and values that `write` noted, empty where another program wrote the file."""
+        found: dict[str, str] = {}
+        for element in self.root.iter():
+            if _name(element) == "MapAnnotation" and element.get("Namespace") == namespace:
+                found.update({e.get("K", ""): e.text or "" for e in element.iter() if _name(e) == "M"})
+        return found
+
+
+def _name(element: ElementTree.Element) -> str:
+    # the namespace changes with the version of the schema
+    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+
+
+def _children(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+    return (child for child in element if _name(child) == name)
+
+
+def _quantity(pixels: ElementTree.Element, attribute: str, default: str) -> tuple[float, str] | None:
+    value = pixels.get(attribute)
+    try:
+        return (float(value), pixels.get(f"{attribute}Unit", default)) if value else None
+    except ValueError:
+        return None
+
+
+def _color(value: str | None) -> str | None:
+    """Return "#rrggbb" of OME's signed 32-bit RGBA."""
+    try:
+        return f"#{(int(value) & 0xFFFFFFFF) >> 8:06x}" if value else None
+    except ValueError:
+        return None
+
+
+def ome_color(color: str) -> int:
+    """Return OME's signed 32-bit RGBA, opaque, of "#rrggbb"."""
+    value = int(color.lstrip("#"), 16) << 8 | 0xFF
+    return value - (1 << 32) if value >= 1 << 31 else value
+
+
+def read_companion(path: Path) -> tuple[OmeXml | None, str]:
+    """Read a ``.companion.ome`` file; gives the parsed block and its text."""
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    return OmeXml.parse(text), text

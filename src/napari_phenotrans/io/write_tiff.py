@@ -1,0 +1,122 @@
+"""Writing OME-TIFF."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from napari_phenotrans.errors import InputError
+from napari_phenotrans.io.facts import from_micrometers
+from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, NAMESPACE, ome_color
+from napari_phenotrans.io.planes import as_text, halved, halvings, planes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from napari_phenotrans.image import Image
+
+_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64", "bool")
+_TILE = 256
+# what zlib adds at worst and the tags fit into the rest
+_CLASSIC_TIFF = 2**32 - 2**25
+
+
+def write_ome_tiff(image: Image, path: Path, *, pyramid: bool, metadata: Mapping[str, Any] | None, name: str) -> None:
+    """Write an OME-TIFF, compressed without loss.
+
+    Axes keep their order where OME-TIFF knows it (Y, X last); otherwise T, Z and C come before them.
+
+    Parameters
+    ----------
+    image
+        The image; lazy pixels are read plane by plane.
+    path
+        The new file.
+    pyramid
+        Add the image at half the size, a quarter and so on, in tiles.
+    metadata
+        Provenance, which `napari_phenotrans.io.provenance` gives back.
+    name
+        Name of the image inside the file.
+
+    Raises
+    ------
+    InputError
+        If OME-TIFF cannot hold the dtype.
+    """
+    if image.dtype.name not in _DTYPES:
+        raise InputError(
+            f"OME-TIFF cannot hold pixels of type {image.dtype.name}. Expected one of {', '.join(_DTYPES)}: convert "
+            f"them, or write an .ome.zarr."
+        )
+    order = "".join(letter for letter in image.axes if letter in "TZC") + "YX"
+    shape = tuple(image.sizes[letter] for letter in order)
+    levels = halvings(image) if pyramid else 0
+    options: dict[str, Any] = {
+        "dtype": image.dtype,
+        "photometric": "minisblack",
+        "compression": "zlib",
+        # differences of neighbors compress better; of floats and bits they do not
+        "predictor": image.dtype.kind in "iu",
+    }
+    if image.pixel_size_um:
+        options["resolution"] = (1e4 / image.pixel_size_um,) * 2
+        options["resolutionunit"] = "CENTIMETER"
+    if levels:
+        options["tile"] = (_TILE, _TILE)
+    big = int(np.prod(shape, dtype=np.int64)) * image.dtype.itemsize > _CLASSIC_TIFF
+    with tifffile.TiffWriter(path, ome=True, bigtiff=big) as file:
+        for level in range(levels + 1):
+            smaller = tuple(-(-n // 2**level) for n in shape[-2:])
+            only_first = {"metadata": _ome(image, order, metadata, name), "subifds": levels or None}
+            file.write(
+                _segments(image, order, level, tiled=levels > 0),
+                shape=shape[:-2] + smaller,
+                **options,
+                **(only_first if level == 0 else {"subfiletype": 1, "metadata": None}),
+            )
+
+
+def _segments(image: Image, order: str, level: int, tiled: bool) -> Iterator[np.ndarray]:
+    for plane in planes_of(image, order):
+        small = halved(plane, level)
+        if not tiled:
+            yield small
+            continue
+        for top in range(0, small.shape[0], _TILE):
+            for left in range(0, small.shape[1], _TILE):
+                yield small[top : top + _TILE, left : left + _TILE]
+
+
+def _ome(image: Image, order: str, metadata: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
+    """Return tifffile's description of the OME-XML block."""
+    channels: list[dict[str, Any]] = []
+    for channel, color in zip(image.channels, image.colors, strict=True):
+        channels.append({"Name": _clean(channel), **({"Color": ome_color(color)} if color else {})})
+    unit = image.unit if image.unit != "pixel" else "µm"
+    written = "in" if unit == "inch" else unit
+    sizes = {"X": image.pixel_size_um, "Y": image.pixel_size_um, "Z": image.z_step_um}
+    ome: dict[str, Any] = {"axes": order, "Name": _clean(name), "Channel": channels}
+    for letter, size in sizes.items():
+        if size:
+            ome[f"PhysicalSize{letter}"] = from_micrometers(size, unit)
+            ome[f"PhysicalSize{letter}Unit"] = written
+    if image.frame_interval_s:
+        ome.update({"TimeIncrement": image.frame_interval_s, "TimeIncrementUnit": "s"})
+    if image.description:
+        ome["Description"] = _clean(image.description)
+    # OME-TIFF always has five axes; which of those with one position the image had stands beside it
+    ome["MapAnnotation"] = [{"Namespace": AXES_NAMESPACE, "Value": {"axes": order}}]
+    if metadata:
+        noted = {_clean(k): _clean(v) for k, v in as_text(metadata).items()}
+        ome["MapAnnotation"].append({"Namespace": NAMESPACE, "Value": noted})
+    return ome
+
+
+def _clean(text: str) -> str:
+    # XML has no way to write control characters
+    return re.sub(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", " ", text)
