@@ -37,11 +37,11 @@ def make_engine() -> Callable[..., Engine]:
 def make_checkpoint(make_engine: Callable[..., Engine]) -> Callable[..., Checkpoint]:
     """Build a checkpoint with random but settled weights, for images whose intensities run from 0 to ``high``.
 
-    Random networks change little; ``gain`` makes them change as much as trained ones.
+    ``gain`` scales the weights, so that the networks change an image about as much as trained ones do.
     """
 
     def build(
-        name: str = "cyclegan", channels: int = 2, *, high: float = 255.0, gain: float = 8.0, **card: Any
+        name: str = "cyclegan", channels: int = 2, *, high: float = 255.0, gain: float = 0.3, **card: Any
     ) -> Checkpoint:
         import torch
 

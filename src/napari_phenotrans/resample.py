@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.transform import resize
 
 SAME = 0.05
 
@@ -23,6 +22,9 @@ def to_size(plane: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resample (C, Y, X) to float32 of the given size, linearly, blurred first where it becomes smaller."""
     if plane.shape[1:] == (height, width):
         return plane.astype(np.float32)
+    # loaded when first used: a dock opens without it
+    from skimage.transform import resize
+
     smaller = height < plane.shape[1] or width < plane.shape[2]
     channels = [
         resize(channel, (height, width), order=1, mode="edge", anti_aliasing=smaller, preserve_range=True)

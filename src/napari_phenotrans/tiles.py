@@ -68,7 +68,7 @@ def _origins(size: int, tile: int, overlap: int) -> list[int]:
 class Blend:
     """Overlapping tiles, weighted into one (C, Y, X) plane as they come, in any order.
 
-    A tile's outer quarter of the overlap has no weight where a neighbor can speak for it, for there the network saw
+    The outer three eighths of the overlap have no weight where a neighbor can speak for them, for there the network saw
     its own padding; from there the weight rises as a raised cosine. At the plane's own border a tile keeps full weight.
 
     Parameters
@@ -116,7 +116,7 @@ class Blend:
 def _ramp(length: int, overlap: int, before: bool, after: bool) -> np.ndarray:
     position = np.arange(length, dtype=np.float32)
     weight = np.ones(length, np.float32)
-    silent = overlap // 4
+    silent = 3 * overlap // 8
     reach = max(overlap - 2 * silent, 1)
     for neighbor, distance in ((before, position), (after, length - 1 - position)):
         if neighbor and overlap:

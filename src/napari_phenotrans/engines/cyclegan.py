@@ -114,7 +114,7 @@ class CycleGAN(Engine):
 
 
 class Pool:
-    """Translated crops of earlier steps, so that a discriminator forgets less (Shrivastava et al. 2017, section 2.3)."""
+    """Translated crops of earlier steps, so that discriminators forget less (Shrivastava et al. 2017, section 2.3)."""
 
     def __init__(self, size: int, seed: int) -> None:
         self.size = size

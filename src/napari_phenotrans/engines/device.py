@@ -33,8 +33,8 @@ def choose_device(name: str = "auto") -> torch.device:
     there = {"cpu": True, "cuda": cuda and (device.index or 0) < torch.cuda.device_count(), "mps": mps}
     if not there.get(device.type, False):
         raise InputError(
-            f"The device {name} is not there: torch {torch.__version__} sees "
-            f"{torch.cuda.device_count()} CUDA devices and {'an' if mps else 'no'} MPS device. Say --device auto or cpu."
+            f"The device {name} is not there: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices "
+            f"and {'an' if mps else 'no'} MPS device. Say --device auto or cpu."
         )
     return device
 
