@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from napari_phenotrans.errors import InputError
 
@@ -52,6 +51,9 @@ class Intensity:
         planes
             (C, Y, X) arrays with equal C.
         """
+        # loaded when first used: a dock opens without it
+        from scipy import ndimage
+
         low: np.ndarray | None = None
         high: np.ndarray | None = None
         for plane in planes:

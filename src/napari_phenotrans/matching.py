@@ -1,0 +1,121 @@
+"""Whether an image and a checkpoint belong together: conditions, channels, pixel size."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from napari_phenotrans.errors import InputError
+from napari_phenotrans.resample import factor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_phenotrans.checkpoint import Card
+    from napari_phenotrans.image import Image
+
+
+def check_conditions(card: Card, source: str, target: str) -> None:
+    """Refuse conditions that the checkpoint does not know, or does not translate to.
+
+    Raises
+    ------
+    InputError
+        Naming the conditions it knows.
+    """
+    for role, condition in (("source", source), ("target", target)):
+        if condition not in card.conditions:
+            raise InputError(
+                f"The {role} condition {condition!r} is unknown to the checkpoint, which was trained on "
+                f"{' and '.join(card.conditions)}. Choose one of these."
+            )
+    if target not in card.targets:
+        raise InputError(
+            f"The checkpoint does not translate to {target!r}: it was imported in one direction only, to "
+            f"{', '.join(map(repr, card.targets))}. Choose that as the target, or import the other direction too."
+        )
+
+
+def match_channels(image: Image, card: Card, said: Mapping[str, str]) -> tuple[list[int], list[str]]:
+    """Find the checkpoint's channels in the image.
+
+    Parameters
+    ----------
+    image, card
+        What is to be translated, and by what.
+    said
+        The image's name for a channel of the checkpoint, where they differ.
+
+    Returns
+    -------
+    The image's channel index for each channel of the checkpoint, and what the user should know.
+
+    Raises
+    ------
+    InputError
+        If a channel is missing, with both lists.
+    """
+    unknown = [name for name in said if name not in card.channels]
+    absent = [name for name in said.values() if name not in image.channels]
+    if unknown or absent:
+        raise InputError(
+            f"Said channels do not exist: {', '.join(unknown + absent)}. The checkpoint has "
+            f"{', '.join(card.channels)}, the image {', '.join(image.channels)}; "
+            f"say CHECKPOINT=IMAGE, as in DAPI=Hoechst."
+        )
+    there = {_plain(name): index for index, name in enumerate(image.channels)}
+    wanted = [_plain(said.get(name, name)) for name in card.channels]
+    if all(name in there for name in wanted):
+        indices = [there[name] for name in wanted]
+        if len(set(indices)) < len(indices):
+            raise InputError(f"Two channels of the checkpoint were matched to the same channel of the image: {said}.")
+        rest = [name for index, name in enumerate(image.channels) if index not in indices]
+        notices = [f"Not translated, for the checkpoint does not know them: {', '.join(rest)}."] if rest else []
+        return indices, notices
+    unnamed = [who for who, names in (("image", image.channels), ("checkpoint", card.channels)) if _nameless(names)]
+    if not said and unnamed and len(image.channels) == len(card.channels):
+        pairs = ", ".join(f"{mine} as {theirs}" for mine, theirs in zip(image.channels, card.channels, strict=True))
+        return list(range(len(card.channels))), [
+            f"The {unnamed[0]} names no channels, so they were matched by position: {pairs}. "
+            f"Check that the order is right."
+        ]
+    raise InputError(
+        f"The checkpoint was trained on the {len(card.channels)} channels {', '.join(card.channels)}; the image has "
+        f"{len(image.channels)}: {', '.join(image.channels)}. Say which is which, as in "
+        f"{card.channels[0]}={image.channels[0]}, or choose another checkpoint."
+    )
+
+
+def working_scale(image: Image, card: Card) -> tuple[float, list[str]]:
+    """Return by how much planes are scaled to the working pixel size, and what the user should know."""
+    notices = []
+    if card.synthetic and not image.synthetic:
+        notices.append(
+            "This checkpoint was trained on synthetic images: on any other image its translation means nothing."
+        )
+    if card.pixel_size is None:
+        return 1.0, notices
+    if card.pixel_unit == "pixel":
+        # the training files had no pixel size, so there is nothing to compare with
+        return factor(1.0, card.pixel_size), notices
+    if image.pixel_size_um is None:
+        notices.append(
+            f"The image's pixel size is unknown; training had {card.pixel_size:.3g} µm per pixel, and the image is "
+            f"translated as if it had too. Cells of another size in pixels are translated badly."
+        )
+        return 1.0, notices
+    scale = factor(image.pixel_size_um, card.pixel_size)
+    if scale != 1 and not 0.25 <= scale <= 4:
+        notices.append(
+            f"The image has {image.pixel_size_um:.3g} µm per pixel, training had {card.pixel_size:.3g}: so far apart "
+            f"that the result is doubtful."
+        )
+    return scale, notices
+
+
+def _nameless(names: tuple[str, ...]) -> bool:
+    return all(re.fullmatch(r"channel \d+", name) for name in names)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-]+", "", name).casefold()

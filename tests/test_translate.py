@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_phenotrans import translate as module
+from napari_phenotrans.errors import InputError
+from napari_phenotrans.events import Notice, PlaneDone, TileDone
+from napari_phenotrans.image import Image
+from napari_phenotrans.translate import Translator, translate, translate_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_phenotrans.checkpoint import Checkpoint
+
+NAMES = ("marker 0", "marker 1")
+WAY = {"source": "untreated", "target": "treated"}
+
+
+def cells(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """(2, Y, X) float field of blurred blobs from about 10 to 200."""
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(seed)
+    spots = (rng.random((2, height + 32, width + 32)) > 0.995).astype(np.float32)
+    blurred = gaussian_filter(spots, (0, 4, 4))[:, 16:-16, 16:-16]
+    return 10 + 190 * blurred / max(float(blurred.max()), 1e-6)
+
+
+def image(pixels: np.ndarray, axes: str = "CYX", **more: object) -> Image:
+    return Image(pixels, axes, NAMES if "C" in axes else NAMES[:1], **more)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (17, 3), (63, 65), (130, 97)])
+def test_any_size_comes_back_in_its_dtype(size: tuple[int, int], make_checkpoint: Callable[..., Checkpoint]) -> None:
+    pixels = cells(*size).astype(np.uint16)
+    translated = translate_image(image(pixels), make_checkpoint(), **WAY)
+    assert translated.translated.pixels.shape == pixels.shape
+    assert translated.translated.dtype == np.uint16
+    assert translated.difference.dtype == np.float32
+    expected = pixels + translated.difference.pixels
+    np.testing.assert_allclose(translated.translated.pixels, np.clip(expected, 0, 65535), atol=0.5)
+
+
+@pytest.mark.parametrize("axes", ["TZCYX", "ZTYXC", "TCYX", "YX"])
+def test_stacks_are_translated_plane_by_plane(axes: str, make_checkpoint: Callable[..., Checkpoint]) -> None:
+    channels = 2 if "C" in axes else 1
+    sizes = {"T": 2, "Z": 3, "C": channels, "Y": 40, "X": 36}
+    base = np.stack([cells(40, 36, seed)[:channels] for seed in range(6)]).reshape(2, 3, channels, 40, 36)
+    fixed = tuple(slice(None) if letter in axes else 0 for letter in "TZCYX")
+    kept = "".join(letter for letter in "TZCYX" if letter in axes)
+    pixels = np.transpose(base[fixed], [kept.index(letter) for letter in axes]).astype(np.float32)
+    stack = image(pixels, axes)
+    assert stack.sizes == {letter: sizes[letter] for letter in axes}
+    translator = Translator(make_checkpoint(channels=channels))
+    translation = translate_image(stack, translator, **WAY)
+    for t, z in stack.positions():
+        at = {letter.lower(): value for letter, value in (("T", t), ("Z", z)) if letter in axes}
+        alone = translate_image(
+            image(stack.plane(**at), "CYX") if channels == 2 else image(stack.plane(**at)[0], "YX"), translator, **WAY
+        )
+        one = alone.translated.plane()
+        np.testing.assert_allclose(translation.translated.plane(**at), one, atol=1e-3)
+
+
+def test_tiled_equals_whole_and_borders_do_not_show(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    pixels = cells(256, 256).astype(np.float32)
+    checkpoint = make_checkpoint()
+    whole = translate_image(image(pixels), Translator(checkpoint, tile=512), **WAY).translated.pixels
+    tiled = translate_image(image(pixels), Translator(checkpoint, tile=128), **WAY).translated.pixels
+    assert np.abs(whole - pixels).max() > 2, "the checkpoint changes too little to test anything"
+    assert np.abs(tiled - whole).max() <= 0.001 * 255
+    # the step from line to line is no larger where tiles meet (64, 128, 192, …) than elsewhere
+    steps = np.abs(np.diff(tiled - whole, axis=2)).mean(axis=(0, 1))
+    assert steps.max() <= 0.001 * 255
+
+
+def test_same_cells_translate_alike_in_full_dark_and_cropped_fields(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    full = cells(320, 320).astype(np.float32)
+    dark = np.full_like(full, 10)
+    dark[:, 96:224, 96:224] = full[:, 96:224, 96:224]
+    translator = Translator(make_checkpoint())
+    results = [translate_image(image(p), translator, **WAY).translated.pixels for p in (full, dark)]
+    cropped = translate_image(image(full[:, 64:256, 64:256]), translator, **WAY).translated.pixels
+    # what lies deeper than the networks' reach inside the part that is equal in all three
+    reach = translator.engine.context // 2
+    core = slice(96 + reach, 224 - reach)
+    inner = slice(core.start - 64, core.stop - 64)
+    assert np.abs(results[0][:, core, core] - results[1][:, core, core]).max() <= 0.005 * 255
+    assert np.abs(results[0][:, core, core] - cropped[:, inner, inner]).max() <= 0.005 * 255
+
+
+def test_working_pixel_size_there_and_back_adds_no_blur(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    """Mean shift changes every pixel alike, so that resampling there and back must change nothing else."""
+    checkpoint = make_checkpoint("shift", pixel_size=1.0, pixel_unit="um")
+    checkpoint.tensors["1.mean"][:] = 0.25
+    pixels = np.random.default_rng(0).uniform(20, 200, (2, 61, 47)).astype(np.float32)
+    for size in (0.25, 0.5, 2.0):
+        translation = translate_image(image(pixels, pixel_size_um=size), checkpoint, **WAY)
+        np.testing.assert_allclose(translation.difference.pixels, 0.25 * 255 / 2, atol=0.01)
+
+
+def test_tiles_come_from_where_the_user_looks(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    pixels = cells(200, 200).astype(np.uint8)
+    translator = Translator(make_checkpoint(), tile=96, overlap=32)
+    events = list(translator.translate(image(pixels), **WAY, look_at=lambda: (199, 0)))
+    tiles = [event for event in events if isinstance(event, TileDone)]
+    assert (tiles[0].top, tiles[0].left) == (104, 0)
+    assert [tile.done for tile in tiles] == list(range(1, tiles[0].total + 1))
+    assert {tile.translated.dtype for tile in tiles} == {np.dtype(np.uint8)}
+    assert isinstance(events[-1], PlaneDone)
+    ordered = translate_image(image(pixels), translator, **WAY).translated.pixels
+    np.testing.assert_array_equal(events[-1].translated, ordered)
+
+
+def test_tick_stops_before_the_next_evaluation(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    class Stop(Exception):
+        pass
+
+    asked = []
+
+    def tick() -> None:
+        asked.append(1)
+        if len(asked) > 2:
+            raise Stop
+
+    translator = Translator(make_checkpoint(), tile=96, overlap=32)
+    seen = []
+    with pytest.raises(Stop):
+        seen.extend(translator.translate(image(cells(200, 200)), **WAY, tick=tick))
+    assert len(asked) == 3
+
+
+def test_extra_channels_are_left_out_and_it_says_so(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    three = Image(np.concatenate([cells(32, 32), cells(32, 32)[:1]]), "CYX", ("marker 1", "other", "marker 0"))
+    translation = translate_image(three, make_checkpoint(), **WAY)
+    assert translation.translated.channels == ("marker 0", "marker 1")
+    np.testing.assert_array_equal(translation.real.pixels, np.asarray(three.pixels)[[2, 0]])
+    assert any("other" in notice for notice in translation.notices)
+
+
+def test_intensities_outside_training_and_clipping_are_said(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    checkpoint = make_checkpoint("shift", high=50.0)
+    checkpoint.tensors["1.mean"][:] = 2.0
+    pixels = np.full((2, 20, 20), 240, np.uint8)
+    translation = translate_image(image(pixels), checkpoint, **WAY)
+    assert "outside the intensities" in translation.notices[0]
+    assert "400 translated pixels of marker 0" in translation.notices[1]
+    assert translation.translated.pixels.max() == 255
+    assert translation.provenance["notices"] == list(translation.notices)
+
+
+def test_what_cannot_be_translated_is_refused_before_anything_is_computed(
+    make_checkpoint: Callable[..., Checkpoint],
+) -> None:
+    checkpoint = make_checkpoint()
+    with pytest.raises(InputError, match="target condition"):
+        translate(image(cells(8, 8)), checkpoint, source="untreated", target="sick")
+    with pytest.raises(InputError, match="trained on the 2 channels"):
+        translate(Image(cells(8, 8)[:1], "CYX", ("red",)), checkpoint, **WAY)
+    with pytest.raises(InputError, match="tile of 64 with an overlap of 64"):
+        Translator(checkpoint, tile=64, overlap=64)
+    with pytest.raises(InputError, match="precision 'half'"):
+        Translator(checkpoint, precision="half")
+    nan = cells(20, 20)
+    nan[0, 3, 3] = np.nan
+    with pytest.raises(InputError, match="not finite at t=0, z=0"):
+        translate_image(image(nan), checkpoint, **WAY)
+
+
+def test_imported_statistics_pass_the_plane_whole_up_to_the_limit(
+    make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = make_checkpoint(statistics="plane")
+    small = image(cells(80, 80).astype(np.float32))
+    translator = Translator(checkpoint, tile=48, overlap=16)
+    events = list(translator.translate(small, **WAY))
+    assert sum(isinstance(event, TileDone) for event in events) == 1
+    monkeypatch.setattr(module, "WHOLE_PLANE", 1000)
+    events = list(translator.translate(small, **WAY))
+    assert sum(isinstance(event, TileDone) for event in events) > 1
+    assert any(isinstance(event, Notice) and "averaged over" in event.text for event in events)
+
+
+def test_large_results_live_in_a_file(
+    make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = make_checkpoint("shift")
+    pixels = image(cells(40, 40).astype(np.uint16))
+    in_memory = translate_image(pixels, checkpoint, **WAY)
+    monkeypatch.setattr(module, "IN_MEMORY", 100)
+    on_disk = translate_image(pixels, checkpoint, **WAY)
+    assert isinstance(on_disk.translated.pixels, np.memmap)
+    np.testing.assert_array_equal(on_disk.translated.pixels, in_memory.translated.pixels)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(InputError, match=r"room in .*No space left"):
+        translate_image(pixels, checkpoint, **WAY)
