@@ -189,6 +189,16 @@ class Crops:
         """Return float32 (count, C, crop, crop) in about [-1, 1]."""
         return np.stack([self._one(condition) for _ in range(count)])
 
+    def large(self, condition: str, count: int) -> list[np.ndarray]:
+        """Return (C, h, w) pieces of ``count`` planes, up to four crops wide, their sides multiples of 4.
+
+        They hold what a crop may miss, such as a rare mitosis, in the share that planes have of it.
+        """
+        planes = self.planes[condition]
+        chosen = [planes[i] for i in np.linspace(0, len(planes) - 1, min(count, len(planes))).astype(int)]
+        height, width = (min(4 * self.crop, *(p.shape[axis] // 4 * 4 for p in chosen)) for axis in (1, 2))
+        return [p[:, :height, :width] for p in chosen]
+
     def _one(self, condition: str) -> np.ndarray:
         for _ in range(DRAWS):
             plane = self.planes[condition][self.rng.integers(len(self.planes[condition]))]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Event = Started | Losses | Preview | Saved | Finished | Failed
 
-STATISTICS_CROPS = 200
+STATISTICS_PLANES = 25
 PREVIEW_CROPS = 4
 
 
@@ -59,8 +59,8 @@ def train(
         yield Losses(step + 1, losses)
 
 
-def fix_statistics(engine: Engine, crops: dict[str, torch.Tensor]) -> None:
-    """Average each direction's normalization statistics over crops of what it will translate, and keep them.
+def fix_statistics(engine: Engine, planes: dict[str, torch.Tensor]) -> None:
+    """Average each direction's normalization statistics over pieces of what it will translate, and keep them.
 
     Only the translating networks are settled: those in training go on normalizing each crop by itself. (Training on
     with fixed statistics was tried: without normalization the same learning rate blows the losses up, and what comes
@@ -70,12 +70,13 @@ def fix_statistics(engine: Engine, crops: dict[str, torch.Tensor]) -> None:
     ----------
     engine
         Any engine.
-    crops
-        (N, C, crop, crop) of each condition.
+    planes
+        (N, C, H, W) of each condition, as `Crops.large` gives them: over small crops, most of which hold no mitosis,
+        the variance comes out too small, and every mitosis is translated into a blaze.
     """
     for target in engine.conditions:
-        sources = torch.cat([crops[condition] for condition in engine.conditions if condition != target])
-        engine.fix_statistics(target, sources.split(4))
+        sources = torch.cat([planes[condition] for condition in engine.conditions if condition != target])
+        engine.fix_statistics(target, sources.split(1))
 
 
 def start_from(engine: Engine, name: str, channels: tuple[str, ...], checkpoint: str) -> None:
@@ -175,7 +176,9 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write_run(device)
         fixed = {c: draw(c, PREVIEW_CROPS) for c in self.dataset.conditions}
-        measured = {c: draw(c, STATISTICS_CROPS) for c in self.dataset.conditions}
+        measured = {
+            c: torch.from_numpy(np.stack(crops.large(c, STATISTICS_PLANES))).to(device) for c in self.dataset.conditions
+        }
         started = time.monotonic()
         step = 0
         with (self.folder / "events.jsonl").open("a", encoding="utf-8", buffering=1) as log:
