@@ -1,0 +1,5 @@
+"""``python -m napari_phenotrans`` is ``phenotrans``."""
+
+from napari_phenotrans.cli import main
+
+main()
