@@ -58,9 +58,8 @@ def score_bbbc013(checkpoint: Checkpoint) -> tuple[Score, ...]:
             Score(
                 metric="median GFP nucleus over ring",
                 value=round(float(np.exp(np.median(ratios))), 2),
-                floor=round(float(np.exp(np.median(to))), 2),
                 copy_source=round(float(np.exp(np.median(from_))), 2),
-                what="translated cells (floor: real target)",
+                what=f"translated cells (real target {np.exp(np.median(to)):.2f})",
                 **about,
             ),
             Score(
