@@ -29,7 +29,7 @@ class CycleGAN(Engine):
 
     stride = STRIDE
     smallest = 4 * STRIDE
-    context = 64
+    context = 96
 
     def __init__(self, settings: CycleGANSettings, channels: int, conditions: tuple[str, ...]) -> None:
         super().__init__(settings, channels, conditions)
