@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import npe2
+import numpy as np
+import pytest
+
+from napari_phenotrans.samples import SAMPLES
+from napari_phenotrans.widgets.layers import KEY
+from napari_phenotrans.widgets.reader import get_reader
+from napari_phenotrans.widgets.sample_data import sample_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari import Viewer
+
+
+def test_patterns_are_narrow() -> None:
+    assert get_reader("a.tif") is None
+    assert get_reader("a.png") is None
+    assert get_reader(["a.ome.tif", "b.tif"]) is None
+    for name in ("a.ome.tif", "A.OME.TIFF", "a.lsm", "folder/a.ome.zarr", "folder/a.ome.zarr/"):
+        assert get_reader(name) is not None
+
+
+def test_layers_carry_scale_units_axes_and_names(well: Path) -> None:
+    read = get_reader([str(well)])
+    assert read is not None
+    dna, gfp = read([str(well)])
+    data, options, kind = dna
+    assert kind == "image"
+    assert data.shape == (2, 96, 128)
+    assert (options["name"], gfp[1]["name"]) == ("DNA", "GFP")
+    assert options["scale"] == (2.0, 0.5, 0.5)
+    assert options["units"] == ("um", "um", "um")
+    assert options["axis_labels"] == ("z", "y", "x")
+
+
+def test_napari_opens_it_through_the_manifest(make_napari_viewer: Callable[..., Viewer], well: Path) -> None:
+    viewer = make_napari_viewer()
+    layers = viewer.open(str(well), plugin="napari-phenotrans")
+    assert [layer.name for layer in layers] == ["DNA", "GFP"]
+    assert tuple(layers[0].scale) == (2.0, 0.5, 0.5)
+    assert viewer.dims.axis_labels == ("z", "y", "x")
+
+
+@pytest.mark.parametrize("key", SAMPLES)
+def test_samples_open_with_condition_and_attribution(key: str) -> None:
+    layers = sample_layers(key)
+    for pixels, options, kind in layers:
+        assert kind == "image"
+        assert np.ptp(np.asarray(pixels)) > 0
+        assert options["metadata"]["attribution"] == SAMPLES[key].attribution
+        assert options["metadata"][KEY]["condition"] == SAMPLES[key].condition
+        assert options["metadata"][KEY]["synthetic"] == ("synthetic" in key)
+    names = [options["name"] for _, options, _ in layers]
+    assert names == (["DAPI", "PH3", "ZO1"] if "synthetic" in key else ["DNA", "FKHR-EGFP"])
+    if "bbbc" in key:
+        assert layers[0][1]["colormap"] == "#4488ff"
+
+
+def test_napari_lists_and_opens_the_samples(make_napari_viewer: Callable[..., Viewer]) -> None:
+    viewer = make_napari_viewer()
+    manifest = npe2.PluginManager.instance().get_manifest("napari-phenotrans")
+    assert {sample.key for sample in manifest.contributions.sample_data} == set(SAMPLES)
+    viewer.open_sample("napari-phenotrans", "bbbc013-untreated")
+    assert [layer.name for layer in viewer.layers] == ["DNA", "FKHR-EGFP"]
+
+
+def test_the_manifest_is_valid() -> None:
+    manifest = npe2.PluginManifest.from_distribution("napari-phenotrans")
+    manifest.validate_imports()
+
+
+def test_reader_and_sample_data_load_no_torch() -> None:
+    code = (
+        "import sys; from napari_phenotrans.widgets import reader, sample_data;"
+        "sample_data.bbbc013_untreated();"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
