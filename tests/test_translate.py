@@ -9,6 +9,7 @@ from napari_phenotrans import translate as module
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Notice, PlaneDone, TileDone
 from napari_phenotrans.image import Image
+from napari_phenotrans.io import scratch
 from napari_phenotrans.translate import Translator, translate, translate_image
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def test_large_results_live_in_a_file(
     checkpoint = make_checkpoint("shift")
     pixels = image(cells(40, 40).astype(np.uint16))
     in_memory = translate_image(pixels, checkpoint, **WAY)
-    monkeypatch.setattr(module, "IN_MEMORY", 100)
+    monkeypatch.setattr(scratch, "IN_MEMORY", 100)
     on_disk = translate_image(pixels, checkpoint, **WAY)
     assert isinstance(on_disk.translated.pixels, np.memmap)
     np.testing.assert_array_equal(on_disk.translated.pixels, in_memory.translated.pixels)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,9 +13,10 @@ from napari_phenotrans.checkpoint import Checkpoint
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import EvaluationDone, Notice, PlaneDone, TileDone
 from napari_phenotrans.intensity import to_dtype
+from napari_phenotrans.io.scratch import room
 from napari_phenotrans.matching import check_conditions, match_channels, working_scale
-from napari_phenotrans.resample import rescaled_size, to_size
-from napari_phenotrans.tiles import Blend, Tile, padded_size, plan
+from napari_phenotrans.resample import WorkingPlane, pad, rescaled_size, to_size
+from napari_phenotrans.tiles import Blend, Tile, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,7 +35,6 @@ WHOLE_PLANE = 2048 * 2048
 STATISTICS_TILES = 16
 # Limits are fitted to smoothed planes, so that single noisy pixels lie a little outside in any image.
 OUTSIDE, OUTSIDE_SHARE = 1.25, 0.01
-IN_MEMORY = 512 * 2**20
 
 
 class Translator:
@@ -193,8 +191,8 @@ class Translator:
                     f"{outside:.0%} of the pixels lie outside the intensities that training saw: the translation "
                     f"there is a guess. Check exposure, bit depth and that the channels are the right ones."
                 )
-            padded = _pad(x, self.engine.stride, self.engine.smallest)
-            place = _Place(real, small, intensity, scale)
+            padded = pad(x, self.engine.stride, self.engine.smallest)
+            place = WorkingPlane(real, small, intensity, scale)
 
             # Tile by tile.
             tiling = self._tiling(padded, target, tick)
@@ -338,8 +336,8 @@ def translate_image(
     events = translator.translate(image, source=source, target=target, **more)
     indices, _ = match_channels(image, translator.card, more.get("channels") or {})
     real = only_channels(image, indices)
-    translated = real.replace(pixels=_room(real.pixels.shape, real.dtype), pyramid=())
-    difference = real.replace(pixels=_room(real.pixels.shape, np.dtype(np.float32)), pyramid=())
+    translated = real.replace(pixels=room(real.pixels.shape, real.dtype), pyramid=())
+    difference = real.replace(pixels=room(real.pixels.shape, np.dtype(np.float32)), pyramid=())
     notices: list[str] = []
     clipped = np.zeros(len(indices), np.int64)
     for event in events:
@@ -401,43 +399,6 @@ class _Evaluated:
     total: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """Where working pixels lie in the image, and the way back to its units."""
-
-    real: np.ndarray
-    small: np.ndarray
-    intensity: Any
-    scale: float
-
-    def difference(self, tile: Tile, values: np.ndarray) -> tuple[int, int, np.ndarray]:
-        """Return top, left and the difference (C, h, w), all in the image's pixels and units."""
-        seen = self.small[:, *tile.slices]
-        difference = self.intensity.denormalize(values[:, : seen.shape[1], : seen.shape[2]]) - seen
-        if self.scale == 1:
-            return tile.top, tile.left, difference
-        edges = [
-            min(round(edge / self.scale), size)
-            for edge, size in (
-                (tile.top, self.real.shape[1]),
-                (tile.left, self.real.shape[2]),
-                (tile.top + seen.shape[1], self.real.shape[1]),
-                (tile.left + seen.shape[2], self.real.shape[2]),
-            )
-        ]
-        if tile.top + seen.shape[1] == self.small.shape[1]:
-            edges[2] = self.real.shape[1]
-        if tile.left + seen.shape[2] == self.small.shape[2]:
-            edges[3] = self.real.shape[2]
-        return edges[0], edges[1], to_size(difference, edges[2] - edges[0], edges[3] - edges[1])
-
-
-def _pad(x: np.ndarray, stride: int, smallest: int) -> np.ndarray:
-    # mirrored: the network sees cells go on, not end
-    height, width = (padded_size(max(size, smallest), stride) for size in x.shape[1:])
-    return np.pad(x, ((0, 0), (0, height - x.shape[1]), (0, width - x.shape[2])), mode="reflect")
-
-
 def _order(
     look_at: Callable[[], tuple[float, float] | None] | None, scale: float
 ) -> Callable[[], tuple[float, float] | None]:
@@ -446,23 +407,3 @@ def _order(
         return (point[0] * scale, point[1] * scale) if point else None
 
     return center
-
-
-def _room(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    if int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY:
-        return np.zeros(shape, dtype)
-    # The file has no name and goes with the array. Its space is taken now where the system can (not on macOS): a disk
-    # that fills up under a mapped file kills the process without a word.
-    size = int(np.prod(shape)) * dtype.itemsize
-    try:
-        with tempfile.TemporaryFile() as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
-            return np.memmap(file, dtype, "r+", shape=shape)
-    except OSError as error:
-        raise InputError(
-            f"The translation needs {size / 2**30:.1f} GB of room in {tempfile.gettempdir()}: {error.strerror}. "
-            f"Make room there, or name another folder in the environment variable TMPDIR."
-        ) from error
