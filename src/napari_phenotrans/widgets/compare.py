@@ -79,43 +79,9 @@ class Comparison:
         if not rows:
             self.leave()
             return
-        # In one go: napari builds its scene anew for each change of layers and grid, which takes a while.
-        with self._viewer.layers.batched_update():
-            self._arrange(tuple(rows))
-        self.changed.emit()
-
-    def leave(self) -> None:
-        """End the comparison: real layers stay visible, other layers are as they were, the grid too."""
-        if not self._rows:
-            return
-        rows, self._rows = self._rows, ()
-        with self._viewer.layers.batched_update():
-            self._restore(rows)
-        self.changed.emit()
-
-    def _restore(self, rows: tuple[Row, ...]) -> None:
-        for row in rows:
-            row.translated.visible = row.difference.visible = False
-            row.real.name_overlay.visible = False
-        for layer in list(self._hidden):
-            if layer in self._viewer.layers:
-                layer.visible = True
-        self._hidden.clear()
-        grid = self._viewer.canvas.grid
-        grid.enabled = False
-        for name, value in self._grid.items():
-            setattr(grid, name, value)
-        self._viewer.reset_view()
-
-    def close(self) -> None:
-        """Leave, and stop listening to the viewer."""
-        self.leave()
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
-
-    def _arrange(self, rows: tuple[Row, ...]) -> None:
         again = [row.layers for row in rows] == [row.layers for row in self._rows]
         began = not self._rows
-        self._rows = rows
+        self._rows = tuple(rows)
         shown = [layer for row in rows for layer in row.layers]
         grid = self._viewer.canvas.grid
         if began:
@@ -138,6 +104,31 @@ class Comparison:
             grid.stride, grid.shape, grid.spacing = 1, (len(rows), 3), 0.02
             grid.enabled = True
             self._viewer.reset_view()
+        self.changed.emit()
+
+    def leave(self) -> None:
+        """End the comparison: real layers stay visible, other layers are as they were, the grid too."""
+        if not self._rows:
+            return
+        rows, self._rows = self._rows, ()
+        for row in rows:
+            row.translated.visible = row.difference.visible = False
+            row.real.name_overlay.visible = False
+        for layer in list(self._hidden):
+            if layer in self._viewer.layers:
+                layer.visible = True
+        self._hidden.clear()
+        grid = self._viewer.canvas.grid
+        grid.enabled = False
+        for name, value in self._grid.items():
+            setattr(grid, name, value)
+        self._viewer.reset_view()
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Leave, and stop listening to the viewer."""
+        self.leave()
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
 
     def _on_removed(self, event: Any) -> None:
         kept = tuple(row for row in self._rows if event.value not in row.layers)

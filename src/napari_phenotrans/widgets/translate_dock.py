@@ -285,7 +285,10 @@ class TranslateDock(TranslateForm):
         whole = len(chosen) == len(self.channels.layers) > 0
         found = [find_row(self.viewer, layer) for layer in (chosen if whole else self.channels.image_layers)]
         rows = [row for row in found if row is not None]
-        self.comparison.show(rows if self.compare_box.isChecked() and len(rows) == len(found) else [])
+        rows = rows if self.compare_box.isChecked() and len(rows) == len(found) else []
+        if rows or self.comparison.active:
+            with self.viewer.layers.batched_update():
+                self.comparison.show(rows)
 
     def _on_failed(self, text: str) -> None:
         self.notices.say("run", [text])
@@ -318,6 +321,7 @@ class TranslateDock(TranslateForm):
             return
         if self._results is None:
             assert self._ready is not None
+            # in one go: napari builds its scene anew for each change of layers and grid, which takes a while
             with self.viewer.layers.batched_update():
                 self._results = Results(self.viewer, request.reals, self._ready.provenance)
                 self.comparison.show(self._results.rows if self.compare_box.isChecked() else [])
