@@ -13,7 +13,7 @@ from napari_phenotrans.checkpoint import Checkpoint, Score
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import read
 from napari_phenotrans.synthetic import organoid, pair
-from napari_phenotrans.translate import Translator, translate_image
+from napari_phenotrans.translation import Translator, translate_image
 
 BBBC013_FIELDS = Path("../shared/data/bbbc013_dev_fields")
 HELD_OUT = {"untreated": ("D01", "D02"), "wortmannin": ("D09", "D10", "D11", "D12")}

@@ -1,13 +1,14 @@
 """napari-phenotrans: see what a condition does to cells, by translating real images between conditions.
 
-In five lines::
+In four lines::
 
     import napari_phenotrans as pt
 
-    image = pt.read("well.tif")
-    for event in pt.translate(image, "bbbc013-cyclegan", source="untreated", target="wortmannin"):
-        if isinstance(event, pt.PlaneDone):
-            pt.write(pt.like(image, event.translated), "well_translated.ome.tif")
+    image = pt.read("well.ome.tif")
+    result = pt.translate_image(image, "bbbc013-cyclegan", source="untreated", target="wortmannin")
+    pt.write(result.translated, "well_translated.ome.tif", metadata=result.provenance)
+
+`translate` gives the same as events, tile by tile.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.events import Notice, PlaneDone, TileDone
     from napari_phenotrans.image import Image
     from napari_phenotrans.io import read, write
-    from napari_phenotrans.translate import translate, translate_image
+    from napari_phenotrans.translation import translate, translate_image
 
 _PLACES = {
     "Checkpoint": "checkpoint",
@@ -31,8 +32,8 @@ _PLACES = {
     "PlaneDone": "events",
     "TileDone": "events",
     "read": "io",
-    "translate": "translate",
-    "translate_image": "translate",
+    "translate": "translation",
+    "translate_image": "translation",
     "write": "io",
 }
 __all__ = [

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.image import Image
     from napari_phenotrans.results import Results
-    from napari_phenotrans.translate import Event, Translator
+    from napari_phenotrans.translation import Event, Translator
 
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
@@ -144,7 +144,7 @@ def translate(
     INPUTS are image files. With several, those that fail are named at the end and the others are still done.
     """
     from napari_phenotrans.results import result_paths
-    from napari_phenotrans.translate import Translator
+    from napari_phenotrans.translation import Translator
 
     said = _pairs(channels)
     with Progress("loading torch") as progress:
@@ -185,7 +185,7 @@ def _translate_one(
 ) -> None:
     from napari_phenotrans.io import read
     from napari_phenotrans.results import refuse_existing_results, write_results
-    from napari_phenotrans.translate import translate_image
+    from napari_phenotrans.translation import translate_image
 
     refuse_existing_results(results, overwrite)
     image: Image = read(path, **how)

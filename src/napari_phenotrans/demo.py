@@ -9,13 +9,13 @@ from napari_phenotrans.io import read
 from napari_phenotrans.results import Results, result_paths, write_results
 from napari_phenotrans.samples import SAMPLES, Sample
 from napari_phenotrans.sheet import contact_sheet
-from napari_phenotrans.translate import Translation, translate_image
+from napari_phenotrans.translation import Translation, translate_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from napari_phenotrans.translate import Event
+    from napari_phenotrans.translation import Event
 
 SHOWN = ("bbbc013-untreated", "synthetic-organoid-healthy")
 

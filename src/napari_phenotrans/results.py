@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_phenotrans.translate import Translation
+    from napari_phenotrans.translation import Translation
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from napari_phenotrans.io.replacing import replacing
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_phenotrans.translate import Translation
+    from napari_phenotrans.translation import Translation
 
 INCHES = 3.6
 

@@ -45,14 +45,15 @@ def test_translating_uses_the_averaged_generators(make_engine: Callable[..., Eng
     assert not any(p.requires_grad for p in averaged.values())
 
 
-def test_training_goes_on_with_the_statistics_that_translate(make_engine: Callable[..., Engine]) -> None:
+def test_fixing_statistics_leaves_the_networks_in_training_alone(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine("cyclegan")
     engine.start_training()
     engine.fix_statistics("treated", [torch.rand(2, 2, 32, 32)])
     live, kept = engine.generators[1].enter[1], engine.translators["1"].enter[1]
-    assert live.mode == kept.mode == "fixed"
-    assert torch.equal(live.mean, kept.mean)
-    assert engine.generators[0].enter[1].mode == "instance"
+    assert kept.mode == "fixed"
+    assert live.mode == "instance"
+    assert kept.mean.abs().max() > 0
+    assert engine.translators["0"].enter[1].mode == "instance"
 
 
 def test_three_conditions_are_refused(make_engine: Callable[..., Engine]) -> None:

@@ -16,7 +16,7 @@ from napari_phenotrans.checkpoint import Checkpoint
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.image import Image
 from napari_phenotrans.interop import import_checkpoint
-from napari_phenotrans.translate import translate, translate_image
+from napari_phenotrans.translation import translate, translate_image
 
 # ---- the original, from plain layers
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.io import read
-from napari_phenotrans.translate import translate_image
+from napari_phenotrans.translation import translate_image
 from napari_phenotrans.widgets.guesses import image_id
 from napari_phenotrans.widgets.layers import KEY
 from napari_phenotrans.widgets.show import show_translations

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_phenotrans.io import read
 from napari_phenotrans.samples import SAMPLES
-from napari_phenotrans.translate import translate_image
+from napari_phenotrans.translation import translate_image
 from napari_phenotrans.widgets.layers import KEY, role
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def test_cancel_does_not_wait_for_statistics(
 ) -> None:
     # an imported network averages its statistics over tiles of a large plane before the first tile comes
     path = save_checkpoint("own", channels=("DNA",), conditions=("untreated", "drug"), statistics="plane")
-    monkeypatch.setattr("napari_phenotrans.translate.WHOLE_PLANE", 100)
+    monkeypatch.setattr("napari_phenotrans.translation.WHOLE_PLANE", 100)
     monkeypatch.setattr(
         "napari_phenotrans.engines.shift.Shift.fix_statistics", lambda self, target, crops: [gate.wait() for _ in crops]
     )

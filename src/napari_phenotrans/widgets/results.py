@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_phenotrans.events import PlaneDone, TileDone
-    from napari_phenotrans.translate import Translation
+    from napari_phenotrans.translation import Translation
 
 IN_MEMORY = 512 * 2**20
 # Colors of a difference reach what all but 0.2 % of the pixels reach, but never less than this share of what the

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
-    from napari_phenotrans.translate import Translation
+    from napari_phenotrans.translation import Translation
     from napari_phenotrans.widgets.translate_dock import TranslateDock
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_phenotrans.image import Image
-    from napari_phenotrans.translate import Translator
+    from napari_phenotrans.translation import Translator
 
 # How much less than the GUI's thread the computing ones ask of the processor (Linux' "nice").
 NICENESS = 10
@@ -209,7 +209,7 @@ def translating(request: Request, translators: dict[Any, Translator], cancelled:
     def get_ready() -> tuple[Iterator[Any], Ready]:
         from napari_phenotrans.checkpoint import find
         from napari_phenotrans.engines.device import describe_device
-        from napari_phenotrans.translate import Translator
+        from napari_phenotrans.translation import Translator
 
         path = find(request.checkpoint)
         key = path, path.stat().st_mtime_ns, request.device

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_phenotrans import translate as module
+from napari_phenotrans import translation as module
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Notice, PlaneDone, TileDone
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import scratch
-from napari_phenotrans.translate import Translator, translate, translate_image
+from napari_phenotrans.translation import Translator, translate, translate_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
