@@ -77,7 +77,6 @@ class Started:
     device: str
     fields: dict[str, int]
     held_out: dict[str, int]
-    rejected: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,7 @@ STATISTICS_PLANES = 25
 PREVIEW_CROPS = 4
 
 
-def train(
-    engine: Engine, draw: Callable[[str, int], torch.Tensor], settings: TrainingSettings, first: int = 0
-) -> Iterator[Losses]:
+def train(engine: Engine, draw: Callable[[str, int], torch.Tensor], settings: TrainingSettings) -> Iterator[Losses]:
     """Update an engine step by step.
 
     Parameters
@@ -51,10 +49,8 @@ def train(
         Gives (count, C, crop, crop) of a condition, on the engine's device.
     settings
         The engine's settings.
-    first
-        Steps that were done before.
     """
-    for step in range(first, settings.steps):
+    for step in range(settings.steps):
         losses = engine.training_step(step, {c: draw(c, settings.batch) for c in engine.conditions})
         yield Losses(step + 1, losses)
 
@@ -188,7 +184,7 @@ class Run:
                 return event
 
             held_out = self.held_out.count() if self.held_out else {}
-            yield say(Started(0, s.steps, describe_device(device), self.dataset.count(), held_out, {}))
+            yield say(Started(0, s.steps, describe_device(device), self.dataset.count(), held_out))
             try:
                 for event in train(engine, draw, s):
                     step = event.step
