@@ -80,7 +80,7 @@ def _shown(card: Card) -> dict[str, object]:
 def _plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "none"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return "; ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _table(rows: list[tuple[str, str]]) -> str:
