@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.stats import wasserstein_distance
 from skimage.feature import peak_local_max
 from skimage.filters import gaussian, threshold_otsu
 from skimage.measure import label, regionprops
 from skimage.morphology import dilation, disk, remove_small_objects
 from skimage.segmentation import watershed
+
+from napari_phenotrans.metrics.gap import gap_closed
+
+__all__ = ["Nuclei", "find_nuclei", "gap_closed", "nucleus_over_ring", "overlap"]
 
 RING = (2, 7)  # pixels from the nucleus where the ring begins and ends
 
@@ -75,11 +78,6 @@ def nucleus_over_ring(signal: np.ndarray, nuclei: Nuclei, background: float) -> 
         if inside + outside > 10:
             ratios.append(max(inside, 0.5) / max(outside, 0.5))
     return np.array(ratios)
-
-
-def gap_closed(translated: np.ndarray, target: np.ndarray, source: np.ndarray) -> float:
-    """Return 1 - W1(translated, real target) / W1(real source, real target), W1 the Wasserstein distance."""
-    return 1 - wasserstein_distance(translated, target) / wasserstein_distance(source, target)
 
 
 def overlap(before: np.ndarray, after: np.ndarray) -> float:
