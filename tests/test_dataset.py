@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_phenotrans.dataset import Crops, DataSet
+from napari_phenotrans.dataset import DataSet, Table
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.image import Image
-from napari_phenotrans.intensity import Intensity
 from napari_phenotrans.io import write
 
 if TYPE_CHECKING:
@@ -56,6 +55,85 @@ def test_groups_are_never_split(folder: Path) -> None:
     assert dataset.split(0.0)[1].fields == ()
 
 
+def save(*paths: Path) -> None:
+    for number, path in enumerate(paths):
+        write(Image(plane(number, 16), "CYX", NAMES), path)
+
+
+def test_columns_of_the_table_stay_with_their_fields(folder: Path) -> None:
+    field = next(f for f in DataSet.open(folder).fields if f.name == "sick/w2_s1.ome.tif")
+    assert (field.condition, field.group, field.grouped, field.columns) == ("sick", "sick-2", True, {"plate": "1"})
+
+
+def test_a_table_is_read_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.ome.tif", tmp_path / "a" / "2.ome.tif", tmp_path / "b" / "3.ome.tif")
+    rows = "File;Group;day\n1.ome.tif;w;x\nb\\3.ome.tif;;\n./a/2.ome.tif;w; y \n"
+    (tmp_path / "fields.csv").write_text(rows, encoding="utf-8-sig")
+    dataset = DataSet.open(tmp_path)
+    assert [(f.group, f.grouped, f.columns) for f in dataset.fields] == [
+        ("w", True, {"day": "x"}),
+        ("w", True, {"day": "y"}),
+        ("3", False, {"day": ""}),
+    ]
+    assert dataset.table == Table(tmp_path / "fields.csv")
+    (tmp_path / "fields.csv").write_bytes(b"file,group\n\xff,1\n")
+    with pytest.raises(InputError, match="no text in UTF-8"):
+        DataSet.open(tmp_path)
+
+
+def test_what_does_not_fit_the_table_is_kept_for_the_check(tmp_path: Path) -> None:
+    save(*(tmp_path / c / f"{n}.ome.tif" for c in "abc" for n in (1, 2)), tmp_path / "a" / "3.ome.tif")
+    rows = ["file,group", "1.ome.tif,p", "a/2.ome.tif,q", "a/2.ome.tif,r", "gone.tif,s", "c/2.ome.tif,t"]
+    (tmp_path / "fields.csv").write_text("\n".join([*rows, "3.ome.tif,u", "c/2.ome.tif,t"]))
+    dataset = DataSet.open(tmp_path, ["a", "b"])
+    assert dataset.table == Table(
+        tmp_path / "fields.csv",
+        missing=("gone.tif",),
+        ambiguous=("1.ome.tif",),
+        repeated=("a/2.ome.tif",),
+        unlisted=("a/1.ome.tif", "b/1.ome.tif", "b/2.ome.tif"),
+    )
+    assert [f.group for f in dataset.fields] == ["a/1.ome.tif", "q", "u", "b/1.ome.tif", "b/2.ome.tif"]
+
+
+def test_without_a_table_every_field_is_its_own_group(tmp_path: Path) -> None:
+    save(*(tmp_path / c / f"plate.1.{n}.ome.tif" for c, n in (("a", "x"), ("a", "y"), ("b", "y"), ("b", "z"))))
+    dataset = DataSet.open(tmp_path)
+    assert dataset.table is None
+    assert [f.group for f in dataset.fields] == [
+        "plate.1.x",
+        "a/plate.1.y.ome.tif",
+        "b/plate.1.y.ome.tif",
+        "plate.1.z",
+    ]
+
+
+def test_groups_in_both_conditions_are_held_out_once(tmp_path: Path) -> None:
+    names = [f"{c}/{c}{n}.ome.tif" for c in "ab" for n in range(10)]
+    save(*(tmp_path / name for name in names))
+    rows = [f"{name},patient {name[3]}" for name in names]
+    (tmp_path / "fields.csv").write_text("\n".join(["file,group", *rows]))
+    for seed in range(5):
+        assert DataSet.open(tmp_path).split(0.3, seed)[1].count() == {"a": 3, "b": 3}
+
+
+def test_a_folder_may_be_held_out(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    save(other / "sick" / "x.ome.tif", other / "more" / "y.ome.tif")
+    dataset = DataSet.open(folder)
+    held_out = DataSet.open_held_out(other, dataset)
+    assert held_out.conditions == dataset.conditions
+    assert held_out.count() == {"healthy": 0, "sick": 1}
+    with pytest.raises(InputError, match="is the data set that is trained on"):
+        DataSet.open_held_out(folder / "sick" / "..", dataset)
+    with pytest.raises(InputError, match="does not exist"):
+        DataSet.open_held_out(other / "nowhere", dataset)
+
+
+def test_a_named_condition_may_be_empty_until_it_is_checked(folder: Path) -> None:
+    assert DataSet.open(folder, ["healthy", "notes"]).split(0.25)[0].count() == {"healthy": 6, "notes": 0}
+
+
 def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no data set folder"):
         DataSet.open(folder / "nowhere")
@@ -79,37 +157,3 @@ def test_planes_are_chosen_by_name_and_resampled(folder: Path) -> None:
     assert planes["sick"][0].shape == (1, 24, 24)
     whole = DataSet.open(folder).planes(["GFP", "DNA"])
     np.testing.assert_array_equal(whole["healthy"][0], plane(0)[::-1])
-
-
-def crops(planes: dict[str, list[np.ndarray]], size: int = 16, seed: int = 0) -> Crops:
-    return Crops(planes, Intensity((0.0, 0.0), (200.0, 200.0)), size, seed)
-
-
-def test_crops_are_pieces_of_the_planes_in_all_eight_symmetries() -> None:
-    one = np.arange(2 * 16 * 16, dtype=np.float32).reshape(2, 16, 16) / 3
-    drawn = crops({"a": [one], "b": [one]}).draw("a", 200)
-    assert drawn.shape == (200, 2, 16, 16)
-    assert len({crop.tobytes() for crop in drawn}) == 8
-    np.testing.assert_allclose(np.sort(drawn[0].ravel()), np.sort((one / 100 - 1).ravel()), atol=1e-6)
-
-
-def test_crops_follow_the_seed() -> None:
-    planes = {"a": [plane(0).astype(np.float32)], "b": [plane(1).astype(np.float32)]}
-    assert np.array_equal(crops(planes, seed=4).draw("a", 5), crops(planes, seed=4).draw("a", 5))
-    assert not np.array_equal(crops(planes, seed=4).draw("a", 5), crops(planes, seed=5).draw("a", 5))
-
-
-def test_only_crops_that_are_background_in_all_channels_are_drawn_again() -> None:
-    half = np.full((2, 32, 64), 10, np.float32)
-    half[0, :, 48:] = 150
-    drawer = crops({"a": [half], "b": [half]})
-    drawn = drawer.draw("a", 100)
-    assert (drawn[:, 0].max(axis=(1, 2)) > 0).all()
-    assert 0.3 < drawer.rejected["a"] < 0.95
-    assert drawer.rejected["b"] == 0
-
-
-def test_crops_larger_than_a_field_are_refused() -> None:
-    small = {"a": [np.zeros((2, 12, 40), np.float32)], "b": [np.zeros((2, 40, 40), np.float32)]}
-    with pytest.raises(InputError, match=r"1 planes are smaller than a crop of 16 × 16.*\(12, 40\)"):
-        crops(small)

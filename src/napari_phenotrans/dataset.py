@@ -3,34 +3,75 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from skimage.filters import threshold_otsu
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.io import read, readable
+from napari_phenotrans.io.registry import suffix_of
 from napari_phenotrans.resample import factor, rescaled_size, to_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_phenotrans.intensity import Intensity
-
-FOREGROUND_SHARE = 0.005
-DRAWS = 50
-
 
 @dataclass(frozen=True)
 class Field:
-    """One field of view: its file, its condition, and the group (well, patient, organoid) that it belongs to."""
+    """One field of view.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    condition
+        The folder that it lies in.
+    group
+        The well, patient or organoid that it belongs to; its own name where none was said.
+    grouped
+        Whether ``fields.csv`` said the group.
+    columns
+        What else ``fields.csv`` says of it, such as plate, row or day; text as it stands there.
+    """
 
     path: Path
     condition: str
     group: str
+    grouped: bool = False
+    columns: dict[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """Condition and file, as ``fields.csv`` names it: ``untreated/A01.tif``."""
+        return f"{self.condition}/{self.path.name}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set's ``fields.csv``, and what of it does not fit the files.
+
+    Parameters
+    ----------
+    path
+        The table.
+    missing
+        Files that it lists and that are not there.
+    ambiguous
+        Bare file names that it lists and that lie in several conditions.
+    repeated
+        Files that it lists more than once, with different values.
+    unlisted
+        Fields of the data set that it does not list.
+    """
+
+    path: Path
+    missing: tuple[str, ...] = ()
+    ambiguous: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,45 +81,85 @@ class DataSet:
     Parameters
     ----------
     folder
-        Holds one folder of images per condition, and optionally ``fields.csv`` with the columns file and group.
+        Holds one folder of images per condition, and optionally ``fields.csv`` with the columns file (condition and
+        file name, or the file name alone where it is clear), group, and any others.
     conditions
         Names of the folders, in the order that checkpoints will list them.
     fields
         All fields of these conditions.
+    table
+        What ``fields.csv`` leaves open; None where there is no such file.
     """
 
     folder: Path
     conditions: tuple[str, ...]
     fields: tuple[Field, ...]
+    table: Table | None = None
 
     @classmethod
     def open(cls, folder: str | Path, conditions: Sequence[str] | None = None) -> DataSet:
         """List a data set's fields without reading their pixels.
 
+        Parameters
+        ----------
+        folder
+            The data set.
+        conditions
+            Which of its folders to use, in this order; where not said, all that hold images.
+
         Raises
         ------
         InputError
-            If there are fewer than two conditions, or one holds no image.
+            If there are fewer than two conditions, a folder that was named is not there, or ``fields.csv`` is no table.
         """
         folder = Path(folder)
         if not folder.is_dir():
             raise InputError(f"There is no data set folder {folder}. Expected a folder with one folder per condition.")
         found = sorted(path.name for path in folder.iterdir() if path.is_dir() and _images(path))
-        chosen = tuple(conditions) if conditions else tuple(found)
-        missing = [name for name in chosen if name not in found]
+        chosen = tuple(dict.fromkeys(conditions)) if conditions else tuple(found)
+        missing = [name for name in chosen if not (folder / name).is_dir()]
         if missing or len(chosen) < 2:
             raise InputError(
                 f"{folder} holds images in {len(found)} folders ({', '.join(found) or 'none'}); "
                 f"{'not found: ' + ', '.join(missing) if missing else 'two or more conditions are needed'}. "
                 f"Put each condition's images into a folder of its own, or name folders with --conditions."
             )
-        groups = _groups(folder)
-        fields = [
-            Field(path, condition, groups.get(f"{condition}/{path.name}", path.name.split(".")[0]))
-            for condition in chosen
-            for path in _images(folder / condition)
-        ]
-        return cls(folder, chosen, tuple(fields))
+        return cls._listed(folder, chosen)
+
+    @classmethod
+    def open_held_out(cls, folder: str | Path, like: DataSet) -> DataSet:
+        """List the fields of a held-out folder that has the conditions of the data set ``like``.
+
+        A condition that the folder lacks has no fields; `napari_phenotrans.check.check` says so.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder, it is the data set's own, or its ``fields.csv`` is no table.
+        """
+        folder = Path(folder)
+        if not folder.is_dir() or folder.resolve() == like.folder.resolve():
+            what = "is the data set that is trained on" if folder.is_dir() else "does not exist"
+            raise InputError(
+                f"The held-out folder {folder} {what}. Expected another folder with the folders "
+                f"{', '.join(like.conditions)}."
+            )
+        return cls._listed(folder, like.conditions)
+
+    @classmethod
+    def _listed(cls, folder: Path, conditions: tuple[str, ...]) -> DataSet:
+        paths = {c: _images(folder / c) if (folder / c).is_dir() else [] for c in conditions}
+        rows, table = _read_table(folder, {f"{c}/{path.name}" for c, some in paths.items() for path in some})
+        # The field itself is its group where none is said; told apart by condition where file names recur.
+        names = Counter(_bare(path) for some in paths.values() for path in some)
+        fields = []
+        for condition, some in paths.items():
+            for path in some:
+                columns = dict(rows.get(f"{condition}/{path.name}", {}))
+                said = columns.pop("group", "")
+                alone = _bare(path) if names[_bare(path)] == 1 else f"{condition}/{path.name}"
+                fields.append(Field(path, condition, said or alone, bool(said), columns))
+        return cls(folder, conditions, tuple(fields), table)
 
     def split(self, held_out: Sequence[str] | float, seed: int = 0) -> tuple[DataSet, DataSet]:
         """Split into training and held-out fields; a group is never in both.
@@ -87,32 +168,43 @@ class DataSet:
         ----------
         held_out
             Names of the held-out groups, or the share of each condition's groups to hold out, drawn with ``seed``.
+
+        Raises
+        ------
+        InputError
+            If a group is unknown, or a condition would have no field left to train on.
         """
         if isinstance(held_out, float | int):
             rng = np.random.default_rng(seed)
             names: set[str] = set()
             for condition in self.conditions:
-                groups = sorted({field.group for field in self.fields if field.condition == condition})
-                count = min(round(held_out * len(groups)), len(groups) - 1)
-                names |= set(rng.permutation(groups)[:count].tolist())
+                groups = sorted(self.groups(condition))
+                # a patient may have fields in both conditions, and has been drawn already then
+                count = min(round(held_out * len(groups)), len(groups) - 1) - len(names & set(groups))
+                rest = [group for group in rng.permutation(groups).tolist() if group not in names]
+                names |= set(rest[: max(0, count)])
         else:
             names = set(held_out)
-        unknown = names - {field.group for field in self.fields}
+        unknown = names - {f.group for f in self.fields}
         if unknown:
             raise InputError(f"Held-out groups that the data set does not have: {', '.join(sorted(unknown))}.")
-        parts = [
-            DataSet(self.folder, self.conditions, tuple(f for f in self.fields if (f.group in names) is held))
-            for held in (False, True)
-        ]
+        training, held = (
+            replace(self, fields=tuple(f for f in self.fields if (f.group in names) is apart))
+            for apart in (False, True)
+        )
         for condition in self.conditions:
-            if parts[0].count()[condition] == 0:
+            if self.count()[condition] and not training.count()[condition]:
                 raise InputError(f"All fields of {condition} are held out; leave at least one group to train on.")
-        return parts[0], parts[1]
+        return training, held
 
     def count(self) -> dict[str, int]:
         """Return the number of fields per condition."""
-        counted = Counter(field.condition for field in self.fields)
+        counted = Counter(f.condition for f in self.fields)
         return {condition: counted[condition] for condition in self.conditions}
+
+    def groups(self, condition: str) -> set[str]:
+        """Return the names of a condition's groups."""
+        return {f.group for f in self.fields if f.condition == condition}
 
     def channels(self) -> tuple[str, ...]:
         """Return the first field's channel names."""
@@ -131,98 +223,64 @@ class DataSet:
             If a field lacks a channel, naming the field.
         """
         planes: dict[str, list[np.ndarray]] = {condition: [] for condition in self.conditions}
-        for field in self.fields:
-            image = read(field.path)
+        for one in self.fields:
+            image = read(one.path)
             missing = [name for name in channels if name not in image.channels]
             if missing:
                 raise InputError(
-                    f"{field.path} has the channels {', '.join(image.channels)}, but {', '.join(missing)} was expected "
+                    f"{one.path} has the channels {', '.join(image.channels)}, but {', '.join(missing)} was expected "
                     f"as in the other fields. Name common channels with --channels."
                 )
             chosen = [image.channels.index(name) for name in channels]
             scale = factor(image.pixel_size_um or 1.0, pixel_size) if pixel_size else 1.0
             for t, z in image.positions():
                 plane = image.plane(t=t, z=z)[chosen]
-                planes[field.condition].append(to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], scale)))
+                planes[one.condition].append(to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], scale)))
         return planes
-
-
-class Crops:
-    """Random square crops of each condition, turned and mirrored.
-
-    A crop is drawn again only where all its channels are background, by one threshold for all conditions: how
-    densely cells stand may be the phenotype. How often that happened is in `rejected`.
-
-    Parameters
-    ----------
-    planes
-        Float32 (C, Y, X) planes of each condition, in the images' units.
-    intensity
-        The data set's intensity limits.
-    crop
-        Side of a crop in pixels.
-    seed
-        Seed of positions and symmetries.
-    """
-
-    def __init__(self, planes: dict[str, list[np.ndarray]], intensity: Intensity, crop: int, seed: int = 0) -> None:
-        small = [p.shape[1:] for ps in planes.values() for p in ps if min(p.shape[1:]) < crop]
-        if small:
-            raise InputError(
-                f"{len(small)} planes are smaller than a crop of {crop} × {crop}, the smallest {min(small)}. "
-                f"Choose a smaller --crop or a smaller --pixel-size."
-            )
-        self.crop = crop
-        self.planes = {c: [intensity.normalize(p) for p in ps] for c, ps in planes.items()}
-        self.rng = np.random.default_rng(seed)
-        everything = [p[:, ::4, ::4].reshape(p.shape[0], -1) for ps in self.planes.values() for p in ps]
-        self.threshold = np.array([threshold_otsu(channel) for channel in np.concatenate(everything, axis=1)])
-        self._drawn = dict.fromkeys(planes, 0)
-        self._rejected = dict.fromkeys(planes, 0)
-
-    @property
-    def rejected(self) -> dict[str, float]:
-        """Share of drawn crops that held nothing but background, per condition."""
-        return {c: self._rejected[c] / max(1, self._drawn[c]) for c in self.planes}
-
-    def draw(self, condition: str, count: int) -> np.ndarray:
-        """Return float32 (count, C, crop, crop) in about [-1, 1]."""
-        return np.stack([self._one(condition) for _ in range(count)])
-
-    def large(self, condition: str, count: int) -> list[np.ndarray]:
-        """Return (C, h, w) pieces of ``count`` planes, up to four crops wide, their sides multiples of 4.
-
-        They hold what a crop may miss, such as a rare mitosis, in the share that planes have of it.
-        """
-        planes = self.planes[condition]
-        chosen = [planes[i] for i in np.linspace(0, len(planes) - 1, min(count, len(planes))).astype(int)]
-        height, width = (min(4 * self.crop, *(p.shape[axis] // 4 * 4 for p in chosen)) for axis in (1, 2))
-        return [p[:, :height, :width] for p in chosen]
-
-    def _one(self, condition: str) -> np.ndarray:
-        for _ in range(DRAWS):
-            plane = self.planes[condition][self.rng.integers(len(self.planes[condition]))]
-            top = self.rng.integers(plane.shape[1] - self.crop + 1)
-            left = self.rng.integers(plane.shape[2] - self.crop + 1)
-            crop = plane[:, top : top + self.crop, left : left + self.crop]
-            self._drawn[condition] += 1
-            if ((crop > self.threshold[:, None, None]).mean(axis=(1, 2)) >= FOREGROUND_SHARE).any():
-                break
-            self._rejected[condition] += 1
-        turned = np.rot90(crop, int(self.rng.integers(4)), axes=(1, 2))
-        return np.ascontiguousarray(turned[:, :, ::-1] if self.rng.integers(2) else turned)
 
 
 def _images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if readable(path) and not path.name.startswith("."))
 
 
-def _groups(folder: Path) -> dict[str, str]:
-    table = folder / "fields.csv"
-    if not table.is_file():
-        return {}
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"file", "group"} <= set(rows[0]):
-        raise InputError(f"{table} has the columns {', '.join(rows[0])}; expected at least file and group.")
-    return {row["file"]: row["group"] for row in rows}
+def _bare(path: Path) -> str:
+    return path.name.removesuffix(suffix_of(path) or "")
+
+
+def _read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]], Table | None]:
+    """Return the columns of each field that ``fields.csv`` lists, without the file's, and what does not fit."""
+    path = folder / "fields.csv"
+    if not path.is_file():
+        return {}, None
+    try:
+        # spreadsheet programs write a mark of the encoding first, and semicolons in half of the world
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8 ({error.reason}). Save it as CSV in UTF-8.") from error
+    header = lines[0] if lines else ""
+    table = list(csv.reader(lines, delimiter=max(",;\t", key=header.count)))
+    columns = [cell.strip() for cell in table[0]] if table else []
+    columns = [name.lower() if name.lower() in ("file", "group") else name for name in columns]
+    if not {"file", "group"} <= set(columns):
+        raise InputError(f"{path} has the columns {', '.join(columns)}; expected at least file and group.")
+
+    beside = defaultdict(list)
+    for place in (place for place in folder.iterdir() if place.is_dir()):
+        for image in _images(place):
+            beside[image.name].append(f"{place.name}/{image.name}")
+    rows: dict[str, dict[str, str]] = {}
+    missing: list[str] = []
+    ambiguous: list[str] = []
+    repeated: list[str] = []
+    for cells in table[1:]:
+        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
+        written = row.pop("file", "").replace("\\", "/").removeprefix("./")
+        if not written:
+            continue
+        places = [written] if "/" in written and (folder / written).exists() else beside.get(written, [])
+        if len(places) != 1:
+            (ambiguous if places else missing).append(written)
+        elif rows.setdefault(places[0], row) != row:
+            repeated.append(places[0])
+    unlisted = sorted(fields - set(rows))
+    return rows, Table(path, tuple(missing), tuple(ambiguous), tuple(dict.fromkeys(repeated)), tuple(unlisted))
