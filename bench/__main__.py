@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bench.bundle import bundle
+from bench.quality import quality
 from bench.translate import translate
 
 
@@ -15,6 +16,7 @@ def main() -> None:
 
 main.add_command(translate)
 main.add_command(bundle)
+main.add_command(quality)
 
 if __name__ == "__main__":
     main(prog_name="python -m bench")

@@ -18,9 +18,9 @@ from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.events import Saved
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import read, write
+from napari_phenotrans.run import Run
 from napari_phenotrans.samples import BBBC013, INVENTED
 from napari_phenotrans.synthetic import write_dataset
-from napari_phenotrans.train import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

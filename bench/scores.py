@@ -94,7 +94,7 @@ def score_organoids(checkpoint: Checkpoint) -> tuple[Score, ...]:
     for source, target in (("healthy", "diseased"), ("diseased", "healthy")):
         translated = [_translate(plane, translator, source, target) for plane in planes[source]]
         about = {"direction": f"{source} → {target}", "groups": len(seeds)}
-        for metric, count in (("nuclei per field", _nuclei), ("PH3-positive per field", _positive)):
+        for metric, count in (("nuclei per field", count_nuclei), ("PH3-positive per field", count_positive)):
             from_, to, made = (
                 np.array([count(plane) for plane in some]) for some in (planes[source], unpaired[target], translated)
             )
@@ -153,7 +153,7 @@ def _log_ratios(plane: np.ndarray) -> np.ndarray:
     return np.log(nucleus_over_ring(plane[1], find_nuclei(plane[0]), float(np.percentile(plane[1], 5))))
 
 
-def _nuclei(plane: np.ndarray) -> int:
+def count_nuclei(plane: np.ndarray) -> int:
     return find_nuclei(plane[0], sigma=1, smallest=20, split=3).count
 
 
@@ -162,7 +162,7 @@ def _positive_mask(plane: np.ndarray) -> np.ndarray:
     return signal > np.median(signal) + PH3_POSITIVE
 
 
-def _positive(plane: np.ndarray) -> int:
+def count_positive(plane: np.ndarray) -> int:
     labels, count = ndimage.label(_positive_mask(plane))
     return int((ndimage.sum_labels(labels > 0, labels, range(1, count + 1)) >= 12).sum())
 

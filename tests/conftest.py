@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.engines.update import Part
 
 CONDITIONS = ("untreated", "treated")
-TINY = {"cyclegan": {"width": 8, "blocks": 2}}
+TINY: dict[str, dict[str, Any]] = {
+    "cyclegan": {"width": 8, "blocks": 2},
+    "scgan": {"width": 8, "blocks": 2},
+    "phendiff": {"width": 8, "levels": 3},
+}
 
 
 @pytest.fixture
@@ -29,6 +34,29 @@ def make_engine() -> Callable[..., Engine]:
         entry = ENGINES[name]
         said = {"crop": 32, "batch": 2, "steps": 20, **TINY.get(name, {}), **settings}
         return entry.load()(entry.settings.make(**said), channels, CONDITIONS)
+
+    return build
+
+
+@pytest.fixture
+def make_parts() -> Callable[..., list[Part]]:
+    """Draw a step's batch of random crops, in ``divided`` parts; ``places`` are those of one process."""
+
+    def build(
+        step: int, *, batch: int = 2, divided: int = 1, places: range | None = None, channels: int = 2, size: int = 32
+    ) -> list[Part]:
+        import torch
+
+        from napari_phenotrans.chance import Chance
+        from napari_phenotrans.engines.update import Part
+
+        places = places or range(batch)
+        count = len(places) // divided
+        chances = [Chance(0, step, first, count) for first in places[::count]]
+        return [
+            Part({c: torch.from_numpy(chance.uniform(c, channels, size, size)) * 2 - 1 for c in CONDITIONS}, chance)
+            for chance in chances
+        ]
 
     return build
 

@@ -1,111 +1,66 @@
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
+import torch
 
-from napari_phenotrans.checkpoint import Checkpoint
-from napari_phenotrans.dataset import DataSet
-from napari_phenotrans.engines import ENGINES
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import Failed, Finished, Losses, Preview, Saved, Started
-from napari_phenotrans.image import Image
-from napari_phenotrans.io import read, write
-from napari_phenotrans.train import Run
-from napari_phenotrans.translation import translate_image
+from napari_phenotrans.events import Losses
+from napari_phenotrans.train import fix_statistics, is_finite, train
 
 if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
+    from collections.abc import Callable
+
+    from napari_phenotrans.chance import Chance
+    from napari_phenotrans.engines.base import Engine
 
 
-@pytest.fixture
-def dataset(tmp_path: Path) -> DataSet:
-    rng = np.random.default_rng(0)
-    for condition, level in (("untreated", 50), ("treated", 150)):
-        for well in range(3):
-            pixels = rng.poisson(level, (2, 40, 40)).astype(np.uint8)
-            path = tmp_path / "images" / condition / f"{condition}{well}.ome.tif"
-            write(Image(pixels, "CYX", ("DNA", "GFP"), pixel_size_um=0.5, unit="µm"), path)
-    return DataSet.open(tmp_path / "images", ("untreated", "treated"))
+def draw(condition: str, chance: Chance) -> torch.Tensor:
+    crops = torch.from_numpy(chance.uniform(condition, 2, 32, 32))
+    return crops if condition == "treated" else -crops
 
 
-def run(dataset: DataSet, folder: Path, engine: str = "cyclegan", **said: Any) -> Run:
-    tiny = {"width": 8, "blocks": 1} if engine == "cyclegan" else {}
-    settings = ENGINES[engine].settings.make(**({"steps": 4, "crop": 32, "batch": 1, "save_every": 2} | tiny | said))
-    training, held_out = dataset.split(["untreated0", "treated0"])
-    return Run(folder, training, engine, settings, held_out)
+def test_every_process_computes_its_share_of_the_same_batch(make_engine: Callable[..., Engine]) -> None:
+    seen: dict[tuple[int, int], torch.Tensor] = {}
+
+    def noted(process: int) -> Callable[[str, Chance], torch.Tensor]:
+        def one(condition: str, chance: Chance) -> torch.Tensor:
+            crops = draw(condition, chance)
+            if condition == "treated":
+                seen[process, chance.step] = crops
+            return crops
+
+        return one
+
+    for process, processes in ((9, 1), (0, 2), (1, 2)):
+        engine = make_engine("shift", batch=4, steps=2)
+        engine.start_training()
+        place = 0 if processes == 1 else process
+        list(train(engine, noted(process), engine.settings, process=place, processes=processes))
+    for step in range(2):
+        assert torch.equal(seen[9, step], torch.cat([seen[0, step], seen[1, step]]))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_run_folder_tells_the_whole_story(engine: str, dataset: DataSet, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    events = list(run(dataset, folder, engine).events())
-    kinds = [type(event) for event in events]
-    assert kinds == [Started, Losses, Losses, Preview, Saved, Losses, Losses, Preview, Saved, Finished]
-    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == [kind.__name__ for kind in kinds]
-    assert lines[1]["step"] == 1
-    assert lines[1]["losses"]
-    decided = json.loads((folder / "run.json").read_text())
-    assert decided["engine"] == engine
-    assert decided["settings"]["steps"] == 4
-    assert decided["held-out fields"] == ["untreated/untreated0.ome.tif", "treated/treated0.ome.tif"]
-    for event in events:
-        if isinstance(event, Preview | Saved):
-            assert (folder / event.path).is_file()
-    card = Checkpoint.read_card(folder / "last.safetensors")
-    assert card.channels == ("DNA", "GFP")
-    assert card.pixel_size == pytest.approx(0.5)
-    assert card.training["fields"] == {"untreated": 2, "treated": 2}
-    assert card.statistics == "fixed"
-    translation = translate_image(
-        read(dataset.fields[0].path), folder / "last.safetensors", source="untreated", target="treated"
-    )
-    assert all("nearest value" in notice for notice in translation.notices)
+def test_training_goes_on_from_a_step(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine("shift", steps=5)
+    engine.start_training()
+    events = list(train(engine, draw, engine.settings, first_step=3))
+    assert [event.step for event in events if isinstance(event, Losses)] == [4, 5]
 
 
-def test_same_seed_same_weights(dataset: DataSet, tmp_path: Path) -> None:
-    tensors = []
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        list(run(dataset, tmp_path / name, seed=seed).events())
-        tensors.append(Checkpoint.load(tmp_path / name / "last.safetensors").tensors["1.leave.weight"])
-    np.testing.assert_array_equal(tensors[0], tensors[1])
-    assert not np.array_equal(tensors[0], tensors[2])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_losses_that_are_no_numbers_are_noticed(value: float) -> None:
+    assert is_finite({"a": 1.0, "b": 0.0})
+    assert not is_finite({"a": 1.0, "b": value})
 
 
-def test_training_starts_from_an_earlier_checkpoint(dataset: DataSet, tmp_path: Path) -> None:
-    list(run(dataset, tmp_path / "first").events())
-    first = tmp_path / "first" / "last.safetensors"
-    list(run(dataset, tmp_path / "second", start_from=str(first), learning_rate=1e-12, steps=1).events())
-    before, after = Checkpoint.load(first), Checkpoint.load(tmp_path / "second" / "last.safetensors")
-    np.testing.assert_allclose(after.tensors["0.leave.weight"], before.tensors["0.leave.weight"], atol=1e-6)
-    with pytest.raises(InputError, match="another shape"):
-        list(run(dataset, tmp_path / "third", start_from=str(first), width=4).events())
-    with pytest.raises(InputError, match="it is cyclegan for DNA, GFP"):
-        list(run(dataset, tmp_path / "fourth", "shift", start_from=str(first)).events())
-    assert not (tmp_path / "third").exists()
-
-
-def test_a_folder_with_a_run_is_refused_and_kept(dataset: DataSet, tmp_path: Path) -> None:
-    list(run(dataset, tmp_path / "run", "shift").events())
-    before = (tmp_path / "run" / "events.jsonl").read_text()
-    with pytest.raises(InputError, match="holds a run already"):
-        list(run(dataset, tmp_path / "run", "shift").events())
-    assert (tmp_path / "run" / "events.jsonl").read_text() == before
-
-
-def test_a_failure_is_written_down_and_goes_on(
-    dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> dict[str, float]:
-        raise RuntimeError("the network melted")
-
-    monkeypatch.setattr("napari_phenotrans.engines.shift.Shift.training_step", broken)
-    with pytest.raises(RuntimeError, match="melted"):
-        list(run(dataset, tmp_path / "run", "shift").events())
-    last = json.loads((tmp_path / "run" / "events.jsonl").read_text().splitlines()[-1])
-    assert last["event"] == Failed.__name__
-    assert last["error"] == "RuntimeError: the network melted"
+def test_statistics_come_from_what_is_translated(make_engine: Callable[..., Engine]) -> None:
+    """The network to *treated* is measured on untreated pieces, the other one on treated pieces."""
+    engine = make_engine("cyclegan")
+    pieces = {"untreated": [torch.full((2, 32, 32), -0.5)], "treated": [torch.rand(2, 32, 40)]}
+    fix_statistics(engine, pieces)
+    flat = engine.translators["1"].enter[1].var
+    varied = engine.translators["0"].enter[1].var
+    assert flat.max() < 1e-9
+    assert varied.min() > 1e-9
+    assert engine.statistics_are_fixed

@@ -63,6 +63,8 @@ class Card(BaseModel):
         ``fixed``: normalization statistics are stored; ``plane``: the network normalizes each plane by its own.
     bf16_rms
         RMS error that bfloat16 costs, as a share of the range; None where it was not measured.
+    translation
+        What this checkpoint's engine is told where the user says nothing, such as PhenDiff's ``strength``.
     synthetic
         The training images were invented.
     about, attribution
@@ -88,6 +90,7 @@ class Card(BaseModel):
     crop: int
     statistics: Literal["fixed", "plane"] = "fixed"
     bf16_rms: float | None = None
+    translation: dict[str, Any] = {}
     synthetic: bool = False
     about: str = ""
     attribution: str = ""

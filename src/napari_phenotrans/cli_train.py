@@ -2,89 +2,199 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from napari_phenotrans.cli_options import Names, setting_options
 from napari_phenotrans.engines import ENGINES, engine_entry
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.settings import TrainingSettings, flag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic.fields import FieldInfo
-
-
-def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option per setting of any engine, with the settings' own types and help."""
-    seen: dict[str, tuple[FieldInfo, list[str]]] = {}
-    for name, entry in ENGINES.items():
-        for field, declared in entry.settings.model_fields.items():
-            seen.setdefault(field, (declared, []))[1].append(name)
-    for field, (declared, engines) in reversed(seen.items()):
-        # the engine's own default is used where nothing is said, so that a default stands in one place
-        own = "" if field in TrainingSettings.model_fields else f"[{', '.join(engines)}] "
-        shown = "" if declared.default is None else f"  [default: {declared.default}]"
-        option = click.option(
-            flag(field), default=None, type=_type(declared), help=f"{own}{declared.description}{shown}"
-        )
-        command = option(command)
-    return command
+    from napari_phenotrans.dataset import DataSet
+    from napari_phenotrans.run import Event, Run
 
 
-def _type(declared: FieldInfo) -> Any:
-    kind = declared.annotation
-    if get_origin(kind) is Literal:
-        return click.Choice(get_args(kind))
-    if kind in (int, float, str):
-        return kind
-    return next((inner for inner in (float, str) if inner in get_args(kind)), Names())
-
-
-class Names(click.ParamType):
-    """Names separated by commas."""
-
-    name = "NAME,NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+PRESETS = "; ".join(
+    f"{name}: {', '.join(entry.settings.presets)}" for name, entry in ENGINES.items() if entry.settings.presets
+)
 
 
 @click.command()
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--engine", type=click.Choice(list(ENGINES)), default="cyclegan", show_default=True)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The run folder to make.")
-@click.option("--held-out", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share of the groups.")
+@click.argument("dataset", type=click.Path(path_type=Path), required=False)
+@click.option("--engine", type=click.Choice(list(ENGINES)), help="[default: cyclegan]")
+@click.option("--preset", help=f"Settings that belong together; options beside it go before it. {PRESETS}.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run folder to make.")
+@click.option("--held-out", type=click.Path(path_type=Path), help="Data set folder of held-out fields.")
+@click.option(
+    "--held-out-share",
+    type=click.FloatRange(0, 0.9),
+    default=0.2,
+    show_default=True,
+    help="Share of each condition's groups to hold out, where no folder and no groups are named.",
+)
 @click.option("--held-out-groups", type=Names(), help="Groups that training must not see, by name.")
-@_setting_options
+@click.option("--from", "from_", type=click.Path(path_type=Path), help="Take data set and settings from a run.json.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder; --steps may be raised.")
+@click.option("--dry-run", is_flag=True, help="Check the data set, say what was decided, time a few steps, and end.")
+@setting_options({name: entry.settings for name, entry in ENGINES.items()}, TrainingSettings)
 def train(
-    dataset: Path, engine: str, out: Path, held_out: float, held_out_groups: tuple[str, ...] | None, **said: Any
+    dataset: Path | None,
+    engine: str | None,
+    preset: str | None,
+    out: Path | None,
+    held_out: Path | None,
+    held_out_share: float,
+    held_out_groups: tuple[str, ...] | None,
+    from_: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+    **said: Any,
 ) -> None:
     """Train an engine on DATASET, which holds one folder of images per condition, and write a run folder.
 
-    A fields.csv in DATASET (columns file and group) keeps wells, patients or organoids together.
+    A fields.csv in DATASET (columns file, group, and any others such as plate or day) keeps wells, patients or
+    organoids together. Ctrl-C, or a file named 'stop' in the run folder, ends training with everything saved.
     """
-    from napari_phenotrans.dataset import DataSet
-    from napari_phenotrans.events import Losses, Saved, Started
+    from napari_phenotrans.run import Run
 
     chosen = {name: value for name, value in said.items() if value is not None}
+    if resume:
+        others = [dataset, engine, preset, out, held_out, held_out_groups, from_, *(set(chosen) - {"steps"})]
+        if any(other is not None for other in others):
+            raise InputError("--resume goes on with the run's own data set and settings; only --steps may be raised.")
+        run = Run.load(resume).for_steps(chosen.get("steps"))
+    else:
+        run = _new_run(dataset, engine, preset, out, held_out, held_out_groups, held_out_share, from_, chosen, dry_run)
+    if dry_run:
+        _say_what_was_decided(run)
+        return
+    if not resume:
+        _check(run)
+    _follow(run, resume=resume is not None)
+
+
+def _new_run(
+    dataset: Path | None,
+    engine: str | None,
+    preset: str | None,
+    out: Path | None,
+    held_out: Path | None,
+    held_out_groups: tuple[str, ...] | None,
+    held_out_share: float,
+    from_: Path | None,
+    chosen: dict[str, Any],
+    dry_run: bool,
+) -> Run:
+    from napari_phenotrans.dataset import DataSet
+    from napari_phenotrans.run import Run
+
+    if out is None and not dry_run:
+        raise InputError("Where to? Name the run folder to make with --out, or look first with --dry-run.")
+    earlier = Run.load(from_.parent if from_.name == "run.json" else from_) if from_ else None
+    engine = engine or (earlier.engine if earlier else "cyclegan")
     declared = engine_entry(engine).settings
+    if preset is not None and preset not in declared.presets:
+        known = f"the presets {', '.join(declared.presets)}" if declared.presets else "no preset"
+        raise InputError(f"--preset {preset}: the engine {engine} has {known}.")
     foreign = [flag(name) for name in chosen if name not in declared.model_fields]
     if foreign:
         raise InputError(f"{', '.join(foreign)}: no setting of the engine {engine}. Leave it out.")
-    settings = declared.make(**chosen)
-    opened = DataSet.open(dataset, settings.conditions)
-    training, held = opened.split(held_out_groups or held_out, settings.seed)
+    before = earlier.settings.model_dump() if earlier and earlier.engine == engine else {}
+    settings = declared.make(**(before | (declared.presets[preset] if preset else {}) | chosen))
 
-    from napari_phenotrans.train import Run
+    training: DataSet
+    held: DataSet | None
+    if dataset is None:
+        if earlier is None:
+            raise InputError("Which images? Name a data set folder: one folder of images per condition.")
+        training, held = earlier.dataset, earlier.held_out
+    else:
+        opened = DataSet.open(dataset, settings.conditions)
+        if held_out is not None:
+            training, held = opened, DataSet.open_held_out(held_out, opened)
+        else:
+            training, held = opened.split(held_out_groups or held_out_share, settings.seed)
+    return Run(out or Path("run"), training, engine, settings, held)
 
-    for event in Run(out, training, engine, settings, held).events():
-        if isinstance(event, Started):
-            click.echo(f"training on {event.device}: {event.fields} fields, held out {event.held_out}")
-        elif isinstance(event, Losses) and (event.step % 50 == 0 or event.step == settings.steps):
+
+def _check(run: Run) -> None:
+    """Print what is questionable about the data set, and refuse what training cannot use."""
+    from napari_phenotrans.check import check
+
+    report = check(run.dataset, run.held_out, run.settings)
+    for problem in report.warnings:
+        click.echo(f"warning: {problem}", err=True)
+    if report.errors:
+        listed = "\n".join(f"  {problem}" for problem in report.errors)
+        raise InputError(f"The data set cannot be trained on:\n{listed}")
+
+
+def _say_what_was_decided(run: Run) -> None:
+    from napari_phenotrans.check import check
+    from napari_phenotrans.trial import try_steps
+
+    report = check(run.dataset, run.held_out, run.settings)
+    click.echo(f"engine      {run.engine}")
+    for line in report.lines():
+        click.echo(line)
+    if not report.errors:
+        for line in try_steps(run).lines(run.settings.steps):
+            click.echo(line)
+
+
+def _follow(run: Run, *, resume: bool) -> None:
+    """Train, and print what happens."""
+    from napari_phenotrans.run_folder import STOP
+
+    def stop(*_: object) -> None:
+        click.echo("Stopping after this step; press again to break off without saving.", err=True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        (run.folder / STOP).touch()
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number, event in enumerate(run.events(resume=resume)):
+            if number == 0:
+                for signal_number in before:
+                    signal.signal(signal_number, stop)
+            line = _line(event, run)
+            if line:
+                click.echo(line)
+    finally:
+        for signal_number, handler in before.items():
+            signal.signal(signal_number, handler)
+
+
+def _line(event: Event, run: Run) -> str | None:
+    from napari_phenotrans import events
+
+    match event:
+        case events.Started():
+            start = f" from step {event.step}" if event.step else ""
+            return f"training on {event.device}{start}: {event.fields} fields, held out {event.held_out}"
+        case events.Losses() if event.step % 50 == 0 or event.step == run.settings.steps:
             losses = ", ".join(f"{name} {value:.3f}" for name, value in event.losses.items())
-            click.echo(f"step {event.step} of {settings.steps}: {losses}")
-        elif isinstance(event, Saved):
-            click.echo(f"step {event.step}: {out / event.path}")
+            return f"step {event.step} of {run.settings.steps}: {losses}"
+        case events.Scored():
+            scores = ", ".join(f"{name} {value:.3g}" for name, value in event.scores.items())
+            return f"step {event.step}, held-out{' (best so far)' if event.best else ''}: {scores}"
+        case events.Saved():
+            return f"step {event.step}: {run.folder / event.path}"
+        case events.Divided():
+            return (
+                f"step {event.step}: memory ran out; from here on a batch is computed in {event.parts} parts of "
+                f"{event.crops} crops per condition"
+            )
+        case events.RolledBack():
+            return (
+                f"step {event.step}: {event.reason}; back to step {event.to_step}, learning rates now × {event.rate:g}"
+            )
+        case events.Stopped():
+            return f"stopped at step {event.step}: {event.reason}. Go on with --resume {run.folder}"
+        case events.Finished():
+            return f"finished after {event.step} steps"
+    return None

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoint import Card, Score
     from napari_phenotrans.image import Image
 
+# of an engine's settings, what tells its networks apart
+SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective")
+
 
 def describe_image(image: Image) -> str:
     """Return what is known about an image, a line each."""
@@ -74,7 +77,7 @@ def describe_score(score: Score) -> str:
 
 
 def _shown(card: Card) -> dict[str, object]:
-    return {key: card.settings[key] for key in ("width", "blocks", "output", "upsampling") if key in card.settings}
+    return {key: card.settings[key] for key in SHOWN if card.settings.get(key) is not None}
 
 
 def _plain(value: object) -> str:

@@ -81,8 +81,29 @@ class Started:
 
 @dataclass(frozen=True)
 class Losses:
+    """The losses of update number ``step``, by name."""
+
     step: int
     losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Divided:
+    """Memory ran out: from here on a batch is computed in ``parts`` of ``crops`` crops per condition."""
+
+    step: int
+    crops: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """A step went wrong: training goes on from ``to_step``, its learning rates multiplied by ``rate`` from now on."""
+
+    step: int
+    to_step: int
+    rate: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -95,10 +116,15 @@ class Preview:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores on held-out fields at ``step``."""
+    """Scores on held-out fields at ``step``; ``best`` says that no median of five came out better so far.
+
+    ``floors``, by the names of the scores, come with a run's first scores and do not change.
+    """
 
     step: int
     scores: dict[str, float]
+    best: bool
+    floors: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -110,12 +136,24 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """Training ended before its last step, with everything saved; it can be resumed."""
+
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Finished:
+    """Training reached its last step."""
+
     step: int
 
 
 @dataclass(frozen=True)
 class Failed:
+    """Training broke off with an error."""
+
     step: int
     error: str
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -45,14 +45,27 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+class TranslationSettings(Settings):
+    """What an engine may be told when it translates; one-pass engines have nothing to choose."""
+
+
 class TrainingSettings(Settings):
-    """What every engine's training is told."""
+    """What every engine's training is told.
+
+    ``presets`` are settings that belong together, by name; what a user says beside one goes before it.
+    """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {}
 
     steps: int = Field(3000, ge=1, description="Number of updates.")
     crop: int = Field(128, ge=32, multiple_of=4, description="Side of the square training crops in working pixels.")
     width: int = Field(64, ge=4, description="Channels of the networks' first layer; quality and cost grow with it.")
-    batch: int = Field(4, ge=1, description="Crops of each condition per step.")
+    batch: int = Field(4, ge=1, description="Crops of each condition per step, over all devices together.")
     save_every: int = Field(500, ge=1, description="Steps between checkpoints and previews.")
+    score_every: int = Field(500, ge=0, description="Steps between scores on held-out fields; 0 scores never.")
+    early_stop: int = Field(
+        0, ge=0, description="Stop after so many scores in a row without a better one; 0 goes on to the last step."
+    )
     seed: int = Field(0, ge=0, description="Seed of weights, crops and augmentation.")
     pixel_size: float | None = Field(
         None, gt=0, description="Working pixel size: micrometers per pixel, or pixels per pixel where files have none."
@@ -63,3 +76,7 @@ class TrainingSettings(Settings):
         None, description="Checkpoint (a file, or a bundled name) whose networks training starts from."
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
+    devices: int = Field(1, ge=1, description="Processes to train with, one per GPU; on a CPU they share its cores.")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto trains in bf16 on a GPU that computes in it, in fp32 elsewhere."
+    )

@@ -16,6 +16,7 @@ from napari_phenotrans.intensity import to_dtype
 from napari_phenotrans.io.scratch import room
 from napari_phenotrans.matching import check_conditions, match_channels, working_scale
 from napari_phenotrans.resample import WorkingPlane, pad, rescaled_size, to_size
+from napari_phenotrans.settings import flag
 from napari_phenotrans.tiles import Blend, Tile, plan
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_phenotrans.image import Image
+    from napari_phenotrans.settings import TranslationSettings
 
 Precision = Literal["fp32", "bf16"]
 Event = Notice | EvaluationDone | TileDone | PlaneDone
@@ -50,8 +52,10 @@ class Translator:
         ``fp32``, ``bf16``, or ``auto``: bf16 on a GPU where the card records that it costs at most 0.5 % RMS of the
         range, else fp32.
     tile, overlap
-        Side of a tile and pixels that neighbors share, in working pixels; the overlap is the engine's context where
-        none is said.
+        Side of a tile and pixels that neighbors share, in working pixels; what the engine was trained for and its
+        context where none is said.
+    how
+        What the engine may be told, such as PhenDiff's ``strength``; the card's own choice where nothing is said.
 
     Raises
     ------
@@ -65,8 +69,9 @@ class Translator:
         *,
         device: str = "auto",
         precision: str = "auto",
-        tile: int = TILE,
+        tile: int | None = None,
         overlap: int | None = None,
+        how: Mapping[str, Any] | None = None,
     ) -> None:
         import torch
 
@@ -79,13 +84,15 @@ class Translator:
         self.engine = self.checkpoint.build_engine(self.device)
         # channels last is the layout that convolutions compute in; it saves a conversion around each of them
         self.engine.translators.to(memory_format=torch.channels_last)
-        self.tile = tile
+        usual = self.engine.tile or TILE
+        self.tile = usual if tile is None else tile
         self.overlap = self.engine.context if overlap is None else overlap
-        if tile < 4 * self.engine.stride or not 0 <= self.overlap < tile:
+        if self.tile < self.engine.smallest or not 0 <= self.overlap < self.tile:
             raise InputError(
-                f"A tile of {tile} with an overlap of {self.overlap} cannot be used: expected a tile of at least "
-                f"{4 * self.engine.stride} and an overlap smaller than it. Say --tile {TILE}."
+                f"A tile of {self.tile} with an overlap of {self.overlap} cannot be used: expected a tile of at least "
+                f"{self.engine.smallest} and an overlap smaller than it. Say --tile {usual}."
             )
+        self.how = self._choose_how(how or {})
 
     def translate(
         self,
@@ -148,6 +155,7 @@ class Translator:
             "precision": self.precision,
             "tile": self.tile,
             "overlap": self.overlap,
+            **self.how.model_dump(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
@@ -158,6 +166,17 @@ class Translator:
             raise InputError(f"There is no precision {said!r}. Say auto, fp32 or bf16.")
         sound = self.card.bf16_rms is not None and self.card.bf16_rms <= 0.005
         return "bf16" if sound and self.device.type == "cuda" else "fp32"
+
+    def _choose_how(self, said: Mapping[str, Any]) -> TranslationSettings:
+        known = self.engine.translation_settings
+        foreign = [flag(name) for name in said if name not in known.model_fields]
+        if foreign:
+            raise InputError(
+                f"{', '.join(foreign)}: the engine {self.card.engine} of this checkpoint has "
+                f"{'only ' + ', '.join(map(flag, known.model_fields)) if known.model_fields else 'no such choice'}. "
+                f"Leave it out."
+            )
+        return known.make(**(self.card.translation | dict(said)))
 
     def _events(
         self,
@@ -257,30 +276,29 @@ class Translator:
         """Drive the engine: each network evaluation over all tiles, blended; yields the translation last."""
         from napari_phenotrans.engines.device import arithmetic
 
-        steps = self.engine.translation(self._tensor(x), source, target)
-        evaluation = next(steps)
-        while True:
-            channels, height, width = evaluation.x.shape[1:]
-            blend = Blend(channels, height, width, self.overlap)
-            left = list(tiling.tiles)
-            while left:
-                point = center()
-                nearest = min(left, key=lambda tile: tile.distance_to(*point)) if point else left[0]
-                left.remove(nearest)
-                tick()
-                with arithmetic(self.device, self.precision):
-                    values = evaluation.network(evaluation.x[:, :, *nearest.slices])
-                blend.add(nearest, values[0].float().cpu().numpy())
-                done, total = len(tiling.tiles) - len(left), len(tiling.tiles)
-                if evaluation.final:
-                    yield _Tiled(nearest, blend.read(nearest), done, total)
-                else:
-                    yield _Evaluated(done, total)
-            try:
+        steps = self.engine.translation(self._tensor(x), source, target, self.how)
+        try:
+            evaluation = next(steps)
+            while True:
+                height, width = evaluation.x.shape[2:]
+                blend = Blend(evaluation.x.shape[1], height, width, self.overlap)
+                left = list(tiling.tiles)
+                while left:
+                    point = center()
+                    nearest = min(left, key=lambda tile: tile.distance_to(*point)) if point else left[0]
+                    left.remove(nearest)
+                    tick()
+                    with arithmetic(self.device, self.precision):
+                        values = evaluation.network(evaluation.x[:, :, *nearest.slices])
+                    blend.add(nearest, values[0].float().cpu().numpy())
+                    done, total = len(tiling.tiles) - len(left), len(tiling.tiles)
+                    if evaluation.final:
+                        yield _Tiled(nearest, blend.read(nearest), done, total)
+                    else:
+                        yield _Evaluated(done, total)
                 evaluation = steps.send(self._tensor(blend.result()))
-            except StopIteration as finished:
-                yield finished.value[0].float().cpu().numpy()
-                return
+        except StopIteration as finished:
+            yield finished.value[0].float().cpu().numpy()
 
     def _tensor(self, x: np.ndarray) -> torch.Tensor:
         import torch

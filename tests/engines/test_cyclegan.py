@@ -5,40 +5,152 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from napari_phenotrans.engines.cyclegan import Pool, decay
+from napari_phenotrans.chance import Chance
+from napari_phenotrans.engines.cyclegan import decay
+from napari_phenotrans.engines.pool import Pool
+from napari_phenotrans.engines.update import Update
 from napari_phenotrans.errors import InputError
+from napari_phenotrans.networks.augment import AUGMENTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.engines.update import Part
+
+
+def numbered(step: int, first: int = 0, count: int = 4) -> torch.Tensor:
+    """Crops of one pixel whose value tells step and place."""
+    return (10.0 * step + torch.arange(first, first + count)).reshape(count, 1, 1, 1)
 
 
 def test_learning_rate_is_constant_then_falls_to_zero() -> None:
     assert [decay(step, 100) for step in (0, 49, 50, 75, 100)] == [1, 1, 1, 0.5, 0]
 
 
+@pytest.mark.parametrize("name", ["cyclegan", "scgan"])
+def test_learning_rate_follows_the_step_and_the_engines_rate(
+    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+) -> None:
+    engine = make_engine(name, steps=10)
+    engine.start_training()
+    engine.rate = 0.5
+    engine.training_step(8, make_parts(8), Update())
+    for optimizer in (engine.generators_adam, engine.discriminators_adam):
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([2e-4 * 0.4 * 0.5])
+
+
 def test_pool_fills_then_shows_about_half_earlier_crops() -> None:
-    pool = Pool(4, seed=0)
-    first = torch.arange(4.0).reshape(4, 1, 1, 1)
-    assert torch.equal(pool.swap(first), first)
-    shown = torch.cat([pool.swap(torch.full((4, 1, 1, 1), 10.0 + i)) for i in range(100)])
-    earlier = sum(float(value) != 10.0 + index // 4 for index, value in enumerate(shown.flatten()))
-    assert 140 < earlier < 260
-    assert len(pool.crops) == 4
+    pool = Pool(20, 4, "pool")
+    earlier = 0
+    for step in range(200):
+        crops, chance = numbered(step), Chance(0, step, 0, 4)
+        shown = pool.show(crops, chance)
+        if step < 5:
+            assert torch.equal(shown, crops)
+        assert torch.equal(shown % 10, crops % 10)  # each from its own place
+        earlier += int((shown != crops).sum())
+        pool.keep(crops, chance)
+    assert 330 < earlier < 450
+    assert [len(kept) for kept in pool.kept.values()] == [5] * 4
+    assert all(float(crop) >= 300 for kept in pool.kept.values() for crop in kept)  # old ones leave
 
 
-def test_pool_of_zero_shows_what_came() -> None:
-    batch = torch.rand(2, 1, 4, 4)
-    assert Pool(0, seed=0).swap(batch) is batch
+def test_pool_replaces_the_crops_that_it_showed() -> None:
+    pool = Pool(4, 4, "pool")
+    pool.keep(numbered(0), Chance(0, 0, 0, 4))
+    for step in range(1, 20):
+        crops, chance = numbered(step), Chance(0, step, 0, 4)
+        shown = pool.show(crops, chance)
+        assert torch.equal(pool.show(crops, chance), shown)  # looking changes nothing
+        pool.keep(crops, chance)
+        for place, crop in enumerate(crops):
+            assert torch.equal(pool.kept[place][0], crop) == bool(shown[place] != crop)
 
 
-def test_translating_uses_the_averaged_generators(make_engine: Callable[..., Engine]) -> None:
+def test_pool_shows_the_same_however_the_batch_is_divided() -> None:
+    whole, divided = Pool(8, 4, "pool"), Pool(8, 4, "pool")
+    for step in range(30):
+        shown = whole.show(numbered(step), Chance(0, step, 0, 4))
+        whole.keep(numbered(step), Chance(0, step, 0, 4))
+        for first in (2, 0):
+            crops, chance = numbered(step, first, 2), Chance(0, step, first, 2)
+            assert torch.equal(divided.show(crops, chance), shown[first : first + 2])
+            divided.keep(crops, chance)
+
+
+def test_pool_of_zero_keeps_nothing_and_any_other_something() -> None:
+    none, some = Pool(0, 4, "pool"), Pool(1, 4, "pool")
+    for step in range(5):
+        crops, chance = numbered(step), Chance(0, step, 0, 4)
+        assert torch.equal(none.show(crops, chance), crops)
+        none.keep(crops, chance)
+        some.keep(crops, chance)
+    assert not any(none.kept.values())
+    assert [len(kept) for kept in some.kept.values()] == [1] * 4
+
+
+@pytest.mark.parametrize("name", ["cyclegan", "scgan"])
+def test_discriminators_see_augmented_crops_only(
+    name: str,
+    make_engine: Callable[..., Engine],
+    make_parts: Callable[..., list[Part]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    purposes = []
+
+    def blacken(crops: torch.Tensor, chance: Chance, purpose: str) -> torch.Tensor:
+        purposes.append(purpose)
+        return crops * 0 + 0.25
+
+    monkeypatch.setitem(AUGMENTATIONS, "fluorescence", blacken)
+    engine = make_engine(name, augment="fluorescence")
+    engine.start_training()
+    seen = []
+    for discriminator in engine.discriminators:
+        discriminator.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    engine.training_step(0, make_parts(0), Update())
+    assert all(torch.all(crops == 0.25) for crops in seen)
+    assert len(seen) == 4  # of the judged ones SCGAN's real crops come by another way
+    assert sorted(purposes) == [f"{what} {i}" for what in ("deceive", "real", "translated") for i in (0, 1)]
+
+
+def test_a_step_that_breaks_off_changes_nothing(
+    make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that runs out in the last part's discriminators: the step is computed again as if it were the first."""
+    results = []
+    for broken in (False, True):
+        engine = make_engine("cyclegan", pool=2, batch=2)
+        engine.start_training()
+        for step in range(3):
+            if broken and step == 2:
+                judge = engine.judge
+                calls = []
+
+                def fail(*args: object, judge: Callable = judge, calls: list = calls) -> object:
+                    calls.append(args)
+                    if len(calls) == 4:
+                        raise torch.OutOfMemoryError
+                    return judge(*args)
+
+                with monkeypatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
+                    patch.setattr(engine, "judge", fail)
+                    engine.training_step(step, make_parts(step, divided=2), Update())
+                engine.clear_gradients()
+            losses = engine.training_step(step, make_parts(step), Update())
+        results.append((losses, engine.generators[0].leave.weight.detach().clone()))
+    assert results[0][0] == results[1][0]
+    assert torch.equal(results[0][1], results[1][1])
+
+
+def test_translating_uses_the_averaged_generators(
+    make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+) -> None:
     engine = make_engine("cyclegan", ema=0.9)
     engine.start_training()
-    x = torch.rand(2, 2, 32, 32)
     for step in range(3):
-        engine.training_step(step, {"untreated": x, "treated": -x})
+        engine.training_step(step, make_parts(step), Update())
     averaged = dict(engine.translators["1"].named_parameters())
     live = dict(engine.generators[1].named_parameters())
     assert any(not torch.equal(averaged[key], live[key]) for key in averaged)
@@ -56,7 +168,8 @@ def test_fixing_statistics_leaves_the_networks_in_training_alone(make_engine: Ca
     assert engine.translators["0"].enter[1].mode == "instance"
 
 
-def test_three_conditions_are_refused(make_engine: Callable[..., Engine]) -> None:
-    engine = make_engine("cyclegan")
-    with pytest.raises(InputError, match=r"two conditions, got 3: a, b, c"):
+@pytest.mark.parametrize(("name", "called"), [("cyclegan", "CycleGAN"), ("scgan", "SCGAN")])
+def test_three_conditions_are_refused(name: str, called: str, make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine(name)
+    with pytest.raises(InputError, match=rf"{called} translates between two conditions, got 3: a, b, c"):
         type(engine)(engine.settings, 2, ("a", "b", "c"))

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.engines.settings import CycleGANSettings, ShiftSettings
+from napari_phenotrans.engines.phendiff_settings import PhenDiffSettings, PhenDiffTranslation
+from napari_phenotrans.engines.settings import CycleGANSettings, SCGANSettings, ShiftSettings
 from napari_phenotrans.errors import InputError
+from napari_phenotrans.settings import TranslationSettings
 
 if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineEntry:
-    """An engine's settings class, and where its class is: ``module:name``."""
+    """An engine's settings, where its class is (``module:name``), and what it can be told when it translates."""
 
     settings: type[TrainingSettings]
     place: str
+    translation: type[TranslationSettings] = TranslationSettings
 
     def load(self) -> type[Engine]:
         """Import the engine's class, and torch with it."""
@@ -29,6 +32,8 @@ class EngineEntry:
 
 ENGINES: dict[str, EngineEntry] = {
     "cyclegan": EngineEntry(CycleGANSettings, "cyclegan:CycleGAN"),
+    "scgan": EngineEntry(SCGANSettings, "scgan:SCGAN"),
+    "phendiff": EngineEntry(PhenDiffSettings, "phendiff:PhenDiff", PhenDiffTranslation),
     "shift": EngineEntry(ShiftSettings, "shift:Shift"),
 }
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.networks.norm import fix_statistics, norms, set_mode
+from napari_phenotrans.settings import TranslationSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
+    from napari_phenotrans.chance import Chance
+    from napari_phenotrans.engines.update import Part, Update
     from napari_phenotrans.settings import TrainingSettings
 
 
@@ -51,13 +54,21 @@ class Engine(ABC):
         Least height and width that the networks take.
     context
         Pixels around a pixel on which its translation depends noticeably; the default overlap of tiles.
+    tile
+        Side of the tiles that the networks were trained for, where they depend on it; None where any will do.
+    translation_settings
+        Class of what `translation` may be told, the same that the registry names.
     translators
         The networks that translating needs, and all that a checkpoint stores.
+    rate
+        Factor of every learning rate, lowered after a step that went wrong.
     """
 
-    stride: ClassVar[int] = 1
-    smallest: ClassVar[int] = 1
-    context: ClassVar[int] = 0
+    stride: int = 1
+    smallest: int = 1
+    context: int = 0
+    tile: int | None = None
+    translation_settings: type[TranslationSettings] = TranslationSettings
 
     def __init__(self, settings: Any, channels: int, conditions: tuple[str, ...]) -> None:
         if len(conditions) < 2 or len(set(conditions)) != len(conditions):
@@ -66,26 +77,42 @@ class Engine(ABC):
         self.channels = channels
         self.conditions = conditions
         self.translators: nn.ModuleDict = nn.ModuleDict()
+        self.rate = 1.0
 
     # ---- translating
 
     @abstractmethod
-    def translation(self, x: Tensor, source: str, target: str) -> Generator[Evaluation, Tensor, Tensor]:
+    def translation(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings
+    ) -> Generator[Evaluation, Tensor, Tensor]:
         """Translate (N, C, H, W) in about [-1, 1]; yields the network evaluations it needs, returns the translation.
 
-        Source equal to target is the identity control: what the engine changes where nothing should change.
+        Source equal to target is the identity control: what the engine changes where nothing should change. ``how``
+        is of the class that the registry names for this engine.
         """
 
     @torch.no_grad()
-    def translate(self, x: Tensor, source: str, target: str) -> Tensor:
+    def translate(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
         """Translate (N, C, H, W), whole; H and W must be multiples of ``stride``."""
-        steps = self.translation(x, source, target)
-        evaluation = next(steps)
-        while True:
-            try:
+        steps = self.translation(x, source, target, how or self.translation_settings())
+        try:
+            evaluation = next(steps)
+            while True:
                 evaluation = steps.send(evaluation.network(evaluation.x))
-            except StopIteration as finished:
-                return finished.value
+        except StopIteration as finished:
+            return finished.value
+
+    def round_trip(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
+        """Translate (N, C, H, W) to the target and back."""
+        return self.translate(self.translate(x, source, target, how), target, source, how)
+
+    def directions(self) -> list[tuple[str, str]]:
+        """Return the (source, target) that are looked at and scored: from the first condition to each other and back.
+
+        With three conditions and more the first is taken for the control that all others are compared with.
+        """
+        first, *others = self.conditions
+        return [pair for other in others for pair in ((first, other), (other, first))]
 
     def index(self, condition: str) -> int:
         """Return a condition's place.
@@ -146,8 +173,35 @@ class Engine(ABC):
 
     @abstractmethod
     def start_training(self) -> None:
-        """Make what only training needs: discriminators, optimizers, schedules."""
+        """Make what only training needs: discriminators, optimizers, averages."""
 
     @abstractmethod
-    def training_step(self, step: int, crops: dict[str, Tensor]) -> dict[str, float]:
-        """Update once on (N, C, H, W) crops of each condition; returns the losses by name."""
+    def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
+        """Update once on the parts of a batch, which weigh the same; returns the losses by name.
+
+        All random numbers come from the parts' `Chance`, and learning rates are a function of ``step``, so that
+        resuming and dividing a batch change nothing.
+        """
+
+    @abstractmethod
+    def training_state(self) -> dict[str, Any]:
+        """Return what resuming needs beside ``translators``: tensors, numbers and strings in dicts and lists."""
+
+    @abstractmethod
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take up what `training_state` returned; after `start_training`."""
+
+    def clear_gradients(self) -> None:
+        """Forget gradients of a step that broke off."""
+        for network in vars(self).values():
+            if isinstance(network, nn.Module):
+                network.zero_grad(set_to_none=True)
+
+    def generate(self, condition: str, chance: Chance, size: int) -> Tensor | None:
+        """Make (count, C, size, size) of a condition from noise alone; None from engines that only translate."""
+        return None
+
+    @torch.no_grad()
+    def held_out_loss(self, part: Part) -> dict[str, float]:
+        """Return losses on held-out crops that rise when the engine overfits; none where there is no such loss."""
+        return {}

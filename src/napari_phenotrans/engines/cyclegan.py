@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import copy
-import random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_phenotrans.engines.base import Engine, Evaluation
+from napari_phenotrans.engines.pool import Pool
 from napari_phenotrans.errors import InputError
+from napari_phenotrans.networks.augment import AUGMENTATIONS
 from napari_phenotrans.networks.patchgan import PatchDiscriminator
 from napari_phenotrans.networks.resnet import STRIDE, ResNetGenerator
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
-    from napari_phenotrans.engines.settings import CycleGANSettings
+    from napari_phenotrans.chance import Chance
+    from napari_phenotrans.engines.settings import GANSettings
+    from napari_phenotrans.engines.update import Part, Update
+    from napari_phenotrans.settings import TranslationSettings
+
+# of what only training needs: the networks and optimizers that a training state holds
+LIVE = ("generators", "discriminators", "generators_adam", "discriminators_adam")
 
 
 class CycleGAN(Engine):
@@ -31,77 +38,113 @@ class CycleGAN(Engine):
     smallest = 4 * STRIDE
     context = 96
 
-    def __init__(self, settings: CycleGANSettings, channels: int, conditions: tuple[str, ...]) -> None:
+    def __init__(self, settings: GANSettings, channels: int, conditions: tuple[str, ...]) -> None:
         super().__init__(settings, channels, conditions)
         if len(conditions) != 2:
             raise InputError(
-                f"CycleGAN translates between two conditions, got {len(conditions)}: {', '.join(conditions)}. "
-                f"Pick two with --conditions."
+                f"{type(self).__name__} translates between two conditions, got {len(conditions)}: "
+                f"{', '.join(conditions)}. Pick two with --conditions."
             )
-        self.settings: CycleGANSettings = settings
+        self.settings: GANSettings = settings
         for index in range(2):
             self.translators[str(index)] = ResNetGenerator(
                 channels, settings.width, settings.blocks, settings.upsampling, settings.output
             )
 
-    def translation(self, x: Tensor, source: str, target: str) -> Generator[Evaluation, Tensor, Tensor]:
+    def translation(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings
+    ) -> Generator[Evaluation, Tensor, Tensor]:
         self.index(source)
         return (yield Evaluation(self.networks_to(target), x, final=True))
 
     # ---- training
+
+    def make_discriminator(self) -> nn.Module:
+        """Return a network that gives logits (N, ...) for crops (N, C, H, W)."""
+        return PatchDiscriminator(self.channels, self.settings.width)
+
+    def judge(self, discriminator: nn.Module, real: Tensor, shown: Tensor, chance: Chance) -> dict[str, Tensor]:
+        """Return a discriminator's losses by name, to be summed; both batches are augmented already."""
+        # half of it as in the authors' code: the discriminators are to learn more slowly than the generators
+        on_real, on_shown = discriminator(torch.cat([real, shown])).split([len(real), len(shown)])
+        return {"discriminator": 0.5 * ((on_real - 1).pow(2).mean() + on_shown.pow(2).mean())}
 
     def start_training(self) -> None:
         s = self.settings
         self.translators.requires_grad_(False)
         self.generators = nn.ModuleList(copy.deepcopy(self.translators[str(i)]) for i in range(2)).requires_grad_(True)
         device = next(self.generators.parameters()).device
-        self.discriminators = nn.ModuleList(PatchDiscriminator(self.channels, s.width) for _ in range(2)).to(device)
+        self.discriminators = nn.ModuleList(self.make_discriminator() for _ in range(2)).to(device)
         betas = (0.5, 0.999)
         self.generators_adam = torch.optim.Adam(self.generators.parameters(), s.learning_rate, betas)
         self.discriminators_adam = torch.optim.Adam(self.discriminators.parameters(), s.learning_rate, betas)
-        self.pools = [Pool(s.pool, s.seed + index) for index in range(2)]
+        self.pools = [Pool(s.pool, s.batch, f"pool of {condition}") for condition in self.conditions]
 
-    def training_step(self, step: int, crops: dict[str, Tensor]) -> dict[str, float]:
+    def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
         s = self.settings
-        real = [crops[condition] for condition in self.conditions]
+        augment = AUGMENTATIONS[s.augment]
         for optimizer in (self.generators_adam, self.discriminators_adam):
             for group in optimizer.param_groups:
-                group["lr"] = s.learning_rate * decay(step, s.steps)
+                group["lr"] = s.learning_rate * decay(step, s.steps) * self.rate
 
         # Generators. Each sees both conditions in one call: the other one to translate, its own for the identity.
         self.discriminators.requires_grad_(False)
-        both = [self.generators[i](torch.cat([real[1 - i], real[i]])) for i in range(2)]
-        translated = [b[: len(real[1 - i])] for i, b in enumerate(both)]
-        same = [b[len(real[1 - i]) :] for i, b in enumerate(both)]
-        back = [self.generators[i](translated[1 - i]) for i in range(2)]
-        # least squares (Mao et al. 2017, eq. 9) on Zhu et al. 2017, eq. 1; the round trip is eq. 2
-        deceive = [(self.discriminators[i](translated[i]) - 1).pow(2).mean() for i in range(2)]
-        cycle = [F.l1_loss(back[i], real[i]) for i in range(2)]
-        identity = [F.l1_loss(same[i], real[i]) for i in range(2)]
-        loss = sum(deceive) + s.cycle * sum(cycle) + s.identity * sum(identity)
-        self.generators_adam.zero_grad()
-        cast("Tensor", loss).backward()
-        self.generators_adam.step()
+        losses: list[dict[str, Tensor]] = []
+        translations: list[list[Tensor]] = []
+        for part in parts:
+            real = [part.crops[condition] for condition in self.conditions]
+            with update.precision():
+                both = [self.generators[i](torch.cat([real[1 - i], real[i]])) for i in range(2)]
+                translated = [b[: len(real[1 - i])] for i, b in enumerate(both)]
+                same = [b[len(real[1 - i]) :] for i, b in enumerate(both)]
+                back = [self.generators[i](translated[1 - i]) for i in range(2)]
+                # least squares (Mao et al. 2017, eq. 9) on Zhu et al. 2017, eq. 1; the round trip is eq. 2
+                seen = [augment(translated[i], part.chance, f"deceive {i}") for i in range(2)]
+                deceive = [(self.discriminators[i](seen[i]) - 1).pow(2).mean() for i in range(2)]
+                cycle = [F.l1_loss(back[i], real[i]) for i in range(2)]
+                identity = [F.l1_loss(same[i], real[i]) for i in range(2)]
+                loss = sum(deceive) + s.cycle * sum(cycle) + s.identity * sum(identity)
+            update.backward(cast("Tensor", loss) / len(parts))
+            translations.append([t.detach().float() for t in translated])
+            named = {"adversarial": deceive, "round trip": cycle, "identity": identity}
+            losses.append(
+                {f"{name} {c}": pair[i] for name, pair in named.items() for i, c in enumerate(self.conditions)}
+            )
 
         # Discriminators, each on real crops and on translated ones from now and before.
         self.discriminators.requires_grad_(True)
-        judged: list[Tensor] = []
-        for i, discriminator in enumerate(self.discriminators):
-            shown = self.pools[i].swap(translated[i].detach())
-            on_real, on_translated = discriminator(torch.cat([real[i], shown])).split([len(real[i]), len(shown)])
-            judged.append(0.5 * ((on_real - 1).pow(2).mean() + on_translated.pow(2).mean()))
-        self.discriminators_adam.zero_grad()
-        cast("Tensor", sum(judged)).backward()
-        self.discriminators_adam.step()
+        for part, translated, told in zip(parts, translations, losses, strict=True):
+            total: Tensor | float = 0.0
+            with update.precision():
+                for i, condition in enumerate(self.conditions):
+                    shown = augment(self.pools[i].show(translated[i], part.chance), part.chance, f"translated {i}")
+                    real_seen = augment(part.crops[condition], part.chance, f"real {i}")
+                    judged = self.judge(self.discriminators[i], real_seen, shown, part.chance)
+                    told |= {f"{name} {condition}": value for name, value in judged.items()}
+                    total = total + sum(judged.values())
+            update.backward(cast("Tensor", total) / len(parts))
 
+        # Nothing has changed before all gradients are there: a step that ran out of memory can be computed again.
+        update.apply(self.generators_adam)
+        update.apply(self.discriminators_adam)
+        for part, translated in zip(parts, translations, strict=True):
+            for pool, crops in zip(self.pools, translated, strict=True):
+                pool.keep(crops, part.chance)
         self._average(step)
-        losses: dict[str, float] = {}
-        for i, condition in enumerate(self.conditions):
-            losses[f"adversarial {condition}"] = float(deceive[i].detach())
-            losses[f"discriminator {condition}"] = float(judged[i].detach())
-            losses[f"round trip {condition}"] = float(cycle[i].detach())
-            losses[f"identity {condition}"] = float(identity[i].detach())
-        return losses
+        return update.mean(losses)
+
+    def training_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in LIVE}
+        return state | {"pools": [pool.kept for pool in self.pools]}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        # a copy: optimizers and pools take the tensors themselves, and would change what they were given
+        state = copy.deepcopy(state)
+        for name in LIVE:
+            getattr(self, name).load_state_dict(state[name])
+        for pool, kept in zip(self.pools, state["pools"], strict=True):
+            device = next(self.generators.parameters()).device
+            pool.kept = {place: [crop.to(device) for crop in crops] for place, crops in kept.items()}
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
@@ -111,32 +154,6 @@ class CycleGAN(Engine):
             averaged = self.translators[str(index)]
             for kept, live in zip(averaged.parameters(), generator.parameters(), strict=True):
                 kept.lerp_(live, 1 - keep)
-
-
-class Pool:
-    """Translated crops of earlier steps, so that discriminators forget less (Shrivastava et al. 2017, section 2.3)."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size = size
-        self.crops: list[Tensor] = []
-        self.random = random.Random(seed)
-
-    def swap(self, batch: Tensor) -> Tensor:
-        """Return a batch in which about half of the crops are earlier ones, and keep the replaced ones."""
-        if not self.size:
-            return batch
-        shown = []
-        for crop in batch:
-            if len(self.crops) < self.size:
-                self.crops.append(crop.clone())
-                shown.append(crop)
-            elif self.random.random() < 0.5:
-                place = self.random.randrange(self.size)
-                shown.append(self.crops[place])
-                self.crops[place] = crop.clone()
-            else:
-                shown.append(crop)
-        return torch.stack(shown)
 
 
 def decay(step: int, steps: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,8 +15,8 @@ class ShiftSettings(TrainingSettings):
     steps: int = Field(50, ge=1, description="Number of batches that the means are taken over.")
 
 
-class CycleGANSettings(TrainingSettings):
-    """CycleGAN: two generators that must undo each other, each against a discriminator."""
+class GANSettings(TrainingSettings):
+    """Two generators that must undo each other, each against a discriminator."""
 
     blocks: int = Field(6, ge=1, le=24, description="Residual blocks of a generator.")
     upsampling: Literal["resize", "transposed", "antialias"] = Field(
@@ -32,3 +32,55 @@ class CycleGANSettings(TrainingSettings):
     learning_rate: float = Field(2e-4, gt=0, description="Adam's learning rate in the first half of the steps.")
     pool: int = Field(50, ge=0, description="Translated crops kept to show discriminators again; 0 turns it off.")
     ema: float = Field(0.995, ge=0, lt=1, description="Decay of the averaged generators that translate.")
+    augment: Literal["none", "fluorescence", "original"] = Field(
+        "none",
+        description="Augmentation of all that discriminators see: fluorescence varies gain and offset of each channel, "
+        "place and orientation; original is the published color,translation,cutout.",
+    )
+
+
+class CycleGANSettings(GANSettings):
+    """CycleGAN: a good start from about 100 images per condition."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "code": {"identity": 5.0},
+        "scgan-paper": {"identity": 0.5},
+    }
+
+
+class SCGANSettings(GANSettings):
+    """SCGAN: a CycleGAN whose discriminators also learn to reconstruct real crops; made for few images."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {
+            "batch": 8,
+            "width": 64,
+            "blocks": 9,
+            "upsampling": "transposed",
+            "output": "tanh",
+            "cycle": 10.0,
+            "identity": 0.5,
+            "self_supervision": 1.0,
+            "ema": 0.0,
+            "augment": "none",
+        }
+    }
+
+    batch: int = Field(
+        8,
+        ge=1,
+        description="Crops of each condition per step, over all devices together; from 8 on discriminators normalize "
+        "over the batch as published, below 8 over each crop.",
+    )
+    identity: float = Field(
+        0.5, ge=0, description="Weight of the L1 error on images that are of the target condition already."
+    )
+    self_supervision: float = Field(
+        1.0, ge=0, description="Weight of the discriminators' error in reconstructing real crops."
+    )
+    reconstruction: Literal["l1", "perceptual"] = Field(
+        "l1", description="How reconstructions are compared: l1 by intensities, perceptual by VGG16's features."
+    )
+    vgg: str | None = Field(
+        None, description="File with torchvision's VGG16 weights; where none is said, the one torchvision downloaded."
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from napari_phenotrans.engines.base import Engine, Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
+
+    from napari_phenotrans.engines.update import Part, Update
+    from napari_phenotrans.settings import TranslationSettings
 
 
 class Shift(Engine):
@@ -24,25 +27,30 @@ class Shift(Engine):
         for index in range(len(conditions)):
             self.translators[str(index)] = MeanIntensity(channels)
 
-    def translation(self, x: Tensor, source: str, target: str) -> Generator[Evaluation, Tensor, Tensor]:
+    def translation(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings
+    ) -> Generator[Evaluation, Tensor, Tensor]:
         shift = (self._means(target).mean - self._means(source).mean)[:, None, None]
         return (yield Evaluation(lambda crop: crop + shift, x, final=True))
 
     def start_training(self) -> None:
-        for condition in self.conditions:
-            means = self._means(condition)
-            means.mean.zero_()
-            means.seen = 0
+        """Nothing to make: the first step replaces the means, the next ones are averaged with it."""
 
-    def training_step(self, step: int, crops: dict[str, Tensor]) -> dict[str, float]:
-        losses = {}
-        for condition, batch in crops.items():
-            means = self._means(condition)
-            seen = batch.mean(dim=(0, 2, 3))
-            losses[f"mean error {condition}"] = float((seen - means.mean).abs().mean())
-            means.seen += 1
-            means.mean += (seen - means.mean) / means.seen
-        return losses
+    def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
+        errors: dict[str, Tensor] = {}
+        for condition in self.conditions:
+            mean = self._means(condition).mean
+            seen = torch.stack([part.crops[condition].mean(dim=(0, 2, 3)) for part in parts]).mean(0)
+            update.share([seen])
+            errors[f"mean error {condition}"] = (seen - mean).abs().mean()
+            mean += (seen - mean) / (step + 1)
+        return update.mean([errors])
+
+    def training_state(self) -> dict[str, Any]:
+        return {}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        pass
 
     def _means(self, condition: str) -> MeanIntensity:
         network = self.networks_to(condition)
@@ -58,4 +66,3 @@ class MeanIntensity(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
-        self.seen = 0

@@ -1,0 +1,107 @@
+"""Translate held-out fields with a trained run, and keep what the table of engines is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.phenotype import find_nuclei, nucleus_over_ring, overlap
+from bench.scores import count_nuclei, count_positive
+from napari_phenotrans.image import Image
+from napari_phenotrans.intensity import Intensity
+from napari_phenotrans.io import read
+from napari_phenotrans.metrics import Features
+from napari_phenotrans.metrics.cutting import center, grid
+from napari_phenotrans.metrics.features import Profile
+from napari_phenotrans.resample import rescaled_size, to_size
+from napari_phenotrans.translation import Translator, translate_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_phenotrans.dataset import DataSet
+
+CROP = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Extractor:
+    """The one extractor of a data set, for all engines: fitted to all of its real fields, never to a run's."""
+
+    intensity: Intensity
+    profile: Profile
+    scale: float
+
+    @classmethod
+    def fit(cls, planes: list[np.ndarray], pixel_size: float | None) -> Extractor:
+        """Fit to real planes (C, Y, X); features are measured at the working pixel size."""
+        scale = 1 / pixel_size if pixel_size else 1.0
+        intensity = Intensity.fit(planes)
+        extractor = cls(intensity, Profile(np.zeros(0), np.zeros(0), 0), scale)
+        return cls(intensity, Profile.fit(np.concatenate([extractor.cut(plane) for plane in planes])), scale)
+
+    def cut(self, plane: np.ndarray) -> np.ndarray:
+        """Return the crops (n, C, 64, 64) of a plane, side by side, in about [-1, 1]."""
+        small = to_size(plane.astype(np.float32), *rescaled_size(plane.shape[1], plane.shape[2], self.scale))
+        return grid(center(self.intensity.normalize(small), CROP, 1000)[None], CROP)
+
+    def __call__(self, planes: list[np.ndarray], groups: list[str]) -> Features:
+        """Return the features of planes, a group each."""
+        measured = [self.profile(self.cut(plane)) for plane in planes]
+        names = [group for group, some in zip(groups, measured, strict=True) for _ in some]
+        return Features(np.concatenate(measured), np.array(names))
+
+
+def phenotype(plane: np.ndarray, data: str) -> dict[str, np.ndarray]:
+    """Return what biology cares about in a plane: one value per cell (BBBC013) or per field (organoids)."""
+    if data == "organoids":
+        return {
+            "nuclei per field": np.array([count_nuclei(plane)], float),
+            "PH3-positive nuclei per field": np.array([count_positive(plane)], float),
+        }
+    background = float(np.percentile(plane[1], 5))
+    return {"GFP nucleus over ring": np.log(nucleus_over_ring(plane[1], find_nuclei(plane[0]), background))}
+
+
+def planes_of(dataset: DataSet, condition: str) -> tuple[list[np.ndarray], list[str]]:
+    """Return a condition's planes and their groups."""
+    fields = [one for one in dataset.fields if one.condition == condition]
+    return [read(one.path).plane() for one in fields], [one.group for one in fields]
+
+
+def score_run(checkpoint: Path, held_out: DataSet, data: str, extractor: Extractor) -> dict[str, np.ndarray]:
+    """Translate the held-out fields both ways and there and back.
+
+    Returns arrays by name; names begin with the direction: ``features``, ``groups`` and, per phenotype, ``values``
+    and ``value groups`` of translated source; ``overlap`` of nuclear pixels before and after, ``round trip`` error and
+    ``change`` (mean absolute, in gray levels), one per field.
+    """
+    translator = Translator(checkpoint)
+    kept: dict[str, np.ndarray] = {}
+    one, other = held_out.conditions
+    for source, target in ((one, other), (other, one)):
+        real, groups = planes_of(held_out, source)
+        translated = [_translate(plane, translator, source, target) for plane in real]
+        back = [_translate(plane, translator, target, source) for plane in translated]
+        features = extractor(translated, groups)
+        way = f"{source} → {target}"
+        kept |= {f"{way} features": features.values, f"{way} groups": features.groups}
+        measured = [phenotype(plane, data) for plane in translated]
+        for name in measured[0]:
+            kept[f"{way} {name} values"] = np.concatenate([each[name] for each in measured])
+            kept[f"{way} {name} groups"] = np.repeat(groups, [len(each[name]) for each in measured])
+        kept[f"{way} overlap"] = np.array(
+            [overlap(find_nuclei(a[0]).mask, find_nuclei(b[0]).mask) for a, b in zip(real, translated, strict=True)]
+        )
+        for name, others in (("round trip", back), ("change", translated)):
+            kept[f"{way} {name}"] = np.array(
+                [np.abs(a.astype(float) - b).mean() for a, b in zip(real, others, strict=True)]
+            )
+    return kept
+
+
+def _translate(plane: np.ndarray, translator: Translator, source: str, target: str) -> np.ndarray:
+    image = Image(plane, "CYX", translator.card.channels)
+    return translate_image(image, translator, source=source, target=target).translated.pixels

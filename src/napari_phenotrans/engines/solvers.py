@@ -1,0 +1,175 @@
+"""Solvers of the probability flow ODE, both ways: from an image to noise and from noise to an image.
+
+In sigma the ODE reads dx/dsigma = (x - D(x; sigma)) / sigma (Karras et al. 2022, eq. 3 with s = 1, sigma = t; Song et
+al. 2021), D the denoised image. Every solver is a generator of network evaluations, so that whoever drives it may cut
+each evaluation into tiles.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from napari_phenotrans.engines.base import Evaluation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from napari_phenotrans.engines.denoising import Discrete
+
+    Steps = Generator[Evaluation, Tensor, Tensor]
+    Denoiser = Callable[[Tensor, float], Tensor]
+    Predictor = Callable[[Tensor, float], Tensor]
+
+RHO = 7
+
+
+def noise_levels(intervals: int, strength: float, low: float, high: float) -> list[float]:
+    """Return rising levels of noise, ``low`` first, equidistant in sigma^(1/7) (Karras et al. 2022, eq. 5).
+
+    Parameters
+    ----------
+    intervals
+        Steps from ``low`` to ``high``; a smaller strength takes a share of them.
+    strength
+        Share of the way from ``low`` to ``high`` at which the levels end, above 0, up to 1.
+    low, high
+        Least and greatest noise.
+    """
+    first, last = low ** (1 / RHO), low ** (1 / RHO) + strength * (high ** (1 / RHO) - low ** (1 / RHO))
+    count = max(1, round(intervals * strength))
+    return [low, *((first + (last - first) * i / count) ** RHO for i in range(1, count + 1))]
+
+
+def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool) -> Steps:
+    """DPM-Solver++ (2M): second order at one evaluation per step (Lu et al. 2022, algorithm 2).
+
+    Parameters
+    ----------
+    x
+        (N, C, H, W) at the noise ``sigmas[0]``.
+    sigmas
+        Levels of noise to pass, rising or falling.
+    denoiser
+        Gives D(x; sigma).
+    final
+        Whether the last result is the translation: the last step is then of first order, which a tile can take alone.
+    """
+    before: Tensor | None = None
+    previous = 0.0
+    for place, (sigma, following) in enumerate(pairwise(sigmas), start=2):
+        if final and place == len(sigmas):
+            return (yield _last(denoiser, x, sigma, following))
+        denoised = yield _denoising(denoiser, x, sigma)
+        step = math.log(sigma / following)
+        ahead = denoised
+        if before is not None:
+            ahead = denoised + (denoised - before) * (step / (2 * math.log(previous / sigma)))
+        x = (following / sigma) * x - math.expm1(-step) * ahead
+        before, previous = denoised, sigma
+    return x
+
+
+def heun(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool) -> Steps:
+    """Heun's method: second order at two evaluations per step (Karras et al. 2022, algorithm 1).
+
+    Parameters as for `dpm`.
+    """
+    for place, (sigma, following) in enumerate(pairwise(sigmas), start=2):
+        if final and place == len(sigmas):
+            return (yield _last(denoiser, x, sigma, following))
+        slope = (x - (yield _denoising(denoiser, x, sigma))) / sigma
+        there = x + (following - sigma) * slope
+        slope_there = (there - (yield _denoising(denoiser, there, following))) / following
+        x = x + (following - sigma) * (slope + slope_there) / 2
+    return x
+
+
+def published_inversion(z: Tensor, schedule: Discrete, count: int, part: int, predictor: Predictor) -> Steps:
+    """Invert as the published PhenDiff does: DDIM (Song et al. 2021, eq. 12) on a grid and table of its own.
+
+    The scheduler that it uses starts at t = 0, whatever the spacing that generating has, and knows nothing of the
+    rescaling to zero signal; so what is generated from the result is not quite the image. Kept for comparison.
+
+    Parameters
+    ----------
+    z
+        (N, C, H, W), an image.
+    schedule
+        The table of noise levels.
+    count, part
+        Steps of the whole grid, and how many of them to take.
+    predictor
+        Gives the network's output for z and t.
+    """
+    stride = len(schedule.signal) // count
+    signal = schedule.published_signal.tolist()
+    for t in range(0, part * stride, stride):
+        predicted = yield _prediction(predictor, z, t + schedule.offset)
+        following = signal[t + schedule.offset + stride] if t + schedule.offset + stride < len(signal) else 0.0
+        z = _ddim(schedule, z, predicted, signal[t + schedule.offset], following)
+    return z
+
+
+def published_generation(z: Tensor, schedule: Discrete, count: int, part: int, predictor: Predictor) -> Steps:
+    """Generate as the published PhenDiff does: DDIM on the schedule's own grid; parameters as for the inversion."""
+    steps = len(schedule.signal)
+    stride = steps // count
+    if schedule.spacing == "trailing":
+        times = [round(steps - i * steps / count) - 1 for i in range(count)]
+    else:
+        times = [i * stride + schedule.offset for i in reversed(range(count))]
+    signal = schedule.signal.tolist()
+    times = times[count - part :]
+    for place, t in enumerate(times, start=1):
+        following = signal[t - stride] if t >= stride else 1.0
+        if place == len(times):
+
+            def last(tile: Tensor, t: int = t, following: float = following) -> Tensor:
+                return _ddim(schedule, tile, predictor(tile, t), signal[t], following)
+
+            return (yield Evaluation(last, z, final=True))
+        predicted = yield _prediction(predictor, z, t)
+        z = _ddim(schedule, z, predicted, signal[t], following)
+    return z
+
+
+@torch.no_grad()
+def run_whole(steps: Steps) -> Tensor:
+    """Take a solver's steps with every evaluation on the whole of x."""
+    try:
+        evaluation = next(steps)
+        while True:
+            evaluation = steps.send(evaluation.network(evaluation.x))
+    except StopIteration as finished:
+        return finished.value
+
+
+def _denoising(denoiser: Denoiser, x: Tensor, sigma: float) -> Evaluation:
+    return Evaluation(lambda tile: denoiser(tile, sigma), x, final=False)
+
+
+def _last(denoiser: Denoiser, x: Tensor, sigma: float, following: float) -> Evaluation:
+    """Euler's step; the slope is (x - D) / sigma."""
+    return Evaluation(lambda tile: tile + (following - sigma) / sigma * (tile - denoiser(tile, sigma)), x, final=True)
+
+
+def _prediction(predictor: Predictor, z: Tensor, t: int) -> Evaluation:
+    return Evaluation(lambda tile: predictor(tile, t), z, final=False)
+
+
+def _ddim(schedule: Discrete, z: Tensor, predicted: Tensor, signal: float, following: float) -> Tensor:
+    """Step from one share of signal to another (Song et al. 2021, eq. 12 without noise)."""
+    alpha, noise = math.sqrt(signal), math.sqrt(1 - signal)
+    if schedule.prediction == "v_prediction":
+        image, epsilon = alpha * z - noise * predicted, alpha * predicted + noise * z
+    elif schedule.prediction == "epsilon":
+        image, epsilon = (z - noise * predicted) / max(alpha, 1e-6), predicted
+    else:
+        image, epsilon = predicted, (z - alpha * predicted) / max(noise, 1e-6)
+    image = image.clamp(-schedule.clip, schedule.clip)
+    return math.sqrt(following) * image + math.sqrt(1 - following) * epsilon

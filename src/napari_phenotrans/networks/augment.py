@@ -1,0 +1,108 @@
+"""Differentiable augmentation of all that discriminators see (Zhao et al., NeurIPS 2020), so that few images last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from napari_phenotrans.chance import Chance
+
+# Of the side, in both kinds: the published 12.5 %.
+SHIFT = 1 / 8
+# Fluorescence: gain within ±10 % about the lower intensity limit, offset within ±2.5 % of the limits' range. As much
+# as exposure and background differ between neighboring fields, and far less than phenotypes do.
+GAIN = 0.1
+OFFSET = 0.05
+# The published hole: half of the side.
+HOLE = 1 / 2
+
+
+def nothing(crops: Tensor, chance: Chance, purpose: str) -> Tensor:
+    """Return the crops."""
+    return crops
+
+
+def fluorescence(crops: Tensor, chance: Chance, purpose: str) -> Tensor:
+    """Vary gain and offset of each channel, place and orientation of each crop.
+
+    Only what changes between fields of one condition anyway. So there is no hole, and channels never mix (saturation
+    would blend stains, and a brightness of ±25 % of the range would hide the effects that biologists look for). What
+    a shift brings in is mirrored, not filled: an edge of one value is nothing that images hold.
+
+    Parameters
+    ----------
+    crops
+        (N, C, H, W) in about [-1, 1], -1 the lower intensity limit.
+    chance
+        Gives the draws, crop by crop.
+    purpose
+        Tells these draws from others of the same step.
+
+    Returns
+    -------
+    Tensor
+        (N, C, H, W), differentiable in ``crops``.
+    """
+    channels, height, width = crops.shape[1:]
+    level = chance.uniform(f"{purpose}: gain and offset", 2, channels, 1, 1) * 2 - 1
+    gain, offset = _like(1 + GAIN * level[:, 0], crops), _like(OFFSET * level[:, 1], crops)
+    crops = (crops + 1) * gain - 1 + offset
+
+    down, right = int(SHIFT * height + 0.5), int(SHIFT * width + 0.5)
+    wide = F.pad(crops, (right, right, down, down), mode="reflect")
+    moved = []
+    for crop, rng in zip(wide, chance.each(f"{purpose}: place and orientation"), strict=True):
+        top, left = int(rng.integers(2 * down + 1)), int(rng.integers(2 * right + 1))
+        turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+        turned = torch.rot90(crop[:, top : top + height, left : left + width], turns, dims=(1, 2))
+        moved.append(turned.flip(2) if mirrored else turned)
+    return torch.stack(moved)
+
+
+def original(crops: Tensor, chance: Chance, purpose: str) -> Tensor:
+    """Apply the published color, translation and cutout, for comparison: made for photographs.
+
+    Brightness ±0.5, saturation × U(0, 2) about the channels' mean, contrast × U(0.5, 1.5) about the crop's mean; a
+    shift of up to 12.5 %, filled with 0; a hole of half the side, centered anywhere, filled with 0 (Zhao et al. 2020,
+    section 3.1 and the authors' defaults). Parameters and result as for `fluorescence`.
+    """
+    height, width = crops.shape[2:]
+    color = _like(chance.uniform(f"{purpose}: color", 3, 1, 1, 1), crops)
+    crops = crops + (color[:, 0] - 0.5)
+    gray = crops.mean(dim=1, keepdim=True)
+    crops = (crops - gray) * (2 * color[:, 1]) + gray
+    mean = crops.mean(dim=(1, 2, 3), keepdim=True)
+    crops = (crops - mean) * (color[:, 2] + 0.5) + mean
+
+    down, right = int(SHIFT * height + 0.5), int(SHIFT * width + 0.5)
+    high, wide = int(HOLE * height + 0.5), int(HOLE * width + 0.5)
+    padded = F.pad(crops, (right, right, down, down))
+    moved = []
+    for crop, rng in zip(padded, chance.each(f"{purpose}: translation and cutout"), strict=True):
+        top, left = int(rng.integers(2 * down + 1)), int(rng.integers(2 * right + 1))
+        # centered on any pixel, so that most holes are cut by the border
+        y = int(rng.integers(height + (high + 1) % 2)) - high // 2
+        x = int(rng.integers(width + (wide + 1) % 2)) - wide // 2
+        mask = crop.new_ones(height, width)
+        mask[max(0, y) : y + high, max(0, x) : x + wide] = 0
+        moved.append(crop[:, top : top + height, left : left + width] * mask)
+    return torch.stack(moved)
+
+
+AUGMENTATIONS: dict[str, Callable[[Tensor, Chance, str], Tensor]] = {
+    "none": nothing,
+    "fluorescence": fluorescence,
+    "original": original,
+}
+
+
+def _like(draws: np.ndarray, crops: Tensor) -> Tensor:
+    return torch.from_numpy(draws).to(crops)

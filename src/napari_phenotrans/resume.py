@@ -1,0 +1,96 @@
+"""What only resuming a run needs, in one file beside its checkpoints."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_phenotrans.errors import InputError
+from napari_phenotrans.io.replacing import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_phenotrans.engines.base import Engine
+
+FILE = "resume.pt"
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes
+    ----------
+    step
+        Updates made.
+    seconds
+        Spent on them, over all resumptions.
+    rollbacks
+        How often the run went back to an earlier state.
+    history
+        The held-out score of each scoring, lower is better.
+    best
+        The lowest median of five of them so far, and how many scorings it is ago.
+    held_out_losses
+        The engine's own loss on held-out crops at each scoring.
+    drawn, blank
+        Crops drawn, and those of them that held nothing but background, per condition.
+    images
+        Digest of the training images.
+    """
+
+    images: str
+    step: int = 0
+    seconds: float = 0.0
+    rollbacks: int = 0
+    history: list[float] = field(default_factory=list)
+    best: float | None = None
+    since_best: int = 0
+    held_out_losses: list[float] = field(default_factory=list)
+    drawn: dict[str, int] = field(default_factory=dict)
+    blank: dict[str, int] = field(default_factory=dict)
+
+
+def save_state(folder: Path, engine: Engine, progress: Progress) -> None:
+    """Write networks, optimizers and progress, so that a run killed at any time goes on from the last such file."""
+    state = {
+        "format": 1,
+        "progress": asdict(progress),
+        "rate": engine.rate,
+        "translators": engine.translators.state_dict(),
+        "training": engine.training_state(),
+    }
+    with replacing(folder / FILE, overwrite=True) as temporary:
+        torch.save(state, temporary)
+
+
+def load_state(folder: Path, engine: Engine) -> Progress:
+    """Give an engine, after `Engine.start_training`, the state that `save_state` wrote; returns the progress.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or of other networks.
+    """
+    path = folder / FILE
+    device = next(iter(engine.translators.state_dict().values())).device
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        engine.translators.load_state_dict(state["translators"])
+        engine.load_training_state(state["training"])
+        engine.rate = state["rate"]
+        return Progress(**state["progress"])
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder} cannot be resumed: it has no {FILE}, so it ended before its first step. Start it anew with "
+            f"--from {folder / 'run.json'} and another --out."
+        ) from error
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{path} cannot be used to resume: {error}. Expected what 'phenotrans train' of this version wrote. "
+            f"The checkpoints in the folder still translate; --start-from trains on from one of them."
+        ) from error
