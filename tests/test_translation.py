@@ -7,7 +7,7 @@ import pytest
 
 from napari_phenotrans import translation as module
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import Notice, PlaneDone, TileDone
+from napari_phenotrans.events import EvaluationDone, Notice, PlaneDone, TileDone
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import scratch
 from napari_phenotrans.translation import Translator, translate, translate_image
@@ -203,3 +203,39 @@ def test_large_results_live_in_a_file(
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(InputError, match=r"room in .*No space left"):
         translate_image(pixels, checkpoint, **WAY)
+
+
+def test_a_denoiser_is_blended_at_every_evaluation(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    """Tile borders leave no trace: evaluations see the whole plane, whatever the order or number of tiles."""
+    checkpoint = make_checkpoint("phendiff")
+    rng = np.random.default_rng(0)
+    plane = image(rng.integers(0, 255, (2, 80, 112)).astype(np.uint8))
+    translator = Translator(checkpoint, how={"evaluations": 4, "strength": 0.5})
+    assert translator.tile == checkpoint.card.crop
+    events = list(translator.translate(plane, **WAY))
+    evaluations = [event for event in events if isinstance(event, EvaluationDone)]
+    tiles = [event for event in events if isinstance(event, TileDone)]
+    assert evaluations
+    assert tiles[-1].done == tiles[-1].total == len({(tile.top, tile.left) for tile in tiles})
+    whole = events[-1]
+    looked = list(translator.translate(plane, **WAY, look_at=lambda: (79.0, 100.0)))[-1]
+    np.testing.assert_allclose(looked.difference, whole.difference, atol=1e-3)
+    assert np.abs(whole.difference).max() > 1
+
+
+def test_what_an_engine_may_be_told(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    plane = image(np.random.default_rng(0).integers(0, 255, (2, 40, 40)).astype(np.uint8))
+    checkpoint = make_checkpoint("phendiff", translation={"strength": 0.0})
+    # the card's own choice, where nothing is said: strength 0 returns the image
+    kept = translate_image(plane, checkpoint, **WAY)
+    np.testing.assert_array_equal(kept.translated.pixels, plane.pixels)
+    assert kept.provenance["strength"] == 0
+    moved = translate_image(plane, Translator(checkpoint, how={"strength": 0.5, "evaluations": 4}), **WAY)
+    assert (moved.translated.pixels != plane.pixels).any()
+    assert (moved.provenance["strength"], moved.provenance["evaluations"]) == (0.5, 4)
+    with pytest.raises(InputError, match=r"--strength: the engine cyclegan of this checkpoint has no such choice"):
+        Translator(make_checkpoint(), how={"strength": 0.5})
+    with pytest.raises(InputError, match=r"--depth: the engine phendiff of this checkpoint has only --strength"):
+        Translator(checkpoint, how={"depth": 0.5})
+    with pytest.raises(InputError, match="--strength: input should be less than or equal to 1"):
+        Translator(checkpoint, how={"strength": 2})

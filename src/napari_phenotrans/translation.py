@@ -35,6 +35,8 @@ TILE = 512
 # Imported generators normalize a plane by its own statistics, so it has to pass the network whole.
 WHOLE_PLANE = 2048 * 2048
 STATISTICS_TILES = 16
+# Tiles that an engine wants small go through its network together, up to so many pixels.
+AT_ONCE = 256 * 256
 # Limits are fitted to smoothed planes, so that single noisy pixels lie a little outside in any image.
 OUTSIDE, OUTSIDE_SHARE = 1.25, 0.01
 
@@ -274,6 +276,8 @@ class Translator:
         tick: Callable[[], None],
     ) -> Iterator[_Tiled | _Evaluated | np.ndarray]:
         """Drive the engine: each network evaluation over all tiles, blended; yields the translation last."""
+        import torch
+
         from napari_phenotrans.engines.device import arithmetic
 
         steps = self.engine.translation(self._tensor(x), source, target, self.how)
@@ -283,18 +287,23 @@ class Translator:
                 height, width = evaluation.x.shape[2:]
                 blend = Blend(evaluation.x.shape[1], height, width, self.overlap)
                 left = list(tiling.tiles)
+                # where the engine wants small tiles; else one by one, so that the first is there soon
+                at_once = max(1, AT_ONCE // (left[0].height * left[0].width)) if self.engine.tile else 1
                 while left:
                     point = center()
-                    nearest = min(left, key=lambda tile: tile.distance_to(*point)) if point else left[0]
-                    left.remove(nearest)
+                    if point:
+                        left.sort(key=lambda tile: tile.distance_to(*point))
+                    nearest, left = left[:at_once], left[at_once:]
                     tick()
                     with arithmetic(self.device, self.precision):
-                        values = evaluation.network(evaluation.x[:, :, *nearest.slices])
-                    blend.add(nearest, values[0].float().cpu().numpy())
+                        values = evaluation.network(torch.cat([evaluation.x[:, :, *tile.slices] for tile in nearest]))
+                    for tile, translated in zip(nearest, values.float().cpu().numpy(), strict=True):
+                        blend.add(tile, translated)
                     done, total = len(tiling.tiles) - len(left), len(tiling.tiles)
-                    if evaluation.final:
-                        yield _Tiled(nearest, blend.read(nearest), done, total)
-                    else:
+                    for tile in nearest:
+                        if evaluation.final:
+                            yield _Tiled(tile, blend.read(tile), done, total)
+                    if not evaluation.final:
                         yield _Evaluated(done, total)
                 evaluation = steps.send(self._tensor(blend.result()))
         except StopIteration as finished:
