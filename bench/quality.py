@@ -14,7 +14,7 @@ import click
 import numpy as np
 import torch
 
-from bench.bundle import prepare_bbbc013, prepare_organoids
+from bench.bundle import DENOISER, HALF, prepare_bbbc013, prepare_organoids
 from bench.paired import circumstances
 from napari_phenotrans.dataset import DataSet, Field
 from napari_phenotrans.engines import engine_entry
@@ -41,26 +41,13 @@ class Entry:
         return f"{self.data}-{self.name}-{round(100 * self.share)}-{self.seed}"
 
 
-# Half the resolution: a nucleus of BBBC013 is about ten working pixels wide, and several cells fit into a crop.
-GAN = {"width": 16, "blocks": 4, "crop": 64, "batch": 2, "ema": 0.995}
 ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
-    "CycleGAN": ("cyclegan", GAN),
-    "SCGAN": ("scgan", GAN | {"identity": 5.0}),
-    "CycleGAN + DiffAugment (fluorescence)": ("cyclegan", GAN | {"augment": "fluorescence"}),
-    "CycleGAN + DiffAugment (original)": ("cyclegan", GAN | {"augment": "original"}),
-    "PhenDiff": (
-        "phendiff",
-        {
-            "width": 16,
-            "levels": 4,
-            "crop": 64,
-            "batch": 4,
-            "learning_rate": 1e-3,
-            "warmup": 50,
-            "ema": 0.998,
-            "objective": "flow",
-        },
-    ),
+    "CycleGAN": ("cyclegan", HALF),
+    # the same identity weight for both, so that they differ in their discriminators only
+    "SCGAN": ("scgan", HALF | {"identity": 5.0}),
+    "CycleGAN + DiffAugment (fluorescence)": ("cyclegan", HALF | {"augment": "fluorescence"}),
+    "CycleGAN + DiffAugment (original)": ("cyclegan", HALF | {"augment": "original"}),
+    "PhenDiff": ("phendiff", DENOISER),
 }
 PIXEL_SIZE = {"bbbc013": 2.0, "control": 2.0, "organoids": None}
 

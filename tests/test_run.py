@@ -356,23 +356,27 @@ def test_early_stop_ends_a_run_that_gets_no_better(dataset: DataSet, tmp_path: P
 
 
 def test_two_processes_compute_what_one_does(dataset: DataSet, tmp_path: Path) -> None:
-    said = {"steps": 3, "crop": 32, "batch": 4, "save-every": 10, "score-every": 0, "width": 8, "blocks": 1}
+    """Also when they go on with a run: replayed crops come back to the process that holds their places."""
+    said = {"steps": 3, "crop": 32, "batch": 4, "save-every": 10, "score-every": 0, "width": 8, "blocks": 1, "pool": 8}
     options = [word for name, value in said.items() for word in (f"--{name}", str(value))]
-    ended = subprocess.run(
-        [
-            sys.executable, "-m", "napari_phenotrans", "train", str(dataset.folder), "--device", "cpu",
-            "--conditions", "untreated,treated", "--held-out-groups", "untreated0,treated0", "--devices", "2",
-            "--out", str(tmp_path / "two"), *options,
-        ],
-        capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    begin = (
+        str(dataset.folder), "--device", "cpu", "--conditions", "untreated,treated",
+        "--held-out-groups", "untreated0,treated0", "--devices", "2", "--out", str(tmp_path / "two"), *options,
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("finished after 3 steps") == 1
+    for words, last in ((begin, 3), (("--resume", str(tmp_path / "two"), "--steps", "5"), 5)):
+        ended = subprocess.run(
+            [sys.executable, "-m", "napari_phenotrans", "train", *words],
+            capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count(f"finished after {last} steps") == 1
     two_run = Run.load(tmp_path / "two")
-    alone_settings = two_run.settings.model_copy(update={"devices": 1})
-    list(replace(two_run, folder=tmp_path / "one", settings=alone_settings).events())
+    alone_settings = two_run.settings.model_copy(update={"devices": 1, "steps": 3})
+    one_run = replace(two_run, folder=tmp_path / "one", settings=alone_settings)
+    list(one_run.events())
+    list(one_run.for_steps(5).events(resume=True))
     one, two = ([e["losses"] for e in lines(tmp_path / n) if e["event"] == "Losses"] for n in ("one", "two"))
-    assert len(one) == len(two) == 3
+    assert len(one) == len(two) == 5
     for alone, shared in zip(one, two, strict=True):
         assert shared == pytest.approx(alone, rel=1e-4, abs=1e-6)
     weights = [Checkpoint.load(tmp_path / n / "last.safetensors").tensors for n in ("one", "two")]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities import move_data_to_device
 
 from napari_phenotrans.engines.device import choose_device
 from napari_phenotrans.engines.update import Update
@@ -67,6 +68,15 @@ def start_processes(settings: TrainingSettings) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def gather(fabric: Fabric, own: dict[int, Any]) -> dict[int, Any]:
+    """Return what all processes hold by their places in the batch; places are never two processes'."""
+    if fabric.world_size == 1:
+        return own
+    held: list[dict[int, Any]] = [{}] * fabric.world_size
+    torch.distributed.all_gather_object(held, move_data_to_device(own, torch.device("cpu")))
+    return {place: state for one in held for place, state in one.items()}
 
 
 class FabricUpdate(Update):

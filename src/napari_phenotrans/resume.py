@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -55,21 +55,27 @@ class Progress:
     blank: dict[str, int] = field(default_factory=dict)
 
 
-def save_state(folder: Path, engine: Engine, progress: Progress) -> None:
-    """Write networks, optimizers and progress, so that a run killed at any time goes on from the last such file."""
+def save_state(folder: Path, engine: Engine, progress: Progress, own: dict[int, Any]) -> None:
+    """Write networks, optimizers and progress, so that a run killed at any time goes on from the last such file.
+
+    ``own`` is `Engine.own_state` of all processes together.
+    """
     state = {
         "format": 1,
         "progress": asdict(progress),
         "rate": engine.rate,
         "translators": engine.translators.state_dict(),
         "training": engine.training_state(),
+        "own": own,
     }
     with replacing(folder / FILE, overwrite=True) as temporary:
         torch.save(state, temporary)
 
 
-def load_state(folder: Path, engine: Engine) -> Progress:
+def load_state(folder: Path, engine: Engine, places: range) -> Progress:
     """Give an engine, after `Engine.start_training`, the state that `save_state` wrote; returns the progress.
+
+    ``places`` are those in the batch that this process computes.
 
     Raises
     ------
@@ -82,6 +88,7 @@ def load_state(folder: Path, engine: Engine) -> Progress:
         state = torch.load(path, map_location=device, weights_only=True)
         engine.translators.load_state_dict(state["translators"])
         engine.load_training_state(state["training"])
+        engine.load_own_state({place: own for place, own in state["own"].items() if place in places})
         engine.rate = state["rate"]
         return Progress(**state["progress"])
     except FileNotFoundError as error:

@@ -37,7 +37,7 @@ from napari_phenotrans.events import (
 )
 from napari_phenotrans.intensity import Intensity
 from napari_phenotrans.io.replacing import replacing
-from napari_phenotrans.processes import FabricUpdate, start_processes
+from napari_phenotrans.processes import FabricUpdate, gather, start_processes
 from napari_phenotrans.resume import Progress, load_state, save_state
 from napari_phenotrans.run_folder import (
     STOP,
@@ -163,6 +163,9 @@ class Run:
     def _events(self, fabric: Any, resume: bool) -> Iterator[Event]:
         s, device, first_process = self.settings, fabric.device, fabric.is_global_zero
 
+        share = s.batch // fabric.world_size
+        places = range(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+
         # What is trained, and on what.
         channels = s.channels or self.dataset.channels()
         size_um = self.dataset.pixel_size_um()
@@ -176,7 +179,7 @@ class Run:
         engine.start_training()
         progress = Progress(images=_digest(planes))
         if resume:
-            loaded = load_state(self.folder, engine)
+            loaded = load_state(self.folder, engine, places)
             if loaded.images != progress.images:
                 raise InputError(
                     f"{self.folder} cannot be resumed: the training images are others than when it started. "
@@ -222,7 +225,7 @@ class Run:
             (self.folder / STOP).unlink(missing_ok=True)
             self._write_decided(device)
             if not resume:
-                save_state(self.folder, engine, progress)
+                save_state(self.folder, engine, progress, {})
         fabric.barrier()
         log = Log(self.folder / "events.jsonl") if first_process else None
 
@@ -273,17 +276,17 @@ class Run:
                         if scores.collapsed:
                             wrong = f"the engine has collapsed: {scores.collapsed}"
                             break
-                        own, best = self._note(progress, scores, engine, unseen_crops)
+                        on_crops, best = self._note(progress, scores, engine, unseen_crops)
                         floors = {} if progress.history[1:] else held_out.floors
-                        yield say(Scored(step, scores.flat | own, best, floors))
+                        yield say(Scored(step, scores.flat | on_crops, best, floors))
                         ending = ending or self._reason_to_end(progress, scores)
                         if best and first_process:
                             yield say(self._save(engine, card, crops, progress, scores, "best"))
-                    if (saving or ending) and first_process:
-                        yield say(self._save(engine, card, crops, progress, scores, "last"))
-                        save_state(self.folder, engine, progress)
                     if saving or ending:
-                        good = step
+                        good, own = step, gather(fabric, engine.own_state())
+                        if first_process:
+                            yield say(self._save(engine, card, crops, progress, scores, "last"))
+                            save_state(self.folder, engine, progress, own)
                     if ending and not last:
                         yield say(Stopped(step, ending))
                         return
@@ -298,7 +301,7 @@ class Run:
                         f"{good}, is saved. Try a lower --learning-rate or a larger --batch."
                     )
                 lower = engine.rate / 2  # than at this attempt, not than when the state was saved
-                progress = load_state(self.folder, engine)
+                progress = load_state(self.folder, engine, places)
                 progress.rollbacks, engine.rate = rollbacks, lower
                 yield say(RolledBack(step, progress.step, engine.rate, wrong))
         except Exception as error:

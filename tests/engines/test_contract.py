@@ -189,15 +189,16 @@ def test_resuming_is_exact(
     stored = io.BytesIO()
     for step in range(4):
         if step == 2:
-            torch.save([engine.translators.state_dict(), engine.training_state()], stored)
+            torch.save([engine.translators.state_dict(), engine.training_state(), engine.own_state()], stored)
         expected = engine.training_step(step, make_parts(step), Update())
 
     resumed = make_engine(name, seed=5, **settings)
     stored.seek(0)
-    translators, state = torch.load(stored, weights_only=True)
+    translators, state, own = torch.load(stored, weights_only=True)
     resumed.translators.load_state_dict(translators)
     resumed.start_training()
     resumed.load_training_state(state)
+    resumed.load_own_state(own)
     for step in range(2, 4):
         losses = resumed.training_step(step, make_parts(step), Update())
     assert losses == expected

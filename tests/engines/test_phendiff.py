@@ -71,13 +71,18 @@ def test_every_objective_trains_and_translates(
 
 
 def test_a_divided_batch_gives_the_same_step(make: Callable[..., PhenDiff], make_parts: MakeParts) -> None:
-    whole, divided = make(batch=4), make(batch=4)
-    one = train(whole, make_parts, 0, 2, batch=4)
-    parts = train(divided, make_parts, 0, 2, batch=4, divided=4)
-    for a, b in zip(one, parts, strict=True):
-        assert a == pytest.approx(b, rel=1e-4)
-    for a, b in zip(whole.live.parameters(), divided.live.parameters(), strict=True):
-        torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-3)
+    class Watching(Update):
+        """Keeps the gradients, whose size neither AdamW nor the clipping would show."""
+
+        def apply(self, optimizer: torch.optim.Optimizer, *, clip: float | None = None) -> None:
+            gradients.append([p.grad.clone() for group in optimizer.param_groups for p in group["params"]])
+            super().apply(optimizer, clip=clip)
+
+    gradients: list[list[Tensor]] = []
+    losses = [make(batch=4).training_step(0, make_parts(0, batch=4, divided=divided), Watching()) for divided in (1, 4)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for whole, divided in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, divided, atol=1e-5, rtol=1e-3)
 
 
 def test_resuming_is_exact_and_restores_the_average(make: Callable[..., PhenDiff], make_parts: MakeParts) -> None:
@@ -219,6 +224,7 @@ def test_only_the_network_computes_in_bf16(make: Callable[..., PhenDiff], make_p
         exact = full.training_step(step, make_parts(step), Update())
         rough = half.training_step(step, make_parts(step), Half())
         assert rough == pytest.approx(exact, rel=0.05)
+        assert rough != exact
     assert all(p.dtype == torch.float32 for p in half.live.parameters())
     x = torch.rand(1, 2, 32, 32)
     with torch.autocast("cpu", torch.bfloat16):
@@ -310,6 +316,16 @@ def test_generating_depends_on_chance_and_condition_alone(make: Callable[..., Ph
     assert torch.equal(engine.generate("treated", Chance(0, 0, 0, 2), 16), one)
     torch.testing.assert_close(engine.generate("treated", Chance(0, 0, 1, 1), 16), one[1:], atol=1e-3, rtol=0)
     assert not torch.allclose(engine.generate("untreated", Chance(0, 0, 0, 2), 16), one, atol=1e-2)
+
+
+def test_generating_starts_from_noise_of_the_greatest_level(make: Callable[..., PhenDiff]) -> None:
+    engine = make()
+    engine.translators["denoiser"] = recorder = Recorder().requires_grad_(False)
+    engine.generate("treated", Chance(0, 0, 0, 2), 32)
+    x, time, labels = recorder.seen[0]
+    assert x.std().item() == pytest.approx(1, abs=0.1)
+    assert (time / 250).exp().tolist() == pytest.approx([80, 80], rel=1e-3)
+    assert labels.tolist() == [1, 1]
 
 
 # ---- what it is made of

@@ -191,6 +191,14 @@ class Engine(ABC):
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take up what `training_state` returned; after `start_training`."""
 
+    def own_state(self) -> dict[int, Any]:
+        """Return what resuming needs of the places in the batch that this process computes, by place."""
+        return {}
+
+    def load_own_state(self, state: dict[int, Any]) -> None:
+        """Take up what `own_state` returned, of the places that this process computes from now on."""
+        assert not state, "an engine that gives out a state of its own takes it up again"
+
     def clear_gradients(self) -> None:
         """Forget gradients of a step that broke off."""
         for network in vars(self).values():

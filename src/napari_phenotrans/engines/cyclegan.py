@@ -134,17 +134,21 @@ class CycleGAN(Engine):
         return update.mean(losses)
 
     def training_state(self) -> dict[str, Any]:
-        state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in LIVE}
-        return state | {"pools": [pool.kept for pool in self.pools]}
+        return {name: getattr(self, name).state_dict() for name in LIVE}
 
     def load_training_state(self, state: dict[str, Any]) -> None:
-        # a copy: optimizers and pools take the tensors themselves, and would change what they were given
+        # a copy: optimizers take the tensors themselves, and would change what they were given
         state = copy.deepcopy(state)
         for name in LIVE:
             getattr(self, name).load_state_dict(state[name])
-        for pool, kept in zip(self.pools, state["pools"], strict=True):
-            device = next(self.generators.parameters()).device
-            pool.kept = {place: [crop.to(device) for crop in crops] for place, crops in kept.items()}
+
+    def own_state(self) -> dict[int, Any]:
+        return {place: [pool.kept.get(place, []) for pool in self.pools] for place in self.pools[0].kept}
+
+    def load_own_state(self, state: dict[int, Any]) -> None:
+        device = next(self.generators.parameters()).device
+        for index, pool in enumerate(self.pools):
+            pool.kept = {place: [crop.to(device) for crop in kept[index]] for place, kept in state.items()}
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
