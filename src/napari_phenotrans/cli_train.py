@@ -176,6 +176,8 @@ def _line(event: Event, run: Run) -> str | None:
         case events.Started():
             start = f" from step {event.step}" if event.step else ""
             return f"training on {event.device}{start}: {event.fields} fields, held out {event.held_out}"
+        case events.Notice():
+            return f"note: {event.text}"
         case events.Losses() if event.step % 50 == 0 or event.step == run.settings.steps:
             losses = ", ".join(f"{name} {value:.3f}" for name, value in event.losses.items())
             return f"step {event.step} of {run.settings.steps}: {losses}"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from skimage.io import imsave
 
 from napari_phenotrans.chance import Chance
 from napari_phenotrans.checkpoint import Card, Checkpoint
@@ -27,6 +26,7 @@ from napari_phenotrans.events import (
     Failed,
     Finished,
     Losses,
+    Notice,
     Preview,
     RolledBack,
     Saved,
@@ -36,7 +36,7 @@ from napari_phenotrans.events import (
     to_json,
 )
 from napari_phenotrans.intensity import Intensity
-from napari_phenotrans.io.replacing import replacing
+from napari_phenotrans.previews import write_preview
 from napari_phenotrans.processes import FabricUpdate, gather, start_processes
 from napari_phenotrans.resume import Progress, load_state, save_state
 from napari_phenotrans.run_folder import (
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.settings import TrainingSettings
 
-Event = Started | Losses | Divided | RolledBack | Preview | Scored | Saved | Stopped | Finished | Failed
+Event = Started | Notice | Losses | Divided | RolledBack | Preview | Scored | Saved | Stopped | Finished | Failed
 
 STATISTICS_PLANES = 25
 PREVIEW_CROPS = 4
@@ -237,6 +237,9 @@ class Run:
         counted = self.held_out.count() if self.held_out else {}
         yield say(Started(progress.step, s.steps, describe_device(device), self.dataset.count(), counted))
 
+        for note in held_out.notes if held_out else ():
+            yield say(Notice(note))
+
         # Step by step; after a step that went wrong, again from the last good state.
         step = good = progress.step
         latest = time.monotonic()
@@ -270,7 +273,7 @@ class Run:
                     progress.seconds += time.monotonic() - latest
                     latest = time.monotonic()
                     if saving and first_process:
-                        yield say(self._preview(engine, fixed, step))
+                        yield say(write_preview(self.folder, engine, fixed, step))
                     if held_out is not None and scoring:
                         scores = held_out.score(engine, step)
                         if scores.collapsed:
@@ -388,18 +391,6 @@ class Run:
         Checkpoint.of(engine, card).save(self.folder / f"{name}.safetensors", overwrite=True)
         return Saved(progress.step, f"{name}.safetensors")
 
-    def _preview(self, engine: Engine, fixed: dict[str, torch.Tensor], step: int) -> Preview:
-        rows = []
-        for source, target in engine.directions():
-            translated = engine.translate(fixed[source], source, target)
-            back = engine.translate(translated, target, source)
-            rows.append(torch.cat([fixed[source], translated, back], dim=3).float().cpu().numpy())
-        path = self.folder / "previews" / f"step_{step:07d}.png"
-        path.parent.mkdir(exist_ok=True)
-        with replacing(path, overwrite=True) as temporary:
-            imsave(temporary, _sheet(np.concatenate(rows)), check_contrast=False)
-        return Preview(step, str(path.relative_to(self.folder)))
-
 
 def _digest(planes: dict[str, list[np.ndarray]]) -> str:
     digest = hashlib.sha256()
@@ -412,9 +403,3 @@ def _digest(planes: dict[str, list[np.ndarray]]) -> str:
 
 def _all_finite(engine: Engine) -> bool:
     return all(bool(torch.isfinite(value).all()) for value in engine.translators.parameters())
-
-
-def _sheet(crops: np.ndarray) -> np.ndarray:
-    """Lay (N, C, H, W) out as a gray picture: crops below each other, channels beside each other."""
-    picture = np.concatenate([np.concatenate(list(crop), axis=1) for crop in crops])
-    return (255 * np.clip((picture + 1) / 2, 0, 1) ** 0.6).astype(np.uint8)
