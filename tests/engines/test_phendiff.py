@@ -177,7 +177,7 @@ def test_conditions_are_dropped_crop_by_crop(make: Callable[..., PhenDiff], make
 def test_noise_levels_of_a_batch_are_spread_and_of_the_objective(
     make: Callable[..., PhenDiff], make_parts: MakeParts
 ) -> None:
-    engine = make()
+    engine = make(objective="edm")
     recorder = Recorder()
     for step in range(100):
         engine._losses(recorder, make_parts(step, batch=8)[0], Update(), drop=0.0)
@@ -269,7 +269,7 @@ def test_evaluations_are_as_many_as_said_and_only_the_last_is_final(
 
 def test_strength_sets_the_greatest_noise(make: Callable[..., PhenDiff]) -> None:
     def deepest(strength: float) -> float:
-        _, told, _ = asked(make(), torch.zeros(1, 2, 32, 32), strength=strength, evaluations=20)
+        _, told, _ = asked(make(objective="edm"), torch.zeros(1, 2, 32, 32), strength=strength, evaluations=20)
         return max(math.exp(time.item() / 250) for _, time, _ in told)
 
     assert deepest(1) == pytest.approx(80, rel=1e-3)
@@ -306,7 +306,7 @@ def test_the_published_sampler_is_for_the_discrete_objective(make: Callable[...,
     times = [int(time) for _, time, _ in told]
     assert times == [*range(0, 3000, 300), *range(2999, 0, -300)]
     with pytest.raises(InputError, match=r"ddim is for denoisers of the discrete objective.*--solver dpm"):
-        make().translate(x, "untreated", "treated", PhenDiffTranslation(solver="ddim"))
+        make(objective="edm").translate(x, "untreated", "treated", PhenDiffTranslation(solver="ddim"))
 
 
 def test_generating_depends_on_chance_and_condition_alone(make: Callable[..., PhenDiff]) -> None:
@@ -319,7 +319,7 @@ def test_generating_depends_on_chance_and_condition_alone(make: Callable[..., Ph
 
 
 def test_generating_starts_from_noise_of_the_greatest_level(make: Callable[..., PhenDiff]) -> None:
-    engine = make()
+    engine = make(objective="edm")
     engine.translators["denoiser"] = recorder = Recorder().requires_grad_(False)
     engine.generate("treated", Chance(0, 0, 0, 2), 32)
     x, time, labels = recorder.seen[0]
