@@ -125,7 +125,9 @@ def _recipe(like: str, engine: str, steps: int, common: dict[str, Any], **more: 
 
 RECIPES |= {
     "bbbc013-scgan": _recipe("bbbc013-cyclegan", "scgan", 952, HALF | {"identity": 5.0, "pixel_size": 2.0}),
-    "bbbc013-phendiff": _recipe("bbbc013-cyclegan", "phendiff", 4333, DENOISER | {"pixel_size": 2.0}),
+    "bbbc013-phendiff": _recipe(
+        "bbbc013-cyclegan", "phendiff", 4333, DENOISER | {"pixel_size": 2.0}, translation={"strength": 0.36}
+    ),
     "synthetic-organoids-scgan": _recipe("synthetic-organoids-cyclegan", "scgan", 952, HALF | {"identity": 5.0}),
     "synthetic-organoids-phendiff": _recipe("synthetic-organoids-cyclegan", "phendiff", 1800, DENOISER),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -71,14 +71,16 @@ def planes_of(dataset: DataSet, condition: str) -> tuple[list[np.ndarray], list[
     return [read(one.path).plane() for one in fields], [one.group for one in fields]
 
 
-def score_run(checkpoint: Path, held_out: DataSet, data: str, extractor: Extractor) -> dict[str, np.ndarray]:
-    """Translate the held-out fields both ways and there and back.
+def score_run(
+    checkpoint: Path, held_out: DataSet, data: str, extractor: Extractor, how: dict[str, Any]
+) -> dict[str, np.ndarray]:
+    """Translate the held-out fields both ways and there and back, the engine told ``how``.
 
     Returns arrays by name; names begin with the direction: ``features``, ``groups`` and, per phenotype, ``values``
     and ``value groups`` of translated source; ``overlap`` of nuclear pixels before and after, ``round trip`` error and
     ``change`` (mean absolute, in gray levels), one per field.
     """
-    translator = Translator(checkpoint)
+    translator = Translator(checkpoint, how=how)
     kept: dict[str, np.ndarray] = {}
     one, other = held_out.conditions
     for source, target in ((one, other), (other, one)):

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 NAMES = {"bbbc013": "BBBC013", "control": "Control: two halves of untreated", "organoids": "Synthetic organoids"}
 
 
+# The same training, told to translate otherwise: how deep it inverts trades the places of cells for the phenotype.
+TOLD = {"PhenDiff": {f", strength {depth}": {"strength": depth} for depth in (0.36, 0.5)}}
+
+
 class Scores:
     """What was measured of one data set: real fields once, translated ones per training."""
 
@@ -83,7 +87,8 @@ def _table(
     facts = []
     arrays: dict[str, list[dict[str, np.ndarray]]] = {}
     for name, some in by_name.items():
-        arrays[name] = [_scored(entry, work, folds[entry.seed][1], data, scores) for entry in some]
+        for variant, how in TOLD.get(name, {"": {}}).items():
+            arrays[name + variant] = [_scored(entry, work, folds[entry.seed][1], data, scores, how) for entry in some]
         told = [json.loads((work / "runs" / e.folder / "bench.json").read_text()) for e in some]
         steps, minutes = (
             ", ".join(f"{value:.0f}" for value in column)
@@ -140,12 +145,14 @@ def _table(
     return lines
 
 
-def _scored(entry: Entry, work: Path, held_out: DataSet, data: str, scores: Scores) -> dict[str, np.ndarray]:
+def _scored(
+    entry: Entry, work: Path, held_out: DataSet, data: str, scores: Scores, how: dict[str, Any]
+) -> dict[str, np.ndarray]:
     """Score a training, or take what an earlier scoring of the same checkpoint kept."""
     checkpoint = work / "runs" / entry.folder / "last.safetensors"
-    kept = checkpoint.with_name("scored.npz")
+    kept = checkpoint.with_name("-".join(["scored", *map(str, how.values())]) + ".npz")
     if not kept.exists() or kept.stat().st_mtime < checkpoint.stat().st_mtime:
-        np.savez(kept, **score_run(checkpoint, held_out, data, scores.extractor))
+        np.savez(kept, **score_run(checkpoint, held_out, data, scores.extractor, how))
     with np.load(kept) as stored:
         return dict(stored)
 
