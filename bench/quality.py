@@ -158,7 +158,7 @@ def run_entry(entry: Entry, work: Path, threads: int) -> str:
 @click.option("--minutes", default=7.0, show_default=True, help="Minutes per training; at 100 % they take longer.")
 @click.option("--jobs", default=2, show_default=True, help="Trainings at a time; they share the cores.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/results.md"), show_default=True)
-@click.option("--only", help="Only trainings whose folder name holds this text.")
+@click.option("--only", help="Only trainings whose folder name holds this text, and no table.")
 @click.option("--no-training", is_flag=True, help="Score what is there.")
 def quality(work: Path, minutes: float, jobs: int, out: Path, only: str | None, no_training: bool) -> None:
     """Train every engine in a fixed budget, score it on held-out fields, and write a table."""
@@ -172,5 +172,6 @@ def quality(work: Path, minutes: float, jobs: int, out: Path, only: str | None, 
             waiting = [pool.submit(run_entry, entry, work, threads) for entry in entries]
             for one in waiting:
                 click.echo(one.result())
-    write_table(work, plan(minutes), out)
-    click.echo(out)
+    if not only:
+        write_table(work, plan(minutes), out)
+        click.echo(out)
