@@ -1,0 +1,72 @@
+"""The bench of engines: nothing of a held-out row is trained on, and the table says what was measured."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench import quality, quality_table
+from bench.quality import Entry, plan, split
+from napari_phenotrans.dataset import DataSet, Field
+from napari_phenotrans.engines import ENGINES, engine_entry
+from napari_phenotrans.run import Run
+from napari_phenotrans.synthetic import write_dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def wells(folder: Path) -> DataSet:
+    fields = [
+        Field(folder / condition / f"{row}{column:02}.tif", condition, f"{row}{column:02}")
+        for condition, columns in (("untreated", (1, 2)), ("wortmannin", (9, 10, 11, 12)))
+        for row in "ABCD"
+        for column in columns
+    ]
+    return DataSet(folder, ("untreated", "wortmannin"), tuple(fields))
+
+
+@pytest.mark.parametrize(("share", "kept"), [(1.0, (6, 12)), (0.4, (2, 5)), (0.2, (1, 2))])
+@pytest.mark.parametrize(("seed", "row"), [(0, "D"), (1, "C"), (2, "B")])
+def test_a_plate_row_is_held_out_whole(share: float, kept: tuple[int, int], seed: int, row: str, tmp_path: Path) -> None:
+    training, held_out = split(wells(tmp_path), "bbbc013", share, seed)
+    assert {field.group[0] for field in held_out.fields} == {row}
+    assert len(held_out.fields) == 6
+    assert row not in {field.group[0] for field in training.fields}
+    assert tuple(training.count().values()) == kept
+
+
+def test_every_planned_training_has_settings_of_its_engine() -> None:
+    entries = plan(1.0)
+    assert len({entry.folder for entry in entries}) == len(entries)
+    for entry in entries:
+        assert ENGINES[entry.engine].settings.make(**entry.settings)
+    # first what matters most: the two engines for few images, three seeds each
+    assert [(e.engine, e.seed) for e in entries[:6]] == [(n, s) for s in range(3) for n in ("scgan", "cyclegan")]
+
+
+def test_the_table_has_a_row_per_engine_beside_floor_and_copy_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "images" / "organoids"
+    write_dataset(folder, 5, size=128)
+    dataset = DataSet.open(folder, ("healthy", "diseased"))
+    monkeypatch.setattr(quality, "prepare", lambda work: {"organoids": dataset})
+    entry = Entry("Shift", "organoids", "shift", 1.0, 0, 1.0)
+    training, held_out = split(dataset, "organoids", 1.0, 0)
+    settings = engine_entry("shift").settings.make(steps=5, crop=64, score_every=0)
+    run = Run(tmp_path / "runs" / entry.folder, training, "shift", settings, held_out)
+    list(run.events())
+    facts = {"steps": 5, "seconds": 120.0, "commit": "abc", "cpu": "a CPU", "threads": 1}
+    (run.folder / "bench.json").write_text(json.dumps(facts))
+
+    quality_table.write_table(tmp_path, [entry], tmp_path / "results.md")
+    text = (tmp_path / "results.md").read_text()
+    assert "Synthetic organoids, 100% of the training groups (4 healthy, 4 diseased fields)" in text
+    assert "Shift: 5 steps in 2 min (seeds 0; trained at abc, a CPU, 1 thread)" in text
+    rows = {line.split("|")[1].strip(): line.split("|")[2:] for line in text.splitlines() if line.startswith("| ")}
+    assert set(rows) >= {"*floor*", "*copy source*", "Shift"}
+    assert float(rows["*copy source*"][1]) == 0  # copying closes no gap
+    assert float(rows["Shift"][3]) > 0.5  # a shift of brightness moves no nucleus
