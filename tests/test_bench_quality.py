@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-
 from bench import quality, quality_table
 from bench.quality import Entry, plan, split
+
 from napari_phenotrans.dataset import DataSet, Field
 from napari_phenotrans.engines import ENGINES, engine_entry
 from napari_phenotrans.run import Run
@@ -30,7 +30,9 @@ def wells(folder: Path) -> DataSet:
 
 @pytest.mark.parametrize(("share", "kept"), [(1.0, (6, 12)), (0.4, (2, 5)), (0.2, (1, 2))])
 @pytest.mark.parametrize(("seed", "row"), [(0, "D"), (1, "C"), (2, "B")])
-def test_a_plate_row_is_held_out_whole(share: float, kept: tuple[int, int], seed: int, row: str, tmp_path: Path) -> None:
+def test_a_plate_row_is_held_out_whole(
+    share: float, kept: tuple[int, int], seed: int, row: str, tmp_path: Path
+) -> None:
     training, held_out = split(wells(tmp_path), "bbbc013", share, seed)
     assert {field.group[0] for field in held_out.fields} == {row}
     assert len(held_out.fields) == 6

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from bench.phenotype import find_nuclei, nucleus_over_ring, overlap
 
+from napari_phenotrans.checkpoint import Checkpoint, bundled, find
 from napari_phenotrans.io import read
 from napari_phenotrans.samples import SAMPLES, Sample
 from napari_phenotrans.translation import Translator, translate_image
@@ -89,3 +90,28 @@ def test_the_disease_takes_mitoses_and_leaves_the_junctions() -> None:
     assert (result[1][positive].mean() - ground) / (plane[1][positive].mean() - ground) < 0.6
     junction = plane[2] > np.median(plane[2]) + 500
     assert result[2][junction].mean() / plane[2][junction].mean() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_every_bundled_checkpoint_translates_and_says_how_well(name: str) -> None:
+    checkpoint = Checkpoint.load(name)
+    card = checkpoint.card
+    assert name.endswith(card.engine)
+    assert card.scores
+    assert all(score.groups > 0 for score in card.scores)
+    assert {tensor.dtype.name for tensor in checkpoint.tensors.values()} == {"float16"}
+    images = {sample.condition: read(sample.path) for sample in SAMPLES.values()}
+    how = {"evaluations": 4} if card.engine == "phendiff" else {}
+    translator = Translator(checkpoint, how=how)
+    one, other = card.conditions
+    for source, target in ((one, other), (other, one)):
+        image = images[source].replace(pixels=images[source].plane()[:, :128, :128])
+        difference = translate_image(image, translator, source=source, target=target).difference.pixels
+        assert np.isfinite(difference).all()
+        assert np.abs(difference).mean() > 0.001 * card.intensity.range.mean()
+
+
+def test_the_bundled_checkpoints_are_small_enough_to_ship() -> None:
+    sizes = {name: find(name).stat().st_size for name in bundled()}
+    assert {name.rsplit("-", 1)[1] for name in sizes} == {"cyclegan", "scgan", "phendiff"}
+    assert sum(sizes.values()) < 60e6
