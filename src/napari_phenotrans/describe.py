@@ -54,6 +54,7 @@ def describe_card(name: str, card: Card) -> str:
         ("pixel size", f"{card.pixel_size:.4g} {unit}" if card.pixel_size else "not recorded"),
         ("crop", f"{card.crop} pixels"),
         ("statistics", "stored" if card.statistics == "fixed" else "of each plane (imported network)"),
+        *([("translates with", _plain(card.translation))] if card.translation else []),
         *([("synthetic", "trained on synthetic images: means nothing on any other")] if card.synthetic else []),
         *((str(key), _plain(value)) for key, value in card.training.items()),
         *(("held-out", describe_score(score)) for score in card.scores),
