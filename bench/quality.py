@@ -91,12 +91,12 @@ def prepare(work: Path) -> dict[str, DataSet]:
 
 
 def split(dataset: DataSet, data: str, share: float, seed: int) -> tuple[DataSet, DataSet]:
-    """Hold out the plate row of this seed (of organoids, a fifth of the groups), and thin the rest to a share.
+    """Hold out the plate row of this seed (of organoids, a tenth of the groups), and thin the rest to a share.
 
     At least one group of each condition stays.
     """
     if data == "organoids":
-        training, held_out = dataset.split(0.2, seed)
+        training, held_out = dataset.split(0.1, seed)
     else:
         training, held_out = dataset.split(sorted({f.group for f in dataset.fields if f.group[0] == ROWS[seed]}))
     rng = np.random.default_rng(seed)

@@ -53,7 +53,7 @@ def test_the_table_has_a_row_per_engine_beside_floor_and_copy_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "images" / "organoids"
-    write_dataset(folder, 5, size=128)
+    write_dataset(folder, 10, size=128)
     dataset = DataSet.open(folder, ("healthy", "diseased"))
     monkeypatch.setattr(quality, "prepare", lambda work: {"organoids": dataset})
     entry = Entry("Shift", "organoids", "shift", 1.0, 0, 1.0)
@@ -66,7 +66,7 @@ def test_the_table_has_a_row_per_engine_beside_floor_and_copy_source(
 
     quality_table.write_table(tmp_path, [entry], tmp_path / "results.md")
     text = (tmp_path / "results.md").read_text()
-    assert "Synthetic organoids, 100% of the training groups (4 healthy, 4 diseased fields)" in text
+    assert "Synthetic organoids, 100% of the training groups (9 healthy, 9 diseased fields)" in text
     assert "Shift: 5 steps in 2 min (seeds 0; trained at abc, a CPU, 1 thread)" in text
     rows = {line.split("|")[1].strip(): line.split("|")[2:] for line in text.splitlines() if line.startswith("| ")}
     assert set(rows) >= {"*floor*", "*copy source*", "Shift"}
