@@ -346,6 +346,13 @@ def test_a_loss_that_is_no_number_goes_back_with_a_lower_rate(
     assert Checkpoint.load(tmp_path / "hopeless" / "last.safetensors").card.training["steps"] == 2
 
 
+def test_a_checkpoint_has_the_scores_of_its_own_step_only(dataset: DataSet, tmp_path: Path) -> None:
+    for event in run(dataset, tmp_path / "run", steps=8, score_every=4, save_every=2).events():
+        if isinstance(event, Saved) and event.path == "last.safetensors":
+            card = Checkpoint.read_card(tmp_path / "run" / event.path)
+            assert bool(card.scores) == (event.step in (4, 8))
+
+
 def test_early_stop_ends_a_run_that_gets_no_better(dataset: DataSet, tmp_path: Path) -> None:
     # the mean shift is as good as it gets after the first steps
     events = list(run(dataset, tmp_path / "run", steps=60, score_every=1, save_every=50, early_stop=3).events())

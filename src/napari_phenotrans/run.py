@@ -387,7 +387,9 @@ class Run:
             "date": datetime.now(UTC).date().isoformat(),
             "torch": torch.__version__,
         }
-        card = card.model_copy(update={"training": provenance, "scores": scores.scores if scores else ()})
+        # scores of an earlier step are not this checkpoint's
+        own = scores.scores if scores and scores.step == progress.step else ()
+        card = card.model_copy(update={"training": provenance, "scores": own})
         Checkpoint.of(engine, card).save(self.folder / f"{name}.safetensors", overwrite=True)
         return Saved(progress.step, f"{name}.safetensors")
 
