@@ -12,6 +12,7 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_phenotrans.checkpoint import Checkpoint
 from napari_phenotrans.io import read
 from napari_phenotrans.samples import SAMPLES
 from napari_phenotrans.translation import translate_image
@@ -533,3 +534,17 @@ print("off the GUI thread", line)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "off the GUI thread runs on" in done.stdout
+
+
+def test_an_engine_of_many_evaluations_translates_in_the_dock(
+    open_dock: Open, make_checkpoint: Callable[..., Checkpoint], well: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    """In napari's own process, whose OpenGL does not bear Triton: nothing that a denoiser needs loads it."""
+    made = make_checkpoint("phendiff", translation={"evaluations": 4, "strength": 0.5})
+    card = made.card.model_copy(update={"channels": ("DNA", "GFP")})
+    saved = Checkpoint(card, made.tensors).save(tmp_path / "denoiser.safetensors")
+    dock = open_dock(saved)
+    drop(dock, well)
+    wait_for(qtbot, dock, "translated in")
+    assert "GFP – translated to treated" in names(dock)
+    assert np.abs(layer(dock, "GFP – difference").data[0]).max() > 0
