@@ -23,7 +23,7 @@ NAMES = {"bbbc013": "BBBC013", "control": "Control: two halves of untreated", "o
 
 
 # The same training, told to translate otherwise: how deep it inverts trades the places of cells for the phenotype.
-TOLD = {"PhenDiff": {f", strength {depth}": {"strength": depth} for depth in (0.36, 0.5)}}
+TOLD = {"PhenDiff": {f", strength {depth}": {"strength": depth} for depth in (0.36,)}}
 
 
 class Scores:
