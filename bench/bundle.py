@@ -128,10 +128,6 @@ RECIPES |= {
     "bbbc013-phendiff": _recipe(
         "bbbc013-cyclegan", "phendiff", 4333, DENOISER | {"pixel_size": 2.0}, translation={"strength": 0.36}
     ),
-    "synthetic-organoids-scgan": _recipe("synthetic-organoids-cyclegan", "scgan", 624, HALF | {"identity": 5.0}),
-    "synthetic-organoids-phendiff": _recipe(
-        "synthetic-organoids-cyclegan", "phendiff", 579, DENOISER, translation={"strength": 0.36}
-    ),
 }
 
 

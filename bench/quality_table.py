@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from bench.paired import circumstances
 from bench.quality_scores import Extractor, phenotype, planes_of, score_run
 from napari_phenotrans.metrics import METRICS, Features, Measured, floor
 from napari_phenotrans.metrics.kid import kid_difference
+from napari_phenotrans.run_folder import read_decided
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,9 @@ def _table(
     seeds = sorted({entry.seed for some in by_name.values() for entry in some})
     folds = {seed: split(dataset, data, share, seed) for seed in seeds}
     held_out = [folds[seed][1] for seed in seeds]
-    counts = ", ".join(f"{n} {c}" for c, n in folds[seeds[0]][0].count().items())
+    first = read_decided(work / "runs" / next(iter(by_name.values()))[0].folder / "run.json")
+    trained = Counter(condition for _, condition, _ in first["training"]["fields"])
+    counts = ", ".join(f"{trained[c]} {c}" for c in dataset.conditions)
     lines = [f"## {NAMES[data]}, {share:.0%} of the training groups ({counts} fields)", ""]
     facts = []
     arrays: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -96,7 +99,7 @@ def _table(
         )
         facts.append(
             f"- {name}: {steps} steps in {minutes} min (seeds {', '.join(str(e.seed) for e in some)}; trained at "
-            f"{told[0]['commit']}, {told[0]['cpu']}, {told[0]['threads']} thread)."
+            f"{', '.join(dict.fromkeys(t['commit'] for t in told))}, {told[0]['cpu']}, {told[0]['threads']} thread)."
         )
     lines += [*facts, ""]
     one, other = dataset.conditions
