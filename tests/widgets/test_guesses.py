@@ -79,5 +79,6 @@ def test_fitting_checkpoint(card: Callable[..., Card]) -> None:
     cards = {"two": card("DNA", "GFP"), "other": card("DAPI"), "again": card("dna")}
     assert fitting_checkpoint(named("DNA", "GFP"), cards, "two") == "two"
     assert fitting_checkpoint(named("DAPI"), cards, "two") == "other"
-    assert fitting_checkpoint(named("DNA", "GFP"), cards, "other") == "other"  # two would fit: the user's choice stays
+    assert fitting_checkpoint(named("DNA", "GFP"), cards, "again") == "again"  # both fit: the user's choice stays
+    assert fitting_checkpoint(named("DNA", "GFP"), cards, "other") == "two"  # what does not fit helps nobody
     assert fitting_checkpoint(named("x"), cards, "two") == "two"

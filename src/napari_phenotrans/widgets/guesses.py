@@ -95,7 +95,10 @@ def match_layers(layers: Sequence[ImageLayer], card: Card) -> tuple[list[ImageLa
 
 
 def fitting_checkpoint(layers: Sequence[ImageLayer], cards: Mapping[str, Card], current: str | None) -> str | None:
-    """Return the only checkpoint that knows these layers' channels by name; the current where none or several do."""
+    """Return a checkpoint that knows these layers' channels by name: the current one if it does, else the first.
+
+    Where none does the current one stays.
+    """
     names = {channel_name(layer).casefold() for layer in layers}
     fitting = [key for key, card in cards.items() if {name.casefold() for name in card.channels} <= names]
-    return fitting[0] if len(fitting) == 1 else current
+    return current if current in fitting or not fitting else fitting[0]
