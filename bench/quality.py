@@ -65,14 +65,12 @@ def plan(minutes: float) -> list[Entry]:
     augmented = ("CycleGAN + DiffAugment (fluorescence)", "CycleGAN + DiffAugment (original)")
     return [
         *entries(("SCGAN", "CycleGAN"), 0.4, range(3)),
-        *entries(("PhenDiff",), 1.0, range(1), 6.0),
-        *entries(("SCGAN", "CycleGAN"), 1.0, range(1)),
+        *entries(("PhenDiff", "SCGAN", "CycleGAN"), 1.0, range(1), 6.0),
         *entries(augmented[:1], 0.4, range(3)),
         *entries(augmented[1:], 0.4, range(1)),
         *entries(("CycleGAN",), 1.0, range(1), data="control"),
         *entries(("SCGAN", "CycleGAN"), 0.2, range(1)),
-        *entries(("SCGAN", "CycleGAN"), 1.0, range(1), data="organoids"),
-        *entries(("PhenDiff",), 1.0, range(1), 2.0, data="organoids"),
+        *entries(("PhenDiff", "SCGAN"), 1.0, range(1), 4.0, data="organoids"),
     ]
 
 
