@@ -165,7 +165,7 @@ def test_info_describes_images_and_checkpoints(
         assert part in image
     code, card, _ = phenotrans("info", checkpoint)
     assert code == 0
-    for part in ("cyclegan", "untreated, treated", "marker 0, marker 1", "no score on record"):
+    for part in ("cyclegan", "untreated, treated", "marker 0, marker 1", "no held-out score"):
         assert part in card
     assert phenotrans("info", "nowhere.tif")[0] == 2
 

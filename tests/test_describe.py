@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_phenotrans.checkpoint import Card, Score
-from napari_phenotrans.describe import describe_card, describe_image, describe_score
+from napari_phenotrans.describe import card_lines, card_warnings, describe_card, describe_image, describe_score
 from napari_phenotrans.image import Image
 
 
@@ -32,10 +32,25 @@ def test_card_in_words_warns() -> None:
         synthetic=True, targets=("b",),
     )  # fmt: skip
     said = describe_card("mine", card)
-    assert "trained on synthetic images" in said
-    assert "no score on record" in said
+    assert "synthetic images; means nothing on any other" in said
+    assert "no held-out score" in said
     assert "translates to  b" in said
     assert "DAPI 1 to 2" in said
-    assert "scores" not in describe_card(
+    assert "no held-out score" not in describe_card(
         "mine", card.model_copy(update={"scores": (Score(metric="m", direction="d", value=1, groups=1),)})
     )
+
+
+def test_a_few_lines_for_the_dock_say_the_same_as_the_card() -> None:
+    score = Score(metric="gap closed", direction="a → b", value=0.9, floor=0.97, copy_source=0, groups=4)
+    card = Card(
+        engine="shift", settings={}, conditions=("a", "b"), channels=("DAPI",), low=(1,), high=(2,), crop=32,
+        about="One sentence", pixel_size=0.5, pixel_unit="um", scores=(score,),
+    )  # fmt: skip
+    lines = card_lines(card)
+    assert lines[:2] == ["One sentence", "Engine: shift"]
+    assert "Pixel size: 0.5 µm per pixel" in lines
+    assert lines[-1] == "Held-out gap closed, a → b: 0.9 (copy source 0, floor 0.97, 4 groups)"
+    assert card_warnings(card) == []
+    (warning,) = card_warnings(card.model_copy(update={"scores": ()}))
+    assert "may be right or invented" in warning

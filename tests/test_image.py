@@ -1,10 +1,12 @@
 import itertools
 
+import dask.array as da
 import numpy as np
 import pytest
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.image import Image
+from napari_phenotrans.tiles import Region
 
 SIZES = {"T": 3, "Z": 4, "C": 2, "Y": 5, "X": 6}
 
@@ -41,6 +43,38 @@ def test_missing_and_extra_positions_are_refused_with_both_lists() -> None:
     with pytest.raises(InputError, match="z=4 lies outside"):
         Image(numbered("ZYX"), "ZYX").plane(z=4)
     assert Image(numbered("YX"), "YX").plane(t=0, z=0).shape == (1, 5, 6)
+
+
+@pytest.mark.parametrize("axes", ["YX", "XY", "CYX", "YXC", "TZCYX", "XTCYZ"])
+def test_a_region_of_a_plane_is_read_alone(axes: str) -> None:
+    pixels = numbered(axes)
+    image = Image(pixels, axes)
+    at = {letter.lower(): 2 for letter in "TZ" if letter in axes}
+    np.testing.assert_array_equal(image.plane(**at, region=Region(1, 2, 3, 4)), image.plane(**at)[:, 1:4, 2:6])
+
+
+@pytest.mark.parametrize("region", [Region(3, 0, 3, 1), Region(0, 6, 1, 1), Region(-1, 0, 2, 2), Region(2, 2, 0, 1)])
+def test_a_region_outside_is_refused(region: Region) -> None:
+    with pytest.raises(InputError, match=r"planes have 5 × 6\. Choose a region inside"):
+        Image(numbered("YX"), "YX").plane(region=region)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_part_has_the_axes_of_the_whole(lazy: bool) -> None:
+    pixels = numbered("TZCYX")
+    image = Image(da.from_array(pixels) if lazy else pixels, "TZCYX", ("a", "b"), colors=("#ff0000", None))
+    positions = [(t, z) for t in (0, 2) for z in (1, 3)]
+    part = image.part(channels=[1, 0], positions=positions, region=Region(1, 2, 3, 4))
+    assert isinstance(part.pixels, da.Array) == lazy
+    np.testing.assert_array_equal(part.pixels, pixels[::2, 1::2, ::-1, 1:4, 2:6])
+    assert (part.axes, part.channels, part.colors) == ("TZCYX", ("b", "a"), (None, "#ff0000"))
+    assert image.part() is image
+    with pytest.raises(InputError, match="do not make a stack"):
+        image.part(positions=positions[1:])
+    with pytest.raises(InputError, match="no plane t=3, z=0"):
+        image.part(positions=[(3, 0)])
+    with pytest.raises(InputError, match="No plane was chosen"):
+        image.part(positions=[])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from napari_phenotrans.checkpoint import Card
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.image import Image
-from napari_phenotrans.matching import check_conditions, match_channels, working_scale
+from napari_phenotrans.matching import check_conditions, match_channels, outside_intensities, working_scale
 
 if TYPE_CHECKING:
     from typing import Any
@@ -78,8 +78,32 @@ def test_pixel_size_decides_the_scale() -> None:
     assert scale == 1
     assert "unknown" in notices[0]
     assert "doubtful" in working_scale(image("a", pixel_size_um=5), trained)[1][0]
-    assert working_scale(image("a", pixel_size_um=5), card(pixel_size=2)) == (0.5, [])
-    assert working_scale(image("a", pixel_size_um=5), card()) == (1.0, [])
+    assert working_scale(image("a"), card(pixel_size=2)) == (0.5, [])
+    assert working_scale(image("a"), card()) == (1.0, [])
+
+
+def test_pixel_sizes_that_cannot_be_compared_are_said() -> None:
+    for trained, expected in ((card(pixel_size=2), 0.5), (card(), 1.0)):
+        scale, (notice,) = working_scale(image("a", pixel_size_um=5), trained)
+        assert scale == expected
+        assert "does not know the pixel size" in notice
+
+
+def test_intensities_outside_are_said_by_channel() -> None:
+    x = np.zeros((2, 10, 10), np.float32)
+    assert outside_intensities(x, card()) == {}
+    # a few pixels are noise; and one channel alone counts, however many there are
+    x[1, 0, 0] = 2
+    assert outside_intensities(x, card()) == {}
+    x[1, 0] = -2
+    (said,) = outside_intensities(x, card()).items()
+    assert said[0] == "PH3"
+    assert "10% of the pixels lie outside the intensities that training saw (0 to 1)" in said[1]
+    assert list(outside_intensities(np.full((2, 40, 40), -0.99), card())) == [""]
+    # one channel may be empty: the condition may have lost the marker
+    x = np.full((2, 40, 40), -0.99)
+    x[0, :2] = 0.5
+    assert outside_intensities(x, card()) == {}
 
 
 def test_synthetic_checkpoints_warn_on_any_other_image() -> None:

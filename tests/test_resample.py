@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from skimage.transform import resize
 
-from napari_phenotrans.resample import factor, rescaled_size, to_size
+from napari_phenotrans.resample import factor, needed, resample_part, rescaled_size, to_size
+from napari_phenotrans.tiles import Region
 
 
 def test_equal_pixel_sizes_are_left_alone() -> None:
@@ -24,3 +26,26 @@ def test_resampling_keeps_means_and_smooth_pictures(size: tuple[int, int]) -> No
     np.testing.assert_allclose(there.mean(axis=(1, 2)), plane.mean(axis=(1, 2)), rtol=0.01)
     back = to_size(there, 40, 60)
     assert np.abs(back - plane)[:, 6:-6, 6:-6].max() < 3
+
+
+@pytest.mark.parametrize("size", [(13, 21), (80, 120), (31, 75)])
+def test_resampling_is_that_of_scikit_image(size: tuple[int, int]) -> None:
+    plane = np.random.default_rng(0).normal(size=(1, 40, 60)).astype(np.float32)
+    theirs = resize(plane[0], size, order=1, mode="edge", anti_aliasing=size < (40, 60), preserve_range=True)
+    np.testing.assert_allclose(to_size(plane, *size)[0], theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(40, 60), (13, 21), (81, 117), (31, 75)])
+@pytest.mark.parametrize("at", [(0, 0), (3, 8), (9, 14)])
+def test_a_part_is_resampled_as_in_the_whole(size: tuple[int, int], at: tuple[int, int]) -> None:
+    plane = np.random.default_rng(0).normal(size=(2, 40, 60)).astype(np.float32)
+    wanted = Region(*at, 4, 5)
+    lies = needed(wanted, size, (40, 60))
+    part = resample_part(plane[:, *lies.slices], lies, (40, 60), wanted, size)
+    np.testing.assert_allclose(part, to_size(plane, *size)[:, *wanted.slices], atol=1e-5)
+    # and less would not do
+    if size != (40, 60) and at != (0, 0):
+        less = Region(lies.top + 1, lies.left + 1, lies.height - 1, lies.width - 1)
+        if max(size) < 60 or (size[0] / 40 > 1 and size[1] / 60 > 1):
+            short = resample_part(plane[:, *less.slices], less, (40, 60), wanted, size)
+            assert np.abs(short - part).max() > 1e-7

@@ -15,11 +15,7 @@ from napari_phenotrans.errors import InputError
 from napari_phenotrans.settings import TranslationSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from napari_phenotrans.image import Image
-    from napari_phenotrans.results import Results
-    from napari_phenotrans.translation import Event, Translator
+    from collections.abc import Sequence
 
 
 @click.command()
@@ -35,6 +31,15 @@ if TYPE_CHECKING:
     metavar="CHECKPOINT=IMAGE",
     help="The image's name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
 )
+@click.option("--t", "ts", multiple=True, type=int, help="Time point to translate, from 0; may be repeated.")
+@click.option("--z", "zs", multiple=True, type=int, help="Plane of the stack to translate, from 0; may be repeated.")
+@click.option(
+    "--region",
+    nargs=4,
+    type=int,
+    metavar="TOP LEFT HEIGHT WIDTH",
+    help="Part of each plane to translate, in pixels; the results hold this part only.",
+)
 @reading
 @DEVICE
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
@@ -49,6 +54,9 @@ def translate(
     target: str,
     out: Path,
     channels: Sequence[str],
+    ts: Sequence[int],
+    zs: Sequence[int],
+    region: tuple[int, int, int, int] | None,
     overwrite: bool,
     device: str,
     precision: str,
@@ -64,64 +72,43 @@ def translate(
 
     INPUTS are image files. With several, those that fail are named at the end and the others are still done.
     """
-    from napari_phenotrans.results import result_paths
+    from napari_phenotrans.batch import FileDone, FileFailed, FileStarted, translate_files
+    from napari_phenotrans.events import Notice
+    from napari_phenotrans.tiles import Region
     from napari_phenotrans.translation import Translator
 
     pairs = _pairs(channels)
-    how = said({"axes": axes, "join": join, "pattern": pattern, "series": series})
+    paths = list(dict.fromkeys(inputs))
+    failed: list[Path] = []
     with Progress("loading torch") as progress:
         translator = Translator(
             checkpoint, device=device, precision=precision, tile=tile, overlap=overlap,
             how={name: value for name, value in choices.items() if value is not None},
         )  # fmt: skip
-        places = result_paths(inputs, out)
-
-        def one(path: Path) -> None:
-            progress.say(path.name)
-            _translate_one(
-                path, places[path], translator, progress.show, how=how, overwrite=overwrite,
-                more={"source": source, "target": target, "channels": pairs},
-            )  # fmt: skip
-
-        if len(places) == 1:
-            one(inputs[0])
-            return
-        failed: dict[Path, str] = {}
-        for path in places:
-            try:
-                one(path)
-            except InputError as error:
-                failed[path] = str(error)
-                click.echo(f"{path}: failed: {error}", err=True)
+        path = paths[0]
+        for event in translate_files(
+            paths, out, translator, source=source, target=target, channels=pairs, ts=ts, zs=zs,
+            region=Region(*region) if region else None, overwrite=overwrite,
+            reading=said({"axes": axes, "join": join, "pattern": pattern, "series": series}),
+        ):  # fmt: skip
+            if isinstance(event, FileStarted):
+                path = event.path
+                progress.say(path.name)
+            elif isinstance(event, FileDone):
+                click.echo(event.translated)
+                click.echo(event.difference)
+            elif isinstance(event, FileFailed):
+                if len(paths) == 1:
+                    raise event.error
+                failed.append(event.path)
+                click.echo(f"{event.path}: failed: {event.reason}", err=True)
+            elif isinstance(event, Notice):
+                click.echo(f"{path}: note: {event.text}", err=True)
+            else:
+                progress.show(event)
     if failed:
-        click.echo(f"{len(failed)} of {len(places)} images failed: {', '.join(map(str, failed))}", err=True)
+        click.echo(f"{len(failed)} of {len(paths)} images failed: {', '.join(map(str, failed))}", err=True)
         sys.exit(1)
-
-
-def _translate_one(
-    path: Path,
-    results: Results,
-    translator: Translator,
-    show: Callable[[Event], None],
-    *,
-    how: dict[str, Any],
-    overwrite: bool,
-    more: dict[str, Any],
-) -> None:
-    from napari_phenotrans.io import read
-    from napari_phenotrans.results import refuse_existing_results, write_results
-    from napari_phenotrans.translation import translate_image
-
-    refuse_existing_results(results, overwrite)
-    image: Image = read(path, **how)
-    for note in image.notes:
-        click.echo(f"{path}: note: {note}", err=True)
-    translation = translate_image(image, translator, on_event=show, **more)
-    for notice in translation.notices:
-        click.echo(f"{path}: note: {notice}", err=True)
-    write_results(translation, results, overwrite=overwrite)
-    click.echo(results.translated)
-    click.echo(results.difference)
 
 
 def _pairs(said: Sequence[str]) -> dict[str, str]:

@@ -42,26 +42,47 @@ def describe_card(name: str, card: Card) -> str:
         f"{channel} {low:.4g} to {high:.4g}"
         for channel, low, high in zip(card.channels, card.low, card.high, strict=True)
     )
-    unit = "µm per pixel" if card.pixel_unit == "um" else "pixels of the file per working pixel"
+    facts = _facts(card)
+    settings = ", ".join(f"{key} {value}" for key, value in _shown(card).items())
     rows = [
         ("checkpoint", name),
         ("about", card.about or "nothing said"),
-        ("engine", f"{card.engine} ({', '.join(f'{k} {v}' for k, v in _shown(card).items())})"),
-        ("conditions", ", ".join(card.conditions)),
-        ("translates to", ", ".join(card.targets)),
-        ("channels", ", ".join(card.channels)),
+        ("engine", f"{card.engine} ({settings})"),
+        ("conditions", facts["conditions"]),
+        ("translates to", facts["translates to"]),
+        ("channels", facts["channels"]),
         ("limits", limits),
-        ("pixel size", f"{card.pixel_size:.4g} {unit}" if card.pixel_size else "not recorded"),
+        ("pixel size", facts["pixel size"]),
         ("crop", f"{card.crop} pixels"),
         ("statistics", "stored" if card.statistics == "fixed" else "of each plane (imported network)"),
         *([("translates with", _plain(card.translation))] if card.translation else []),
-        *([("synthetic", "trained on synthetic images: means nothing on any other")] if card.synthetic else []),
+        ("trained on", facts["trained on"]),
         *((str(key), _plain(value)) for key, value in card.training.items()),
         *(("held-out", describe_score(score)) for score in card.scores),
-        *([] if card.scores else [("held-out", "no score on record: nobody knows how good this is")]),
+        *(("held-out", text) for text in card_warnings(card)),
         *([("cite", card.attribution)] if card.attribution else []),
     ]
     return _table(rows)
+
+
+def card_lines(card: Card) -> list[str]:
+    """Return what a user of a checkpoint looks for first, in lines."""
+    facts = {"engine": card.engine} | _facts(card)
+    return [
+        *([card.about] if card.about else []),
+        *(f"{name.capitalize()}: {value}" for name, value in facts.items()),
+        *(f"Held-out {describe_score(score)}" for score in card.scores),
+    ]
+
+
+def card_warnings(card: Card) -> list[str]:
+    """Return what makes a checkpoint doubtful, whatever it translates."""
+    if card.scores:
+        return []
+    return [
+        "This checkpoint states no held-out score: nobody has written down how good it is on images that training "
+        "never saw. What it shows may be right or invented; judge it by real images of the target."
+    ]
 
 
 def describe_score(score: Score) -> str:
@@ -75,6 +96,23 @@ def describe_score(score: Score) -> str:
     what = f" of {score.what}" if score.what else ""
     rest = f" ({', '.join([*beside, f'{score.groups} groups'])})"
     return f"{score.metric}{what}, {score.direction}: {score.value:.3g}{interval}{rest}"
+
+
+def _facts(card: Card) -> dict[str, str]:
+    pixel_size = f"{card.pixel_size or 0:.4g}"
+    if card.pixel_size is None:
+        pixel_size = "not recorded"
+    elif card.pixel_unit == "um":
+        pixel_size += " µm per pixel"
+    else:
+        pixel_size += " pixels of the file per working pixel"
+    return {
+        "conditions": ", ".join(card.conditions),
+        "translates to": ", ".join(card.targets),
+        "channels": ", ".join(card.channels),
+        "pixel size": pixel_size,
+        "trained on": "synthetic images; means nothing on any other" if card.synthetic else "real images",
+    }
 
 
 def _shown(card: Card) -> dict[str, object]:

@@ -37,6 +37,7 @@ class TileDone:
     """A rectangle of the translated plane that is as good as it will get until its neighbors come.
 
     ``translated`` is (C, h, w) in the image's own units and dtype; ``top`` and ``left`` are its place in the plane.
+    A glimpse, which may come before the first tile, is 0 of ``total``.
     """
 
     t: int
@@ -53,7 +54,7 @@ class PlaneDone:
     """One plane: ``translated`` (C, Y, X) in the image's units and dtype, ``difference`` float32 (C, Y, X).
 
     ``difference`` is translated - real before rounding to the dtype. ``clipped`` counts per channel the pixels that
-    the dtype could not hold.
+    the dtype could not hold. Where a region was asked for, both are the region's; ``top`` and ``left`` are its place.
     """
 
     t: int
@@ -63,6 +64,24 @@ class PlaneDone:
     clipped: tuple[int, ...]
     done: int
     total: int
+    top: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorDone:
+    """What an engine gets wrong by itself in a plane, or in a region of one whose place is ``top`` and ``left``.
+
+    ``round_trip`` is source → target → source minus real, signed; ``engine_error`` its local amount, at least 0 (see
+    `trust.check_translation`). Both float32 (C, h, w) in the image's units.
+    """
+
+    t: int
+    z: int
+    top: int
+    left: int
+    round_trip: np.ndarray
+    engine_error: np.ndarray
 
 
 # ---- training

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import numpy as np
 from napari_phenotrans.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from napari_phenotrans.tiles import Region
 
 AXES = "TZCYX"
 
@@ -44,6 +46,8 @@ class Image:
         What reading had to guess, in sentences for the user.
     description
         The file's free text, kept when writing; "synthetic" in it marks an image that was invented, not measured.
+    reading
+        What `napari_phenotrans.io.read` was told of ``axes``, ``series`` and ``join``, to read it again.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class Image:
     pyramid: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
     description: str = ""
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = tuple(self.pixels.shape)
@@ -105,13 +110,15 @@ class Image:
         """Whether the image says of itself that it was invented."""
         return "synthetic" in self.description.casefold()
 
-    def plane(self, t: int | None = None, z: int | None = None) -> np.ndarray:
-        """Read one plane into memory.
+    def plane(self, t: int | None = None, z: int | None = None, region: Region | None = None) -> np.ndarray:
+        """Read one plane, or a region of it, into memory.
 
         Parameters
         ----------
         t, z
             Position along T and Z; must be said where the image has the axis (0 is accepted where it has not).
+        region
+            The part to read; of a lazy image nothing else is.
 
         Returns
         -------
@@ -120,9 +127,13 @@ class Image:
         Raises
         ------
         InputError
-            If an axis is missing in the call or in the image, or a position lies outside.
+            If an axis is missing in the call or in the image, or a position or the region lies outside.
         """
-        index = tuple(self._position(letter, {"T": t, "Z": z}) for letter in self.axes)
+        within: dict[str, slice] = {}
+        if region is not None:
+            self.refuse_outside(region)
+            within = dict(zip("YX", region.slices, strict=True))
+        index = tuple(within.get(letter, self._position(letter, {"T": t, "Z": z})) for letter in self.axes)
         self._refuse_extra({"T": t, "Z": z})
         plane = np.asarray(self.pixels[index])
         rest = [letter for letter in self.axes if letter in "CYX"]
@@ -130,11 +141,90 @@ class Image:
             plane, rest = plane[np.newaxis], ["C", *rest] if rest[0] == "Y" else ["C", "X", "Y"]
         return np.transpose(plane, [rest.index(letter) for letter in "CYX"])
 
+    def refuse_outside(self, region: Region) -> None:
+        """Raise InputError if not all of a region lies in the image's planes, or there is nothing of it."""
+        height, width = self.sizes["Y"], self.sizes["X"]
+        empty = region.height < 1 or region.width < 1
+        if empty or region.top < 0 or region.left < 0 or region.bottom > height or region.right > width:
+            raise InputError(
+                f"The region of {region.height} × {region.width} pixels at row {region.top}, column {region.left} "
+                f"{'is empty' if empty else 'does not lie in the image'}, whose planes have {height} × {width}. "
+                f"Choose a region inside."
+            )
+
     def positions(self) -> Iterator[tuple[int, int]]:
         """Every (t, z), T outermost; an image without T and Z has one position, (0, 0)."""
         for t in range(self.sizes.get("T", 1)):
             for z in range(self.sizes.get("Z", 1)):
                 yield t, z
+
+    def checked_positions(self, said: Iterable[tuple[int, int]] | None) -> list[tuple[int, int]]:
+        """Return the (t, z) that were said, in the order of `positions`; all where none were.
+
+        Raises
+        ------
+        InputError
+            If the image has no such plane, or nothing was said.
+        """
+        there = list(self.positions())
+        if said is None:
+            return there
+        chosen = set(said)
+        outside = sorted(chosen - set(there))
+        if outside or not chosen:
+            t, z = outside[0] if outside else (None, None)
+            raise InputError(
+                f"{f'There is no plane t={t}, z={z}' if outside else 'No plane was chosen'}: the image has the sizes "
+                f"{self.sizes}. Choose t from 0 to {there[-1][0]} and z from 0 to {there[-1][1]}."
+            )
+        return [position for position in there if position in chosen]
+
+    def part(
+        self,
+        *,
+        channels: Sequence[int] | None = None,
+        positions: Iterable[tuple[int, int]] | None = None,
+        region: Region | None = None,
+    ) -> Image:
+        """Return a part of the image with the same axes; lazy where the image is.
+
+        Parameters
+        ----------
+        channels
+            Indices, in the wanted order.
+        positions
+            The (t, z): all those of some T with some Z.
+        region
+            The part of each plane.
+
+        Raises
+        ------
+        InputError
+            If positions are none or no such product, or they or the region lie outside.
+        """
+        chosen = self.checked_positions(positions)
+        ts, zs = (sorted(set(places)) for places in zip(*chosen, strict=True))
+        if len(ts) * len(zs) != len(chosen):
+            raise InputError(
+                f"The {len(chosen)} planes do not make a stack: expected each of the T {ts} with each of the Z {zs}."
+            )
+        if region is not None:
+            self.refuse_outside(region)
+        kept: dict[str, Any] = dict(zip("YX", region.slices, strict=True)) if region else {}
+        kept |= {letter: places for letter, places in (("T", ts), ("Z", zs)) if len(places) < self.sizes.get(letter, 1)}
+        if channels is not None and list(channels) != list(range(len(self.channels))):
+            kept["C"] = list(channels)
+        kept = {letter: taken for letter, taken in kept.items() if letter in self.axes}
+        if not kept:
+            return self
+        indices = range(len(self.channels)) if channels is None else channels
+        return self.replace(
+            pixels=_taken(self.pixels, self.axes, kept),
+            channels=tuple(self.channels[i] for i in indices),
+            colors=tuple(self.colors[i] for i in indices),
+            # smaller versions do not know the region's pixels
+            pyramid=() if region else tuple(_taken(level, self.axes, kept) for level in self.pyramid),
+        )
 
     def place(self, plane: np.ndarray, into: Any, t: int = 0, z: int = 0) -> None:
         """Write a (C, Y, X) plane into an array laid out like ``pixels``."""
@@ -174,6 +264,19 @@ class Image:
                     f"The image has no axis {letter}: its axes are {self.axes}, the plane was asked for with "
                     f"{_spoken(said)}. Leave {letter.lower()} out."
                 )
+
+
+def _taken(pixels: Any, axes: str, kept: dict[str, Any]) -> Any:
+    """Index some axes of an array; what is lazy becomes a Dask array and stays lazy."""
+    if not isinstance(pixels, np.ndarray):
+        from dask import array
+
+        pixels = array.asarray(pixels) if hasattr(pixels, "dask") else array.from_array(pixels, name=False)
+    # one axis after the other, for lists of indices in two axes would be paired
+    for axis, letter in enumerate(axes):
+        if letter in kept:
+            pixels = pixels[(slice(None),) * axis + (kept[letter],)]
+    return pixels
 
 
 def _spoken(said: dict[str, int | None]) -> str:

@@ -1,19 +1,18 @@
-"""Resampling planes between a file's pixel size and the working pixel size."""
+"""Resampling planes, or parts of them, between a file's pixel size and the working pixel size."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
 
 import numpy as np
 
-from napari_phenotrans.tiles import padded_size
-
-if TYPE_CHECKING:
-    from napari_phenotrans.intensity import Intensity
-    from napari_phenotrans.tiles import Tile
+from napari_phenotrans.tiles import Region, padded_size
 
 SAME = 0.05
+# of Gaussian blur, in standard deviations
+REACH = 4
+
+Size = tuple[int, int]
 
 
 def factor(pixel_size: float, working: float) -> float:
@@ -22,24 +21,81 @@ def factor(pixel_size: float, working: float) -> float:
     return 1.0 if abs(ratio - 1) <= SAME else ratio
 
 
-def rescaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
+def rescaled_size(height: int, width: int, scale: float) -> Size:
     """Return the size in working pixels, at least one pixel each way."""
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def to_size(plane: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resample (C, Y, X) to float32 of the given size, linearly, blurred first where it becomes smaller."""
-    if plane.shape[1:] == (height, width):
-        return plane.astype(np.float32)
-    # loaded when first used: a dock opens without it
-    from skimage.transform import resize
+    size = (plane.shape[1], plane.shape[2])
+    whole = Region(0, 0, height, width)
+    return resample_part(plane, Region(0, 0, *size), size, whole, (height, width))
 
-    smaller = height < plane.shape[1] or width < plane.shape[2]
-    channels = [
-        resize(channel, (height, width), order=1, mode="edge", anti_aliasing=smaller, preserve_range=True)
-        for channel in plane.astype(np.float32)
-    ]
-    return np.stack(channels).astype(np.float32)
+
+def needed(wanted: Region, wanted_size: Size, size: Size) -> Region:
+    """Return the pixels of a plane on which a part of that plane at another size depends.
+
+    Parameters
+    ----------
+    wanted, wanted_size
+        The part, in pixels of the resampled plane, and the size of that.
+    size
+        Size of the plane that is resampled.
+    """
+    if size == wanted_size:
+        return wanted
+    bounds = []
+    for first, count, new, old in zip(
+        (wanted.top, wanted.left), (wanted.height, wanted.width), wanted_size, size, strict=True
+    ):
+        step = old / new
+        blur = int(REACH * _sigma(step) + 0.5)
+        low = math.floor((first + 0.5) * step - 0.5) - blur
+        high = math.floor((first + count - 0.5) * step - 0.5) + 2 + blur
+        # at the plane's border the outermost pixel speaks for those beyond it
+        low = min(max(low, 0), old - 1)
+        bounds.append((low, max(min(high, old), low + 1) - low))
+    (top, height), (left, width) = bounds
+    return Region(top, left, height, width)
+
+
+def resample_part(plane: np.ndarray, lies: Region, size: Size, wanted: Region, wanted_size: Size) -> np.ndarray:
+    """Resample part of a plane as if all of it were there.
+
+    Linearly between pixel centers, blurred first along an axis that becomes shorter: a Gaussian of standard deviation
+    (factor - 1) / 2.
+
+    Parameters
+    ----------
+    plane
+        (C, h, w), what is there of a plane: at least what `needed` says.
+    lies, size
+        Where it lies in that plane, and the plane's size.
+    wanted, wanted_size
+        The part to return, in pixels of the resampled plane, and the size of that.
+
+    Returns
+    -------
+    (C, wanted.height, wanted.width) float32.
+    """
+    plane = plane.astype(np.float32)
+    if size == wanted_size:
+        part = wanted.moved(-lies.top, -lies.left)
+        return plane[:, *part.slices]
+    # loaded when first used: a dock opens without it
+    from scipy import ndimage
+
+    steps = [old / new for old, new in zip(size, wanted_size, strict=True)]
+    sigmas = [_sigma(step) for step in steps]
+    places = zip((wanted.top, wanted.left), steps, (lies.top, lies.left), strict=True)
+    offsets = [(first + 0.5) * step - 0.5 - origin for first, step, origin in places]
+    channels = []
+    for channel in plane:
+        calm = ndimage.gaussian_filter(channel, sigmas, mode="nearest", truncate=REACH) if max(sigmas) > 0 else channel
+        shape = (wanted.height, wanted.width)
+        channels.append(ndimage.affine_transform(calm, steps, offsets, shape, order=1, mode="nearest"))
+    return np.stack(channels)
 
 
 def pad(x: np.ndarray, stride: int, smallest: int) -> np.ndarray:
@@ -51,32 +107,5 @@ def pad(x: np.ndarray, stride: int, smallest: int) -> np.ndarray:
     return np.pad(x, ((0, 0), (0, height - x.shape[1]), (0, width - x.shape[2])), mode="reflect")
 
 
-@dataclass(frozen=True, eq=False)
-class WorkingPlane:
-    """Where working pixels lie in the image, and the way back to its units."""
-
-    real: np.ndarray
-    small: np.ndarray
-    intensity: Intensity
-    scale: float
-
-    def difference(self, tile: Tile, values: np.ndarray) -> tuple[int, int, np.ndarray]:
-        """Return top, left and the difference (C, h, w), all in the image's pixels and units."""
-        seen = self.small[:, *tile.slices]
-        difference = self.intensity.denormalize(values[:, : seen.shape[1], : seen.shape[2]]) - seen
-        if self.scale == 1:
-            return tile.top, tile.left, difference
-        edges = [
-            min(round(edge / self.scale), size)
-            for edge, size in (
-                (tile.top, self.real.shape[1]),
-                (tile.left, self.real.shape[2]),
-                (tile.top + seen.shape[1], self.real.shape[1]),
-                (tile.left + seen.shape[2], self.real.shape[2]),
-            )
-        ]
-        if tile.top + seen.shape[1] == self.small.shape[1]:
-            edges[2] = self.real.shape[1]
-        if tile.left + seen.shape[2] == self.small.shape[2]:
-            edges[3] = self.real.shape[2]
-        return edges[0], edges[1], to_size(difference, edges[2] - edges[0], edges[3] - edges[1])
+def _sigma(step: float) -> float:
+    return max(0.0, (step - 1) / 2)

@@ -33,7 +33,7 @@ def result_paths(inputs: Sequence[Path], out: Path) -> dict[Path, Results]:
     """
     paths = list(dict.fromkeys(inputs))
     depths = range(1, 1 + max(len(path.absolute().parts) for path in paths))
-    tries = [{path: _name(path, depth) for path in paths} for depth in depths]
+    tries = [{path: name_of(path, depth) for path in paths} for depth in depths]
     # one folder may hold A01.tif and A01.png
     tries.append({path: path.name.replace(".", "_") for path in paths})
     names: dict[Path, str] = {}
@@ -58,7 +58,8 @@ def write_results(translation: Translation, results: Results, *, overwrite: bool
         write(image, path, overwrite=overwrite, metadata=translation.provenance)
 
 
-def _name(path: Path, depth: int) -> str:
+def name_of(path: Path, depth: int = 1) -> str:
+    """Return a file's name without its suffix, with ``depth - 1`` of its folders in front."""
     stem = path.name.removesuffix(suffix_of(path) or path.suffix)
     folders = path.absolute().parts[1:-1]
     return "_".join([*folders[len(folders) - depth + 1 :], stem]) if depth > 1 else stem

@@ -83,9 +83,8 @@ def load_state(folder: Path, engine: Engine, places: range) -> Progress:
         If the file is missing or damaged, or of other networks.
     """
     path = folder / FILE
-    device = next(iter(engine.translators.state_dict().values())).device
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location=engine.device, weights_only=True)
         engine.translators.load_state_dict(state["translators"])
         engine.load_training_state(state["training"])
         engine.load_own_state({place: own for place, own in state["own"].items() if place in places})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 
 from napari_phenotrans.chance import Chance
 from napari_phenotrans.checkpoint import Score
+from napari_phenotrans.engines.base import directions
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.metrics import METRICS, Features, floor
 from napari_phenotrans.metrics.copying import copy_gauge
@@ -148,9 +149,7 @@ class HeldOut:
         self.channels, self.crop, self.copies, self.seed = tuple(channels), crop, copies, seed
         self._training = training
         conditions = list(planes)
-        self.directions = [
-            pair for other in conditions[1:] for pair in ((conditions[0], other), (other, conditions[0]))
-        ]
+        self.directions = directions(conditions)
         self.profile = Profile.fit(np.concatenate([evenly(training[c], crop, FITTED) for c in conditions]))
         notes: list[str] = []
 
@@ -323,10 +322,8 @@ def collapsed(translated: np.ndarray, real: np.ndarray) -> str | None:
 def _translate(
     engine: Engine, batch: np.ndarray, source: str, target: str, how: TranslationSettings | None
 ) -> np.ndarray:
-    device = next(chain(engine.translators.parameters(), engine.translators.buffers())).device
-    with torch.no_grad():
-        x = torch.from_numpy(np.ascontiguousarray(batch, np.float32)).to(device)
-        return engine.translate(x, source, target, how).float().cpu().numpy()
+    x = torch.from_numpy(np.ascontiguousarray(batch, np.float32)).to(engine.device)
+    return engine.translate(x, source, target, how).float().cpu().numpy()
 
 
 def _errors(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> list[float]:

@@ -39,9 +39,9 @@ def contact_sheet(translation: Translation, path: Path, *, overwrite: bool = Fal
     from matplotlib.figure import Figure
 
     t, z = next(translation.real.positions())
-    at = {"t": t if "T" in translation.real.axes else None, "z": z if "Z" in translation.real.axes else None}
+    at = t if "T" in translation.real.axes else None, z if "Z" in translation.real.axes else None
     real, translated, difference = (
-        image.plane(**at) for image in (translation.real, translation.translated, translation.difference)
+        image.plane(*at) for image in (translation.real, translation.translated, translation.difference)
     )
     said = translation.provenance
     height = INCHES * real.shape[1] / real.shape[2]

@@ -1,4 +1,4 @@
-"""Tiles: one grid per plane, and the weights that put overlapping tiles together again."""
+"""Regions of a plane, the grid of tiles over it, and the weights that put overlapping tiles together again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A rectangle of the plane: first row and column, height and width."""
+class Region:
+    """A rectangle of a plane: first row and column, height and width, in pixels of the image unless said otherwise."""
 
     top: int
     left: int
@@ -17,12 +17,55 @@ class Tile:
     width: int
 
     @property
+    def bottom(self) -> int:
+        """The row after the last one."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """The column after the last one."""
+        return self.left + self.width
+
+    @property
     def slices(self) -> tuple[slice, slice]:
-        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """(y, x) of the middle."""
+        return self.top + self.height / 2, self.left + self.width / 2
+
+    def meets(self, other: Region) -> bool:
+        """Whether the two have a pixel in common."""
+        return self.common(other) is not None
+
+    def common(self, other: Region) -> Region | None:
+        """Return the pixels that lie in both; None where there are none."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        height, width = min(self.bottom, other.bottom) - top, min(self.right, other.right) - left
+        return Region(top, left, height, width) if height > 0 and width > 0 else None
+
+    def moved(self, down: int, right: int) -> Region:
+        """Return the rectangle of the same size so many pixels further down and to the right."""
+        return Region(self.top + down, self.left + right, self.height, self.width)
 
     def distance_to(self, y: float, x: float) -> float:
-        """Distance of the tile's center from a point of the plane, to order tiles by."""
-        return float(np.hypot(self.top + self.height / 2 - y, self.left + self.width / 2 - x))
+        """Distance of the center from a point of the plane, to order tiles by."""
+        return float(np.hypot(self.center[0] - y, self.center[1] - x))
+
+
+@dataclass(frozen=True)
+class Tile(Region):
+    """A region of the grid, in working pixels."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What the user looks at: a region of the plane, in pixels of the image, and its place along T and Z."""
+
+    region: Region
+    t: int | None = None
+    z: int | None = None
 
 
 def padded_size(size: int, stride: int) -> int:
@@ -52,17 +95,19 @@ def plan(height: int, width: int, *, tile: int, overlap: int, stride: int = 1) -
     tile, overlap = padded_size(tile, stride), padded_size(overlap, stride)
     if not 0 <= overlap < tile:
         raise ValueError(f"The overlap must be smaller than the tile, got {overlap} and {tile}.")
-    rows = _origins(height, tile, overlap)
-    columns = _origins(width, tile, overlap)
+    rows = origins(height, tile, overlap)
+    columns = origins(width, tile, overlap)
     return [Tile(top, left, min(tile, height), min(tile, width)) for top in rows for left in columns]
 
 
-def _origins(size: int, tile: int, overlap: int) -> list[int]:
-    # The last tile is moved inwards instead of being cut: every tile has the same size, hence the same cost.
+def origins(size: int, tile: int, overlap: int) -> list[int]:
+    """Return where the tiles of a grid begin along one axis.
+
+    The last one is moved inwards instead of being cut: every tile has the same size, hence the same cost.
+    """
     if size <= tile:
         return [0]
-    origins = list(range(0, size - tile, tile - overlap))
-    return [*origins, size - tile]
+    return [*range(0, size - tile, tile - overlap), size - tile]
 
 
 class Blend:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import torch
 
-from napari_phenotrans.engines.base import Evaluation
+from napari_phenotrans.engines.base import Evaluation, run_whole
 from napari_phenotrans.engines.denoising import SIGMA_MAX, SIGMA_MIN, Discrete
 from napari_phenotrans.engines.phendiff_settings import PUBLISHED_SCHEDULE, PhenDiffTranslation
 from napari_phenotrans.engines.solvers import (
@@ -19,7 +19,6 @@ from napari_phenotrans.engines.solvers import (
     noise_levels,
     published_generation,
     published_inversion,
-    run_whole,
 )
 
 if TYPE_CHECKING:
@@ -212,6 +211,40 @@ def test_noise_levels_are_karras_and_strength_keeps_their_density() -> None:
     # eq. 5, counted from the other end
     assert whole[49] == pytest.approx((80 ** (1 / 7) + (0.002 ** (1 / 7) - 80 ** (1 / 7)) / 50) ** 7)
     assert len(noise_levels(50, 0.001, 0.002, 80.0)) == 2
+
+
+def test_all_strengths_share_their_levels_but_the_last_and_take_no_tiny_step() -> None:
+    def root(sigma: float) -> float:
+        return (sigma ** (1 / 7) - 0.002 ** (1 / 7)) / (80 ** (1 / 7) - 0.002 ** (1 / 7))
+
+    whole = noise_levels(50, 1.0, 0.002, 80.0)
+    for strength in (0.03, 0.21, 0.29, 0.305, 0.36, 0.5, 0.999):
+        levels = noise_levels(50, strength, 0.002, 80.0)
+        assert levels[:-1] == whole[: len(levels) - 1]
+        assert root(levels[-1]) == pytest.approx(strength)
+        assert 0.49 <= (root(levels[-1]) - root(levels[-2])) * 50 <= 1.51
+
+
+@pytest.mark.parametrize("solver", [dpm, heun])
+def test_evaluations_that_serve_other_ways_are_known_by_place_and_noise(
+    solver: Callable[..., Any], exact: Exact
+) -> None:
+    def keys(strength: float) -> list[tuple[Any, ...] | None]:
+        sigmas = noise_levels(10, strength, SIGMA_MIN, SIGMA_MAX)
+        steps = solver(exact.real, sigmas, exact.denoisers[0], final=False, key=("way",))
+        seen = []
+        try:
+            evaluation = next(steps)
+            while True:
+                seen.append(evaluation.key)
+                evaluation = steps.send(evaluation.network(evaluation.x))
+        except StopIteration:
+            return seen
+
+    deep, shallow = keys(1.0), keys(0.5)
+    assert len(set(deep)) == len(deep) == (10 if solver is dpm else 20)
+    assert deep[: len(shallow)] == shallow
+    assert all(key[0] == "way" for key in deep)
 
 
 # ---- the published sampler

@@ -33,6 +33,19 @@ def _quiet_others() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Let plugins' preferences, and what the docks remember, be files of the test's own."""
+    from napari import settings
+
+    settings._clear_plugin_settings_cache()
+    monkeypatch.setattr(settings, "_CFG_PATH", str(tmp_path / "config" / "settings.yaml"))
+    # of processes that a test starts, too
+    monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "config" / "settings.yaml"))
+    yield tmp_path / "config"
+    settings._clear_plugin_settings_cache()
+
+
 @pytest.fixture
 def save_checkpoint(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that saves a mean-shift checkpoint: it adds 20 % of the range on the way there, less in the

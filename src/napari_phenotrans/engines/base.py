@@ -26,12 +26,34 @@ class Evaluation:
     """One network evaluation that a translating engine asks for.
 
     Whoever drives the engine applies ``network`` to ``x`` (N, C, H, W), whole or tile by tile with blending, and
-    sends the result back. ``final`` says that this result, tile by tile, is the translation.
+    sends the result back. ``final`` says that this result, tile by tile, is the translation. ``key`` says on what the
+    result depends beside the image, where other translations of the same image ask for it too: it may be kept.
     """
 
     network: Callable[[Tensor], Tensor]
     x: Tensor
     final: bool
+    key: tuple[Any, ...] | None = None
+
+
+@torch.no_grad()
+def run_whole(steps: Generator[Evaluation, Tensor, Tensor]) -> Tensor:
+    """Give an engine or a solver every evaluation that it asks for, on the whole of x; returns what it returns."""
+    try:
+        evaluation = next(steps)
+        while True:
+            evaluation = steps.send(evaluation.network(evaluation.x))
+    except StopIteration as finished:
+        return finished.value
+
+
+def directions(conditions: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the (source, target) that are looked at and scored: from the first condition to each other and back.
+
+    With three conditions and more the first is taken for the control that all others are compared with.
+    """
+    first, *others = conditions
+    return [pair for other in others for pair in ((first, other), (other, first))]
 
 
 class Engine(ABC):
@@ -56,6 +78,9 @@ class Engine(ABC):
         Pixels around a pixel on which its translation depends noticeably; the default overlap of tiles.
     tile
         Side of the tiles that the networks were trained for, where they depend on it; None where any will do.
+    inverts
+        Whether translating first inverts the image with the source condition. What such an engine gets wrong by
+        itself shows in source → source, that of others in the round trip.
     translation_settings
         Class of what `translation` may be told, the same that the registry names.
     translators
@@ -68,6 +93,7 @@ class Engine(ABC):
     smallest: int = 1
     context: int = 0
     tile: int | None = None
+    inverts: bool = False
     translation_settings: type[TranslationSettings] = TranslationSettings
 
     def __init__(self, settings: Any, channels: int, conditions: tuple[str, ...]) -> None:
@@ -91,28 +117,17 @@ class Engine(ABC):
         is of the class that the registry names for this engine.
         """
 
-    @torch.no_grad()
     def translate(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
         """Translate (N, C, H, W), whole; H and W must be multiples of ``stride``."""
-        steps = self.translation(x, source, target, how or self.translation_settings())
-        try:
-            evaluation = next(steps)
-            while True:
-                evaluation = steps.send(evaluation.network(evaluation.x))
-        except StopIteration as finished:
-            return finished.value
+        return run_whole(self.translation(x, source, target, how or self.translation_settings()))
 
     def round_trip(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
         """Translate (N, C, H, W) to the target and back."""
         return self.translate(self.translate(x, source, target, how), target, source, how)
 
     def directions(self) -> list[tuple[str, str]]:
-        """Return the (source, target) that are looked at and scored: from the first condition to each other and back.
-
-        With three conditions and more the first is taken for the control that all others are compared with.
-        """
-        first, *others = self.conditions
-        return [pair for other in others for pair in ((first, other), (other, first))]
+        """Return the (source, target) that are looked at and scored, see `directions`."""
+        return directions(self.conditions)
 
     def index(self, condition: str) -> int:
         """Return a condition's place.
@@ -128,6 +143,11 @@ class Engine(ABC):
                 f"Choose one of these."
             )
         return self.conditions.index(condition)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the translating networks are."""
+        return next(iter(self.translators.state_dict().values())).device
 
     @property
     def statistics_are_fixed(self) -> bool:

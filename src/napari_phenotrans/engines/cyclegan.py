@@ -13,6 +13,7 @@ from napari_phenotrans.engines.base import Engine, Evaluation
 from napari_phenotrans.engines.pool import Pool
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.networks.augment import AUGMENTATIONS
+from napari_phenotrans.networks.average import average
 from napari_phenotrans.networks.patchgan import PatchDiscriminator
 from napari_phenotrans.networks.resnet import STRIDE, ResNetGenerator
 
@@ -73,8 +74,7 @@ class CycleGAN(Engine):
         s = self.settings
         self.translators.requires_grad_(False)
         self.generators = nn.ModuleList(copy.deepcopy(self.translators[str(i)]) for i in range(2)).requires_grad_(True)
-        device = next(self.generators.parameters()).device
-        self.discriminators = nn.ModuleList(self.make_discriminator() for _ in range(2)).to(device)
+        self.discriminators = nn.ModuleList(self.make_discriminator() for _ in range(2)).to(self.device)
         betas = (0.5, 0.999)
         self.generators_adam = torch.optim.Adam(self.generators.parameters(), s.learning_rate, betas)
         self.discriminators_adam = torch.optim.Adam(self.discriminators.parameters(), s.learning_rate, betas)
@@ -130,7 +130,8 @@ class CycleGAN(Engine):
         for part, translated in zip(parts, translations, strict=True):
             for pool, crops in zip(self.pools, translated, strict=True):
                 pool.keep(crops, part.chance)
-        self._average(step)
+        for index, generator in enumerate(self.generators):
+            average(self.translators[str(index)], generator, step, s.ema)
         return update.mean(losses)
 
     def training_state(self) -> dict[str, Any]:
@@ -146,18 +147,8 @@ class CycleGAN(Engine):
         return {place: [pool.kept.get(place, []) for pool in self.pools] for place in self.pools[0].kept}
 
     def load_own_state(self, state: dict[int, Any]) -> None:
-        device = next(self.generators.parameters()).device
         for index, pool in enumerate(self.pools):
-            pool.kept = {place: [crop.to(device) for crop in kept[index]] for place, kept in state.items()}
-
-    @torch.no_grad()
-    def _average(self, step: int) -> None:
-        # The average starts fast and slows down, so that the first random weights are forgotten.
-        keep = min(self.settings.ema, (1 + step) / (10 + step))
-        for index, generator in enumerate(self.generators):
-            averaged = self.translators[str(index)]
-            for kept, live in zip(averaged.parameters(), generator.parameters(), strict=True):
-                kept.lerp_(live, 1 - keep)
+            pool.kept = {place: [crop.to(self.device) for crop in kept[index]] for place, kept in state.items()}
 
 
 def decay(step: int, steps: int) -> float:

@@ -48,6 +48,21 @@ def describe_device(device: torch.device) -> str:
     return f"cpu ({torch.get_num_threads()} threads)"
 
 
+def ran_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of torch's says that memory ran out; of the processor's and Apple's only the text says so."""
+    text = str(error).casefold()
+    said = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, torch.OutOfMemoryError) or any(words in text for words in said)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back memory of a GPU that torch holds without using it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
 @contextmanager
 def arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
     """Run networks without gradients in exact float32, or in bfloat16 where that is sound."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_phenotrans.engines.base import Engine, Evaluation
+from napari_phenotrans.engines.base import Engine, Evaluation, run_whole
 from napari_phenotrans.engines.denoising import Discrete, make_objective
 from napari_phenotrans.engines.phendiff_settings import PUBLISHED_SCHEDULE, PhenDiffSettings, PhenDiffTranslation
 from napari_phenotrans.engines.solvers import (
@@ -21,10 +21,10 @@ from napari_phenotrans.engines.solvers import (
     noise_levels,
     published_generation,
     published_inversion,
-    run_whole,
 )
 from napari_phenotrans.engines.update import Update
 from napari_phenotrans.errors import InputError
+from napari_phenotrans.networks.average import average
 from napari_phenotrans.networks.unet import build_unet, unet_config
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class PhenDiff(Engine):
     denoiser; the one in training is apart, so that nothing has to be swapped.
     """
 
+    inverts = True
     translation_settings = PhenDiffTranslation
 
     def __init__(self, settings: PhenDiffSettings, channels: int, conditions: tuple[str, ...]) -> None:
@@ -96,13 +97,16 @@ class PhenDiff(Engine):
                 )
             count = min(how.evaluations, len(self.objective.signal))
             grid = (self.objective, count, max(1, round(count * how.strength)))
-            x = yield from published_inversion(x, *grid, partial(self._predict_at, network, origin, 1.0))
+            inverter = partial(self._predict_at, network, origin, 1.0)
+            x = yield from published_inversion(x, *grid, inverter, key=("ddim", count, source))
             predictor = partial(self._predict_at, network, aim, how.guidance)
             return (yield from published_generation(x, *grid, predictor))
         # Heun's method evaluates twice per step
         solver, intervals = (dpm, how.evaluations) if how.solver == "dpm" else (heun, how.evaluations // 2)
         sigmas = noise_levels(intervals, how.strength, self.objective.sigma_min, self.objective.sigma_max)
-        x = yield from solver(x, sigmas, partial(self.denoise, network, origin, 1.0), final=False)
+        # how to invert does not depend on the target, and its first evaluations not on the strength
+        way = (how.solver, how.evaluations, source)
+        x = yield from solver(x, sigmas, partial(self.denoise, network, origin, 1.0), final=False, key=way)
         denoiser = partial(self.denoise, network, aim, how.guidance)
         return (yield from solver(x, sigmas[::-1], denoiser, final=True))
 
@@ -134,7 +138,7 @@ class PhenDiff(Engine):
         noise = torch.from_numpy(chance.normal("noise to generate from", self.channels, size, size))
         sigmas = noise_levels(50, 1.0, self.objective.sigma_min, self.objective.sigma_max)[::-1]
         network = self.networks_to(condition)
-        x = sigmas[0] * noise.to(next(network.parameters()).device)
+        x = sigmas[0] * noise.to(self.device)
         return run_whole(dpm(x, sigmas, partial(self.denoise, network, self.index(condition), 1.0), final=True))
 
     # ---- training
@@ -155,11 +159,7 @@ class PhenDiff(Engine):
             losses.append(each)
         update.apply(self.adam, clip=1.0)
 
-        # The average starts fast and slows down, so that the first random weights are forgotten.
-        keep = min(self.settings.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for kept, live in zip(self.translators.parameters(), self.live.parameters(), strict=True):
-                kept.lerp_(live, 1 - keep)
+        average(self.translators["denoiser"], self.live, step, self.settings.ema)
         return update.mean(losses)
 
     def learning_rate(self, step: int) -> float:

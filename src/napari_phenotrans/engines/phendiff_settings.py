@@ -79,7 +79,11 @@ class PhenDiffTranslation(TranslationSettings):
         0.5, ge=0, le=1, description="Depth of the inversion: 0 returns the image unchanged, 1 goes to pure noise."
     )
     evaluations: int = Field(
-        50, ge=2, le=1000, description="Network evaluations in each direction at strength 1; fewer at less."
+        50,
+        ge=2,
+        le=1000,
+        title="Network evaluations",
+        description="Network evaluations in each direction at strength 1; fewer at less.",
     )
     guidance: float = Field(
         1.0, ge=0, le=10, description="Emphasis of the target condition when generating; 1 leaves it as learned."

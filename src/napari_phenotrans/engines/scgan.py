@@ -51,7 +51,7 @@ class SCGAN(CycleGAN):
         if self.settings.reconstruction == "perceptual":
             from napari_phenotrans.networks.perceptual import PerceptualDistance
 
-            self.perceptual = PerceptualDistance(self.settings.vgg).to(next(self.generators.parameters()).device)
+            self.perceptual = PerceptualDistance(self.settings.vgg).to(self.device)
 
     def judge(self, discriminator: nn.Module, real: Tensor, shown: Tensor, chance: Chance) -> dict[str, Tensor]:
         discriminator = cast("SelfSupervisedDiscriminator", discriminator)

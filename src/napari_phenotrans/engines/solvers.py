@@ -9,27 +9,30 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.engines.base import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from torch import Tensor
+
     from napari_phenotrans.engines.denoising import Discrete
 
     Steps = Generator[Evaluation, Tensor, Tensor]
     Denoiser = Callable[[Tensor, float], Tensor]
     Predictor = Callable[[Tensor, float], Tensor]
+    Way = tuple[Any, ...]
 
 RHO = 7
 
 
 def noise_levels(intervals: int, strength: float, low: float, high: float) -> list[float]:
     """Return rising levels of noise, ``low`` first, equidistant in sigma^(1/7) (Karras et al. 2022, eq. 5).
+
+    All strengths share their levels, so that what an inversion evaluates on its way serves every other one. Only the
+    last level is exactly at the strength; the step to it has half to one and a half times the length of the others.
 
     Parameters
     ----------
@@ -40,12 +43,13 @@ def noise_levels(intervals: int, strength: float, low: float, high: float) -> li
     low, high
         Least and greatest noise.
     """
-    first, last = low ** (1 / RHO), low ** (1 / RHO) + strength * (high ** (1 / RHO) - low ** (1 / RHO))
+    first, span = low ** (1 / RHO), high ** (1 / RHO) - low ** (1 / RHO)
     count = max(1, round(intervals * strength))
-    return [low, *((first + (last - first) * i / count) ** RHO for i in range(1, count + 1))]
+    shares = [*(i / intervals for i in range(1, count)), strength]
+    return [low, *((first + span * share) ** RHO for share in shares)]
 
 
-def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool) -> Steps:
+def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, key: Way | None = None) -> Steps:
     """DPM-Solver++ (2M): second order at one evaluation per step (Lu et al. 2022, algorithm 2).
 
     Parameters
@@ -58,13 +62,16 @@ def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool) 
         Gives D(x; sigma).
     final
         Whether the last result is the translation: the last step is then of first order, which a tile can take alone.
+    key
+        What the way depends on beside the image, where its evaluations serve other ways too: the same one on the same
+        levels, as far as these go.
     """
     before: Tensor | None = None
     previous = 0.0
     for place, (sigma, following) in enumerate(pairwise(sigmas), start=2):
         if final and place == len(sigmas):
             return (yield _last(denoiser, x, sigma, following))
-        denoised = yield _denoising(denoiser, x, sigma)
+        denoised = yield _denoising(denoiser, x, sigma, key, place)
         step = math.log(sigma / following)
         ahead = denoised
         if before is not None:
@@ -74,7 +81,7 @@ def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool) 
     return x
 
 
-def heun(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool) -> Steps:
+def heun(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, key: Way | None = None) -> Steps:
     """Heun's method: second order at two evaluations per step (Karras et al. 2022, algorithm 1).
 
     Parameters as for `dpm`.
@@ -82,14 +89,16 @@ def heun(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool)
     for place, (sigma, following) in enumerate(pairwise(sigmas), start=2):
         if final and place == len(sigmas):
             return (yield _last(denoiser, x, sigma, following))
-        slope = (x - (yield _denoising(denoiser, x, sigma))) / sigma
+        slope = (x - (yield _denoising(denoiser, x, sigma, key, place))) / sigma
         there = x + (following - sigma) * slope
-        slope_there = (there - (yield _denoising(denoiser, there, following))) / following
+        slope_there = (there - (yield _denoising(denoiser, there, following, key, -place))) / following
         x = x + (following - sigma) * (slope + slope_there) / 2
     return x
 
 
-def published_inversion(z: Tensor, schedule: Discrete, count: int, part: int, predictor: Predictor) -> Steps:
+def published_inversion(
+    z: Tensor, schedule: Discrete, count: int, part: int, predictor: Predictor, *, key: Way | None = None
+) -> Steps:
     """Invert as the published PhenDiff does: DDIM (Song et al. 2021, eq. 12) on a grid and table of its own.
 
     The scheduler that it uses starts at t = 0, whatever the spacing that generating has, and knows nothing of the
@@ -105,11 +114,13 @@ def published_inversion(z: Tensor, schedule: Discrete, count: int, part: int, pr
         Steps of the whole grid, and how many of them to take.
     predictor
         Gives the network's output for z and t.
+    key
+        As for `dpm`.
     """
     stride = len(schedule.signal) // count
     signal = schedule.published_signal.tolist()
     for t in range(0, part * stride, stride):
-        predicted = yield _prediction(predictor, z, t + schedule.offset)
+        predicted = yield _prediction(predictor, z, t + schedule.offset, key)
         following = signal[t + schedule.offset + stride] if t + schedule.offset + stride < len(signal) else 0.0
         z = _ddim(schedule, z, predicted, signal[t + schedule.offset], following)
     return z
@@ -138,19 +149,8 @@ def published_generation(z: Tensor, schedule: Discrete, count: int, part: int, p
     return z
 
 
-@torch.no_grad()
-def run_whole(steps: Steps) -> Tensor:
-    """Take a solver's steps with every evaluation on the whole of x."""
-    try:
-        evaluation = next(steps)
-        while True:
-            evaluation = steps.send(evaluation.network(evaluation.x))
-    except StopIteration as finished:
-        return finished.value
-
-
-def _denoising(denoiser: Denoiser, x: Tensor, sigma: float) -> Evaluation:
-    return Evaluation(lambda tile: denoiser(tile, sigma), x, final=False)
+def _denoising(denoiser: Denoiser, x: Tensor, sigma: float, key: Way | None, place: int) -> Evaluation:
+    return Evaluation(lambda tile: denoiser(tile, sigma), x, False, None if key is None else (*key, place, sigma))
 
 
 def _last(denoiser: Denoiser, x: Tensor, sigma: float, following: float) -> Evaluation:
@@ -158,8 +158,8 @@ def _last(denoiser: Denoiser, x: Tensor, sigma: float, following: float) -> Eval
     return Evaluation(lambda tile: tile + (following - sigma) / sigma * (tile - denoiser(tile, sigma)), x, final=True)
 
 
-def _prediction(predictor: Predictor, z: Tensor, t: int) -> Evaluation:
-    return Evaluation(lambda tile: predictor(tile, t), z, final=False)
+def _prediction(predictor: Predictor, z: Tensor, t: int, key: Way | None = None) -> Evaluation:
+    return Evaluation(lambda tile: predictor(tile, t), z, False, None if key is None else (*key, t))
 
 
 def _ddim(schedule: Discrete, z: Tensor, predicted: Tensor, signal: float, following: float) -> Tensor:

@@ -86,6 +86,7 @@ def read(
     if not isinstance(path, str | Path) and len(path) == 1:
         path = path[0]
     single = Path(path) if isinstance(path, str | Path) else None
+    reading: dict[str, Any] = {name: said for name, said in (("axes", axes), ("series", series)) if said}
     if single is not None and not join and (single.is_file() or (single.is_dir() and is_zarr(single))):
         image = read_one(single, axes, series)
     elif single is not None and not single.exists() and not set("*?[") & set(str(single)):
@@ -101,6 +102,8 @@ def read(
                 f"one and join the files beside it."
             )
         image = read_joined(fields[0], axes)
+        reading["join"] = join or True
+    image = image.replace(reading=reading)
     if channels is None:
         return image
     names = tuple(channels)

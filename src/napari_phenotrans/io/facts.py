@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_phenotrans.image import Image
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 # Micrometers per unit, by the symbol in `Image.unit`; the first name is OME-Zarr's, the others are met in files.
@@ -122,6 +123,18 @@ def make_image(
         notes=tuple(remarks),
         description=facts.description,
     )
+
+
+def remarks(provenance: Mapping[str, str]) -> list[str]:
+    """Return what a user must know of a file that `write` made, by the provenance in it."""
+    said = []
+    if provenance.get("translated") == "true":
+        kind = "A difference map, translated - real," if provenance.get("role") == "difference" else "Not measured, but"
+        said.append(
+            f"{kind} made by an engine: {provenance.get('source')} translated to {provenance.get('target')} with the "
+            f"checkpoint {provenance.get('checkpoint')}."
+        )
+    return [*said, *filter(None, [provenance.get("partial")])]
 
 
 def plain_color(red: float, green: float, blue: float) -> str:

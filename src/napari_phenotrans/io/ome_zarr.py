@@ -11,7 +11,7 @@ from zarr.errors import ContainsArrayError, GroupNotFoundError, NodeNotFoundErro
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.io.axes import settle
-from napari_phenotrans.io.facts import Facts, make_image, unit_symbol
+from napari_phenotrans.io.facts import Facts, make_image, remarks, unit_symbol
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0) -> Image
         arrays = [node[str(entry["path"])] for entry in image["datasets"]]
         stated, units = _axes(image, arrays[0].shape)
         letters, guessed = settle(path, stated, arrays[0].shape, axes)
-        described = str((attributes.get(ANNOTATION) or {}).get("description", ""))
+        ours = attributes.get(ANNOTATION) or {}
+        described = str(ours.get("description", ""))
+        notes += remarks(ours.get("provenance") or {})
         facts = _facts(image, attributes.get("omero") or {}, stated, units, described)
         levels = [_lazy(path, array) for array in arrays if array.ndim == arrays[0].ndim]
     return make_image(levels[0], letters, facts, path, pyramid=tuple(levels[1:]), notes=(*notes, *guessed))

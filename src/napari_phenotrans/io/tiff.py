@@ -13,7 +13,7 @@ import tifffile
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.io.axes import settle
-from napari_phenotrans.io.facts import make_image
+from napari_phenotrans.io.facts import make_image, remarks
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, OmeXml, read_companion
 from napari_phenotrans.io.tiff_facts import tiff_facts
@@ -58,6 +58,7 @@ def read_tiff(path: Path, axes: str | None = None, series: int = 0) -> Image:
             chosen = _choose(path, tif, series, ome, notes)
             if ome is not None and chosen.kind == "ome":
                 facts = ome.facts(series)
+                notes += remarks(ome.annotation())
                 stated, shape = _with_single_axes(chosen, ome.annotation(AXES_NAMESPACE).get("axes", ""))
             else:
                 facts = tiff_facts(tif, chosen)

@@ -27,9 +27,52 @@ def write_ome_zarr(image: Image, path: Path, *, pyramid: bool, metadata: Mapping
 
     Parameters are those of `napari_phenotrans.io.write_tiff.write_ome_tiff`.
     """
-    order = "".join(letter for letter in "TCZYX" if letter in image.axes)
+    order = zarr_order(image)
+    arrays = create_ome_zarr(image, path, levels=halvings(image) if pyramid else 0, metadata=metadata, name=name)
+    for position, plane in zip(np.ndindex(arrays[0].shape[:-2]), planes_of(image, order), strict=True):
+        for level, array in enumerate(arrays):
+            array[position] = halved(plane, level)
+
+
+def zarr_order(image: Image) -> str:
+    """Return the image's axes in the order that the format asks for."""
+    return "".join(letter for letter in "TCZYX" if letter in image.axes)
+
+
+def note_provenance(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Replace the provenance in an OME-Zarr that this module wrote."""
+    group = zarr.open_group(path, mode="r+")
+    noted: Any = group.attrs[ANNOTATION]
+    group.attrs[ANNOTATION] = {**noted, "provenance": as_text(metadata)}
+
+
+def create_ome_zarr(
+    image: Image,
+    path: Path,
+    *,
+    dtype: np.dtype | None = None,
+    levels: int = 0,
+    metadata: Mapping[str, Any] | None,
+    name: str,
+) -> list[zarr.Array]:
+    """Make an OME-Zarr folder that is valid and holds zeros; returns its arrays, the finest first.
+
+    Parameters
+    ----------
+    image
+        What the folder will be like; its pixels are not read.
+    path
+        The new folder.
+    dtype
+        Of the arrays; the image's where not said.
+    levels
+        How often Y and X are halved.
+    metadata, name
+        As of `write_ome_zarr`.
+    """
+    kind = image.dtype if dtype is None else dtype
+    order = zarr_order(image)
     shape = tuple(image.sizes[letter] for letter in order)
-    levels = halvings(image) if pyramid else 0
     group = zarr.open_group(path, mode="w", zarr_format=2)
     arrays = []
     for level in range(levels + 1):
@@ -39,14 +82,11 @@ def write_ome_zarr(image: Image, path: Path, *, pyramid: bool, metadata: Mapping
                 str(level),
                 shape=shape[:-2] + smaller,
                 chunks=(1,) * (len(shape) - 2) + tuple(min(n, _CHUNK) for n in smaller),
-                dtype=image.dtype,
+                dtype=kind,
                 compressors=Blosc("zstd", 5, Blosc.BITSHUFFLE),
                 chunk_key_encoding={"name": "v2", "separator": "/"},
             )
         )
-    for position, plane in zip(np.ndindex(shape[:-2]), planes_of(image, order), strict=True):
-        for level, array in enumerate(arrays):
-            array[position] = halved(plane, level)
     unit = image.unit if image.unit != "pixel" else "µm"
     sizes = {"Y": image.pixel_size_um, "X": image.pixel_size_um, "Z": image.z_step_um}
     axes: list[dict[str, str]] = []
@@ -72,13 +112,13 @@ def write_ome_zarr(image: Image, path: Path, *, pyramid: bool, metadata: Mapping
         datasets.append({"path": str(level), "coordinateTransformations": steps})
     multiscales: list[Any] = [{"version": "0.4", "name": name, "axes": axes, "datasets": datasets}]
     group.attrs["multiscales"] = multiscales
-    group.attrs["omero"] = {"channels": [_channel(image, i) for i in range(len(image.channels))]}
+    group.attrs["omero"] = {"channels": [_channel(image, i, kind) for i in range(len(image.channels))]}
     group.attrs[ANNOTATION] = {"description": image.description, "provenance": as_text(metadata)}
+    return arrays
 
 
-def _channel(image: Image, index: int) -> dict[str, Any]:
+def _channel(image: Image, index: int, kind: np.dtype) -> dict[str, Any]:
     """Return a channel's entry; the format asks for a display window, so the dtype's range stands there."""
-    kind = image.dtype
     low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind.kind in "iu" else (0, 1)
     window = {"min": float(low), "max": float(high), "start": float(low), "end": float(high)}
     entry = {"label": image.channels[index], "active": True, "window": window}

@@ -9,45 +9,15 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_phenotrans.checkpoint import Checkpoint, bundled
+from napari_phenotrans.describe import card_lines
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.widgets.choosers import Form, narrow_box
 from napari_phenotrans.widgets.notices import wrapped_label
 
 if TYPE_CHECKING:
-    from napari_phenotrans.checkpoint import Card, Score
+    from napari_phenotrans.checkpoint import Card
 
 CHOOSE_FILE = "Choose a file…"
-
-
-def card_lines(card: Card) -> list[str]:
-    """Return what a checkpoint is, in lines for the user."""
-    arrow = " ↔ " if set(card.targets) == set(card.conditions) else " → "
-    conditions = arrow.join(card.conditions) if arrow == " ↔ " else arrow.join((card.conditions[0], *card.targets))
-    lines = [card.about] if card.about else []
-    lines += [f"{card.engine}: {conditions}", f"Channels: {', '.join(card.channels)}"]
-    if card.pixel_size is None:
-        lines.append("Pixel size: any")
-    elif card.pixel_unit == "um":
-        lines.append(f"Pixel size: {card.pixel_size:.3g} µm")
-    else:
-        lines.append(f"Pixel size: {card.pixel_size:.3g} pixels of the file")
-    lines.append(f"Trained on {'synthetic' if card.synthetic else 'real'} images")
-    lines += [_score_line(score) for score in card.scores]
-    return lines
-
-
-def card_warnings(card: Card) -> list[str]:
-    """Return what makes a checkpoint doubtful."""
-    if card.scores:
-        return []
-    return ["This checkpoint states no held-out scores: nobody has written down how good it is. Judge it by controls."]
-
-
-def _score_line(score: Score) -> str:
-    spread = f" ({score.low:.2f} to {score.high:.2f})" if score.low is not None and score.high is not None else ""
-    floor = f", floor {score.floor:.2f}" if score.floor is not None else ""
-    what = f" of {score.what}" if score.what else ""
-    return f"Held-out {score.metric}{what}, {score.direction}: {score.value:.2f}{spread}{floor}, {score.groups} groups"
 
 
 class CheckpointChooser(QWidget):

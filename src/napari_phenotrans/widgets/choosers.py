@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
@@ -37,6 +38,12 @@ def narrow_box(tooltip: str) -> QComboBox:
     return box
 
 
+def keep_tab_order(*widgets: QWidget) -> None:
+    """Let the Tab key go through widgets in this order; those that are made later come last otherwise."""
+    for before, after in pairwise(widgets):
+        QWidget.setTabOrder(before, after)
+
+
 class Form(QFormLayout):
     """Rows of a label and a field; labels of several forms are equally wide, so that fields stand in one column."""
 
@@ -47,11 +54,15 @@ class Form(QFormLayout):
         self.setContentsMargins(0, 0, 0, 0)
         self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
 
-    def add(self, text: str, field: QWidget | QLayout) -> None:
+    def add(self, text: str, field: QWidget | QLayout, buddy: QWidget | None = None) -> None:
+        """Add a row; of a layout, ``buddy`` is the widget that the label speaks of."""
         label = QLabel(text)
         label.setMinimumWidth(self.LABEL_WIDTH)
-        if isinstance(field, QWidget):
-            label.setToolTip(field.toolTip())
+        buddy = field if isinstance(field, QWidget) else buddy
+        # an empty combobox is false
+        if buddy is not None:
+            label.setToolTip(buddy.toolTip())
+            label.setBuddy(buddy)
         self.addRow(label, field)
 
 
@@ -121,6 +132,7 @@ class ChannelChooser(QWidget):
             box.activated.connect(lambda _: self._on_chosen())
             self._form.add(name, box)
             self._boxes.append(box)
+        keep_tab_order(self.image_box, *self._boxes)
         self._fill()
         self.choose(self.image)
 
@@ -182,6 +194,9 @@ def _select(box: QComboBox, layer: ImageLayer | None) -> None:
 class ConditionChooser(QWidget):
     """Source and target condition.
 
+    The target box offers the other conditions that the checkpoint translates to, and last, where it knows it, the
+    source again: the identity control.
+
     Signals
     -------
     changed
@@ -192,25 +207,28 @@ class ConditionChooser(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._targets: tuple[str, ...] = ()
+        self._before: str | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.source_box = narrow_box("The condition that the image shows.")
         self.target_box = narrow_box("The condition to translate to. The source again is the identity control.")
         self.swap_button = QPushButton("Swap")
-        self.swap_button.setToolTip("Exchange source and target.")
-        self.swap_button.clicked.connect(self.swap)
+        self.swap_button.clicked.connect(lambda _: self.swap())
         self.source_box.activated.connect(lambda _: self._on_source())
         self.target_box.activated.connect(lambda _: self._on_changed())
         rows = Form()
         beside = QHBoxLayout()
         beside.addWidget(self.source_box)
         beside.addWidget(self.swap_button)
-        rows.add("Source", beside)
+        rows.add("Source", beside, buddy=self.source_box)
         rows.add("Target", self.target_box)
         layout.addLayout(rows)
         self.about: QLabel = wrapped_label()
+        self.about.setToolTip("What this choice of source and target is for.")
         self.about.hide()
         layout.addWidget(self.about)
+        self._fill_targets(None)
 
     @property
     def source(self) -> str | None:
@@ -224,40 +242,48 @@ class ConditionChooser(QWidget):
     def set_card(self, card: Card | None) -> None:
         """Offer another checkpoint's conditions; source and target are kept where it knows them."""
         source, target = self.source, self.target
-        with QSignalBlocker(self.source_box), QSignalBlocker(self.target_box):
+        self._targets = card.targets if card else ()
+        with QSignalBlocker(self.source_box):
             self.source_box.clear()
-            self.target_box.clear()
             self.source_box.addItem("choose", None)
             for condition in card.conditions if card else ():
                 self.source_box.addItem(condition, condition)
-            for condition in card.targets if card else ():
-                self.target_box.addItem(condition, condition)
         self.choose(source, target)
 
     def choose(self, source: str | None, target: str | None = None) -> None:
         """Choose conditions; without a target, another one than the source."""
-        with QSignalBlocker(self.source_box), QSignalBlocker(self.target_box):
+        with QSignalBlocker(self.source_box):
             self.source_box.setCurrentIndex(max(0, self.source_box.findData(source)))
-            if target is not None and self.target_box.findData(target) >= 0:
-                self.target_box.setCurrentIndex(self.target_box.findData(target))
-            elif self.target == self.source:
-                others = [i for i in range(self.target_box.count()) if self.target_box.itemData(i) != self.source]
-                self.target_box.setCurrentIndex(others[0] if others else 0)
+        self._fill_targets(target if target is not None or self.target == self.source else self.target)
         self._on_changed()
 
     def swap(self) -> None:
-        source, target = self.source, self.target
-        if source is None:
-            self.choose(target)
-        else:
-            self.choose(target, source)
+        """Exchange source and target; without a source, the target becomes it."""
+        self.choose(self.target, self.source)
+
+    def _fill_targets(self, target: str | None) -> None:
+        source = self.source
+        with QSignalBlocker(self.target_box):
+            self.target_box.clear()
+            for condition in self._targets:
+                if condition != source:
+                    self.target_box.addItem(condition, condition)
+            if source in self._targets:
+                self.target_box.addItem(f"{source} (identity control)", source)
+            self.target_box.setCurrentIndex(max(0, self.target_box.findData(target)))
 
     def _on_source(self) -> None:
         # choosing the target's condition as the source most often means the other way round
-        self.choose(self.source, None if self.source == self.target else self.target)
+        self.choose(self.source, self._before if self.source == self.target else self.target)
 
     def _on_changed(self) -> None:
+        self._before = self.source
         control = self.source is not None and self.source == self.target
+        back = self.source is None or self.source in self._targets
+        self.swap_button.setEnabled(self.target is not None and back)
+        self.swap_button.setToolTip(
+            "Exchange source and target." if back else f"This checkpoint does not translate to {self.source}."
+        )
         self.about.setVisible(control)
         self.about.setText(
             "Identity control: source and target are equal, so nothing should change. What changes is the "

@@ -11,8 +11,8 @@ from napari.layers import Image as ImageLayer
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.image import Image
-from napari_phenotrans.matching import match_channels
-from napari_phenotrans.widgets.layers import DIFFERENCE, TRANSLATED, channel_name, info, role
+from napari_phenotrans.matching import by_position, match_channels
+from napari_phenotrans.widgets.layers import REAL, channel_name, info, role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,11 +26,7 @@ LOOSE = "loose layers"
 
 def real_layers(viewer: Viewer) -> list[ImageLayer]:
     """Return the image layers that were not made by translating."""
-    return [
-        layer
-        for layer in viewer.layers
-        if isinstance(layer, ImageLayer) and role(layer) not in (TRANSLATED, DIFFERENCE)
-    ]
+    return [layer for layer in viewer.layers if isinstance(layer, ImageLayer) and role(layer) in (None, REAL)]
 
 
 def image_id(layer: ImageLayer) -> str:
@@ -86,11 +82,7 @@ def match_layers(layers: Sequence[ImageLayer], card: Card) -> tuple[list[ImageLa
         found = [by_name.get(name.casefold()) for name in card.channels]
         if any(found) or len(layers) != len(card.channels):
             return found, []
-        pairs = ", ".join(f"{mine} as {theirs}" for mine, theirs in zip(names, card.channels, strict=True))
-        return list(layers), [
-            f"No layer has the name of a channel of the checkpoint, so they were matched by position: {pairs}. "
-            f"Check that the order is right."
-        ]
+        return list(layers), [by_position("No layer has the name of a channel of the checkpoint", names, card.channels)]
     return [layers[index] for index in indices], notices
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Where layers keep what they are: `layer.metadata[KEY]`, a dictionary with at least "role".
 KEY = "phenotrans"
 REAL, TRANSLATED, DIFFERENCE = "real", "translated", "difference"
+ROUND_TRIP, BELIEVED = "round-trip error", "difference above the engine's error"
 
 # Bytes up to which an image's pixels are loaded when its layers are made.
 IN_MEMORY = 64 * 2**20
@@ -77,6 +78,7 @@ def layer_data(image: Image, *, condition: str | None = None, attribution: str =
                     "description": image.description,
                     "synthetic": image.synthetic,
                     "notes": image.notes,
+                    "reading": dict(image.reading),
                 }
             },
         }
@@ -102,14 +104,17 @@ def translated_data(real: ImageLayer, pixels: np.ndarray, target: str) -> LayerD
 
 def difference_data(real: ImageLayer, pixels: np.ndarray, limit: float) -> LayerData:
     """Return the layer of a channel's difference map, translated - real, in float32: colors diverge from 0."""
-    options = _like(real) | {
-        "name": f"{channel_name(real)} – difference",
-        "colormap": DIVERGING,
-        "contrast_limits": (-limit, limit),
-        "blending": "additive",
-        "metadata": {KEY: _derived(real, DIFFERENCE)},
-    }
-    return pixels, options, "image"
+    return _signed_data(real, pixels, limit, DIFFERENCE)
+
+
+def round_trip_data(real: ImageLayer, pixels: np.ndarray, limit: float) -> LayerData:
+    """Return the layer of what a channel's round trip got wrong, source → target → source - real, in float32."""
+    return _signed_data(real, pixels, limit, ROUND_TRIP)
+
+
+def believed_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
+    """Return the layer of a channel's difference map where it exceeds the engine's error, 0 elsewhere, in float32."""
+    return _signed_data(real, pixels, limit, BELIEVED)
 
 
 def contrast(pixels: np.ndarray) -> tuple[float, float]:
@@ -130,7 +135,7 @@ def info(layer: Layer) -> dict[str, Any]:
 
 
 def role(layer: Layer) -> str | None:
-    """Return ``real``, ``translated`` or ``difference``; None for everybody else's layers."""
+    """Return ``real``, ``translated``, ``difference`` and the like; None for everybody else's layers."""
     return info(layer).get("role")
 
 
@@ -197,7 +202,10 @@ def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:
         unit=about.get("unit", "pixel"),
         path=_path(path),
         z_step_um=_micrometers(first, "Z"),
+        frame_interval_s=_in(first, "T", "s"),
+        colors=tuple(_color(layer) for layer in layers),
         description=about.get("description", ""),
+        reading=about.get("reading", {}),
     )
 
 
@@ -315,6 +323,17 @@ def _like(real: ImageLayer) -> dict[str, Any]:
     }
 
 
+def _signed_data(real: ImageLayer, pixels: Any, limit: float, derived: str) -> LayerData:
+    options = _like(real) | {
+        "name": f"{channel_name(real)} – {derived}",
+        "colormap": DIVERGING,
+        "contrast_limits": (-limit, limit),
+        "blending": "additive",
+        "metadata": {KEY: _derived(real, derived)},
+    }
+    return pixels, options, "image"
+
+
 def _derived(real: ImageLayer, derived: str) -> dict[str, Any]:
     return {
         "role": derived,
@@ -324,16 +343,27 @@ def _derived(real: ImageLayer, derived: str) -> dict[str, Any]:
     }
 
 
+def _color(layer: ImageLayer) -> str | None:
+    """Return "#rrggbb" where a layer's colors go straight from black to a color; white says nothing."""
+    ends = np.asarray(layer.colormap.colors)[:, :3]
+    if len(ends) != 2 or ends[0].any() or ends[1].all():
+        return None
+    return "#" + "".join(f"{round(float(part) * 255):02x}" for part in ends[1])
+
+
 def _micrometers(layer: ImageLayer, letter: str) -> float | None:
+    return _in(layer, letter, "um")
+
+
+def _in(layer: ImageLayer, letter: str, unit: str) -> float | None:
+    """Return the step along an axis in a unit, None where the layer has none of that kind."""
     letters, _ = letters_of(layer)
     letters = letters.replace("C", "") if layer.rgb else letters
     if letter not in letters:
         return None
     axis = letters.index(letter)
-    unit = layer.units[axis]
-    if not unit.is_compatible_with("um"):
-        return None
-    return float((layer.scale[axis] * unit).to("um").magnitude)
+    step = layer.scale[axis] * layer.units[axis]
+    return float(step.to(unit).magnitude) if step.is_compatible_with(unit) else None
 
 
 def _path(path: Any) -> Any:

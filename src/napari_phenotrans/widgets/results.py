@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Layer
 
 from napari_phenotrans.widgets.compare import Row, find_row, link
+from napari_phenotrans.widgets.kept import KeptFile, KeptPlanes
 from napari_phenotrans.widgets.layers import (
     KEY,
     channel_name,
     difference_data,
-    full_resolution,
     info,
     layer_data,
     letters_of,
     to_image,
     translated_data,
 )
+from napari_phenotrans.widgets.planes import PlaneRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from napari import Viewer
     from napari.layers import Image as ImageLayer
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
     from napari_phenotrans.events import PlaneDone, TileDone
     from napari_phenotrans.translation import Translation
 
-IN_MEMORY = 512 * 2**20
 # Colors of a difference reach what all but 0.2 % of the pixels reach, but never less than this share of what the
 # real layer shows: where hardly anything changes, noise must not look like much.
 LEAST_SHARE = 0.1
-# What makes two translations of a layer the same, so that planes of both may stand in one layer.
-RECIPE = ("checkpoint", "source", "target", "precision", "tile", "overlap")
+# Pixels along each side of a plane that are enough to tell how far a difference reaches.
+ENOUGH = 512
+# What may differ between two translations whose planes may stand in one layer; everything else is the recipe.
+PASSING = {"real", "device", "date", "notices", "channel", "planes", "regions", "partial", "region", "positions"}
 
 
 class Results:
@@ -51,41 +53,80 @@ class Results:
         The real layers, one per translated channel.
     provenance
         How the translation is made, see `Translator.provenance`.
+    folder
+        Where the user wants results that are too large for memory, see `planes.needs_folder`: two OME-Zarr folders in
+        it are written as planes come, under names that are free. Where none is said, that of an earlier translation.
+
+    Raises
+    ------
+    InputError
+        If there is no room for the results, or the folder cannot be written to.
     """
 
-    def __init__(self, viewer: Viewer, reals: Sequence[ImageLayer], provenance: dict[str, Any]) -> None:
+    def __init__(
+        self, viewer: Viewer, reals: Sequence[ImageLayer], provenance: dict[str, Any], folder: Path | None = None
+    ) -> None:
         self._viewer = viewer
         self._provenance = provenance
-        # addressing planes is the image's business, not repeated here
-        self._image = to_image(reals[:1], ["any"])
+        self._room = PlaneRoom(reals[0])
         self._planes: list[tuple[int, int]] = []
+        self._regions: list[tuple[int, ...]] = []
         self._dirty = False
-        self.rows = tuple(self._row(real) for real in reals)
+        rows = [find_row(viewer, real) for real in reals]
+        before = [info(row.translated).get("provenance", {}) if row else None for row in rows]
+        again = all(was is not None and _recipe(was) == _recipe(provenance) for was in before)
+        if again and before[0]:
+            self._planes = [tuple(place) for place in before[0].get("planes", [])]
+            self._regions = [tuple(place) for place in before[0].get("regions", [])]
+        made = [row.translated.data for row in rows if row]
+        kept = [pixels.file for pixels in made if isinstance(pixels, KeptPlanes) and pixels.file]
+        if kept and folder is None:
+            # results that were too large for memory once are so with another recipe
+            folder = kept[0].path.parent
+        if folder is None or (again and kept):
+            files: tuple[KeptFile, ...] = ()
+        else:
+            image = to_image(reals, [channel_name(real) for real in reals])
+            files = _new_files(folder, image, self._noted())
+        self.rows = tuple(
+            self._row(real, row, again, files, channel)
+            for channel, (real, row) in enumerate(zip(reals, rows, strict=True))
+        )
+        if again and files:
+            for t, z in {place[:2] for place in (*self._planes, *self._regions)}:
+                self._keep(t, z)
+
+    @property
+    def problem(self) -> str:
+        """Why results could not be written to the user's folder, in words; nothing where all is well."""
+        return next((file.problem for file in self._files if file.problem), "")
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The OME-Zarr folders that the results are in; none where they are in memory."""
+        return tuple(file.path for file in self._files)
 
     def add_tile(self, tile: TileDone, difference: np.ndarray) -> None:
         """Show a tile (C, h, w) and its difference, before the plane is whole."""
-        height, width = tile.translated.shape[1:]
-        region = slice(tile.top, tile.top + height), slice(tile.left, tile.left + width)
-        index = self._index(tile.t, tile.z, region)
         for row, translated, changed in zip(self.rows, tile.translated, difference, strict=True):
-            row.translated.data[index] = self._turned(translated)
-            row.difference.data[index] = self._turned(changed)
+            self._room.put(row.translated.data, translated, tile.t, tile.z, tile.top, tile.left)
+            self._room.put(row.difference.data, changed, tile.t, tile.z, tile.top, tile.left)
         self._dirty = True
 
     def add_plane(self, plane: PlaneDone) -> None:
-        """Put a whole plane in place of its tiles."""
-        index = self._index(plane.t, plane.z, (slice(None), slice(None)))
-        first = not self._planes
-        if (plane.t, plane.z) not in self._planes:
-            self._planes.append((plane.t, plane.z))
+        """Put a whole plane, or the whole region of one, in place of its tiles."""
+        first = not self._planes and not self._regions
+        height, width = plane.translated.shape[1:]
+        self._count(plane.t, plane.z, plane.top, plane.left, height, width)
         for row, translated, difference in zip(self.rows, plane.translated, plane.difference, strict=True):
-            row.translated.data[index] = self._turned(translated)
-            row.difference.data[index] = self._turned(difference)
+            self._room.put(row.translated.data, translated, plane.t, plane.z, plane.top, plane.left)
+            self._room.put(row.difference.data, difference, plane.t, plane.z, plane.top, plane.left)
             if first:
                 limit = _limit(row.real, difference)
                 row.difference.contrast_limits_range = (-4 * limit, 4 * limit)
                 row.difference.contrast_limits = (-limit, limit)
             self._note(row)
+        self._keep(plane.t, plane.z)
         self._dirty = True
 
     def refresh(self) -> None:
@@ -97,54 +138,88 @@ class Results:
                 row.difference.refresh(extent=False)
 
     def note(self, notices: Sequence[str]) -> None:
-        """Write what was said along the way into the layers' provenance."""
+        """Write what was said along the way into the layers' provenance; the translation is over."""
         self._provenance = self._provenance | {"notices": list(notices)}
         for row in self.rows:
             self._note(row)
+        self._keep()
 
-    def _row(self, real: ImageLayer) -> Row:
+    def wait(self) -> None:
+        """Return when all is written that goes to the user's folder."""
+        for file in self._files:
+            file.wait()
+
+    def _row(self, real: ImageLayer, row: Row | None, again: bool, files: Sequence[KeptFile], channel: int) -> Row:
         target = self._provenance["target"]
-        shape = full_resolution(real).shape
-        row = find_row(self._viewer, real)
+        if row is not None and again and not files:
+            pixels = [row.translated.data, row.difference.data]
+        elif files:
+            pixels = [KeptPlanes(self._room.shape, file.dtype, self._room.letters, file, channel) for file in files]
+        else:
+            pixels = [self._room.zeros(self._room.dtype), self._room.zeros(np.float32)]
         if row is None:
-            pixels = room(shape, full_resolution(real).dtype)
-            translated = _add(self._viewer, translated_data(real, pixels, target))
-            pixels = room(shape, np.dtype(np.float32))
-            difference = _add(self._viewer, difference_data(real, pixels, _limit(real, None)))
+            translated = _add(self._viewer, translated_data(real, pixels[0], target))
+            difference = _add(self._viewer, difference_data(real, pixels[1], _limit(real, None)))
             row = Row(real, translated, difference)
             link(self._viewer, row)
-        else:
-            before = info(row.translated).get("provenance", {})
-            if all(before.get(name) == self._provenance.get(name) for name in RECIPE):
-                self._planes = [tuple(place) for place in before.get("planes", [])]
-            else:
-                # the same layers, so that whatever the user did to them stays
-                row.translated.data = room(shape, full_resolution(real).dtype)
-                row.difference.data = room(shape, np.dtype(np.float32))
+        elif not again or files:
+            # the same layers, so that whatever the user did to them stays
+            for layer, new in zip((row.translated, row.difference), pixels, strict=True):
+                old, layer.data = layer.data, new
+                if again:
+                    self._move(old, new)
             row.translated.name = translated_data(real, row.translated.data, target)[1]["name"]
         self._note(row)
         return row
 
+    def _move(self, old: Any, new: Any) -> None:
+        """Copy what is translated."""
+        for t, z in self._planes:
+            self._room.put(new, self._room.get(old, t, z), t, z)
+        for t, z, top, left, height, width in self._regions:
+            region = slice(top, top + height), slice(left, left + width)
+            self._room.put(new, self._room.get(old, t, z, region), t, z, top, left)
+
+    def _count(self, t: int, z: int, *place: int) -> None:
+        """Count a rectangle (top, left, height, width) of a plane as done."""
+        if place == (0, 0, *self._room.plane_shape):
+            self._planes = [*(plane for plane in self._planes if plane != (t, z)), (t, z)]
+            self._regions = [region for region in self._regions if region[:2] != (t, z)]
+        elif (t, z) not in self._planes and (t, z, *place) not in self._regions:
+            self._regions.append((t, z, *place))
+
+    def _keep(self, t: int | None = None, z: int | None = None) -> None:
+        """Have a plane, or everything, written to the user's folder, if there is one."""
+        position = None if t is None or z is None else self._room.position(t, z)
+        for row in self.rows:
+            for layer in (row.translated, row.difference):
+                if isinstance(layer.data, KeptPlanes):
+                    layer.data.keep(position)
+        for file in self._files:
+            file.note(self._noted())
+
+    @property
+    def _files(self) -> tuple[KeptFile, ...]:
+        layers = (self.rows[0].translated, self.rows[0].difference)
+        kept = [layer.data.file for layer in layers if isinstance(layer.data, KeptPlanes)]
+        return tuple(file for file in kept if file is not None)
+
     def _note(self, row: Row) -> None:
-        provenance = self._provenance | {"channel": channel_name(row.real), "planes": list(self._planes)}
+        provenance = self._noted() | {"channel": channel_name(row.real)}
         for layer in (row.translated, row.difference):
             layer.metadata[KEY] = info(layer) | {"provenance": provenance}
 
-    def _index(self, t: int, z: int, region: tuple[slice, slice]) -> tuple[Any, ...]:
-        places = {"T": t, "Z": z, "Y": region[0], "X": region[1]}
-        return tuple(places[letter] for letter in self._letters)
-
-    @property
-    def _letters(self) -> str:
-        return self._image.axes.replace("C", "")
-
-    def _turned(self, plane: np.ndarray) -> np.ndarray:
-        return plane if self._letters.index("Y") < self._letters.index("X") else plane.T
+    def _noted(self) -> dict[str, Any]:
+        noted = self._provenance | {"planes": list(self._planes), "regions": list(self._regions)}
+        if words := self._room.partial(self._planes, self._regions):
+            noted["partial"] = words
+        return noted
 
 
 def add_translation(viewer: Viewer, translation: Translation) -> tuple[Row, ...]:
     """Add a finished translation's real, translated and difference layers to a viewer."""
     source = translation.provenance["source"]
+    provenance = {"planes": list(translation.real.positions())} | translation.provenance
     reals = [_add(viewer, data) for data in layer_data(translation.real, condition=source)]
     rows = []
     for index, real in enumerate(reals):
@@ -154,22 +229,43 @@ def add_translation(viewer: Viewer, translation: Translation) -> tuple[Row, ...]
         middle = difference[tuple(slice(None) if letter in "YX" else 0 for letter in letters)]
         row = Row(
             real,
-            _add(viewer, translated_data(real, translated, translation.provenance["target"])),
+            _add(viewer, translated_data(real, translated, provenance["target"])),
             _add(viewer, difference_data(real, difference, _limit(real, middle))),
         )
         for layer in (row.translated, row.difference):
-            layer.metadata[KEY] = info(layer) | {"provenance": translation.provenance}
+            layer.metadata[KEY] = info(layer) | {"provenance": provenance | {"channel": channel_name(real)}}
         link(viewer, row)
         rows.append(row)
     return tuple(rows)
 
 
-def room(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return zeros; above 512 MB they live in a temporary file, so that a stack's result needs no memory."""
-    if int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY:
-        return np.zeros(shape, dtype)
-    # the file has no name and goes with the array
-    return np.memmap(tempfile.TemporaryFile(), dtype, "w+", shape=tuple(shape))
+def planes_done(rows: Iterable[Row]) -> set[tuple[int, int]]:
+    """Return the (t, z) that rows have results of, whole or in part."""
+    done = set()
+    for row in rows:
+        provenance = info(row.translated).get("provenance", {})
+        done |= {tuple(place[:2]) for place in (*provenance.get("planes", []), *provenance.get("regions", []))}
+    return done
+
+
+def _recipe(provenance: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in provenance.items() if name not in PASSING}
+
+
+def _new_files(folder: Path, image: Any, provenance: dict[str, Any]) -> tuple[KeptFile, KeptFile]:
+    """Make an OME-Zarr for translated and one for difference, under a name in the folder that is free."""
+    from napari_phenotrans.results import name_of
+
+    stem = name_of(image.path) if image.path else "image"
+    kinds = ("translated", "difference")
+    tries = (stem if number == 1 else f"{stem} ({number})" for number in range(1, 10_000))
+    paths = ([folder / f"{name}_{kind}.ome.zarr" for kind in kinds] for name in tries)
+    free = next(each for each in paths if not any(path.exists() for path in each))
+    dtypes = (image.dtype, np.dtype(np.float32))
+    first, second = (
+        KeptFile(path, image, dtype, kind, provenance) for path, dtype, kind in zip(free, dtypes, kinds, strict=True)
+    )
+    return first, second
 
 
 def _add(viewer: Viewer, data: tuple[Any, dict[str, Any], str]) -> ImageLayer:
@@ -186,4 +282,5 @@ def _limit(real: ImageLayer, difference: np.ndarray | None) -> float:
     low, high = real.contrast_limits
     if difference is None:
         return float(high - low) / 2
-    return max(float(np.percentile(np.abs(difference), 99.8)), LEAST_SHARE * float(high - low))
+    some = difference[tuple(slice(None, None, max(1, n // ENOUGH)) for n in difference.shape)]
+    return max(float(np.percentile(np.abs(some), 99.8)), LEAST_SHARE * float(high - low))

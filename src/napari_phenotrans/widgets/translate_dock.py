@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Layer
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QSignalBlocker, QTimer
+from qtpy.QtCore import QEvent, QSignalBlocker
 from qtpy.QtWidgets import QFileDialog
 
+from napari_phenotrans.describe import card_warnings
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import Notice, PlaneDone
-from napari_phenotrans.widgets.checkpoint_chooser import card_warnings
+from napari_phenotrans.tiles import Region
+from napari_phenotrans.trust import doubts
+from napari_phenotrans.widgets.checking import Checking
 from napari_phenotrans.widgets.compare import Comparison, find_row
-from napari_phenotrans.widgets.guesses import fitting_checkpoint, image_id, image_name, known_condition, path_of
-from napari_phenotrans.widgets.layers import info, layer_data, letters_of, to_image, with_axes
-from napari_phenotrans.widgets.opening import Opened, opening
-from napari_phenotrans.widgets.progress import Progress
-from napari_phenotrans.widgets.results import Results
+from napari_phenotrans.widgets.difference_scale import unit_of
+from napari_phenotrans.widgets.files import Files, axes_of
+from napari_phenotrans.widgets.guesses import fitting_checkpoint, image_id, image_name, known_condition
+from napari_phenotrans.widgets.jobs import Recipe, Translate
+from napari_phenotrans.widgets.keeping import Keeping
+from napari_phenotrans.widgets.layers import channel_name, info, letters_of, to_image
+from napari_phenotrans.widgets.planes import needs_folder
+from napari_phenotrans.widgets.preferences import choices, keep, preferences
 from napari_phenotrans.widgets.translate_form import TranslateForm
-from napari_phenotrans.widgets.translate_worker import Problem, Ready, Request, Tile, TranslationRunner
-from napari_phenotrans.widgets.view import center, shown_plane
+from napari_phenotrans.widgets.translating import Translating
+from napari_phenotrans.widgets.view import shown_plane, visible_region
+from napari_phenotrans.widgets.view_bar import ABOVE, RELATIVE, WHOLE
+from napari_phenotrans.widgets.worker import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +36,9 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.widgets.layers import LayerData
-
-DRAW_EVERY_MS = 100
+    from napari_phenotrans.checkpoint import Card
+    from napari_phenotrans.image import Image
+    from napari_phenotrans.widgets.compare import Row
 
 
 class TranslateDock(TranslateForm):
@@ -47,54 +53,66 @@ class TranslateDock(TranslateForm):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
         self.viewer = napari_viewer
+        self.files = Files(napari_viewer, self)
         self.comparison = Comparison(napari_viewer)
-        self.runner = TranslationRunner(self)
-        self._request: Request | None = None
-        self._results: Results | None = None
-        self._ready: Ready | None = None
-        self._progress = Progress()
-        self._said: list[str] = []
+        self.runner = Runner(self)
+        self.translating = Translating(napari_viewer, self.runner, self)
+        self.checking = Checking(napari_viewer, self.runner, self)
+        self.keeping = Keeping(napari_viewer, self.keep_panel, self._rows, self._recipe, self)
         self._image: str | None = None
-        # draws at most so often, however fast tiles come
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DRAW_EVERY_MS)
-        self._timer.timeout.connect(self._draw)
+        # the last translation that was asked for, and whether the slider has moved on since the preview began
+        self._asked: Translate | None = None
+        self._preview_again = False
+        self._shown_difference = WHOLE
+        self._restore()
 
         self.dropped.connect(lambda paths: self.open_files(paths, translate=True))
         self.open_button.clicked.connect(self._ask_for_files)
         self.axes_edit.returnPressed.connect(self._apply_axes)
         self.axes_button.clicked.connect(self._apply_axes)
+        self.files.opened.connect(self._on_opened)
+        self.files.noticed.connect(lambda text: self.notices.add("file", text))
+        self.files.failed.connect(self._on_file_failed)
+        self.files.finished.connect(self._on_channels)
         self.checkpoints.changed.connect(self._on_checkpoint)
         self.checkpoints.failed.connect(self._on_failed)
-        self.devices.failed.connect(self._on_failed)
         self.channels.changed.connect(self._on_channels)
-        self.conditions.changed.connect(self._update_state)
-        self.scope_box.currentIndexChanged.connect(lambda _: self._update_state())
-        self.compare_box.toggled.connect(lambda _: self._update_comparison())
+        self.conditions.changed.connect(self._on_conditions)
+        self.engine.dragging.connect(self._preview)
+        self.engine.changed.connect(self._on_settled)
+        self.scope.changed.connect(self._on_scope)
+        self.view_bar.chosen.connect(self._on_view)
+        self.view_bar.difference_chosen.connect(self._on_difference)
+        self.view_bar.follow(self.comparison)
+        self.devices.failed.connect(self._on_failed)
+        self.devices.unload_requested.connect(self._unload)
+        self.trust_panel.check_requested.connect(self._check)
+        self.trust_panel.factor_changed.connect(self.checking.set_factor)
+        self.checking.found.connect(self.trust_panel.show_table)
+        self.keeping.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
+        self.keeping.failed.connect(self._on_failed)
         self.question.answered.connect(self._on_condition_said)
         self.translate_button.clicked.connect(lambda _: self.translate())
         self.cancel_button.clicked.connect(lambda _: self.runner.cancel())
-        self.runner.came.connect(self._on_came)
-        self.runner.ended.connect(self._on_ended)
+        self.translating.begun.connect(self._on_begun)
+        self.translating.moved.connect(self._on_moved)
+        self.translating.drawn.connect(self.comparison.refresh)
+        self.translating.noticed.connect(lambda text: self.notices.add("run", text))
+        self.translating.ended.connect(self._on_translated)
+        self.translating.failed.connect(lambda _, text: self._on_ended(text, failed=True))
+        self.checking.moved.connect(self._on_moved)
+        self.checking.checked.connect(self._on_checked)
+        self.checking.failed.connect(lambda text: self._on_ended(text, failed=True))
         self._on_checkpoint()
 
     # ---- what the user can do
 
-    def open_files(
-        self, paths: Sequence[Path], *, translate: bool = False, axes: str | None = None, instead_of: str = ""
-    ) -> None:
-        """Open files as layers; with ``translate``, also translate the shown plane of the last.
-
-        ``axes`` are what the user said; an image with the id ``instead_of`` is removed once the new one is there.
-        """
+    def open_files(self, paths: Sequence[Path], *, translate: bool = False) -> None:
+        """Open files as layers; with ``translate``, also translate the shown plane of the last."""
         self.question.hide()
         self.notices.say("file")
         self.status.setText(f"opening {', '.join(path.name for path in paths)}…")
-        worker = opening(list(paths), translate=translate, axes=axes, instead_of=instead_of)
-        worker.yielded.connect(self._on_opened)
-        worker.finished.connect(self._on_all_opened)
-        worker.start()
+        self.files.open(paths, translate=translate)
 
     def translate(self) -> None:
         """Translate what is chosen; what is missing is said instead."""
@@ -102,41 +120,160 @@ class TranslateDock(TranslateForm):
         if missing := self._missing():
             self._on_failed(missing)
             return
-        card, name = self.checkpoints.card, self.checkpoints.name
-        source, target = self.conditions.source, self.conditions.target
-        assert card and name and source and target
-        reals = [layer for layer in self.channels.layers if layer is not None]
         try:
-            image = to_image(reals, card.channels)
+            job = self._job()
         except InputError as error:
             self._on_failed(str(error))
             return
-        whole = self.scope_box.currentData() == "all"
+        folder = None
+        made = [layer for row in self._rows() for layer in (row.translated, row.difference)]
+        if needs_folder(job.image, len(job.positions), job.region, made):
+            said = QFileDialog.getExistingDirectory(
+                self, "The result is too large for memory: choose a folder for it", self.keep_panel.start_in
+            )
+            if not said:
+                self.status.setText("not translated: results this large need a folder")
+                return
+            folder = Path(said)
+        self._asked = job
+        self._start(job, folder)
+
+    def show_image(self, layers: Sequence[ImageLayer], provenance: dict[str, Any]) -> None:
+        """Choose an image and how it was translated; what was made of it is compared."""
+        checkpoint = provenance["checkpoint"]
+        if checkpoint in self.checkpoints.cards and checkpoint != self.checkpoints.name:
+            self.checkpoints.choose(checkpoint)
+        self.channels.choose(image_id(layers[0]))
+        self.conditions.choose(provenance["source"], provenance["target"])
+
+    def compare(self) -> None:
+        """Compare what was made of the chosen image, in the view that was chosen last."""
+        self._on_view(self._view or preferences().view)
+
+    # ---- translating
+
+    def _job(self, region: Region | None = None, *, preview: bool = False) -> Translate:
+        """Gather what is chosen; raises InputError where it does not go together."""
+        card = self.checkpoints.card
+        assert card
+        recipe, reals = self._recipe(), self._reals()
+        image, channels = self._chosen_image(card)
+        whole = self.scope.scope == "stack" and not preview
         positions = tuple(image.positions()) if whole else (shown_plane(self.viewer, reals[0]),)
-        self._request = Request(
-            image,
-            name,
-            source,
-            target,
-            self.devices.device,
-            positions,
-            look_at=center(self.viewer, reals[0]),
-            reals=tuple(reals),
-        )
-        self._results, self._ready, self._said = None, None, []
-        self._progress = Progress(planes=len(positions))
+        region = region if preview else self.scope.region(self.viewer, reals[0])
+        return Translate(image, recipe, positions, region, channels=channels, reals=tuple(reals), preview=preview)
+
+    def _recipe(self) -> Recipe:
+        """Return how to translate; raises InputError where something is not chosen, or cannot be used."""
+        name, source, target = self.checkpoints.name, self.conditions.source, self.conditions.target
+        if not name or not source or not target:
+            raise InputError("Choose a checkpoint, and the conditions that the images show and are translated to.")
+        device, precision = self.devices.device, self.devices.precision
+        return Recipe(name, source, target, device, precision, preferences().tile, self.engine.how)
+
+    def _chosen_image(self, card: Card) -> tuple[Image, dict[str, str]]:
+        """Return the chosen layers as an image, and its names for the checkpoint's channels where they differ."""
+        reals = self._reals()
+        names = [channel_name(layer) for layer in reals]
+        if len(set(names)) < len(names):
+            # layers of the same name: which is which was said by choosing them
+            names = list(card.channels)
+        pairs = zip(card.channels, names, strict=True)
+        return to_image(reals, names), {mine: theirs for mine, theirs in pairs if mine != theirs}
+
+    def _start(self, job: Translate, folder: Path | None = None) -> None:
         self.notices.say("run")
         self.bar.setValue(0)
         self.status.setText("preparing the engine…" if self.devices.loaded else "loading torch…")
         self.say_busy(True)
-        self.runner.start(self._request)
+        self.translating.start(job, folder)
 
-    def show_image(self, layers: Sequence[ImageLayer], provenance: dict[str, Any]) -> None:
-        """Choose an image and how it was translated; what was made of it is compared."""
-        if provenance["checkpoint"] in self.checkpoints.cards:
-            self.checkpoints.choose(provenance["checkpoint"])
-        self.channels.choose(image_id(layers[0]))
-        self.conditions.choose(provenance["source"], provenance["target"])
+    def _preview(self) -> None:
+        """Translate a crop at the view's center; while one is on its way the next waits, and only the latest."""
+        running = self.translating.job
+        if running and running.preview:
+            self._preview_again = True
+            return
+        self._preview_again = False
+        layer = self._first_layer()
+        card = self.checkpoints.card
+        region = visible_region(self.viewer, layer) if layer else None
+        if card is None or region is None or self._missing():
+            return
+        # some tiles of the engine's, in pixels of the image as far as those are known
+        side = round(2 * card.crop * (card.pixel_size or 1 if card.pixel_unit == "pixel" else 1))
+        y, x = region.center
+        crop = Region(round(y) - side // 2, round(x) - side // 2, side, side).common(region)
+        if crop:
+            self._start(self._job(crop, preview=True))
+
+    def _on_settled(self) -> None:
+        if self.checkpoints.name:
+            keep(how={self.checkpoints.name: self.engine.how})
+        self._preview_again = False
+        if self._asked and self._reals() == list(self._asked.reals) and not self._missing():
+            # what is shown was made otherwise: nothing stale stays
+            self.translate()
+
+    def _on_begun(self, rows: Sequence[Row]) -> None:
+        self._forget_check()
+        self.view_bar.set_enabled(True)
+        self._compare(rows)
+
+    def _on_moved(self, share: float, words: str) -> None:
+        self.bar.setValue(round(1000 * share))
+        self.status.setText(words)
+
+    def _on_translated(self, job: Translate, words: str) -> None:
+        if job.preview:
+            if self._preview_again:
+                self._preview()
+                return
+            words = "a preview at the center of the view; press Translate for the rest"
+        self._on_ended(words)
+
+    def _on_ended(self, words: str, *, failed: bool = False) -> None:
+        self.say_busy(False)
+        self.keeping.update(self._missing())
+        if failed:
+            self._on_failed(words)
+        else:
+            self.status.setText(words)
+
+    def _unload(self) -> None:
+        self.runner.unload()
+        self.status.setText("the engine has given back its memory")
+
+    # ---- trust
+
+    def _check(self) -> None:
+        rows = self._rows()
+        if not rows:
+            self._on_failed("There is no translation to check: press Translate first.")
+            return
+        try:
+            self.checking.start(rows, self.devices.device)
+        except InputError as error:
+            self._on_failed(str(error))
+            return
+        self.notices.say("run")
+        self.trust_panel.set_busy(True)
+        self.say_busy(True)
+
+    def _on_checked(self, words: str) -> None:
+        self.trust_panel.set_busy(False)
+        self._on_ended(words)
+        if self.checking.layers:
+            # what was asked for is what is shown now
+            self._on_difference(ABOVE)
+
+    def _forget_check(self) -> None:
+        self._shown_difference = WHOLE
+        if self.comparison.relative:
+            self.comparison.show_relative(None)
+        self.checking.clear()
+        self.trust_panel.clear()
+        self._show_units()
 
     # ---- files
 
@@ -145,37 +282,14 @@ class TranslateDock(TranslateForm):
         if paths:
             self.open_files([Path(path) for path in paths])
 
-    def _on_opened(self, opened: Opened) -> None:
-        if opened.problem:
-            self.notices.add("file", opened.problem)
-            show_error(opened.problem)
-            return
-        if opened.instead_of:
-            reals = {layer for layer in self.viewer.layers if info(layer).get("image") == opened.instead_of}
-            ids = {str(layer.unique_id) for layer in reals}
-            for old in [layer for layer in self.viewer.layers if layer in reals or info(layer).get("of") in ids]:
-                self.viewer.layers.remove(old)
-        layers = self._add(opened.layers)
-        for note in info(layers[0])["notes"]:
-            self.notices.add("file", f"{opened.path.name}: {note}")
-        self._choose_image(layers)
-        if opened.translate:
-            self._translate_opened(layers)
-
-    def _on_all_opened(self, _: None = None) -> None:
-        self._update_state()
-
-    def _add(self, data: Sequence[LayerData]) -> list[ImageLayer]:
-        return [self.viewer.add_layer(Layer.create(*item)) for item in data]
-
-    def _choose_image(self, layers: list[ImageLayer]) -> None:
+    def _on_opened(self, layers: list[ImageLayer], translate: bool) -> None:
         fitting = fitting_checkpoint(layers, self.checkpoints.cards, self.checkpoints.name)
         if fitting and fitting != self.checkpoints.name:
             self.checkpoints.choose(fitting)
         self.channels.choose(image_id(layers[0]))
-
-    def _translate_opened(self, layers: list[ImageLayer]) -> None:
         card = self.checkpoints.card
+        if not translate:
+            return
         if card is None or None in self.channels.layers:
             self._on_failed(self._missing())
         elif known_condition(layers[0], card.conditions):
@@ -187,6 +301,10 @@ class TranslateDock(TranslateForm):
                 "The image's condition; translation starts at once.",
             )
 
+    def _on_file_failed(self, text: str) -> None:
+        self.notices.add("file", text)
+        show_error(text)
+
     def _on_condition_said(self, condition: str) -> None:
         self.conditions.choose(condition)
         self.translate()
@@ -194,39 +312,50 @@ class TranslateDock(TranslateForm):
     def _apply_axes(self) -> None:
         layer = self._first_layer()
         said = self.axes_edit.text().strip().upper()
-        if layer is None or said == self._axes_of(layer):
+        if layer is None or said == axes_of(layer):
             return
-        path = path_of(layer)
         try:
-            if info(layer) and path:
-                self.open_files([path], axes=said, instead_of=image_id(layer))
-            elif "C" in said:
-                layers = self._add(layer_data(with_axes(layer, said)))
-                layer.visible = False
-                self._choose_image(layers)
-            else:
-                # refused here, where letters and shape do not fit together
-                with_axes(layer, said)
-                layer.axis_labels = tuple(said.lower())
-                self._on_channels()
+            self.files.say_axes(layer, said)
         except InputError as error:
             self._on_failed(str(error))
 
     # ---- choices
 
+    def _restore(self) -> None:
+        """Show what the user prefers, and what was chosen last."""
+        said, last = preferences(), choices()
+        self.devices.choose(said.device, said.precision)
+        self.scope.choose(last.scope or "plane")
+        self._view = last.view if last.view is not None else said.view
+        if last.checkpoint and last.checkpoint != self.checkpoints.name:
+            try:
+                self.checkpoints.choose(last.checkpoint)
+            except InputError:
+                # a file that was moved since: what the dock begins with will do
+                keep(checkpoint=None)
+
     def _on_checkpoint(self) -> None:
-        card = self.checkpoints.card
+        card, name = self.checkpoints.card, self.checkpoints.name
         self._image = None
-        self.notices.say("checkpoint", card_warnings(card) if card else [])
-        with QSignalBlocker(self.conditions):
+        self.runner.cancel()
+        with QSignalBlocker(self.conditions), QSignalBlocker(self.engine):
             # said once, when the channels too are the new checkpoint's
             self.conditions.set_card(card)
+            self.engine.set_card(card)
+            if name:
+                keep(checkpoint=name)
+                try:
+                    self.engine.choose(choices().how.get(name, {}))
+                except InputError:
+                    # written by another version: the checkpoint's own settings stand there already
+                    keep(how={name: {}})
         self.channels.set_card(card)
 
     def _on_channels(self) -> None:
         layer = self._first_layer()
         self.notices.say("channels", self.channels.notices)
-        self.axes_edit.setText(self._axes_of(layer) if layer else "")
+        self.axes_edit.setText(axes_of(layer) if layer else "")
+        self.scope.set_layer(layer)
         guessed = ""
         if layer is not None:
             letters, known = letters_of(layer)
@@ -243,16 +372,47 @@ class TranslateDock(TranslateForm):
         synthetic = layer is not None and info(layer).get("synthetic")
         self.notices.say("synthetic", ["This image is synthetic: no microscope was involved."] if synthetic else [])
         self.notices.say("axes", [guessed])
+        self._say_doubts()
         self._update_state()
         self._update_comparison()
+
+    def _say_doubts(self) -> None:
+        """Say what makes a translation of this image by this checkpoint doubtful, before anything is computed."""
+        card = self.checkpoints.card
+        texts = card_warnings(card) if card else []
+        if card and self._reals():
+            try:
+                image, channels = self._chosen_image(card)
+                texts = doubts(card, image, channels=channels)
+            except InputError as error:
+                texts = [str(error)]
+        self.notices.say("doubts", texts)
+
+    def _on_conditions(self) -> None:
+        if self.translating.job and not self.translating.job.preview and not self._missing():
+            # it runs towards what is no longer wanted
+            self.translate()
+        else:
+            self._update_state()
+
+    def _on_scope(self) -> None:
+        keep(scope=self.scope.scope)
+        self._update_state()
 
     def _first_layer(self) -> ImageLayer | None:
         chosen = [layer for layer in self.channels.layers if layer is not None]
         return next(iter(chosen or self.channels.image_layers), None)
 
-    @staticmethod
-    def _axes_of(layer: ImageLayer) -> str:
-        return info(layer).get("axes") or letters_of(layer)[0]
+    def _reals(self) -> list[ImageLayer]:
+        """Return the layer of each channel of the checkpoint; nothing where one is missing."""
+        chosen = [layer for layer in self.channels.layers if layer is not None]
+        return chosen if len(chosen) == len(self.channels.layers) else []
+
+    def _rows(self) -> list[Row]:
+        """Return what was made of the chosen channels, or else of the whole image; nothing where a part is missing."""
+        found = [find_row(self.viewer, layer) for layer in self._reals() or self.channels.image_layers]
+        rows = [row for row in found if row is not None]
+        return rows if len(rows) == len(found) else []
 
     def _missing(self) -> str:
         """Return what has to be chosen before translating, in words; nothing where all is there."""
@@ -277,102 +437,67 @@ class TranslateDock(TranslateForm):
         missing = self._missing()
         self.status.setText(missing or "ready")
         self.translate_button.setToolTip(missing or "Translate from source to target.")
-
-    def _update_comparison(self) -> None:
-        if self.runner.busy:
-            return
-        chosen = [layer for layer in self.channels.layers if layer is not None]
-        whole = len(chosen) == len(self.channels.layers) > 0
-        found = [find_row(self.viewer, layer) for layer in (chosen if whole else self.channels.image_layers)]
-        rows = [row for row in found if row is not None]
-        rows = rows if self.compare_box.isChecked() and len(rows) == len(found) else []
-        if rows or self.comparison.active:
-            with self.viewer.layers.batched_update():
-                self.comparison.show(rows)
+        self.keeping.update(self._missing())
 
     def _on_failed(self, text: str) -> None:
+        self.trust_panel.set_busy(False)
         self.notices.say("run", [text])
         self.status.setText("not translated: see above")
         show_error(text)
 
-    # ---- what comes back
+    # ---- looking
 
-    def _on_came(self, request: Request, event: Any) -> None:
-        if request is not self._request:
-            return
-        if isinstance(event, Ready):
-            self._ready = event
-            self._progress.begin()
-        elif isinstance(event, Notice):
-            self._said.append(event.text)
-            self.notices.add("run", event.text)
+    def _on_view(self, view: str) -> None:
+        self._view = view
+        keep(view=view)
+        self._update_comparison()
+
+    def _on_difference(self, shown: str) -> None:
+        self._shown_difference = shown
+        layers = self.checking.layers
+        self.comparison.show_relative(layers.engine_errors if layers and shown == RELATIVE else None)
+        self._update_comparison()
+
+    def _show_units(self) -> None:
+        """Offer differences against the engine's error where that is known."""
+        rows = self._rows()
+        self.view_bar.set_difference(
+            self._shown_difference,
+            possible=self.checking.layers is not None,
+            unit=unit_of(rows[0].difference) if rows else "counts",
+        )
+
+    def _update_comparison(self) -> None:
+        rows = self._rows()
+        self.view_bar.set_enabled(bool(rows), "Translate first: there is nothing to compare.")
+        if not self._view or not rows:
+            self.comparison.leave()
         else:
-            self._show(request, event)
-            self._progress.add(event.tile if isinstance(event, Tile) else event)
-        if not self._timer.isActive():
-            self._timer.start()
+            self._compare(rows)
+        self._show_units()
 
-    def _show(self, request: Request, event: Any) -> None:
-        if not isinstance(event, (Tile, PlaneDone)):
-            return
-        if not all(layer in self.viewer.layers for layer in request.reals):
-            self.runner.cancel()
-            self._said.append("Stopped: a layer that was being translated was removed.")
-            return
-        if self._results is None:
-            assert self._ready is not None
-            # in one go: napari builds its scene anew for each change of layers and grid, which takes a while
-            with self.viewer.layers.batched_update():
-                self._results = Results(self.viewer, request.reals, self._ready.provenance)
-                self.comparison.show(self._results.rows if self.compare_box.isChecked() else [])
-        if isinstance(event, Tile):
-            self._results.add_tile(event.tile, event.difference)
-        else:
-            self._results.add_plane(event)
-
-    def _on_ended(self, request: Request, problem: Problem | None) -> None:
-        if request is not self._request:
-            return
-        self._timer.stop()
-        counts = zip(request.image.channels, self._progress.clipped, strict=False)
-        if clipped := ", ".join(f"{count} pixels of {name}" for name, count in counts if count):
-            self._said.append(
-                f"Brighter or darker than {request.image.dtype} can hold, so set to its nearest value: {clipped}. "
-                f"The difference has them in full."
-            )
-        if self._results:
-            self._results.note(self._said)
-            self._results.refresh()
-        self.say_busy(False)
-        self.notices.say("run", [problem.text] if problem else self._said)
-        self.bar.setValue(round(1000 * self._progress.share))
-        if problem:
-            self.status.setText("not translated: see above")
-            show_error(problem.text)
-        elif self._progress.share < 1:
-            self.status.setText(f"cancelled after {self._progress.share:.0%}; what is translated stays")
-        else:
-            assert self._ready is not None
-            seconds = time.monotonic() - self._progress.began
-            self.status.setText(f"translated in {seconds:.1f} s on {self._ready.device}")
-
-    def _draw(self) -> None:
-        if self._results:
-            self._results.refresh()
-        self.bar.setValue(round(1000 * self._progress.share))
-        if self._ready:
-            self.status.setText(f"{self._progress.words()} on {self._ready.device}")
-        # last, for napari's bar lets other events through, which may end what is drawn here
-        self.runner.show_progress(self._progress.share)
+    def _compare(self, rows: Sequence[Row]) -> None:
+        if self._view:
+            if self.checking.layers and self._shown_difference == ABOVE:
+                above = self.checking.layers.above
+                rows = [replace(row, difference=above[row.real]) if row.real in above else row for row in rows]
+            try:
+                self.comparison.show(rows, self._view)
+            except InputError as error:
+                self.notices.say("view", [str(error)])
+                return
+        self.notices.say("view")
 
     # ---- the end
 
     def event(self, event: QEvent | None) -> bool:
         # napari takes the widget out of its dock when that is closed, and merely hides it otherwise
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._request = None
-            self._timer.stop()
-            self.runner.close()
+            self.translating.close()
+            self.checking.close()
+            self.keeping.close()
+            self.runner.unload()
+            self.view_bar.unfollow()
             self.comparison.close()
             self.channels.close_viewer()
         return super().event(event)

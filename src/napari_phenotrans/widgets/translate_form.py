@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QCheckBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -19,10 +17,16 @@ from qtpy.QtWidgets import (
 )
 
 from napari_phenotrans.widgets.checkpoint_chooser import CheckpointChooser
-from napari_phenotrans.widgets.choosers import ChannelChooser, ConditionChooser, Form, narrow_box
+from napari_phenotrans.widgets.choosers import ChannelChooser, ConditionChooser, Form
 from napari_phenotrans.widgets.device_chooser import DeviceChooser
+from napari_phenotrans.widgets.engine_form import EngineForm
+from napari_phenotrans.widgets.keep_panel import KeepPanel
 from napari_phenotrans.widgets.notices import Notices, Question, wrapped_label
 from napari_phenotrans.widgets.opening import DropTarget
+from napari_phenotrans.widgets.scope import ScopeChooser
+from napari_phenotrans.widgets.section import Section
+from napari_phenotrans.widgets.trust_panel import TrustPanel
+from napari_phenotrans.widgets.view_bar import ViewBar
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -37,6 +41,7 @@ class TranslateForm(DropTarget):
         self.open_button = QPushButton("Open images…")
         self.open_button.setToolTip("TIFF, OME-Zarr, PNG and more; or drop files anywhere on this dock.")
         self.hint = wrapped_label("or drop files here")
+        self.hint.setToolTip("A dropped image is translated at once where its condition is known.")
         self.notices = Notices()
         self.channels = ChannelChooser(viewer)
         self.axes_edit = QLineEdit()
@@ -51,16 +56,12 @@ class TranslateForm(DropTarget):
         )
         self.checkpoints = CheckpointChooser()
         self.conditions = ConditionChooser()
+        self.engine = EngineForm()
+        self.scope = ScopeChooser()
+        self.view_bar = ViewBar()
+        self.trust_panel = TrustPanel()
+        self.keep_panel = KeepPanel()
         self.devices = DeviceChooser()
-        self.scope_box = narrow_box("Translate the plane that the viewer shows, or every plane of the image.")
-        self.scope_box.addItem("Shown plane", "plane")
-        self.scope_box.addItem("Whole image", "all")
-        self.compare_box = QCheckBox("Side by side")
-        self.compare_box.setChecked(True)
-        self.compare_box.setToolTip(
-            "Show real, translated and difference beside each other, one row per channel; other layers are hidden "
-            "meanwhile."
-        )
         self.question = Question()
         self.translate_button = QPushButton("Translate")
         self.cancel_button = QPushButton("Cancel")
@@ -79,7 +80,7 @@ class TranslateForm(DropTarget):
 
         inside = QWidget()
         column = QVBoxLayout(inside)
-        column.setSpacing(10)
+        column.setSpacing(8)
         opened = QHBoxLayout()
         opened.addWidget(self.open_button)
         opened.addWidget(self.hint, 1)
@@ -90,20 +91,26 @@ class TranslateForm(DropTarget):
         axes.addWidget(self.axes_edit)
         axes.addWidget(self.axes_button)
         rows = Form()
-        rows.add("Axes", axes)
+        rows.add("Axes", axes, buddy=self.axes_edit)
         column.addLayout(rows)
         column.addWidget(_line())
         column.addWidget(self.checkpoints)
         column.addWidget(self.conditions)
+        column.addWidget(self.engine)
+        column.addWidget(self.scope)
         column.addWidget(_line())
-        column.addWidget(self.devices)
-        rows = Form()
-        rows.add("Scope", self.scope_box)
-        rows.add("Compare", self.compare_box)
-        column.addLayout(rows)
+        column.addWidget(self.view_bar)
         column.addWidget(_line())
-        column.addWidget(QLabel("About the checkpoint"))
-        column.addWidget(self.checkpoints.about)
+        sections = (
+            ("Trust", "What of the difference may be believed.", self.trust_panel),
+            ("Keep", "Save layers, repeat this on the command line, translate a folder.", self.keep_panel),
+            ("Device", "Where the networks run, how exactly, and what memory they hold.", self.devices),
+            ("About the checkpoint", "What it is, and how good on images it never saw.", self.checkpoints.about),
+        )
+        self.sections = {title: Section(title, tooltip, key=f"translate {title}") for title, tooltip, _ in sections}
+        for title, _, part in sections:
+            self.sections[title].add(part)
+            column.addWidget(self.sections[title])
         column.addStretch(1)
         area = QScrollArea()
         area.setWidget(inside)
@@ -122,7 +129,7 @@ class TranslateForm(DropTarget):
         self.setMinimumWidth(260)
 
     def say_busy(self, busy: bool) -> None:
-        """Show that a translation runs, or that none does."""
+        """Show that something is computed, or that nothing is."""
         self.cancel_button.setEnabled(busy)
         self.bar.setVisible(busy)
         self.translate_button.setText("Translate anew" if busy else "Translate")
