@@ -14,7 +14,7 @@ from skimage.segmentation import watershed
 
 from napari_phenotrans.metrics.gap import gap_closed
 
-__all__ = ["Nuclei", "find_nuclei", "gap_closed", "nucleus_over_ring", "overlap"]
+__all__ = ["Nuclei", "find_nuclei", "gap_closed", "log_ratios", "nucleus_over_ring", "overlap"]
 
 RING = (2, 7)  # pixels from the nucleus where the ring begins and ends
 
@@ -78,6 +78,11 @@ def nucleus_over_ring(signal: np.ndarray, nuclei: Nuclei, background: float) -> 
         if inside + outside > 10:
             ratios.append(max(inside, 0.5) / max(outside, 0.5))
     return np.array(ratios)
+
+
+def log_ratios(plane: np.ndarray) -> np.ndarray:
+    """Return per nucleus of a BBBC013 plane (DNA, GFP) the logarithm of GFP in the nucleus over GFP in its ring."""
+    return np.log(nucleus_over_ring(plane[1], find_nuclei(plane[0]), float(np.percentile(plane[1], 5))))
 
 
 def overlap(before: np.ndarray, after: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.run import Run
 from napari_phenotrans.trial import try_steps
 
+OBJECTIVES = ("edm", "v", "flow")  # of PhenDiff, compared in equal minutes
 ROWS = ("D", "C", "B")  # the held-out plate row of seed 0, 1, 2
 
 
@@ -48,6 +49,7 @@ ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
     "CycleGAN + DiffAugment (fluorescence)": ("cyclegan", HALF | {"augment": "fluorescence"}),
     "CycleGAN + DiffAugment (original)": ("cyclegan", HALF | {"augment": "original"}),
     "PhenDiff": ("phendiff", DENOISER),
+    **{f"PhenDiff ({goal})": ("phendiff", DENOISER | {"objective": goal}) for goal in OBJECTIVES},
 }
 PIXEL_SIZE = {"bbbc013": 2.0, "control": 2.0, "organoids": None}
 
@@ -71,6 +73,7 @@ def plan(minutes: float) -> list[Entry]:
         *entries(("CycleGAN",), 1.0, range(1), data="control"),
         *entries(("SCGAN", "CycleGAN"), 0.2, range(1)),
         *entries(("PhenDiff", "SCGAN"), 1.0, range(1), 4.0, data="organoids"),
+        *entries(tuple(f"PhenDiff ({goal})" for goal in OBJECTIVES), 1.0, range(1)),
     ]
 
 
@@ -154,22 +157,22 @@ def run_entry(entry: Entry, work: Path, threads: int) -> str:
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for images and runs; kept.")
 @click.option("--minutes", default=7.0, show_default=True, help="Minutes per training; at 100 % they take longer.")
-@click.option("--jobs", default=2, show_default=True, help="Trainings at a time; they share the cores.")
+@click.option("--jobs", default=2, show_default=True, help="Trainings, or scorings, at a time; they share the cores.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs/results.md"), show_default=True)
 @click.option("--only", help="Only trainings whose folder name holds this text, and no table.")
-@click.option("--no-training", is_flag=True, help="Score what is there.")
+@click.option("--no-training", is_flag=True, help="Score what is there; trainings that are not finished are left out.")
 def quality(work: Path, minutes: float, jobs: int, out: Path, only: str | None, no_training: bool) -> None:
     """Train every engine in a fixed budget, score it on held-out fields, and write a table."""
     from bench.quality_table import write_table
 
     prepare(work)
     entries = [entry for entry in plan(minutes) if not only or only in entry.folder]
+    threads = max(1, torch.get_num_threads() // jobs)
     if not no_training:
-        threads = max(1, torch.get_num_threads() // jobs)
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             waiting = [pool.submit(run_entry, entry, work, threads) for entry in entries]
             for one in waiting:
                 click.echo(one.result())
     if not only:
-        write_table(work, plan(minutes), out)
+        write_table(work, plan(minutes), out, jobs, threads)
         click.echo(out)

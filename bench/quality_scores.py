@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.phenotype import find_nuclei, nucleus_over_ring, overlap
-from bench.scores import count_nuclei, count_positive
-from napari_phenotrans.image import Image
+from bench.phenotype import find_nuclei, log_ratios, overlap
+from bench.scores import count_nuclei, count_positive, translate_plane
 from napari_phenotrans.intensity import Intensity
 from napari_phenotrans.io import read
 from napari_phenotrans.metrics import Features
 from napari_phenotrans.metrics.cutting import center, grid
 from napari_phenotrans.metrics.features import Profile
 from napari_phenotrans.resample import rescaled_size, to_size
-from napari_phenotrans.translation import Translator, translate_image
+from napari_phenotrans.translation import Translator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,8 +60,7 @@ def phenotype(plane: np.ndarray, data: str) -> dict[str, np.ndarray]:
             "nuclei per field": np.array([count_nuclei(plane)], float),
             "PH3-positive nuclei per field": np.array([count_positive(plane)], float),
         }
-    background = float(np.percentile(plane[1], 5))
-    return {"GFP nucleus over ring": np.log(nucleus_over_ring(plane[1], find_nuclei(plane[0]), background))}
+    return {"GFP nucleus over ring": log_ratios(plane)}
 
 
 def planes_of(dataset: DataSet, condition: str) -> tuple[list[np.ndarray], list[str]]:
@@ -72,38 +70,40 @@ def planes_of(dataset: DataSet, condition: str) -> tuple[list[np.ndarray], list[
 
 
 def score_run(
-    checkpoint: Path, held_out: DataSet, data: str, extractor: Extractor, how: dict[str, Any]
-) -> dict[str, np.ndarray]:
-    """Translate the held-out fields both ways and there and back, the engine told ``how``.
+    checkpoint: Path, held_out: DataSet, data: str, extractor: Extractor, told: list[dict[str, Any]]
+) -> list[dict[str, np.ndarray]]:
+    """Translate the held-out fields both ways and there and back, once for each of what the engine is ``told``.
 
-    Returns arrays by name; names begin with the direction: ``features``, ``groups`` and, per phenotype, ``values``
-    and ``value groups`` of translated source; ``overlap`` of nuclear pixels before and after, ``round trip`` error and
-    ``change`` (mean absolute, in gray levels), one per field.
+    Returns arrays by name for each; names begin with the direction: ``features``, ``groups`` and, per phenotype,
+    ``values`` and ``value groups`` of translated source; ``overlap`` of nuclear pixels before and after,
+    ``round trip`` error and ``change`` (mean absolute, in gray levels), one per field.
     """
-    translator = Translator(checkpoint, how=how)
-    kept: dict[str, np.ndarray] = {}
+    translator = Translator(checkpoint)
+    kept: list[dict[str, np.ndarray]] = [{} for _ in told]
     one, other = held_out.conditions
     for source, target in ((one, other), (other, one)):
-        real, groups = planes_of(held_out, source)
-        translated = [_translate(plane, translator, source, target) for plane in real]
-        back = [_translate(plane, translator, target, source) for plane in translated]
-        features = extractor(translated, groups)
         way = f"{source} → {target}"
-        kept |= {f"{way} features": features.values, f"{way} groups": features.groups}
-        measured = [phenotype(plane, data) for plane in translated]
-        for name in measured[0]:
-            kept[f"{way} {name} values"] = np.concatenate([each[name] for each in measured])
-            kept[f"{way} {name} groups"] = np.repeat(groups, [len(each[name]) for each in measured])
-        kept[f"{way} overlap"] = np.array(
-            [overlap(find_nuclei(a[0]).mask, find_nuclei(b[0]).mask) for a, b in zip(real, translated, strict=True)]
-        )
-        for name, others in (("round trip", back), ("change", translated)):
-            kept[f"{way} {name}"] = np.array(
-                [np.abs(a.astype(float) - b).mean() for a, b in zip(real, others, strict=True)]
+        real, groups = planes_of(held_out, source)
+        before = [find_nuclei(plane[0]).mask for plane in real]
+        translated: list[list[np.ndarray]] = [[] for _ in told]
+        # plane by plane: several depths of inversion have their first network evaluations in common, and the
+        # translator keeps those of the last planes
+        for plane in real:
+            for made, how in zip(translated, told, strict=True):
+                made.append(translate_plane(plane, translator, source, target, how))
+        for arrays, made, how in zip(kept, translated, told, strict=True):
+            back = [translate_plane(plane, translator, target, source, how) for plane in made]
+            features = extractor(made, groups)
+            arrays |= {f"{way} features": features.values, f"{way} groups": features.groups}
+            measured = [phenotype(plane, data) for plane in made]
+            for name in measured[0]:
+                arrays[f"{way} {name} values"] = np.concatenate([each[name] for each in measured])
+                arrays[f"{way} {name} groups"] = np.repeat(groups, [len(each[name]) for each in measured])
+            arrays[f"{way} overlap"] = np.array(
+                [overlap(mask, find_nuclei(plane[0]).mask) for mask, plane in zip(before, made, strict=True)]
             )
+            for name, others in (("round trip", back), ("change", made)):
+                arrays[f"{way} {name}"] = np.array(
+                    [np.abs(a.astype(float) - b).mean() for a, b in zip(real, others, strict=True)]
+                )
     return kept
-
-
-def _translate(plane: np.ndarray, translator: Translator, source: str, target: str) -> np.ndarray:
-    image = Image(plane, "CYX", translator.card.channels)
-    return translate_image(image, translator, source=source, target=target).translated.pixels

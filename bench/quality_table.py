@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
+import torch
 
 from bench.paired import circumstances
+from bench.quality import OBJECTIVES
 from bench.quality_scores import Extractor, phenotype, planes_of, score_run
+from napari_phenotrans.io.replacing import replacing
 from napari_phenotrans.metrics import METRICS, Features, Measured, floor
 from napari_phenotrans.metrics.kid import kid_difference
 from napari_phenotrans.run_folder import read_decided
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bench.quality import Entry
     from napari_phenotrans.dataset import DataSet
 
@@ -24,7 +29,12 @@ NAMES = {"bbbc013": "BBBC013", "control": "Control: two halves of untreated", "o
 
 
 # The same training, told to translate otherwise: how deep it inverts trades the places of cells for the phenotype.
-TOLD = {"PhenDiff": {f", strength {depth}": {"strength": depth} for depth in (0.36,)}}
+DEPTHS = {"PhenDiff": (0.36, 0.5)} | {f"PhenDiff ({goal})": (0.5,) for goal in OBJECTIVES}
+
+
+def told(name: str) -> dict[str, dict[str, Any]]:
+    """Return how a training is told to translate, by what the table adds to its name."""
+    return {f", strength {depth}": {"strength": depth} for depth in DEPTHS.get(name, ())} or {"": {}}
 
 
 class Scores:
@@ -52,14 +62,18 @@ class Scores:
         }
 
 
-def write_table(work: Path, entries: list[Entry], out: Path) -> None:
-    """Score every training that is there, and write the table as Markdown."""
+def write_table(work: Path, entries: list[Entry], out: Path, jobs: int = 1, threads: int | None = None) -> None:
+    """Score every finished training, ``jobs`` at a time, and write the table as Markdown.
+
+    ``threads`` is how many of them each scoring computes with; all where none is said.
+    """
     from bench.quality import PIXEL_SIZE, prepare, split
 
     prepared = prepare(work)
     groups: dict[tuple[str, float], dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     for entry in entries:
-        if (work / "runs" / entry.folder / "bench.json").exists():
+        # the one is written after the other, and only where training came to its end
+        if all((work / "runs" / entry.folder / name).exists() for name in ("last.safetensors", "bench.json")):
             groups[entry.data, entry.share][entry.name].append(entry)
     made = circumstances()
     lines = [
@@ -73,16 +87,33 @@ def write_table(work: Path, entries: list[Entry], out: Path) -> None:
     ]
     for (data, share), by_name in groups.items():
         scores = Scores(data, prepared[data], PIXEL_SIZE[data])
-        lines += _table(scores, data, share, by_name, work, prepared[data], split)
+        folds = {e.seed: split(prepared[data], data, share, e.seed) for some in by_name.values() for e in some}
+        scorings = [
+            (
+                work / "runs" / entry.folder,
+                folds[entry.seed][1],
+                data,
+                scores.extractor,
+                list(told(entry.name).values()),
+            )
+            for some in by_name.values()
+            for entry in some
+        ]
+        _score_all(scorings, jobs, threads)
+        held_out = [folds[seed][1] for seed in sorted(folds)]
+        lines += _table(scores, data, share, by_name, work, prepared[data], held_out)
     out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _table(
-    scores: Scores, data: str, share: float, by_name: dict[str, list[Entry]], work: Path, dataset: DataSet, split: Any
+    scores: Scores,
+    data: str,
+    share: float,
+    by_name: dict[str, list[Entry]],
+    work: Path,
+    dataset: DataSet,
+    held_out: list[DataSet],
 ) -> list[str]:
-    seeds = sorted({entry.seed for some in by_name.values() for entry in some})
-    folds = {seed: split(dataset, data, share, seed) for seed in seeds}
-    held_out = [folds[seed][1] for seed in seeds]
     first = read_decided(work / "runs" / next(iter(by_name.values()))[0].folder / "run.json")
     trained = Counter(condition for _, condition, _ in first["training"]["fields"])
     counts = ", ".join(f"{trained[c]} {c}" for c in dataset.conditions)
@@ -90,16 +121,17 @@ def _table(
     facts = []
     arrays: dict[str, list[dict[str, np.ndarray]]] = {}
     for name, some in by_name.items():
-        for variant, how in TOLD.get(name, {"": {}}).items():
-            arrays[name + variant] = [_scored(entry, work, folds[entry.seed][1], data, scores, how) for entry in some]
-        told = [json.loads((work / "runs" / e.folder / "bench.json").read_text()) for e in some]
+        for variant, how in told(name).items():
+            arrays[name + variant] = [_read(work / "runs" / entry.folder, how) for entry in some]
+        made = [json.loads((work / "runs" / e.folder / "bench.json").read_text()) for e in some]
         steps, minutes = (
             ", ".join(f"{value:.0f}" for value in column)
-            for column in zip(*((t["steps"], t["seconds"] / 60) for t in told), strict=True)
+            for column in zip(*((one["steps"], one["seconds"] / 60) for one in made), strict=True)
         )
+        seeds, commits = ", ".join(str(e.seed) for e in some), ", ".join(dict.fromkeys(one["commit"] for one in made))
         facts.append(
-            f"- {name}: {steps} steps in {minutes} min (seeds {', '.join(str(e.seed) for e in some)}; trained at "
-            f"{', '.join(dict.fromkeys(t['commit'] for t in told))}, {told[0]['cpu']}, {told[0]['threads']} thread)."
+            f"- {name}: {steps} steps in {minutes} min (seeds {seeds}; trained at {commits}, {made[0]['cpu']}, "
+            f"{made[0]['threads']} thread)."
         )
     lines += [*facts, ""]
     one, other = dataset.conditions
@@ -135,7 +167,7 @@ def _table(
             lines.append(
                 f"| {name} | {' | '.join(_cell(value) for value in values)} | {same:.2f} | {back / change:.2f} |"
             )
-        lines.append("")
+        compared = []
         for name in features:
             if (
                 name != "CycleGAN"
@@ -143,20 +175,51 @@ def _table(
                 and np.array_equal(features[name].names, features["CycleGAN"].names)
             ):
                 difference = kid_difference(to, features[name], features["CycleGAN"])
-                lines.append(f"KID of {name} minus KID of CycleGAN on the same fields: {_cell(difference)}.")
-        lines.append("")
+                compared.append(f"KID of {name} minus KID of CycleGAN on the same fields: {_cell(difference)}.")
+        lines += ["", *compared, ""] if compared else [""]
     return lines
 
 
-def _scored(
-    entry: Entry, work: Path, held_out: DataSet, data: str, scores: Scores, how: dict[str, Any]
-) -> dict[str, np.ndarray]:
-    """Score a training, or take what an earlier scoring of the same checkpoint kept."""
-    checkpoint = work / "runs" / entry.folder / "last.safetensors"
-    kept = checkpoint.with_name("-".join(["scored", *map(str, how.values())]) + ".npz")
-    if not kept.exists() or kept.stat().st_mtime < checkpoint.stat().st_mtime:
-        np.savez(kept, **score_run(checkpoint, held_out, data, scores.extractor, how))
-    with np.load(kept) as stored:
+Scoring = tuple[Path, "DataSet", str, Extractor, list[dict[str, Any]]]
+
+
+def _score_all(scorings: list[Scoring], jobs: int, threads: int | None) -> None:
+    """Score trainings, where that is not done yet; what was measured is kept beside their checkpoints."""
+    scorings = [
+        (*one, left) for *one, told in scorings if (left := [how for how in told if not _is_scored(one[0], how)])
+    ]
+    if jobs == 1 or len(scorings) < 2:
+        for one in scorings:
+            click.echo(_score(*one))
+        return
+    # one with few threads beside another does more per core than one with many
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads or 1,)
+    ) as pool:
+        for waiting in [pool.submit(_score, *one) for one in scorings]:
+            click.echo(waiting.result())
+
+
+def _score(folder: Path, held_out: DataSet, data: str, extractor: Extractor, told: list[dict[str, Any]]) -> str:
+    scored = score_run(folder / "last.safetensors", held_out, data, extractor, told)
+    for how, measured in zip(told, scored, strict=True):
+        with replacing(_kept(folder, how), overwrite=True) as part:
+            np.savez(part, **measured)
+    return f"{folder.name}: {', '.join(_kept(folder, how).stem for how in told)}"
+
+
+def _kept(folder: Path, how: dict[str, Any]) -> Path:
+    return folder / ("-".join(["scored", *map(str, how.values())]) + ".npz")
+
+
+def _is_scored(folder: Path, how: dict[str, Any]) -> bool:
+    """Whether an earlier scoring of the same checkpoint was kept."""
+    kept = _kept(folder, how)
+    return kept.exists() and kept.stat().st_mtime >= (folder / "last.safetensors").stat().st_mtime
+
+
+def _read(folder: Path, how: dict[str, Any]) -> dict[str, np.ndarray]:
+    with np.load(_kept(folder, how)) as stored:
         return dict(stored)
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 from scipy.stats import wasserstein_distance
 
-from bench.phenotype import find_nuclei, gap_closed, nucleus_over_ring, overlap
+from bench.phenotype import find_nuclei, gap_closed, log_ratios, overlap
 from napari_phenotrans.checkpoint import Checkpoint, Score
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import read
 from napari_phenotrans.synthetic import organoid, pair
 from napari_phenotrans.translation import Translator, translate_image
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BBBC013_FIELDS = Path("../shared/data/bbbc013_dev_fields")
 HELD_OUT = {"untreated": ("D01", "D02"), "wortmannin": ("D09", "D10", "D11", "D12")}
@@ -28,12 +32,12 @@ def score_bbbc013(checkpoint: Checkpoint) -> tuple[Score, ...]:
         condition: [read(BBBC013_FIELDS / condition / f"{well}.tif").plane() for well in wells]
         for condition, wells in HELD_OUT.items()
     }
-    real = {condition: [_log_ratios(plane) for plane in some] for condition, some in planes.items()}
+    real = {condition: [log_ratios(plane) for plane in some] for condition, some in planes.items()}
     scores: list[Score] = []
     for source, target in (("untreated", "wortmannin"), ("wortmannin", "untreated")):
-        translated = [_translate(plane, translator, source, target) for plane in planes[source]]
-        back = [_translate(plane, translator, target, source) for plane in translated]
-        ratios = np.concatenate([_log_ratios(plane) for plane in translated])
+        translated = [translate_plane(plane, translator, source, target) for plane in planes[source]]
+        back = [translate_plane(plane, translator, target, source) for plane in translated]
+        ratios = np.concatenate([log_ratios(plane) for plane in translated])
         from_, to = np.concatenate(real[source]), np.concatenate(real[target])
         halves = real[target][::2], real[target][1::2]
         floor = wasserstein_distance(*map(np.concatenate, halves)) / wasserstein_distance(from_, to)
@@ -92,7 +96,7 @@ def score_organoids(checkpoint: Checkpoint) -> tuple[Score, ...]:
     unpaired = {"diseased": others, "healthy": [organoid(seed + 200).image.plane() for seed in seeds]}
     scores: list[Score] = []
     for source, target in (("healthy", "diseased"), ("diseased", "healthy")):
-        translated = [_translate(plane, translator, source, target) for plane in planes[source]]
+        translated = [translate_plane(plane, translator, source, target) for plane in planes[source]]
         about = {"direction": f"{source} → {target}", "groups": len(seeds)}
         for metric, count in (("nuclei per field", count_nuclei), ("PH3-positive per field", count_positive)):
             from_, to, made = (
@@ -117,7 +121,7 @@ def score_organoids(checkpoint: Checkpoint) -> tuple[Score, ...]:
             [np.square(a.astype(float) - b).mean(axis=(1, 2)) for a, b in zip(planes[source], truth, strict=True)],
             axis=0,
         )
-        identity = [_translate(plane, translator, source, source) for plane in planes[source]]
+        identity = [translate_plane(plane, translator, source, source) for plane in planes[source]]
         bright = (
             [_brightness(plane) for plane in planes[source]],
             [_brightness(plane, like) for plane, like in zip(identity, planes[source], strict=True)],
@@ -144,13 +148,12 @@ def score_organoids(checkpoint: Checkpoint) -> tuple[Score, ...]:
     return tuple(scores)
 
 
-def _translate(plane: np.ndarray, translator: Translator, source: str, target: str) -> np.ndarray:
+def translate_plane(
+    plane: np.ndarray, translator: Translator, source: str, target: str, how: Mapping[str, Any] | None = None
+) -> np.ndarray:
+    """Translate a plane (C, Y, X) that has the checkpoint's channels and pixel size, the engine told ``how``."""
     image = Image(plane, "CYX", translator.card.channels, translator.card.pixel_size, description="synthetic or known")
-    return translate_image(image, translator, source=source, target=target).translated.pixels
-
-
-def _log_ratios(plane: np.ndarray) -> np.ndarray:
-    return np.log(nucleus_over_ring(plane[1], find_nuclei(plane[0]), float(np.percentile(plane[1], 5))))
+    return translate_image(image, translator, source=source, target=target, how=how).translated.pixels
 
 
 def count_nuclei(plane: np.ndarray) -> int:

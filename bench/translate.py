@@ -18,7 +18,7 @@ from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import PlaneDone
 from napari_phenotrans.image import Image
-from napari_phenotrans.translation import TILE, Translator
+from napari_phenotrans.translator import TILE, Translator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 from pathlib import Path
+
+# napari as it comes, whatever its user set or chose last
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 
 import napari
 from qtpy.QtCore import QEventLoop, QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_phenotrans.samples import SAMPLES
+from napari_phenotrans.widgets.compare import VIEWS
 from napari_phenotrans.widgets.translate_dock import TranslateDock
 
 IMAGES = Path(__file__).parent / "images"
+SAMPLE = SAMPLES["bbbc013-untreated"]
+DENOISER = "bbbc013-phendiff"
+THEMES = ("dark", "light")
+WINDOW, NARROW = (1400, 900), (320, 600)
 
 
 def wait(seconds: float) -> None:
@@ -22,38 +32,99 @@ def wait(seconds: float) -> None:
     loop.exec()
 
 
-def translate_dock(out: Path, checkpoint: str, sample: str, size: tuple[int, int]) -> None:
-    """Translate a bundled sample in the dock, as its user does, and save the window."""
+def wait_for(dock: TranslateDock, *words: str) -> None:
+    """Wait until the dock says one of these, and has nothing more to do."""
+    while dock.runner.busy or not dock.status.text().startswith(words):
+        wait(0.2)
+    # until it is drawn
+    wait(1)
+
+
+def pictures(theme: str, out: Path) -> None:
+    """Use the dock as its user does, in one napari, and save what is to be seen on the way."""
+
+    def save(name: str, part: QWidget | None = None) -> None:
+        wait(1)
+        path = out / f"{name}_{theme}.png"
+        if part:
+            part.grab().save(str(path))
+        else:
+            viewer.window.screenshot(str(path), canvas_only=False, flash=False)
+        print(f"{path}: {dock.status.text()}; {dock.notices.texts}", flush=True)
+
     viewer = napari.Viewer(show=False)
+    viewer.theme = theme
     viewer.show()
     # napari gives the window the size that it had last; the pictures all have the same
     wait(0.5)
-    viewer.window.resize(*size)
+    viewer.window.resize(*WINDOW)
     wait(0.5)
     dock = TranslateDock(viewer)
-    viewer.window.add_dock_widget(dock, name="Translate (Phenotype translation)")
-    if checkpoint != dock.checkpoints.name:
-        dock.checkpoints.choose(checkpoint)
-    dock.open_files([SAMPLES[sample].path], translate=True)
-    while not dock.status.text().startswith(("translated", "not translated")):
-        wait(0.2)
-    wait(1)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    viewer.window.screenshot(str(out), canvas_only=False, flash=False)
-    print(f"{out}: {dock.status.text()}; {dock.notices.texts}")
+    frame = viewer.window.add_dock_widget(dock, name="Translate (Phenotype translation)")
+
+    # The views.
+    dock.checkpoints.choose(SAMPLE.checkpoint)
+    dock.open_files([SAMPLE.path], translate=True)
+    wait_for(dock, "translated", "not translated")
+    for view in VIEWS:
+        choose_view(dock, view)
+        if view == "blink" and not dock.comparison.blink.translated:
+            # it stays there
+            dock.view_bar.step_button.click()
+        save(view)
+    choose_view(dock, "matrix")
+
+    # What of it may be believed.
+    trust = dock.sections["Trust"]
+    trust.button.click()
+    dock.trust_panel.check_button.click()
+    wait_for(dock, "checked", "not checked", "not translated")
+    show_whole(trust)
+    save("trust")
+    trust.button.click()
+
+    # An engine that may be told more.
+    dock.checkpoints.choose(DENOISER)
+    dock.translate()
+    wait_for(dock, "translated", "not translated")
+    dock.engine.section.button.click()
+    show_whole(dock.engine)
+    save("phendiff")
+    dock.engine.section.button.click()
+
+    # As narrow as it gets.
+    frame.setFloating(True)
+    frame.resize(*NARROW)
+    save("dock", frame)
     viewer.close()
     QApplication.processEvents()
+
+
+def choose_view(dock: TranslateDock, view: str) -> None:
+    """Click on a view; a second click would leave it."""
+    if dock.view_bar.view != view:
+        dock.view_bar.buttons[view].click()
+    if dock.comparison.view != view:
+        raise SystemExit(f"clicking on {view} shows {dock.comparison.view or 'no view'}")
+
+
+def show_whole(part: QWidget) -> None:
+    """Scroll the dock so that a part of it can be seen, its beginning first."""
+    area = part.parentWidget()
+    while not isinstance(area, QScrollArea):
+        area = area.parentWidget()
+    wait(0.2)
+    area.verticalScrollBar().setValue(part.mapTo(area.widget(), part.rect().topLeft()).y())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=IMAGES)
-    parser.add_argument("--checkpoint", default=None, help="another checkpoint than the sample's own")
-    parser.add_argument("--sample", default="bbbc013-untreated", choices=SAMPLES)
-    parser.add_argument("--size", type=int, nargs=2, default=(1400, 900), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--theme", choices=THEMES, help="only this one")
     said = parser.parse_args()
-    checkpoint = said.checkpoint or SAMPLES[said.sample].checkpoint
-    translate_dock(said.out / "translate_dock.png", checkpoint, said.sample, tuple(said.size))
+    said.out.mkdir(parents=True, exist_ok=True)
+    for theme in [said.theme] if said.theme else THEMES:
+        pictures(theme, said.out)
 
 
 if __name__ == "__main__":
