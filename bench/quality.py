@@ -51,7 +51,7 @@ ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
     "PhenDiff": ("phendiff", DENOISER),
     **{f"PhenDiff ({goal})": ("phendiff", DENOISER | {"objective": goal}) for goal in OBJECTIVES},
 }
-PIXEL_SIZE = {"bbbc013": 2.0, "control": 2.0, "organoids": None}
+PIXEL_SIZE = {"bbbc013": 2.0, "control": 2.0, "organoids": 1.3}
 
 
 def plan(minutes: float) -> list[Entry]:
@@ -61,7 +61,7 @@ def plan(minutes: float) -> list[Entry]:
         for seed in seeds:
             for name in names:
                 engine, settings = ENGINES[name]
-                said = settings | ({"pixel_size": PIXEL_SIZE[data]} if PIXEL_SIZE[data] else {})
+                said = settings | {"pixel_size": PIXEL_SIZE[data]}
                 yield Entry(name, data, engine, share, seed, minutes * factor, said)
 
     augmented = ("CycleGAN + DiffAugment (fluorescence)", "CycleGAN + DiffAugment (original)")
@@ -72,7 +72,7 @@ def plan(minutes: float) -> list[Entry]:
         *entries(augmented[1:], 0.4, range(1)),
         *entries(("CycleGAN",), 1.0, range(1), data="control"),
         *entries(("SCGAN", "CycleGAN"), 0.2, range(1)),
-        *entries(("PhenDiff", "SCGAN"), 1.0, range(1), 4.0, data="organoids"),
+        *entries(("PhenDiff", "SCGAN"), 1.0, range(1), 2.0, data="organoids"),
         *entries(tuple(f"PhenDiff ({goal})" for goal in OBJECTIVES), 1.0, range(1)),
     ]
 

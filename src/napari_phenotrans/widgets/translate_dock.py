@@ -204,8 +204,12 @@ class TranslateDock(TranslateForm):
         side = round(2 * card.crop * (card.pixel_size or 1 if card.pixel_unit == "pixel" else 1))
         y, x = region.center
         crop = Region(round(y) - side // 2, round(x) - side // 2, side, side).common(region)
-        if crop:
+        if crop is None:
+            return
+        try:
             self._start(self._job(crop, preview=True))
+        except InputError as error:
+            self._on_failed(str(error))
 
     def _on_settled(self) -> None:
         if self.checkpoints.name:
@@ -233,7 +237,8 @@ class TranslateDock(TranslateForm):
         self._on_ended(words)
 
     def _on_ended(self, words: str, *, failed: bool = False) -> None:
-        self.say_busy(False)
+        # a check may wait for the translation that it replaced, and the other way round
+        self.say_busy(self.runner.busy)
         self.keeping.update(self._missing())
         if failed:
             self._on_failed(words)

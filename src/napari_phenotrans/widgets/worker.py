@@ -142,7 +142,8 @@ class Runner(QObject):
 
     @property
     def busy(self) -> bool:
-        return self._running is not None
+        """Whether a job runs or waits."""
+        return self._running is not None or self._waiting is not None
 
     def start(self, job: Job) -> None:
         """Start a job, once the one that runs has stopped."""
