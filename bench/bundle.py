@@ -124,7 +124,7 @@ def _recipe(like: str, engine: str, steps: int, common: dict[str, Any], **more: 
 
 
 RECIPES |= {
-    "bbbc013-scgan": _recipe("bbbc013-cyclegan", "scgan", 5712, HALF | {"identity": 5.0, "pixel_size": 2.0}),
+    "bbbc013-scgan": _recipe("bbbc013-cyclegan", "scgan", 952, HALF | {"identity": 5.0, "pixel_size": 2.0}),
     "bbbc013-phendiff": _recipe(
         "bbbc013-cyclegan", "phendiff", 4333, DENOISER | {"pixel_size": 2.0}, translation={"strength": 0.36}
     ),
