@@ -44,9 +44,9 @@ def test_finished_translations_are_shown_side_by_side(
 
     # Left, the image stands alone.
     dock = viewer.window.dock_widgets["Translate (Phenotype translation)"]
-    dock.compare_box.setChecked(False)
+    dock.view_bar.buttons["matrix"].click()
     assert [layer for layer in viewer.layers if layer.visible] == [shown[0], shown[3]]
-    dock.compare_box.setChecked(True)
+    dock.view_bar.buttons["matrix"].click()
 
     # The dock switches between them.
     other = next(layer for layer in viewer.layers if layer.name.startswith("DNA") and layer not in shown)
