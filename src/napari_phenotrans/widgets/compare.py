@@ -22,7 +22,7 @@ from napari_phenotrans.widgets.headings import (
     real_heading,
     translated_heading,
 )
-from napari_phenotrans.widgets.layers import DIFFERENCE, TRANSLATED, info, role
+from napari_phenotrans.widgets.layers import DIFFERENCE, TRANSLATED, info, one_update, role
 from napari_phenotrans.widgets.snapshot import Snapshot, add_quietly, put_first, set_values
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Comparison:
                 other.leave()
         self._working = True
         before = self._fitting_zoom()
-        with self._viewer.layers.batched_update():
+        with one_update(self._viewer):
             if self._before is None:
                 self._before = Snapshot(self._viewer)
             self._before.remember()
@@ -208,7 +208,7 @@ class Comparison:
             return []
         self._working = True
         zoom = self._fitting_zoom()
-        with self._viewer.layers.batched_update():
+        with one_update(self._viewer):
             made = self._end_view()
             self._rows, self._view = (), ""
             self._active.discard(self)

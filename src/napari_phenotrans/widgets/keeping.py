@@ -10,7 +10,7 @@ from napari_phenotrans.command import translate_command
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.widgets.folder import TranslateFolder, reading_result
 from napari_phenotrans.widgets.guesses import path_of
-from napari_phenotrans.widgets.layers import info
+from napari_phenotrans.widgets.layers import info, one_update
 from napari_phenotrans.widgets.preferences import choices, keep, preferences
 from napari_phenotrans.widgets.results import add_translation
 from napari_phenotrans.widgets.saving import Save, Saved, Saving, note_saved, parts_of, pieces
@@ -148,7 +148,7 @@ class Keeping(QObject):
         self._panel.say(problem.text if problem else words if words.startswith("saved") else "saving was cancelled")
 
     def _on_read(self, translation: Translation) -> None:
-        with self._viewer.layers.batched_update():
+        with one_update(self._viewer):
             rows = add_translation(self._viewer, translation)
         self.opened.emit(rows, translation.provenance)
 

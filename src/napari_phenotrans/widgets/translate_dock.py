@@ -469,7 +469,7 @@ class TranslateDock(TranslateForm):
         self.view_bar.set_difference(
             self._shown_difference,
             possible=self.checking.layers is not None,
-            unit=unit_of(rows[0].difference) if rows else "counts",
+            unit=unit_of(rows[0].real) if rows else "counts",
         )
 
     def _update_comparison(self) -> None:

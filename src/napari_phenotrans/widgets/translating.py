@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Notice, PlaneDone
+from napari_phenotrans.widgets.compare import find_row
 from napari_phenotrans.widgets.jobs import Ready, Tile, Translate
+from napari_phenotrans.widgets.layers import one_update
 from napari_phenotrans.widgets.progress import Progress
 from napari_phenotrans.widgets.results import Results
 from napari_phenotrans.widgets.view import current_view
@@ -124,9 +127,10 @@ class Translating(QObject):
             return
         if self._results is None:
             assert self._ready is not None
-            # in one go: napari builds its scene anew for each change of layers and grid, which takes a while
             try:
-                with self._viewer.layers.batched_update():
+                # layers that are there already need no new scene
+                there = all(find_row(self._viewer, real) for real in job.reals)
+                with nullcontext() if there else one_update(self._viewer):
                     self._results = Results(self._viewer, job.reals, self._ready.provenance, self._folder)
                     self.begun.emit(self._results.rows)
             except InputError as error:

@@ -9,7 +9,16 @@ import numpy as np
 from napari.layers import Layer
 
 from napari_phenotrans.trust import FACTOR, believed
-from napari_phenotrans.widgets.layers import BELIEVED, KEY, ROUND_TRIP, believed_data, info, role, round_trip_data
+from napari_phenotrans.widgets.layers import (
+    BELIEVED,
+    KEY,
+    ROUND_TRIP,
+    believed_data,
+    info,
+    one_update,
+    role,
+    round_trip_data,
+)
 from napari_phenotrans.widgets.lazy import Lazy
 from napari_phenotrans.widgets.planes import PlaneRoom
 
@@ -81,7 +90,7 @@ class TrustLayers:
         """Show what was found in a plane, or in a region of one."""
         if not self._channels:
             # in one go: napari builds its scene anew for each change of layers
-            with self._viewer.layers.batched_update():
+            with one_update(self._viewer):
                 self._remove_earlier()
                 self._channels = tuple(self._channel(row) for row in self._rows)
         height, width = error.round_trip.shape[1:]
