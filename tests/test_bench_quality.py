@@ -85,7 +85,7 @@ def test_the_table_has_a_row_per_engine_beside_floor_and_copy_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "images" / "organoids"
-    write_dataset(folder, 10, size=128)
+    write_dataset(folder, 10, size=256)
     dataset = DataSet.open(folder, ("healthy", "diseased"))
     monkeypatch.setattr(quality, "prepare", lambda work: {"organoids": dataset})
     entry = Entry("Shift", "organoids", "shift", 1.0, 0, 1.0)
