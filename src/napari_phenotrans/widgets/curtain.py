@@ -11,7 +11,7 @@ from qtpy.QtCore import QTimer
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.widgets.composing import compose, reduced
-from napari_phenotrans.widgets.layers import KEY, channel_name, full_resolution, info
+from napari_phenotrans.widgets.layers import KEY, channel_name, full_resolution, info, like
 from napari_phenotrans.widgets.lazy import Lazy
 from napari_phenotrans.widgets.snapshot import add_quietly
 from napari_phenotrans.widgets.view import to_data
@@ -148,15 +148,8 @@ class Curtain:
     def _add(self, row: Row) -> ImageLayer:
         real = row.real
         levels = [self._level(row, level) for level in (real.data if real.multiscale else [real.data])]
-        options = {
+        options = like(real) | {
             "name": f"{channel_name(real)} – real | translated",
-            "scale": real.scale,
-            "translate": real.translate,
-            "rotate": real.rotate,
-            "shear": real.shear,
-            "affine": real.affine,
-            "units": real.units,
-            "axis_labels": real.axis_labels,
             "colormap": real.colormap,
             "contrast_limits": tuple(real.contrast_limits),
             "gamma": real.gamma,

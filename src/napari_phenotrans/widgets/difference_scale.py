@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_phenotrans.widgets.layers import DIVERGING, KEY, channel_name, info
+from napari_phenotrans.widgets.layers import DIVERGING, KEY, channel_name, info, like
 from napari_phenotrans.widgets.lazy import Lazy
 
 if TYPE_CHECKING:
@@ -61,15 +61,8 @@ def relative_data(real: ImageLayer, difference: ImageLayer, engine_error: Any) -
     def read(places: tuple[Place, ...]) -> np.ndarray:
         return relative(np.asarray(difference.data[places]), np.asarray(engine_error[places[planes:]]))
 
-    options = {
+    options = like(difference) | {
         "name": f"{channel_name(real)} – difference / engine error",
-        "scale": difference.scale,
-        "translate": difference.translate,
-        "rotate": difference.rotate,
-        "shear": difference.shear,
-        "affine": difference.affine,
-        "units": difference.units,
-        "axis_labels": difference.axis_labels,
         "colormap": DIVERGING,
         "contrast_limits": (-SHOWN, SHOWN),
         "blending": "additive",

@@ -93,7 +93,7 @@ def layer_data(image: Image, *, condition: str | None = None, attribution: str =
 
 def translated_data(real: ImageLayer, pixels: np.ndarray, target: str) -> LayerData:
     """Return the layer of a channel's translation: everything but the pixels and the name is its real layer's."""
-    options = _like(real) | {
+    options = like(real) | {
         "name": f"{channel_name(real)} – translated to {target}",
         "colormap": real.colormap,
         "contrast_limits": tuple(real.contrast_limits),
@@ -117,6 +117,19 @@ def round_trip_data(real: ImageLayer, pixels: np.ndarray, limit: float) -> Layer
 def believed_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
     """Return the layer of a channel's difference map where it exceeds the engine's error, 0 elsewhere, in float32."""
     return _signed_data(real, pixels, limit, BELIEVED)
+
+
+def like(real: ImageLayer) -> dict[str, Any]:
+    """Return the options that put a new layer where another one is: scale, place, units and axes."""
+    return {
+        "scale": real.scale,
+        "translate": real.translate,
+        "rotate": real.rotate,
+        "shear": real.shear,
+        "affine": real.affine,
+        "units": real.units,
+        "axis_labels": real.axis_labels,
+    }
 
 
 def contrast(pixels: np.ndarray) -> tuple[float, float]:
@@ -337,20 +350,8 @@ def _colormap(image: Image, index: int) -> str:
     return "gray" if len(image.channels) == 1 else COLORMAPS[index % len(COLORMAPS)]
 
 
-def _like(real: ImageLayer) -> dict[str, Any]:
-    return {
-        "scale": real.scale,
-        "translate": real.translate,
-        "rotate": real.rotate,
-        "shear": real.shear,
-        "affine": real.affine,
-        "units": real.units,
-        "axis_labels": real.axis_labels,
-    }
-
-
 def _signed_data(real: ImageLayer, pixels: Any, limit: float, derived: str) -> LayerData:
-    options = _like(real) | {
+    options = like(real) | {
         "name": f"{channel_name(real)} – {derived}",
         "colormap": DIVERGING,
         "contrast_limits": (-limit, limit),
