@@ -12,16 +12,10 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_phenotrans.widgets.blink import Blink
+from napari_phenotrans.widgets.captions import Captions
 from napari_phenotrans.widgets.curtain import Curtain
-from napari_phenotrans.widgets.difference_scale import relative_data, show_bar
-from napari_phenotrans.widgets.headings import (
-    BOX,
-    Headings,
-    difference_heading,
-    fitted,
-    real_heading,
-    translated_heading,
-)
+from napari_phenotrans.widgets.difference_scale import relative_data
+from napari_phenotrans.widgets.headings import difference_heading, real_heading, translated_heading
 from napari_phenotrans.widgets.layers import DIFFERENCE, TRANSLATED, info, one_update, role
 from napari_phenotrans.widgets.snapshot import Snapshot, add_quietly, put_first, set_values
 
@@ -34,7 +28,6 @@ if TYPE_CHECKING:
 
 VIEWS = ("matrix", "composites", "blink", "curtain")
 GAP = 0.02
-NAME_SIZE = 8
 # Canvas keys while a view is shown: one more change of the blink, the curtain's line to the left and to the right.
 STEP_KEY, LEFT_KEY, RIGHT_KEY = "N", "J", "K"
 LINE_STEP = 0.02
@@ -97,7 +90,7 @@ class Comparison:
         self._viewer = viewer
         self.blink = Blink()
         self.curtain = Curtain(viewer)
-        self._headings = Headings(viewer)
+        self._captions = Captions(viewer)
         self._rows: tuple[Row, ...] = ()
         self._view = ""
         self._before: Snapshot | None = None
@@ -107,7 +100,6 @@ class Comparison:
         self._keys: list[Any] = []
         self._working = False
         viewer.layers.events.removed.connect(self._on_removed)
-        viewer.canvas.events.size.connect(self._fit)
         self.blink.changed.connect(self._say)
         self.curtain.moved.connect(self._say)
         self.curtain.flat_no_more.connect(self._on_3d)
@@ -134,10 +126,17 @@ class Comparison:
     @property
     def headings(self) -> tuple[str, ...]:
         """What the picture says of itself, from left to right."""
-        return self._headings.texts
+        return self._captions.headings
 
-    def show(self, rows: Sequence[Row], view: str = "matrix") -> None:
+    def show(self, rows: Sequence[Row], view: str = "matrix", *, captions_later: bool = False) -> None:
         """Compare these rows; all other layers are hidden until `leave`.
+
+        Parameters
+        ----------
+        rows, view
+            What to compare, and how.
+        captions_later
+            Whether a new view's captions come once its layers are drawn, which is sooner then.
 
         Raises
         ------
@@ -153,7 +152,6 @@ class Comparison:
             self.curtain.check()
         if view == self._view and [row.layers for row in rows] == [row.layers for row in self._rows]:
             # the same layers may show another translation now
-            self._fit()
             self._say()
             self.changed.emit()
             return
@@ -173,8 +171,7 @@ class Comparison:
             self._begin_view()
         self._keep_in_sight(before)
         self._working = False
-        self._fit()
-        self._say()
+        self._say(later=captions_later)
         self.changed.emit()
 
     def show_relative(self, engine_errors: Mapping[ImageLayer, Any] | None) -> None:
@@ -224,9 +221,8 @@ class Comparison:
     def close(self) -> None:
         """Leave, and stop listening to the viewer."""
         self.leave()
-        self._headings.close()
+        self._captions.close()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-        self._viewer.canvas.events.size.disconnect(self._fit)
 
     # ---- a view's beginning and end
 
@@ -265,7 +261,7 @@ class Comparison:
         self.blink.end()
         made = [*self.curtain.end(), *self._relative.values()]
         self._relative = {}
-        self._headings.say()
+        self._captions.clear()
         for key in self._keys:
             self._viewer.bind_key(key, None)
         self._keys = []
@@ -298,39 +294,23 @@ class Comparison:
 
     # ---- what the picture says of itself
 
-    def _say(self) -> None:
+    def _say(self, *_: Any, later: bool = False) -> None:
         if not self._rows or self._working:
             return
         real, translated = real_heading(self._rows), translated_heading(self._rows)
+        reals, shown = [row.real for row in self._rows], [row.translated for row in self._rows]
         if self._view == "matrix":
-            row = self._rows[0]
-            self._headings.say(real, translated, difference_heading(self._difference(row), row.real))
+            differences = [self._difference(row) for row in self._rows]
+            third = difference_heading(differences[0], reals[0])
+            self._captions.say(real, translated, third, named=reals, scaled=differences, later=later)
+        elif self._view == "composites":
+            self._captions.say(real, translated, named=reals, later=later)
         elif self._view == "blink":
-            self._headings.say(translated if self.blink.translated else real)
-        elif self._view == "curtain":
-            self._headings.say(real, translated, shares=(self.curtain.share, 1 - self.curtain.share))
+            now = translated if self.blink.translated else real
+            self._captions.say(now, named=[*reals, *shown], later=later)
         else:
-            self._headings.say(real, translated)
-
-    def _fit(self) -> None:
-        if not self._rows or self._working:
-            return
-        height, width = self._viewer.canvas.viewbox_size(self._viewer.layers)
-        named = {
-            "matrix": [row.real for row in self._rows],
-            "composites": [row.real for row in self._rows],
-            "blink": [layer for row in self._rows for layer in (row.real, row.translated)],
-            "curtain": self.curtain.layers,
-        }
-        for layer in named[self._view]:
-            _, size = fitted(layer.name, width, NAME_SIZE, lines=1)
-            # the color of its pixels, lighter, to be read on black
-            color = 0.65 * layer.colormap.colors[-1] + 0.35
-            look = {"font_size": size, "position": "bottom_left", "box_color": BOX, "color": color, "visible": True}
-            set_values(layer.name_overlay, look)
-        if self._view == "matrix":
-            for row in self._rows:
-                show_bar(self._difference(row), height)
+            shares = (self.curtain.share, 1 - self.curtain.share)
+            self._captions.say(real, translated, shares=shares, named=self.curtain.layers, later=later)
 
     # ---- camera and keys
 

@@ -62,11 +62,6 @@ class Headings:
         self._shares: tuple[float, ...] = ()
         viewer.canvas.events.size.connect(self._fit)
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """What is said, on one line each."""
-        return self._texts
-
     def say(self, *texts: str, shares: Sequence[float] = ()) -> None:
         """Say these texts in place of what was said.
 

@@ -72,6 +72,9 @@ class Results:
         self._planes: list[tuple[int, int]] = []
         self._regions: list[tuple[int, ...]] = []
         self._dirty = False
+        # whether anything came, and the layers that were made for it
+        self.filled = False
+        self._made: list[ImageLayer] = []
         rows = [find_row(viewer, real) for real in reals]
         before = [info(row.translated).get("provenance", {}) if row else None for row in rows]
         again = all(was is not None and _recipe(was) == _recipe(provenance) for was in before)
@@ -111,7 +114,7 @@ class Results:
         for row, translated, changed in zip(self.rows, tile.translated, difference, strict=True):
             self._room.put(row.translated.data, translated, tile.t, tile.z, tile.top, tile.left)
             self._room.put(row.difference.data, changed, tile.t, tile.z, tile.top, tile.left)
-        self._dirty = True
+        self._dirty = self.filled = True
 
     def add_plane(self, plane: PlaneDone) -> None:
         """Put a whole plane, or the whole region of one, in place of its tiles."""
@@ -127,15 +130,21 @@ class Results:
                 row.difference.contrast_limits = (-limit, limit)
             self._note(row)
         self._keep(plane.t, plane.z)
-        self._dirty = True
+        self._dirty = self.filled = True
 
-    def refresh(self) -> None:
-        """Draw what came since the last call."""
-        if self._dirty:
+    def refresh(self, *, last: bool = False) -> None:
+        """Draw what came since the last call; the small pictures in napari's list of layers with the ``last``."""
+        if self._dirty or last:
             self._dirty = False
             for row in self.rows:
-                row.translated.refresh(extent=False)
-                row.difference.refresh(extent=False)
+                for layer in (row.translated, row.difference):
+                    layer.refresh(extent=False, highlight=False, thumbnail=last)
+
+    def withdraw(self) -> None:
+        """Remove the layers that were made for this translation; those of an earlier one stay, empty."""
+        for layer in self._made:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
 
     def note(self, notices: Sequence[str]) -> None:
         """Write what was said along the way into the layers' provenance; the translation is over."""
@@ -162,6 +171,7 @@ class Results:
             difference = _add(self._viewer, difference_data(real, pixels[1], _limit(real, None)))
             row = Row(real, translated, difference)
             link(self._viewer, row)
+            self._made += [translated, difference]
         elif not again or files:
             # the same layers, so that whatever the user did to them stays
             for layer, new in zip((row.translated, row.difference), pixels, strict=True):

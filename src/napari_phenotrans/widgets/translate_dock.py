@@ -222,7 +222,7 @@ class TranslateDock(TranslateForm):
     def _on_begun(self, rows: Sequence[Row]) -> None:
         self._forget_check()
         self.view_bar.set_enabled(True)
-        self._compare(rows)
+        self._compare(rows, captions_later=True)
 
     def _on_moved(self, share: float, words: str) -> None:
         self.bar.setValue(round(1000 * share))
@@ -481,13 +481,13 @@ class TranslateDock(TranslateForm):
             self._compare(rows)
         self._show_units()
 
-    def _compare(self, rows: Sequence[Row]) -> None:
+    def _compare(self, rows: Sequence[Row], *, captions_later: bool = False) -> None:
         if self._view:
             if self.checking.layers and self._shown_difference == ABOVE:
                 above = self.checking.layers.above
                 rows = [replace(row, difference=above[row.real]) if row.real in above else row for row in rows]
             try:
-                self.comparison.show(rows, self._view)
+                self.comparison.show(rows, self._view, captions_later=captions_later)
             except InputError as error:
                 self.notices.say("view", [str(error)])
                 return

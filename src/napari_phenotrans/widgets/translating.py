@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.widgets.worker import Problem, Runner
 
-DRAW_EVERY_MS = 100
+DRAW_EVERY_MS = 200
 
 
 class Translating(QObject):
@@ -63,10 +63,10 @@ class Translating(QObject):
         self._ready: Ready | None = None
         self._progress = Progress()
         self._said: list[str] = []
+        self._drawn = False
         # draws at most so often, however fast tiles come
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(DRAW_EVERY_MS)
         self._timer.timeout.connect(self._draw)
         runner.came.connect(self._on_came)
         runner.ended.connect(self._on_ended)
@@ -86,13 +86,15 @@ class Translating(QObject):
     def start(self, job: Translate, folder: Path | None = None) -> None:
         """Translate, in place of what runs; large results are written to the folder."""
         self._job, self._folder = job, folder
-        self._results, self._ready, self._said = None, None, []
+        self._results, self._ready, self._said, self._drawn = None, None, [], False
         self._progress = Progress(planes=len(job.positions))
         self._on_looked()
         self._runner.start(job)
 
     def close(self) -> None:
         """Forget what runs, and stop listening to the viewer."""
+        if self._job and self._results and not self._results.filled:
+            self._results.withdraw()
         self._job = None
         self._timer.stop()
         for event in self._looked:
@@ -110,6 +112,7 @@ class Translating(QObject):
         if isinstance(event, Ready):
             self._ready = event
             self._progress.begin()
+            self._make_room(self._job)
         elif isinstance(event, Notice):
             self._said.append(event.text)
             self.noticed.emit(event.text)
@@ -117,26 +120,33 @@ class Translating(QObject):
             self._show(self._job, event)
             self._progress.add(event.tile if isinstance(event, Tile) else event)
         if not self._timer.isActive():
-            self._timer.start()
+            # the first of it at once
+            self._timer.start(DRAW_EVERY_MS if self._drawn else 0)
+
+    def _make_room(self, job: Translate) -> None:
+        """Make the layers while the first tile is on its way."""
+        if self._removed(job):
+            return
+        assert self._ready is not None
+        try:
+            # layers that are there already need no new scene
+            there = all(find_row(self._viewer, real) for real in job.reals)
+            with nullcontext() if there else one_update(self._viewer):
+                self._results = Results(self._viewer, job.reals, self._ready.provenance, self._folder)
+                self.begun.emit(self._results.rows)
+        except InputError as error:
+            # no room for the results: nothing of it can be shown or kept
+            self._stop(str(error))
+
+    def _removed(self, job: Translate) -> bool:
+        gone = not all(layer in self._viewer.layers for layer in job.reals)
+        if gone:
+            self._stop("Stopped: a layer that was being translated was removed.")
+        return gone
 
     def _show(self, job: Translate, event: Any) -> None:
-        if not isinstance(event, (Tile, PlaneDone)):
+        if not isinstance(event, (Tile, PlaneDone)) or self._removed(job) or self._results is None:
             return
-        if not all(layer in self._viewer.layers for layer in job.reals):
-            self._stop("Stopped: a layer that was being translated was removed.")
-            return
-        if self._results is None:
-            assert self._ready is not None
-            try:
-                # layers that are there already need no new scene
-                there = all(find_row(self._viewer, real) for real in job.reals)
-                with nullcontext() if there else one_update(self._viewer):
-                    self._results = Results(self._viewer, job.reals, self._ready.provenance, self._folder)
-                    self.begun.emit(self._results.rows)
-            except InputError as error:
-                # no room for the results: nothing of it can be shown or kept
-                self._stop(str(error))
-                return
         if isinstance(event, Tile):
             self._results.add_tile(event.tile, event.difference)
         else:
@@ -149,6 +159,7 @@ class Translating(QObject):
 
     def _draw(self) -> None:
         if self._results:
+            self._drawn = self._drawn or self._results.filled
             self._results.refresh()
             self.drawn.emit()
             if self._results.problem and self._results.problem not in self._said:
@@ -172,9 +183,12 @@ class Translating(QObject):
                 f"The difference has them in full."
             )
             self.noticed.emit(self._said[-1])
-        if self._results:
+        if self._results and not self._results.filled:
+            # nothing came: layers that were made for it would show black
+            self._results.withdraw()
+        elif self._results:
             self._results.note(self._said)
-            self._results.refresh()
+            self._results.refresh(last=True)
             self.drawn.emit()
             if self._results.problem and self._results.problem not in self._said:
                 self.noticed.emit(self._results.problem)

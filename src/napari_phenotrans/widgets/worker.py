@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 NICENESS = 10
 # Events that may wait for the main thread: a fast engine must not fill the memory with planes not drawn yet.
 AHEAD = 8
+# Between two looks of napari's activity dock: its bar draws the whole window each time.
+SHOW_EVERY_S = 0.5
 
 
 @cache
@@ -138,6 +141,7 @@ class Runner(QObject):
         self._running: tuple[Job, GeneratorWorker] | None = None
         self._waiting: Job | None = None
         self._problem: Problem | None = None
+        self._shown_at = 0.0
         self._engines = Engines()
 
     @property
@@ -164,8 +168,10 @@ class Runner(QObject):
         background().submit(self._engines.clear)
 
     def show_progress(self, share: float) -> None:
-        """Show in napari's activity dock how much of the job is done; lets other events through."""
-        if self._running and (bar := self._running[1].pbar) is not None:
+        """Show in napari's activity dock how much of the job is done, now and then; lets other events through."""
+        now = time.monotonic()
+        if now - self._shown_at > SHOW_EVERY_S and self._running and (bar := self._running[1].pbar) is not None:
+            self._shown_at = now
             bar.total = 100
             bar.update(round(100 * share) - bar.n)
 
@@ -177,6 +183,7 @@ class Runner(QObject):
         worker.yielded.connect(self._on_yielded)
         worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finished)
+        self._shown_at = time.monotonic()
         self._running = job, worker
         worker.start()
 
