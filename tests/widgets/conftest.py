@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import TYPE_CHECKING, Any
 
+import napari
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from napari_phenotrans.checkpoint import Card, Checkpoint
+from napari_phenotrans.widgets import worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +25,15 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.translate_dock import TranslateDock
 
 WAIT_MS = 60_000
+
+# napari collects garbage whenever its scene is rebuilt and a viewer closes: what these libraries hold, which is never
+# garbage, need not be searched each time.
+_ = napari.Viewer, torch.Tensor
+gc.collect()
+gc.freeze()
+
+# A thread that steps back would wait for minutes while other tests run beside these.
+worker.NICENESS = 0
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +63,6 @@ def config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
 def save_checkpoint(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that saves a mean-shift checkpoint: it adds 20 % of the range on the way there, less in the
     last channel, and takes them away on the way back."""
-    import torch
-
     from napari_phenotrans.engines import engine_entry
 
     def save(name: str, *, channels: tuple[str, ...], conditions: tuple[str, ...], **more: Any) -> Path:
