@@ -278,3 +278,26 @@ def test_large_results_want_y_and_x_last(viewer: ViewerModel, small: None) -> No
     layer = viewer.add_image(np.zeros((20, 30, 4), np.uint8), axis_labels="yxz")
     with pytest.raises(InputError, match="the layer's are YXZ"):
         PlaneRoom(layer).zeros(np.uint8)
+
+
+def test_the_colors_of_a_difference_end_at_round_numbers(viewer: ViewerModel, add: Callable[..., Any]) -> None:
+    """Of others, such as 85, the color bar would show nothing but its zero."""
+    results = Results(viewer, add("CYX"), dict(HOW))
+    plane = plane_done(0, 0)
+    for channel, largest in enumerate((85.0, 230.0)):
+        plane.difference[channel] = -largest
+    results.add_plane(plane)
+    assert [tuple(row.difference.contrast_limits) for row in results.rows] == [(-100, 100), (-300, 300)]
+
+
+def test_withdrawn_layers_are_those_that_were_made(viewer: ViewerModel, add: Callable[..., Any]) -> None:
+    reals = add("CYX")
+    first = Results(viewer, reals, dict(HOW))
+    assert not first.filled
+    first.withdraw()
+    assert list(viewer.layers) == reals
+    again = Results(viewer, reals, dict(HOW))
+    again.add_plane(plane_done(0, 0))
+    assert again.filled
+    Results(viewer, reals, HOW | {"target": "other"}).withdraw()
+    assert len(viewer.layers) == 6

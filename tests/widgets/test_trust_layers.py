@@ -173,3 +173,14 @@ def test_grid_is_not_disturbed(make_rows: Callable[..., tuple[ViewerModel, list[
     layers = TrustLayers(viewer, rows)
     layers.add(found())
     assert not any(layer.visible for layer in layers.layers)
+
+
+def test_the_users_layer_stays_the_selected_one(make_rows: Callable[..., tuple[ViewerModel, list[Row]]]) -> None:
+    """Layer controls would else stay empty when the layers of a check are removed."""
+    viewer, rows = make_rows()
+    viewer.layers.selection = {rows[0].real}
+    layers = TrustLayers(viewer, rows)
+    layers.add(found())
+    assert viewer.layers.selection == {rows[0].real}
+    layers.clear()
+    assert viewer.layers.selection == {rows[0].real}

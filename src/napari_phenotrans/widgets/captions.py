@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QTimer
 
 from napari_phenotrans.widgets.difference_scale import show_bar
-from napari_phenotrans.widgets.headings import BOX, Headings, fitted
+from napari_phenotrans.widgets.headings import BOX, WHOLE, Headings, fitted
 from napari_phenotrans.widgets.snapshot import set_values
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-NAME_SIZE = 8
+NAME_SIZE = 8 + WHOLE
 # Between the steps in which captions come later, so that napari draws what is there already.
 STEP_MS = 30
 

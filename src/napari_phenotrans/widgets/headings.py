@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.widgets.compare import Row
 
-FONT_SIZE, SMALLEST = 9, 6
+# napari measures a text in the whole part of its font's size, after dividing and multiplying it: the box behind the text
+# is as large as the text only where nothing is cut off.
+WHOLE = 0.01
+FONT_SIZE, SMALLEST = 9 + WHOLE, 6 + WHOLE
 # A letter is about so many pixels wide per point of the font's size, in the widest of the usual fonts.
 LETTER = 0.9
 # napari keeps so many pixels between a text and the edge, on either side.
@@ -103,7 +106,7 @@ def fitted(text: str, width: float, largest: float = FONT_SIZE, lines: int = 3) 
     """
     size = largest
     while size > SMALLEST and not _fits(text, width / (size * LETTER), lines):
-        size -= 0.5
+        size -= 1
     letters = int(width / (size * LETTER))
     broken = _wrapped(text, letters)
     while len(narrower := _wrapped(text, letters - 1)) == len(broken) and letters > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 # Colors of a difference reach what all but 0.2 % of the pixels reach, but never less than this share of what the
 # real layer shows: where hardly anything changes, noise must not look like much.
 LEAST_SHARE = 0.1
+# What a color bar's ends may be, times a power of ten.
+ROUND = (1, 2, 3, 5, 10)
 # Pixels along each side of a plane that are enough to tell how far a difference reaches.
 ENOUGH = 512
 # What may differ between two translations whose planes may stand in one layer; everything else is the recipe.
@@ -293,4 +296,7 @@ def _limit(real: ImageLayer, difference: np.ndarray | None) -> float:
     if difference is None:
         return float(high - low) / 2
     some = difference[tuple(slice(None, None, max(1, n // ENOUGH)) for n in difference.shape)]
-    return max(float(np.percentile(np.abs(some), 99.8)), LEAST_SHARE * float(high - low))
+    limit = max(float(np.percentile(np.abs(some), 99.8)), LEAST_SHARE * float(high - low))
+    # up to a round number: napari's color bar marks round numbers, of others often nothing but the zero
+    power = 10.0 ** math.floor(math.log10(limit))
+    return next(number * power for number in ROUND if number * power >= limit * (1 - 1e-9))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Layer
 
 from napari_phenotrans.trust import FACTOR, believed
 from napari_phenotrans.widgets.layers import (
@@ -21,6 +20,7 @@ from napari_phenotrans.widgets.layers import (
 )
 from napari_phenotrans.widgets.lazy import Lazy
 from napari_phenotrans.widgets.planes import PlaneRoom
+from napari_phenotrans.widgets.snapshot import add_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,7 @@ class TrustLayers:
         visible = {"visible": not self._viewer.canvas.grid.enabled}
         provenance = info(row.difference).get("provenance", {})
         options["metadata"][KEY] |= {"provenance": provenance}
-        return self._viewer.add_layer(Layer.create(pixels, options | visible, kind))
+        return add_quietly(self._viewer, (pixels, options | visible, kind))
 
     def _known(self, error: Any) -> Lazy:
         def read(places: tuple[Place, ...]) -> np.ndarray:
