@@ -11,9 +11,11 @@ from click.testing import CliRunner, Result
 
 from napari_phenotrans.checkpoint import Checkpoint
 from napari_phenotrans.cli_train import train
+from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import write
+from napari_phenotrans.settings import PRESETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +91,35 @@ def test_dry_run_decides_and_writes_nothing(images: Path, tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
 
 
+def test_a_dry_run_writes_its_report(images: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    words = (images, "--engine", "shift", "--steps", 1000, "--report", report)
+    result = call(*words, "--crop", 32, "--dry-run")
+    assert result.exit_code == 0, result.output
+    written = json.loads(report.read_text())
+    assert written["engine"] == "shift"
+    assert written["settings"]["crop"] == 32
+    assert [facts["fields"] for facts in written["check"]["conditions"]] == [3, 3]
+    assert written["trial"]["steps"] == 1000
+    # a data set that cannot be trained on is not tried
+    assert call(*words, "--crop", 128, "--dry-run").exit_code == 0
+    written = json.loads(report.read_text())
+    assert written["trial"] is None
+    assert any(problem["severity"] == "error" for problem in written["check"]["problems"])
+    with pytest.raises(InputError, match="--report goes with --dry-run"):
+        call(*words, "--crop", 32, "--out", tmp_path / "run")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_engine_has_the_presets_and_says_when_to_take_it(engine: str, preset: str) -> None:
+    declared = ENGINES[engine].settings
+    made = declared.make(**declared.presets[preset])
+    assert made.steps >= declared.presets["look"]["steps"]
+    assert list(declared.presets)[:3] == list(PRESETS)
+    assert declared.when.endswith(".")
+
+
 def test_problems_are_listed_before_a_second_is_spent(images: Path, tmp_path: Path) -> None:
     pixels = np.full((1, 64, 64), 7, np.uint8)
     write(Image(pixels, "CYX", ("DAPI",), pixel_size_um=0.5, unit="µm"), images / "a" / "other.ome.tif")
@@ -104,8 +135,8 @@ def test_problems_are_listed_before_a_second_is_spent(images: Path, tmp_path: Pa
     [
         (("--engine", "shift", "--blocks", 3), "--blocks: no setting of the engine shift"),
         (("--engine", "shift", "--steps", 0), "--steps: input should be greater than or equal to 1"),
-        (("--engine", "shift", "--preset", "paper"), "--preset paper: the engine shift has no preset"),
-        (("--engine", "scgan", "--preset", "fast"), "the engine scgan has the presets paper"),
+        (("--engine", "shift", "--preset", "paper"), "--preset paper: the engine shift has the presets look"),
+        (("--engine", "scgan", "--preset", "fast"), "the engine scgan has the presets look, overnight, gpu, paper"),
     ],
 )
 def test_settings_that_cannot_be_are_named(words: tuple[Any, ...], said: str, images: Path, tmp_path: Path) -> None:
@@ -121,8 +152,6 @@ def test_what_is_missing_is_asked_for(images: Path, tmp_path: Path) -> None:
 
 
 def test_a_preset_gives_way_to_what_is_said(images: Path) -> None:
-    from napari_phenotrans.engines import ENGINES
-
     assert ENGINES["scgan"].settings.presets["paper"]["identity"] == 0.5
     result = call(
         images, "--engine", "scgan", "--preset", "paper", "--batch", 2, "--width", 8, "--blocks", 1, "--crop", 64,

@@ -168,11 +168,12 @@ class Checkpoint:
         text = self.card.model_dump_json()
         header = {CARD_KEY: text, "sha256": _digest(text, self.tensors)}
         with replacing(path, overwrite=overwrite) as temporary:
-            save_file(
-                {name: np.ascontiguousarray(t) for name, t in self.tensors.items()},
-                temporary,
-                metadata=header,
-            )
+            tensors = {name: np.ascontiguousarray(t) for name, t in self.tensors.items()}
+            try:
+                save_file(tensors, temporary, metadata=header)
+            except SafetensorError as error:
+                # a full disk, as safetensors says it
+                raise OSError(str(error)) from error
         return path
 
     @property

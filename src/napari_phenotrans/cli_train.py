@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +14,25 @@ import click
 from napari_phenotrans.cli_options import Names, setting_options
 from napari_phenotrans.engines import ENGINES, engine_entry
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.settings import TrainingSettings, flag
+from napari_phenotrans.settings import PRESETS, TrainingSettings, flag
 
 if TYPE_CHECKING:
     from napari_phenotrans.dataset import DataSet
     from napari_phenotrans.run import Event, Run
 
 
-PRESETS = "; ".join(
-    f"{name}: {', '.join(entry.settings.presets)}" for name, entry in ENGINES.items() if entry.settings.presets
+_EVERY = ", ".join(f"{name} ({words})" for name, words in PRESETS.items())
+_OWN = "; ".join(
+    f"{name}: {', '.join(own)}"
+    for name, entry in ENGINES.items()
+    if (own := [preset for preset in entry.settings.presets if preset not in PRESETS])
 )
 
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
 @click.option("--engine", type=click.Choice(list(ENGINES)), help="[default: cyclegan]")
-@click.option("--preset", help=f"Settings that belong together; options beside it go before it. {PRESETS}.")
+@click.option("--preset", help=f"Settings that belong together; options beside it go before it. {_EVERY}; {_OWN}.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to make.")
 @click.option("--held-out", type=click.Path(path_type=Path), help="Data set folder of held-out fields.")
 @click.option(
@@ -40,6 +46,7 @@ PRESETS = "; ".join(
 @click.option("--from", "from_", type=click.Path(path_type=Path), help="Take data set and settings from a run.json.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder; --steps may be raised.")
 @click.option("--dry-run", is_flag=True, help="Check the data set, say what was decided, time a few steps, and end.")
+@click.option("--report", type=click.Path(path_type=Path), help="Also write what --dry-run says into this JSON file.")
 @setting_options({name: entry.settings for name, entry in ENGINES.items()}, TrainingSettings)
 def train(
     dataset: Path | None,
@@ -52,6 +59,7 @@ def train(
     from_: Path | None,
     resume: Path | None,
     dry_run: bool,
+    report: Path | None,
     **said: Any,
 ) -> None:
     """Train an engine on DATASET, which holds one folder of images per condition, and write a run folder.
@@ -59,6 +67,9 @@ def train(
     A fields.csv in DATASET (columns file, group, and any others such as plate or day) keeps wells, patients or
     organoids together. Ctrl-C, or a file named 'stop' in the run folder, ends training with everything saved.
     """
+    if report and not dry_run:
+        raise InputError("--report goes with --dry-run: a training writes its own files into --out.")
+    click.echo("loading torch", err=True)
     from napari_phenotrans.run import Run
 
     chosen = {name: value for name, value in said.items() if value is not None}
@@ -70,7 +81,7 @@ def train(
     else:
         run = _new_run(dataset, engine, preset, out, held_out, held_out_groups, held_out_share, from_, chosen, dry_run)
     if dry_run:
-        _say_what_was_decided(run)
+        _say_what_was_decided(run, report)
         return
     if not resume:
         _check(run)
@@ -98,8 +109,7 @@ def _new_run(
     engine = engine or (earlier.engine if earlier else "cyclegan")
     declared = engine_entry(engine).settings
     if preset is not None and preset not in declared.presets:
-        known = f"the presets {', '.join(declared.presets)}" if declared.presets else "no preset"
-        raise InputError(f"--preset {preset}: the engine {engine} has {known}.")
+        raise InputError(f"--preset {preset}: the engine {engine} has the presets {', '.join(declared.presets)}.")
     foreign = [flag(name) for name in chosen if name not in declared.model_fields]
     if foreign:
         raise InputError(f"{', '.join(foreign)}: no setting of the engine {engine}. Leave it out.")
@@ -125,6 +135,7 @@ def _check(run: Run) -> None:
     """Print what is questionable about the data set, and refuse what training cannot use."""
     from napari_phenotrans.check import check
 
+    click.echo("reading the images", err=True)
     report = check(run.dataset, run.held_out, run.settings)
     for problem in report.warnings:
         click.echo(f"warning: {problem}", err=True)
@@ -133,27 +144,43 @@ def _check(run: Run) -> None:
         raise InputError(f"The data set cannot be trained on:\n{listed}")
 
 
-def _say_what_was_decided(run: Run) -> None:
+def _say_what_was_decided(run: Run, file: Path | None) -> None:
     from napari_phenotrans.check import check
+    from napari_phenotrans.io.replacing import replacing
     from napari_phenotrans.trial import try_steps
 
+    click.echo("reading the images", err=True)
     report = check(run.dataset, run.held_out, run.settings)
     click.echo(f"engine      {run.engine}")
     for line in report.lines():
         click.echo(line)
+    trial = None
     if not report.errors:
-        for line in try_steps(run).lines(run.settings.steps):
+        click.echo("trying a few steps", err=True)
+        trial = try_steps(run)
+        for line in trial.lines(run.settings.steps):
             click.echo(line)
+    if file:
+        whole = {
+            "engine": run.engine,
+            "settings": run.settings.model_dump(mode="json"),
+            "check": dataclasses.asdict(report),
+            "trial": dataclasses.asdict(trial) | {"steps": run.settings.steps} if trial else None,
+        }
+        with replacing(file, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(whole, indent=1), encoding="utf-8")
 
 
 def _follow(run: Run, *, resume: bool) -> None:
     """Train, and print what happens."""
-    from napari_phenotrans.run_folder import STOP
+    from napari_phenotrans.run_files import STOP
 
     def stop(*_: object) -> None:
         click.echo("Stopping after this step; press again to break off without saving.", err=True)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        (run.folder / STOP).touch()
+        # a folder that is gone ends training by itself
+        with suppress(OSError):
+            (run.folder / STOP).touch()
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -19,6 +19,15 @@ class Notice:
     text: str
 
 
+@dataclass(frozen=True)
+class Progressed:
+    """Work that comes in equal parts: ``done`` of ``total``, and in a few words what it is."""
+
+    what: str
+    done: int
+    total: int
+
+
 # ---- translating
 
 
@@ -126,24 +135,41 @@ class RolledBack:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast training is: steps per second since the last one, and bytes of memory in use at most.
+
+    Memory is the GPU's where there is one. Time for scoring and saving does not count.
+    """
+
+    step: int
+    steps_per_second: float
+    memory: int
+
+
+@dataclass(frozen=True)
 class Preview:
-    """Fixed crops translated as training goes; ``path`` is the picture, relative to the run folder."""
+    """Fixed crops translated as training goes; ``path`` is the picture, relative to the run folder.
+
+    ``facts`` say in numbers what the crops show, see `previews.write_preview`.
+    """
 
     step: int
     path: str
+    facts: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Scored:
     """Scores on held-out fields at ``step``; ``best`` says that no median of five came out better so far.
 
-    ``floors``, by the names of the scores, come with a run's first scores and do not change.
+    ``floors`` and ``copy_source``, by the names of the scores, come with a run's first scores and do not change.
     """
 
     step: int
     scores: dict[str, float]
     best: bool
     floors: dict[str, float]
+    copy_source: dict[str, float]
 
 
 @dataclass(frozen=True)

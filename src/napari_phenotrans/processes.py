@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import psutil
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.utilities import move_data_to_device
@@ -68,6 +69,13 @@ def start_processes(settings: TrainingSettings) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def memory_in_use(device: torch.device) -> int:
+    """Return bytes of memory: what the GPU held for this process at most; of other devices what it takes now."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return psutil.Process().memory_info().rss
 
 
 def gather(fabric: Fabric, own: dict[int, Any]) -> dict[int, Any]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.io.replacing import replacing
+from napari_phenotrans.run_files import STATE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_phenotrans.engines.base import Engine
 
-FILE = "resume.pt"
+MEDIAN_OF = 5  # single held-out scores swing
+HALF = 0.5
 
 
 @dataclass
@@ -54,11 +57,42 @@ class Progress:
     drawn: dict[str, int] = field(default_factory=dict)
     blank: dict[str, int] = field(default_factory=dict)
 
+    def note(self, score: float, losses: dict[str, float]) -> bool:
+        """Add a scoring: its score, lower is better, and the losses on held-out crops; returns whether it is best."""
+        if losses:
+            self.held_out_losses.append(sum(losses.values()))
+        self.history.append(score)
+        middle = median(self.history[-MEDIAN_OF:])
+        best = self.best is None or middle < self.best
+        self.best, self.since_best = (middle, 0) if best else (self.best, self.since_best + 1)
+        return best
+
+    def reason_to_end(self, patience: int, copies: float) -> str:
+        """Say why training should end, after ``patience`` scorings without a better one; empty where it should not.
+
+        ``copies`` is the share of what the engine makes that it copied from training crops.
+        """
+        if not patience:
+            return ""
+        if self.since_best >= patience:
+            return f"no better score in {patience} scorings"
+        if copies >= HALF:
+            return "half of what the engine makes is copied from training crops"
+        losses = self.held_out_losses
+        if len(losses) > patience and min(losses[-patience:]) > min(losses[:-patience]):
+            return f"the loss on held-out crops has not fallen in {patience} scorings: the engine learns by heart"
+        return ""
+
 
 def save_state(folder: Path, engine: Engine, progress: Progress, own: dict[int, Any]) -> None:
     """Write networks, optimizers and progress, so that a run killed at any time goes on from the last such file.
 
     ``own`` is `Engine.own_state` of all processes together.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; an earlier one stays.
     """
     state = {
         "format": 1,
@@ -68,8 +102,12 @@ def save_state(folder: Path, engine: Engine, progress: Progress, own: dict[int, 
         "training": engine.training_state(),
         "own": own,
     }
-    with replacing(folder / FILE, overwrite=True) as temporary:
-        torch.save(state, temporary)
+    with replacing(folder / STATE, overwrite=True) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:
+            # torch's word for what the disk refused, in terms of its own file
+            raise OSError("writing broke off") from error
 
 
 def load_state(folder: Path, engine: Engine, places: range) -> Progress:
@@ -82,7 +120,7 @@ def load_state(folder: Path, engine: Engine, places: range) -> Progress:
     InputError
         If the file is missing or damaged, or of other networks.
     """
-    path = folder / FILE
+    path = folder / STATE
     try:
         state = torch.load(path, map_location=engine.device, weights_only=True)
         engine.translators.load_state_dict(state["translators"])
@@ -92,7 +130,7 @@ def load_state(folder: Path, engine: Engine, places: range) -> Progress:
         return Progress(**state["progress"])
     except FileNotFoundError as error:
         raise InputError(
-            f"{folder} cannot be resumed: it has no {FILE}, so it ended before its first step. Start it anew with "
+            f"{folder} cannot be resumed: it has no {STATE}, so it ended before its first step. Start it anew with "
             f"--from {folder / 'run.json'} and another --out."
         ) from error
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as error:

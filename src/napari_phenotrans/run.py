@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from napari_phenotrans.chance import Chance
 from napari_phenotrans.checkpoint import Card, Checkpoint
-from napari_phenotrans.crops import Crops
 from napari_phenotrans.dataset import DataSet
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.engines.device import describe_device
-from napari_phenotrans.engines.update import Part
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import (
     Divided,
@@ -27,6 +22,7 @@ from napari_phenotrans.events import (
     Finished,
     Losses,
     Notice,
+    Pace,
     Preview,
     RolledBack,
     Saved,
@@ -35,38 +31,41 @@ from napari_phenotrans.events import (
     Stopped,
     to_json,
 )
-from napari_phenotrans.intensity import Intensity
+from napari_phenotrans.preparing import prepare
 from napari_phenotrans.previews import write_preview
-from napari_phenotrans.processes import FabricUpdate, gather, start_processes
+from napari_phenotrans.processes import FabricUpdate, gather, memory_in_use, start_processes
 from napari_phenotrans.resume import Progress, load_state, save_state
-from napari_phenotrans.run_folder import (
+from napari_phenotrans.run_files import (
+    BEST,
+    CHECKPOINT,
+    CHECKPOINTS,
+    DECIDED,
+    EVENTS,
+    LAST,
+    PREVIEW,
+    PREVIEWS,
+    STARTING,
     STOP,
-    Log,
-    fields_from,
-    fields_to,
-    read_decided,
-    refuse_living,
-    write_decided,
+    step_name,
+    thin,
 )
-from napari_phenotrans.scoring import HeldOut, HeldOutScores
-from napari_phenotrans.train import fix_statistics, is_finite, start_from, train
+from napari_phenotrans.run_folder import Log, fields_from, fields_to, read_decided, write_decided
+from napari_phenotrans.run_lock import Lock
+from napari_phenotrans.train import fix_statistics, is_finite, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_phenotrans.crops import Crops
     from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.scoring import HeldOutScores
     from napari_phenotrans.settings import TrainingSettings
 
-Event = Started | Notice | Losses | Divided | RolledBack | Preview | Scored | Saved | Stopped | Finished | Failed
+Event = Started | Notice | Losses | Pace | Divided | RolledBack | Preview | Scored | Saved | Stopped | Finished | Failed
 
-STATISTICS_PLANES = 25
-PREVIEW_CROPS = 4
-HELD_OUT_CROPS = 16
-COPIES = 8
-MEDIAN_OF = 5  # single held-out scores swing
+PREVIEWS_KEPT = 40  # of their pixels, beside the newest; the pictures, which are small, are all kept
 ROLLBACKS = 3
-# crops that are drawn for looking and measuring belong to no update
-PREVIEW_STEP, HELD_OUT_STEP = 2**31, 2**31 + 1
+PACE_S = 10.0  # between two events about the pace
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ class Run:
     """A run folder.
 
     It holds ``run.json`` (what was decided), ``events.jsonl`` (what happened), ``previews/``, ``last.safetensors``,
-    ``best.safetensors`` where held-out fields are scored, and ``resume.pt``. A file named ``stop`` in it ends the run
-    within one step.
+    ``best.safetensors`` and some past steps in ``checkpoints/`` where held-out fields are scored, and ``resume.pt``.
+    While it trains, ``lock`` keeps other processes out. A file named ``stop`` ends the run within one step.
 
     Parameters
     ----------
@@ -112,7 +111,7 @@ class Run:
             If the folder holds no run.
         """
         folder = Path(folder)
-        decided = read_decided(folder / "run.json")
+        decided = read_decided(folder / DECIDED)
         settings = engine_entry(decided["engine"]).settings.make(**decided["settings"])
         training, held_out = (
             fields_from(decided[part], tuple(decided["conditions"])) for part in ("training", "held-out")
@@ -149,66 +148,67 @@ class Run:
             If the folder holds a run already (or, resuming, none that can go on), or the data set cannot be used;
             nothing is written then.
         """
-        if not resume and (self.folder / "run.json").exists():
+        fabric = start_processes(self.settings)
+        first_process = fabric.is_global_zero
+        lock, refused = None, ""
+        if first_process:
+            try:
+                lock = self._take(resume)
+            except InputError as error:
+                refused = str(error)
+        refused = fabric.broadcast(refused)
+        if refused:
+            raise InputError(refused)
+        try:
+            for event in self._events(fabric, lock, resume):
+                if first_process:
+                    yield event
+        finally:
+            if lock:
+                lock.release()
+
+    def _take(self, resume: bool) -> Lock:
+        """Take the folder, unless another process is at work in it, or a run is in it that is not to go on."""
+        lock = Lock.take(self.folder)
+        if not resume and (self.folder / DECIDED).exists():
+            lock.release()
             raise InputError(
                 f"{self.folder} holds a run already. Choose another folder for --out, or go on with --resume."
             )
-        if resume:
-            refuse_living(self.folder)
-        fabric = start_processes(self.settings)
-        for event in self._events(fabric, resume):
-            if fabric.is_global_zero:
-                yield event
+        # before the data set is read: who asks to stop from now on means this training
+        (self.folder / STOP).unlink(missing_ok=True)
+        return lock
 
-    def _events(self, fabric: Any, resume: bool) -> Iterator[Event]:
-        s, device, first_process = self.settings, fabric.device, fabric.is_global_zero
-
+    def _events(self, fabric: Any, lock: Lock | None, resume: bool) -> Iterator[Event]:
+        s, device = self.settings, fabric.device
         share = s.batch // fabric.world_size
         places = range(fabric.global_rank * share, (fabric.global_rank + 1) * share)
 
         # What is trained, and on what.
-        channels = s.channels or self.dataset.channels()
-        size_um = self.dataset.pixel_size_um()
-        planes = self.dataset.planes(channels, s.pixel_size)
-        intensity = Intensity.fit(plane for some in planes.values() for plane in some)
-        crops = Crops(planes, intensity, s.crop, device)
-        torch.manual_seed(s.seed)
-        engine = engine_entry(self.engine).load()(s, len(channels), self.dataset.conditions).to(device)
-        if s.start_from and not resume:
-            start_from(engine, self.engine, channels, s.start_from)
-        engine.start_training()
-        progress = Progress(images=_digest(planes))
+        ready = prepare(self.dataset, self.held_out, self.engine, s, device, resume=resume)
+        engine, crops, held_out = ready.engine, ready.crops, ready.held_out
+        progress = Progress(images=ready.images)
         if resume:
-            loaded = load_state(self.folder, engine, places)
-            if loaded.images != progress.images:
+            progress = load_state(self.folder, engine, places)
+            if progress.images != ready.images:
                 raise InputError(
                     f"{self.folder} cannot be resumed: the training images are others than when it started. "
-                    f"Bring them back, or start anew with --start-from {self.folder / 'last.safetensors'}."
+                    f"Bring them back, or start anew with --start-from {self.folder / LAST}."
                 )
-            progress = loaded
-            crops.drawn.update(progress.drawn)
-            crops.blank.update(progress.blank)
             if progress.step >= s.steps:
                 raise InputError(
                     f"{self.folder} has made all its {s.steps} steps. Say --steps to let it go on for more."
                 )
-        unseen = self._held_out_planes(channels)
-        held_out = None
-        if s.score_every and all(unseen.values()):
-            normalized = {c: [(group, intensity.normalize(p)) for group, p in some] for c, some in unseen.items()}
-            seen = {c: [plane.cpu().numpy() for plane in some] for c, some in crops.planes.items()}
-            held_out = HeldOut(
-                normalized, seen, channels, s.crop, stride=engine.stride, tile=engine.tile,
-                copies=COPIES if engine.tile else 0, seed=s.seed,
-            )  # fmt: skip
-            unseen_crops = Crops({c: [p for _, p in some] for c, some in unseen.items()}, intensity, s.crop, device)
+            crops.drawn.update(progress.drawn)
+            crops.blank.update(progress.blank)
+        size_um = self.dataset.pixel_size_um()
         card = Card(
             engine=self.engine,
             settings=s.model_dump(mode="json"),
             conditions=self.dataset.conditions,
-            channels=channels,
-            low=intensity.low,
-            high=intensity.high,
+            channels=ready.channels,
+            low=ready.intensity.low,
+            high=ready.intensity.high,
             pixel_size=s.pixel_size or size_um,
             pixel_unit="um" if size_um else "pixel",
             crop=s.crop,
@@ -216,18 +216,15 @@ class Run:
             about=self.about,
             attribution=self.attribution,
         )
-        fixed = {c: crops.draw(c, Chance(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions}
-        measured = {c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions}
 
         # The folder.
-        if first_process:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / STOP).unlink(missing_ok=True)
-            self._write_decided(device)
+        if lock:
+            lock.check()
+            self._write_decided(device, ready.channels)
             if not resume:
                 save_state(self.folder, engine, progress, {})
         fabric.barrier()
-        log = Log(self.folder / "events.jsonl") if first_process else None
+        log = Log(self.folder / EVENTS) if lock else None
 
         def say(event: Event) -> Event:
             if log:
@@ -236,13 +233,13 @@ class Run:
 
         counted = self.held_out.count() if self.held_out else {}
         yield say(Started(progress.step, s.steps, describe_device(device), self.dataset.count(), counted))
-
+        (self.folder / STARTING).unlink(missing_ok=True)
         for note in held_out.notes if held_out else ():
             yield say(Notice(note))
 
         # Step by step; after a step that went wrong, again from the last good state.
-        step = good = progress.step
-        latest = time.monotonic()
+        step = good = paced = progress.step
+        latest = resting = time.monotonic()
         scores: HeldOutScores | None = None
         try:
             while True:
@@ -251,6 +248,8 @@ class Run:
                     engine, crops.draw, s, first_step=progress.step, update=FabricUpdate(fabric),
                     process=fabric.global_rank, processes=fabric.world_size,
                 ):  # fmt: skip
+                    if lock:
+                        lock.check()
                     yield say(event)
                     if not isinstance(event, Losses):
                         continue
@@ -262,34 +261,48 @@ class Run:
                     ending = fabric.broadcast("stopped by request" if (self.folder / STOP).exists() else "")
                     saving = last or bool(ending) or step % s.save_every == 0
                     scoring = held_out is not None and (last or step % s.score_every == 0)
+                    seconds = time.monotonic() - resting
+                    if lock and (saving or scoring or seconds >= PACE_S):
+                        yield say(Pace(step, (step - paced) / max(seconds, 1e-9), memory_in_use(device)))
+                        paced, resting = step, time.monotonic()
                     if not (saving or scoring):
                         continue
                     if not _all_finite(engine):
                         wrong = "a weight is not a number"
                         break
-                    fix_statistics(engine, measured)
+                    fix_statistics(engine, ready.measured)
                     progress.step = step
                     progress.drawn, progress.blank = dict(crops.drawn), dict(crops.blank)
                     progress.seconds += time.monotonic() - latest
                     latest = time.monotonic()
-                    if saving and first_process:
-                        yield say(write_preview(self.folder, engine, fixed, step))
+                    if saving and lock:
+                        seen = write_preview(self.folder, engine, ready.fixed, step, ready.channels, ready.intensity)
+                        yield say(seen)
+                        thin(self.folder / PREVIEWS, PREVIEW, PREVIEWS_KEPT, s.save_every)
                     if held_out is not None and scoring:
                         scores = held_out.score(engine, step)
                         if scores.collapsed:
                             wrong = f"the engine has collapsed: {scores.collapsed}"
                             break
-                        on_crops, best = self._note(progress, scores, engine, unseen_crops)
-                        floors = {} if progress.history[1:] else held_out.floors
-                        yield say(Scored(step, scores.flat | on_crops, best, floors))
-                        ending = ending or self._reason_to_end(progress, scores)
-                        if best and first_process:
-                            yield say(self._save(engine, card, crops, progress, scores, "best"))
+                        on_crops = ready.held_out_loss(s.seed)
+                        best = progress.note(scores.summary, on_crops)
+                        told = scores.flat | {f"held-out {name}": value for name, value in on_crops.items()}
+                        beside = ({}, {}) if progress.history[1:] else (held_out.floors, held_out.copy_source)
+                        yield say(Scored(step, told, best, *beside))
+                        ending = ending or progress.reason_to_end(s.early_stop, scores.copies)
+                        if lock:
+                            # scoring may take long, and the folder may not be this process's any more
+                            lock.check()
+                            past = f"{CHECKPOINTS}/{step_name(step)}{CHECKPOINT}"
+                            for name in [BEST] * best + [past] * (s.keep > 0):
+                                yield say(self._save(engine, card, crops, progress, scores, name))
+                            thin(self.folder / CHECKPOINTS, CHECKPOINT, s.keep, s.score_every)
                     if saving or ending:
                         good, own = step, gather(fabric, engine.own_state())
-                        if first_process:
-                            yield say(self._save(engine, card, crops, progress, scores, "last"))
+                        if lock:
+                            yield say(self._save(engine, card, crops, progress, scores, LAST))
                             save_state(self.folder, engine, progress, own)
+                    paced, resting = step, time.monotonic()
                     if ending and not last:
                         yield say(Stopped(step, ending))
                         return
@@ -306,64 +319,32 @@ class Run:
                 lower = engine.rate / 2  # than at this attempt, not than when the state was saved
                 progress = load_state(self.folder, engine, places)
                 progress.rollbacks, engine.rate = rollbacks, lower
+                paced, resting = progress.step, time.monotonic()
                 yield say(RolledBack(step, progress.step, engine.rate, wrong))
         except Exception as error:
             # written down for whoever watches the folder; the error itself goes on to the caller
             text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-            say(Failed(step, text))
+            try:
+                say(Failed(step, text))
+            except InputError:
+                # no room even for that: the lock's is free once it is gone
+                if lock:
+                    lock.release()
+                with suppress(InputError):
+                    say(Failed(step, text))
             raise
         finally:
             if log:
                 log.close()
 
-    # ---- scores
-
-    def _held_out_planes(self, channels: tuple[str, ...]) -> dict[str, list[tuple[str, np.ndarray]]]:
-        """Return the group and the pixels of every held-out plane, by condition."""
-        planes: dict[str, list[tuple[str, np.ndarray]]] = {c: [] for c in self.dataset.conditions}
-        for one in self.held_out.fields if self.held_out else ():
-            alone = DataSet(self.dataset.folder, self.dataset.conditions, (one,))
-            for plane in alone.planes(channels, self.settings.pixel_size)[one.condition]:
-                planes[one.condition].append((one.group, plane))
-        return planes
-
-    def _note(
-        self, progress: Progress, scores: HeldOutScores, engine: Engine, crops: Crops
-    ) -> tuple[dict[str, float], bool]:
-        """Add scores to the progress; returns the engine's own losses on held-out crops, and whether it is best now."""
-        chance = Chance(self.settings.seed, HELD_OUT_STEP, 0, HELD_OUT_CROPS)
-        losses = engine.held_out_loss(Part({c: crops.draw(c, chance) for c in engine.conditions}, chance))
-        if losses:
-            progress.held_out_losses.append(sum(losses.values()))
-        progress.history.append(scores.summary)
-        middle = median(progress.history[-MEDIAN_OF:])
-        best = progress.best is None or middle < progress.best
-        progress.best, progress.since_best = (middle, 0) if best else (progress.best, progress.since_best + 1)
-        return {f"held-out {name}": value for name, value in losses.items()}, best
-
-    def _reason_to_end(self, progress: Progress, scores: HeldOutScores) -> str:
-        patience = self.settings.early_stop
-        if not patience:
-            return ""
-        if progress.since_best >= patience:
-            return f"no better score in {patience} scorings"
-        copies = [score.value for score in scores.scores if score.metric == "copies"]
-        if copies and max(copies) >= 0.5:
-            return "half of what the engine makes is copied from training crops"
-        losses = progress.held_out_losses
-        if len(losses) > patience and min(losses[-patience:]) > min(losses[:-patience]):
-            return f"the loss on held-out crops has not fallen in {patience} scorings: the engine learns by heart"
-        return ""
-
-    # ---- files
-
-    def _write_decided(self, device: torch.device) -> None:
+    def _write_decided(self, device: torch.device, channels: tuple[str, ...]) -> None:
         write_decided(
             self.folder,
             {
                 "engine": self.engine,
                 "settings": self.settings.model_dump(mode="json"),
                 "conditions": self.dataset.conditions,
+                "channels": channels,
                 "training": fields_to(self.dataset),
                 "held-out": fields_to(self.held_out or DataSet(self.dataset.folder, self.dataset.conditions, ())),
                 "about": self.about,
@@ -390,17 +371,8 @@ class Run:
         # scores of an earlier step are not this checkpoint's
         own = scores.scores if scores and scores.step == progress.step else ()
         card = card.model_copy(update={"training": provenance, "scores": own})
-        Checkpoint.of(engine, card).save(self.folder / f"{name}.safetensors", overwrite=True)
-        return Saved(progress.step, f"{name}.safetensors")
-
-
-def _digest(planes: dict[str, list[np.ndarray]]) -> str:
-    digest = hashlib.sha256()
-    for condition, some in planes.items():
-        digest.update(condition.encode())
-        for plane in some:
-            digest.update(np.ascontiguousarray(plane).tobytes())
-    return digest.hexdigest()
+        Checkpoint.of(engine, card).save(self.folder / name, overwrite=True)
+        return Saved(progress.step, name)
 
 
 def _all_finite(engine: Engine) -> bool:

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import platform
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from napari_phenotrans.dataset import DataSet, Field
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.io.replacing import replacing
-
-STOP = "stop"
+from napari_phenotrans.run_files import DECIDED
+from napari_phenotrans.run_lock import Owner
 
 
 def write_decided(folder: Path, decided: dict[str, Any]) -> None:
     """Write ``run.json``: what was decided, and which process is at work."""
-    process = psutil.Process()
     whole = decided | {
-        "host": platform.node(),
-        "pid": process.pid,
-        "process started": process.create_time(),
+        **Owner.of(os.getpid()).written(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "napari-phenotrans": version("napari-phenotrans"),
     }
-    with replacing(folder / "run.json", overwrite=True) as temporary:
+    with replacing(folder / DECIDED, overwrite=True) as temporary:
         temporary.write_text(json.dumps(whole, indent=2), encoding="utf-8")
 
 
@@ -37,18 +33,38 @@ class Log:
     """``events.jsonl``, a line per event; a line that a killed process left half written is cut off first."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         if path.exists():
             written = path.read_bytes()
-            whole = written[: written.rfind(b"\n") + 1]
-            if whole != written:
-                os.truncate(path, len(whole))
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+            os.truncate(path, written.rfind(b"\n") + 1)
+        # unbuffered, so that a line is either there or, on a full disk, known not to be
+        self._file = path.open("ab", buffering=0)
 
     def write(self, line: str) -> None:
-        self._file.write(line + "\n")
+        """Add a line.
+
+        Raises
+        ------
+        InputError
+            If the disk is full or gone; the file is as it was.
+        """
+        # not `tell`, which stays where it was when the file is cut
+        before = os.fstat(self._file.fileno()).st_size
+        text = f"{line}\n".encode()
+        try:
+            if self._file.write(text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            with suppress(OSError):
+                self._file.truncate(before)
+            raise InputError(
+                f"{self.path} could not be written: {error.strerror or error}. Check that the disk has room, and go "
+                f"on with --resume {self.path.parent}."
+            ) from error
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
 
 def read_decided(path: Path) -> dict[str, Any]:
@@ -73,25 +89,6 @@ def read_decided(path: Path) -> dict[str, Any]:
             f"made."
         )
     return decided
-
-
-def refuse_living(folder: Path) -> None:
-    """Refuse to touch a run whose process is still at work on this machine.
-
-    Raises
-    ------
-    InputError
-        If it is.
-    """
-    decided = read_decided(folder / "run.json")
-    if decided["host"] != platform.node() or decided["pid"] == os.getpid() or not psutil.pid_exists(decided["pid"]):
-        return
-    # a number may be another process's by now
-    if abs(psutil.Process(decided["pid"]).create_time() - decided["process started"]) < 1:
-        raise InputError(
-            f"{folder} is being trained right now by process {decided['pid']}. Stop it first: "
-            f"make a file named {STOP} in the folder."
-        )
 
 
 def fields_to(dataset: DataSet) -> dict[str, Any]:

@@ -74,6 +74,11 @@ class HeldOutScores:
         kids = [score.value for score in self.scores if score.metric == "kid"]
         return float(np.mean(kids)) if kids else math.inf
 
+    @property
+    def copies(self) -> float:
+        """The largest share over the directions of what is copied from training crops; 0 where it was not looked."""
+        return max((score.value for score in self.scores if score.metric == "copies"), default=0.0)
+
 
 @dataclass(frozen=True, eq=False)
 class _Held:

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_phenotrans.errors import InputError
 
+# The presets that every engine has, each in words.
+PRESETS = {"look": "look in minutes", "overnight": "overnight on a CPU", "gpu": "GPU"}
+
 
 class Settings(BaseModel):
     """Base of every settings class: frozen, typed, with limits and one line of help per field.
@@ -52,10 +55,12 @@ class TranslationSettings(Settings):
 class TrainingSettings(Settings):
     """What every engine's training is told.
 
-    ``presets`` are settings that belong together, by name; what a user says beside one goes before it.
+    ``presets`` are settings that belong together, by name, those of `PRESETS` first; what a user says beside one goes
+    before it. ``when`` says in a sentence when the engine is the one to take.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    when: ClassVar[str] = ""
 
     steps: int = Field(3000, ge=1, description="Number of updates.")
     crop: int = Field(128, ge=32, multiple_of=4, description="Side of the square training crops in working pixels.")
@@ -63,6 +68,11 @@ class TrainingSettings(Settings):
     batch: int = Field(4, ge=1, description="Crops of each condition per step, over all devices together.")
     save_every: int = Field(500, ge=1, description="Steps between checkpoints and previews.")
     score_every: int = Field(500, ge=0, description="Steps between scores on held-out fields; 0 scores never.")
+    keep: int = Field(
+        5,
+        ge=0,
+        description="Checkpoints of past scored steps that are kept, spread evenly, besides the best and the last.",
+    )
     early_stop: int = Field(
         0, ge=0, description="Stop after so many scores in a row without a better one; 0 goes on to the last step."
     )

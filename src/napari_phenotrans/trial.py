@@ -8,16 +8,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import psutil
 import torch
 
 from napari_phenotrans.engines.device import choose_device, describe_device
 from napari_phenotrans.events import Losses
+from napari_phenotrans.processes import memory_in_use
+from napari_phenotrans.story import duration
 
 if TYPE_CHECKING:
     from napari_phenotrans.run import Run
 
-STEPS = 6
+STEPS = 10
 WARM_UP = 2  # the first steps also choose algorithms and fill pools
 
 
@@ -32,11 +33,10 @@ class Trial:
     def lines(self, steps: int) -> list[str]:
         """Return what a run of so many steps will take."""
         seconds = steps * self.seconds_per_step
-        spoken = f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{max(1, round(seconds / 60))} min"
         return [
             f"device      {self.device}",
             f"memory      {self.memory / 2**30:.1f} GB",
-            f"time        {spoken} for {steps} steps ({self.seconds_per_step:.2g} s each, without scoring)",
+            f"time        {duration(seconds)} for {steps} steps ({self.seconds_per_step:.2g} s each, without scoring)",
         ]
 
 
@@ -54,5 +54,4 @@ def try_steps(run: Run) -> Trial:
             if len(times) == STEPS:
                 break
     spans = sorted(later - earlier for earlier, later in zip(times[WARM_UP - 1 :], times[WARM_UP:], strict=False))
-    memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
-    return Trial(describe_device(device), spans[len(spans) // 2], memory)
+    return Trial(describe_device(device), spans[len(spans) // 2], memory_in_use(device))

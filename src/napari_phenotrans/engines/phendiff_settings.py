@@ -35,10 +35,48 @@ _PAPER: dict[str, Any] = {
 class PhenDiffSettings(TrainingSettings):
     """PhenDiff: one denoiser for all conditions."""
 
+    # Previews and scores take a hundred network evaluations each way, so there are fewer of them.
     presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "look": {
+            "steps": 1000,
+            "crop": 64,
+            "width": 16,
+            "levels": 4,
+            "batch": 4,
+            "learning_rate": 1e-3,
+            "warmup": 50,
+            "ema": 0.998,
+            "save_every": 250,
+            "score_every": 500,
+        },
+        "overnight": {
+            "steps": 6000,
+            "crop": 64,
+            "width": 32,
+            "levels": 4,
+            "batch": 8,
+            "learning_rate": 5e-4,
+            "save_every": 500,
+            "score_every": 1000,
+        },
+        "gpu": {
+            "steps": 30_000,
+            "crop": 128,
+            "width": 64,
+            "levels": 5,
+            "batch": 32,
+            "ema": 0.9995,
+            "save_every": 1000,
+            "score_every": 2500,
+        },
         "paper": {**_PAPER, "width": 64, "learning_rate": 3e-4, "steps": 50_000},
         "paper-small": {**_PAPER, "width": 128, "learning_rate": 1e-4, "steps": 30_000},
     }
+
+    when: ClassVar[str] = (
+        "Many images, more than two conditions, or a strength to choose; about a hundred passes translate, so a GPU is "
+        "wanted."
+    )
 
     steps: int = Field(20_000, ge=1, description="Number of updates.")
     width: int = Field(

@@ -12,11 +12,54 @@ from napari_phenotrans.settings import TrainingSettings
 class ShiftSettings(TrainingSettings):
     """Mean shift: adds what the conditions' mean intensities differ by. A baseline that an engine has to beat."""
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "look": {"steps": 50},
+        "overnight": {"steps": 1000},
+        "gpu": {"steps": 1000, "batch": 16},
+    }
+    when: ClassVar[str] = (
+        "Adds the conditions' difference in mean brightness and is done in seconds: what every other engine has to "
+        "beat."
+    )
+
     steps: int = Field(50, ge=1, description="Number of batches that the means are taken over.")
 
 
 class GANSettings(TrainingSettings):
     """Two generators that must undo each other, each against a discriminator."""
+
+    # On one core a look takes about ten minutes and a night about six hours; a GPU has the published sizes.
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "look": {
+            "steps": 1000,
+            "crop": 64,
+            "width": 16,
+            "blocks": 4,
+            "batch": 2,
+            "save_every": 100,
+            "score_every": 100,
+        },
+        "overnight": {
+            "steps": 10_000,
+            "crop": 96,
+            "width": 24,
+            "blocks": 6,
+            "batch": 2,
+            "ema": 0.998,
+            "save_every": 250,
+            "score_every": 250,
+        },
+        "gpu": {
+            "steps": 20_000,
+            "crop": 128,
+            "width": 64,
+            "blocks": 9,
+            "batch": 8,
+            "ema": 0.999,
+            "save_every": 500,
+            "score_every": 500,
+        },
+    }
 
     blocks: int = Field(6, ge=1, le=24, description="Residual blocks of a generator.")
     upsampling: Literal["resize", "transposed", "antialias"] = Field(
@@ -43,15 +86,20 @@ class CycleGANSettings(GANSettings):
     """CycleGAN: a good start from about 100 images per condition."""
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
+        **GANSettings.presets,
         "code": {"identity": 5.0},
         "scgan-paper": {"identity": 0.5},
     }
+    when: ClassVar[str] = (
+        "Two conditions, from about 100 images of each: a good start, and one pass of the network translates."
+    )
 
 
 class SCGANSettings(GANSettings):
     """SCGAN: a CycleGAN whose discriminators also learn to reconstruct real crops; made for few images."""
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
+        **GANSettings.presets,
         "paper": {
             "batch": 8,
             "width": 64,
@@ -63,8 +111,12 @@ class SCGANSettings(GANSettings):
             "self_supervision": 1.0,
             "ema": 0.0,
             "augment": "none",
-        }
+        },
     }
+    when: ClassVar[str] = (
+        "Two conditions with few images of each: its discriminators also learn to reconstruct real crops, which keeps "
+        "them from learning the images by heart."
+    )
 
     batch: int = Field(
         8,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.errors import InputError
@@ -59,7 +59,9 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            # where its folder is none, or gone, the error above is the one to tell
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def _umask() -> int:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.widgets.compare import Row
 
-# napari measures a text in the whole part of its font's size, after dividing and multiplying it: the box behind the text
-# is as large as the text only where nothing is cut off.
+# napari measures a text in the whole part of its font's size, after dividing and multiplying it: only where that cuts
+# nothing off is the box behind the text as large as the text.
 WHOLE = 0.01
 FONT_SIZE, SMALLEST = 9 + WHOLE, 6 + WHOLE
 # A letter is about so many pixels wide per point of the font's size, in the widest of the usual fonts.

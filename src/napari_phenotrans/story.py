@@ -1,0 +1,208 @@
+"""What the events of a run tell, told again for a view: curves, scores, pace, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# Steps over which the pace is taken: so many scorings and savings that their time counts in its share.
+_PERIODS = 2
+_LEAST_STEPS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Values over steps; both arrays are as long, and neither changes once it was given out.
+
+    Parameters
+    ----------
+    steps
+        Steps, rising, (n,) integers.
+    values
+        The values at them, (n,) floats; a value may be no number.
+    """
+
+    steps: np.ndarray
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+class Story:
+    """What a run has told so far.
+
+    Steps that a later `Started` or `RolledBack` makes again are forgotten, so that curves are those of the run that
+    goes on.
+
+    Attributes
+    ----------
+    step, steps
+        Updates made, and to be made.
+    device
+        What it trains on, in words.
+    fields, held_out
+        Training and held-out fields per condition.
+    losses, scores, facts
+        Curves by name: losses of each step, scores on held-out fields, and what previews show (see
+        `previews.write_preview`).
+    floors, copy_source
+        What two halves of real target and what real source score, by the names of scores.
+    rate_s
+        Steps per second, lately, without scoring and saving; None before it is known.
+    left_s
+        Seconds to the last step at the present pace, scoring and saving included; None before it is known.
+    memory
+        Bytes in use at most (the GPU's where there is one); None before it is known.
+    notes
+        What the run noted by the way, in sentences.
+    rollbacks
+        (step, reason) of each time it went back.
+    best_step
+        Step of the best score so far.
+    saved
+        Step of each checkpoint by its path in the folder.
+    end, reason
+        "finished", "stopped" or "failed", and why; empty while it goes on.
+    latest
+        Time of the last event, in seconds since 1970.
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self.step = self.steps = 0
+        self.device = ""
+        self.fields: dict[str, int] = {}
+        self.held_out: dict[str, int] = {}
+        self.losses: dict[str, Series] = {}
+        self.scores: dict[str, Series] = {}
+        self.facts: dict[str, Series] = {}
+        self.floors: dict[str, float] = {}
+        self.copy_source: dict[str, float] = {}
+        self.rate_s: float | None = None
+        self.left_s: float | None = None
+        self.memory: int | None = None
+        self.notes: list[str] = []
+        self.rollbacks: list[tuple[int, str]] = []
+        self.best_step: int | None = None
+        self.saved: dict[str, int] = {}
+        self.end = self.reason = ""
+        self.latest = 0.0
+        self._curves: dict[str, dict[str, _Growing]] = {"losses": {}, "scores": {}, "facts": {}}
+        self._times = _Growing()
+        self._period = 0
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take up one line of ``events.jsonl``; `settle` makes it visible. Events of later versions say nothing."""
+        self.latest = float(event.get("time", self.latest))
+        match event.get("event"):
+            case "Started":
+                self._cut(event["step"])
+                self.step, self.steps = event["step"], event["steps"]
+                self.device, self.fields, self.held_out = event["device"], event["fields"], event["held_out"]
+                self.end = self.reason = ""
+                self.rate_s = None
+                self._begin(event["step"])
+            case "Losses":
+                self.step = event["step"]
+                self._times.append(self.step, self.latest)
+                self._add("losses", self.step, event["losses"])
+            case "Scored":
+                self._add("scores", event["step"], event["scores"])
+                self.floors |= event["floors"]
+                self.copy_source |= event.get("copy_source", {})
+                if event["best"]:
+                    self.best_step = event["step"]
+            case "Preview":
+                self._add("facts", event["step"], event.get("facts", {}))
+            case "Saved":
+                self.saved[event["path"]] = event["step"]
+            case "Pace":
+                self.rate_s, self.memory = event["steps_per_second"], event["memory"]
+            case "Notice":
+                self.notes.append(event["text"])
+            case "Divided":
+                self.notes.append(
+                    f"Memory ran out at step {event['step']}: from there on a batch is computed in {event['parts']} "
+                    f"parts."
+                )
+            case "RolledBack":
+                self.rollbacks.append((event["step"], event["reason"]))
+                self.notes.append(
+                    f"At step {event['step']} {event['reason']}; it went back to step {event['to_step']}, with "
+                    f"learning rates × {event['rate']:g}."
+                )
+                self._cut(event["to_step"])
+                self.step = event["to_step"]
+                self._begin(self.step)
+            case "Stopped":
+                self.step, self.end, self.reason = event["step"], "stopped", event["reason"]
+            case "Finished":
+                self.step, self.end = event["step"], "finished"
+            case "Failed":
+                self.step, self.end, self.reason = event["step"], "failed", event["error"]
+
+    def settle(self, period: int = 0) -> None:
+        """Make what was taken visible; ``period`` is how many steps lie between scorings or savings."""
+        for kind, curves in self._curves.items():
+            setattr(self, kind, {name: curve.series() for name, curve in curves.items() if curve.count})
+        times = self._times.series()
+        window = max(_LEAST_STEPS, _PERIODS * period)
+        steps, at = times.steps[-window - 1 :], times.values[-window - 1 :]
+        self.left_s = None
+        if len(steps) > 1 and steps[-1] > steps[0] and not self.end:
+            self.left_s = float((self.steps - self.step) * (at[-1] - at[0]) / (steps[-1] - steps[0]))
+
+    def _begin(self, step: int) -> None:
+        self._times = _Growing()
+        self._times.append(step, self.latest)
+
+    def _add(self, kind: str, step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self._curves[kind].setdefault(name, _Growing()).append(step, value)
+
+    def _cut(self, step: int) -> None:
+        """Forget what came after a step."""
+        for curves in self._curves.values():
+            for curve in curves.values():
+                curve.cut(step)
+        if self.best_step is not None and self.best_step > step:
+            # which one was best before is not told; the next best one says it again
+            self.best_step = None
+
+
+class _Growing:
+    """A curve that grows at its end; what `series` gave out stays as it was."""
+
+    def __init__(self) -> None:
+        self._steps = np.empty(256, np.int64)
+        self._values = np.empty(256, np.float64)
+        self.count = 0
+
+    def append(self, step: int, value: float | None) -> None:
+        if self.count == len(self._steps):
+            self._steps = np.resize(self._steps, 2 * self.count)
+            self._values = np.resize(self._values, 2 * self.count)
+        self._steps[self.count] = step
+        self._values[self.count] = np.nan if value is None else value
+        self.count += 1
+
+    def cut(self, step: int) -> None:
+        left = int(np.searchsorted(self._steps[: self.count], step, side="right"))
+        if left < self.count:
+            # anew, for the places that follow may have been given out
+            self._steps, self._values, self.count = self._steps.copy(), self._values.copy(), left
+
+    def series(self) -> Series:
+        return Series(self._steps[: self.count], self._values[: self.count])
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in words: ``40 s``, ``12 min``, ``1.8 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds <= 5400 else f"{seconds / 3600:.1f} h"
