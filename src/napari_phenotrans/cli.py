@@ -21,6 +21,7 @@ LAZY = {
         "Translate images and write OUT/<name>_translated.ome.tif and …_difference.ome.tif.",
     ),
     "train": ("cli_train", "Train an engine on a data set: one folder of images per condition."),
+    "evaluate": ("cli_evaluate", "Score translations against real images, beside what doing nothing scores."),
     "import": ("cli_interop", "Make a checkpoint from other people's networks: CycleGAN, PhenDiff, diffusers."),
     "export": ("cli_interop", "Write a checkpoint's networks so that other people's programs load them."),
 }
@@ -30,7 +31,7 @@ class Commands(click.Group):
     """The commands; the lazy ones are imported when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["demo", "info", "translate", "train", "import", "export"]
+        return ["demo", "info", "translate", "train", "evaluate", "import", "export"]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

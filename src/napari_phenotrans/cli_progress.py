@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari_phenotrans.events import Progressed
     from napari_phenotrans.translation import Event
 
 
 class Progress:
-    """A progress bar on the terminal, from the events of translating; nothing where output is not a terminal."""
+    """A progress bar on the terminal, from the events of what runs; nothing where output is not a terminal."""
 
     def __init__(self, text: str) -> None:
         from rich.console import Console
@@ -39,11 +40,13 @@ class Progress:
         self._planes = (0, 1)
         self._bar.update(self._task, description=text, completed=0, total=None)
 
-    def show(self, event: Event) -> None:
+    def show(self, event: Event | Progressed) -> None:
         """Draw one event."""
-        from napari_phenotrans.events import EvaluationDone, PlaneDone, TileDone
+        from napari_phenotrans.events import EvaluationDone, PlaneDone, Progressed, TileDone
 
-        if isinstance(event, PlaneDone):
+        if isinstance(event, Progressed):
+            self._bar.update(self._task, description=event.what, completed=event.done, total=event.total)
+        elif isinstance(event, PlaneDone):
             self._planes = (event.done, event.total)
             self._bar.update(self._task, completed=event.done, total=event.total)
         elif isinstance(event, TileDone | EvaluationDone):

@@ -6,14 +6,18 @@ Each is ``(real, translated, source)`` to `Measured`, so that every one has the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.metrics.fid import fid
 from napari_phenotrans.metrics.gap import gap_closed_profile
 from napari_phenotrans.metrics.groups import Features, Measured, halves, interval
 from napari_phenotrans.metrics.kid import kid
+from napari_phenotrans.metrics.neighbors import COVERAGE_K, PRECISION_K, coverage, density, precision, recall
+from napari_phenotrans.metrics.two_sample import c2st
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +41,16 @@ class Metric:
         Rows that each side must have.
     from_source
         Whether it also compares with the real source.
+    follows_n
+        Whether its value depends on the number of rows, so that only values at the same number compare.
+    least_groups
+        Groups that each side must have.
+    advised
+        Rows below which the value says little by itself; 0 where it is right with any number.
+    most
+        What it cannot exceed.
+    of_measurements
+        Whether it only means something where each feature is a measurement with a unit.
     """
 
     function: Callable[..., Measured]
@@ -44,29 +58,55 @@ class Metric:
     best: float
     least: int = 1
     from_source: bool = False
+    follows_n: bool = False
+    least_groups: int = 1
+    advised: int = 0
+    most: float = math.inf
+    of_measurements: bool = False
 
     def __call__(
-        self, real: Features, translated: Features, source: Features, *, seed: int = 0, resamples: int = 200
+        self, real: Features, translated: Features, source: Features | None, *, seed: int = 0, resamples: int = 200
     ) -> Measured:
         """Score translated source against the real target; ``resamples`` 0 leaves the interval out."""
         others = (source,) if self.from_source else ()
         return self.function(real, translated, *others, seed=seed, resamples=resamples)
 
+    def fits(self, *sides: Features) -> bool:
+        """Whether all sides have as many rows and groups as it needs."""
+        return all(len(side.values) >= self.least and len(side.names) >= self.least_groups for side in sides)
 
+
+# KID comes first: with the few crops that a laboratory has, it is the one to read.
 METRICS: dict[str, Metric] = {
     "kid": Metric(kid, lower_is_better=True, best=0.0, least=2),
-    "gap closed": Metric(gap_closed_profile, lower_is_better=False, best=1.0, from_source=True),
+    "gap closed": Metric(
+        gap_closed_profile,
+        lower_is_better=False,
+        best=1.0,
+        from_source=True,
+        follows_n=True,
+        most=1.0,
+        of_measurements=True,
+    ),
+    "fid": Metric(fid, lower_is_better=True, best=0.0, least=2, follows_n=True, advised=200),
+    "precision": Metric(precision, lower_is_better=False, best=1.0, least=PRECISION_K + 1, follows_n=True, most=1.0),
+    "recall": Metric(recall, lower_is_better=False, best=1.0, least=PRECISION_K + 1, follows_n=True, most=1.0),
+    "density": Metric(density, lower_is_better=False, best=1.0, least=COVERAGE_K + 1, follows_n=True),
+    "coverage": Metric(coverage, lower_is_better=False, best=1.0, least=COVERAGE_K + 1, follows_n=True, most=1.0),
+    "c2st": Metric(c2st, lower_is_better=True, best=0.5, least=2, follows_n=True, least_groups=2, most=1.0),
 }
 
 
-def floor(metric: Metric, real: Features, source: Features, *, seed: int = 0, splits: int = 20) -> Measured | None:
+def floor(
+    metric: Metric, real: Features, source: Features | None, *, seed: int = 0, splits: int = 20
+) -> Measured | None:
     """Score two random halves of the real target's groups against each other: no engine can mean more.
 
     The value is the mean over the splits, the interval their spread. None where there are too few groups or rows to
     split.
     """
     pairs = halves(real, splits, np.random.default_rng(seed))
-    enough = [(one, other) for one, other in pairs if min(len(one.values), len(other.values)) >= metric.least]
+    enough = [(one, other) for one, other in pairs if metric.fits(one, other)]
     if not enough:
         return None
     values = np.array([metric(one, other, source, resamples=0).value for one, other in enough])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, draw_groups, interval
+from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, around, draw_groups
 
 
 def gap_closed(translated: np.ndarray, target: np.ndarray, source: np.ndarray) -> float:
@@ -82,8 +82,7 @@ def gap_closed_profile(
     if np.array_equal(translated.names, source.names):
         of_translated = of_source
     values = gap(of_real[:, real.codes], of_translated[:, translated.codes], of_source[:, source.codes])
-    low, high = interval(values - np.median(values) + value)
-    return Measured(value, low, high)
+    return Measured(value, *around(value, values))
 
 
 def _wasserstein(one: np.ndarray, other: np.ndarray, of_one: np.ndarray, of_other: np.ndarray) -> np.ndarray:

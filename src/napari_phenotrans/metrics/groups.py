@@ -16,11 +16,16 @@ COVERED = (2.5, 97.5)  # percentiles between which an interval reaches
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric's value and its 95 % interval over groups; None where there are too few groups for one."""
+    """A metric's value and its 95 % interval over groups; None where there are too few groups for one.
+
+    ``p`` is the permutation p of metrics that are a test: how often groups that are shuffled between real and
+    translated do as well.
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
+    p: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +79,10 @@ class Features:
         kept = np.isin(self.groups, names)
         return Features(self.values[kept], self.groups[kept])
 
+    def rows(self, which: np.ndarray) -> Features:
+        """Return some of the rows, by their places."""
+        return Features(self.values[which], self.groups[which])
+
     def columns(self, which: slice | np.ndarray) -> Features:
         """Return some of the features, of all rows."""
         return Features(self.values[:, which], self.groups)
@@ -94,6 +103,15 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     """Return the 2.5th and 97.5th percentile of a metric's values over draws."""
     low, high = np.percentile(values, COVERED)
     return float(low), float(high)
+
+
+def around(value: float, drawn: np.ndarray) -> tuple[float, float]:
+    """Return the interval of a metric's values over draws, moved so that their median is the value.
+
+    Drawing groups twice makes samples look further apart than they are (copies fill no gaps): raw percentiles would
+    lie beside the value. Their spread is right.
+    """
+    return interval(drawn - np.median(drawn) + value)
 
 
 def halves(features: Features, splits: int, rng: np.random.Generator) -> list[tuple[Features, Features]]:
