@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from skimage.draw import disk
 
-from napari_phenotrans.check import check
+from napari_phenotrans.check import FieldSeen, check, check_each
+from napari_phenotrans.check_report import BINS, Report
 from napari_phenotrans.dataset import DataSet
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import write
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_phenotrans.check_report import Problem, Report
+    from napari_phenotrans.check_report import Problem
 
 NAMES = ("GFP", "DAPI")
 CONDITIONS = ("healthy", "sick")
@@ -371,3 +372,20 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
     assert "--channels DAPI" in text
     assert "--pixel-size 0.65" in text
     assert "--crop 80" in text
+
+
+def test_fields_are_told_one_by_one_and_intensities_per_condition(tmp_path: Path) -> None:
+    data = DataSet.open(make(tmp_path / "data", 2))
+    *seen, report = check_each(data, None, TrainingSettings.make(crop=64))
+    assert isinstance(report, Report)
+    assert [(event.done, event.total) for event in seen if isinstance(event, FieldSeen)] == [
+        (number, 4) for number in (1, 2, 3, 4)
+    ]
+    assert set(report.histograms) == set(NAMES)
+    for histogram in report.histograms.values():
+        assert set(histogram.shares) == set(CONDITIONS)
+        for shares in histogram.shares.values():
+            assert len(shares) == BINS == len(histogram.edges) - 1
+            assert sum(shares) == pytest.approx(1)
+        # background under camera noise about 100, nuclei about 1100
+        assert histogram.edges[0] < 100 < 1000 < histogram.edges[-1]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_phenotrans.check_report import PERCENTILES, ConditionFacts, Problem, Report, few
+from napari_phenotrans.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report, few
 from napari_phenotrans.resample import SAME, factor, rescaled_size
 from napari_phenotrans.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from napari_phenotrans.dataset import DataSet, Field
     from napari_phenotrans.settings import TrainingSettings
@@ -28,8 +29,24 @@ _TELLS = 0.9
 _SMALLEST_CROP = 32
 
 
+@dataclass(frozen=True)
+class FieldSeen:
+    """A field was read; it is ``done`` of ``total``."""
+
+    name: str
+    done: int
+    total: int
+
+
 def check(training: DataSet, held_out: DataSet | None, settings: TrainingSettings) -> Report:
-    """Read every field once and list all that speaks against training on it.
+    """Read every field once and list all that speaks against training on it; takes and returns as `check_each`."""
+    *_, report = check_each(training, held_out, settings)
+    assert isinstance(report, Report)
+    return report
+
+
+def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSettings) -> Iterator[FieldSeen | Report]:
+    """Read every field once, saying which, and in the end list all that speaks against training on them.
 
     Parameters
     ----------
@@ -40,16 +57,23 @@ def check(training: DataSet, held_out: DataSet | None, settings: TrainingSetting
     settings
         Channels, pixel size and crop count.
 
-    Returns
-    -------
-    The report; nothing is raised for what is wrong with the data set.
+    Yields
+    ------
+    `FieldSeen` after each field, and last the report; nothing is raised for what is wrong with the data set.
     """
     measured = set()
     for condition in training.conditions:
         names = [f.name for f in training.fields if f.condition == condition]
         measured |= {names[i] for i in np.linspace(0, len(names) - 1, _MEASURED).astype(int) if names}
-    seen = [survey(f, nuclei=f.name in measured) for f in training.fields]
-    kept = [survey(f) for f in held_out.fields] if held_out else []
+    unseen = held_out.fields if held_out else ()
+    total = len(training.fields) + len(unseen)
+    seen, kept = [], []
+    for one in training.fields:
+        seen.append(survey(one, nuclei=one.name in measured))
+        yield FieldSeen(one.name, len(seen), total)
+    for one in unseen:
+        kept.append(survey(one))
+        yield FieldSeen(one.name, len(seen) + len(kept), total)
     readable = [s for s in seen + kept if not s.unreadable]
 
     # channels: what was said, else what all fields have
@@ -75,10 +99,10 @@ def check(training: DataSet, held_out: DataSet | None, settings: TrainingSetting
         *_unfit_files(readable, [s for s in seen + kept if s.unreadable], settings, channels, proposed),
         *_unfit_pixels(readable, channels, blank),
         *_duplicates(seen, kept),
-        *_telling_columns(training),
+        *telling_columns(training),
     ]
     problems.sort(key=lambda problem: problem.severity == "warning")
-    return Report(
+    yield Report(
         problems=tuple(problems),
         conditions=tuple(_facts(condition, training, held_out, seen, channels) for condition in training.conditions),
         channels=channels,
@@ -87,6 +111,7 @@ def check(training: DataSet, held_out: DataSet | None, settings: TrainingSetting
         nucleus=nucleus,
         unit="um" if any(s.pixel_size_um for s in readable) else "pixel",
         crop=settings.crop,
+        histograms={channel: _histogram(training.conditions, seen, channel) for channel in channels},
     )
 
 
@@ -255,7 +280,7 @@ def _duplicates(seen: Sequence[Survey], kept: Sequence[Survey]) -> Iterable[Prob
             yield Problem(severity, f"The same pixels occur in {where}.", do, tuple(pairs[kind]))
 
 
-def _telling_columns(training: DataSet) -> Iterable[Problem]:
+def telling_columns(training: DataSet) -> Iterable[Problem]:
     """Name the columns of ``fields.csv`` from which the condition can be told.
 
     A pair of conditions is told apart by a column where guessing the condition from the column's value, both conditions
@@ -325,6 +350,22 @@ def _facts(
         pixel_sizes_um=tuple(dict.fromkeys(s.pixel_size_um for s in mine)),
         percentiles=percentiles,
     )
+
+
+def _histogram(conditions: Sequence[str], seen: Sequence[Survey], channel: str) -> Histogram:
+    """Count the sampled pixels of a channel in bins that all conditions share."""
+    pixels = {
+        condition: [part for s in seen if s.field.condition == condition and channel in s.channels
+                    for part in s.channels[channel].sample]
+        for condition in conditions
+    }  # fmt: skip
+    joined = {condition: np.concatenate(parts) for condition, parts in pixels.items() if parts}
+    if not joined:
+        return Histogram((), {})
+    low, high = min(p.min() for p in joined.values()), max(p.max() for p in joined.values())
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1, dtype=float)
+    shares = {c: tuple((np.histogram(p, edges)[0] / p.size).tolist()) for c, p in joined.items()}
+    return Histogram(tuple(edges.tolist()), shares)
 
 
 def _usual_size(readable: Sequence[Survey]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from napari_phenotrans.resample import factor
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PERCENTILES = (1, 50, 99, 99.9)
+BINS = 96
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,22 @@ class ConditionFacts:
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """How intensities of a channel are spread, per condition.
+
+    Parameters
+    ----------
+    edges
+        Of `BINS` bins, in the files' units; empty where no pixel could be read.
+    shares
+        Per condition, the share of its pixels (of those that were sampled) in each bin.
+    """
+
+    edges: tuple[float, ...]
+    shares: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
 class Report:
     """What `check` found.
 
@@ -95,6 +112,8 @@ class Report:
         "um", or "pixel" (of the files) where they state no pixel size.
     crop
         Side in working pixels.
+    histograms
+        Per channel that training uses.
     """
 
     problems: tuple[Problem, ...]
@@ -105,6 +124,7 @@ class Report:
     nucleus: float | None
     unit: str
     crop: int
+    histograms: dict[str, Histogram] = field(default_factory=dict)
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -116,15 +136,21 @@ class Report:
         """What may spoil it."""
         return tuple(p for p in self.problems if p.severity == "warning")
 
-    def lines(self) -> list[str]:
-        """Return everything as lines for a terminal."""
-        rows = [("condition", "fields", "groups", "held-out", "planes", "size", "pixel size", "dtype", "channels")]
+    def table(self) -> list[tuple[str, ...]]:
+        """Return the facts of each condition as rows of words, headings first."""
+        rows: list[tuple[str, ...]] = [
+            ("condition", "fields", "groups", "held-out", "planes", "size", "pixel size", "dtype", "channels")
+        ]
         for c in self.conditions:
             sizes = dict.fromkeys(" × ".join(map(str, size)) for size in (c.smallest, c.largest) if c.planes)
             known = [f"{size:.4g} µm" if size else "unknown" for size in c.pixel_sizes_um]
             held_out = f"{c.held_out_fields} in {c.held_out_groups}"
             counts = (c.condition, str(c.fields), str(c.groups), held_out, str(c.planes))
             rows.append((*counts, " to ".join(sizes), ", ".join(known), ", ".join(c.dtypes), ", ".join(c.channels)))
+        return rows
+
+    def lines(self) -> list[str]:
+        """Return everything as lines for a terminal."""
         brightness = [("channel", "condition", *(f"{p:g} %" for p in PERCENTILES))]
         for channel in self.channels:
             for c in self.conditions:
@@ -141,7 +167,7 @@ class Report:
         wide = f" ({self.crop * self.pixel_size:.4g} µm)" if self.pixel_size and self.unit == "um" else ""
         decided.append(("crop", f"{self.crop} × {self.crop} working pixels{wide}"))
         found = [f"{problem.severity}: {problem}" for problem in self.problems]
-        return [*_table(rows), "", *_table(brightness), "", *_table(decided), *([""] if found else []), *found]
+        return [*_table(self.table()), "", *_table(brightness), "", *_table(decided), *([""] if found else []), *found]
 
 
 def few(names: Sequence[str]) -> str:

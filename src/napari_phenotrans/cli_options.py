@@ -88,7 +88,7 @@ def _type(declared: FieldInfo) -> Any:
         return click.Choice(get_args(kind))
     if kind in (int, float, str, bool):
         return kind
-    return next((inner for inner in (float, str) if inner in get_args(kind)), Names())
+    return next((inner for inner in (float, int, str) if inner in get_args(kind)), Names())
 
 
 class Names(click.ParamType):

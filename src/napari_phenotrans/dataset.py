@@ -149,7 +149,7 @@ class DataSet:
     @classmethod
     def _listed(cls, folder: Path, conditions: tuple[str, ...]) -> DataSet:
         paths = {c: _images(folder / c) if (folder / c).is_dir() else [] for c in conditions}
-        rows, table = _read_table(folder, {f"{c}/{path.name}" for c, some in paths.items() for path in some})
+        rows, table = read_table(folder, {f"{c}/{path.name}" for c, some in paths.items() for path in some})
         # The field itself is its group where none is said; told apart by condition where file names recur.
         names = Counter(_bare(path) for some in paths.values() for path in some)
         fields = []
@@ -247,8 +247,25 @@ def _bare(path: Path) -> str:
     return path.name.removesuffix(suffix_of(path) or "")
 
 
-def _read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]], Table | None]:
-    """Return the columns of each field that ``fields.csv`` lists, without the file's, and what does not fit."""
+def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]], Table | None]:
+    """Return the columns of each field that a folder's ``fields.csv`` lists, and what of it does not fit.
+
+    Parameters
+    ----------
+    folder
+        Of the data set.
+    fields
+        The data set's fields, as ``condition/file``.
+
+    Returns
+    -------
+    By ``condition/file`` what the table says of a field, group among it; and the table, None where there is none.
+
+    Raises
+    ------
+    InputError
+        If it is no table.
+    """
     path = folder / "fields.csv"
     if not path.is_file():
         return {}, None

@@ -1,0 +1,153 @@
+"""What a report comes to: what a page, a dock or a script needs of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from napari_phenotrans.phenotype.effects import Effects, Role
+    from napari_phenotrans.phenotype.measurements import Scale
+    from napari_phenotrans.phenotype.pairs import Pairs
+    from napari_phenotrans.phenotype.subject import ControlRun, Subject
+    from napari_phenotrans.phenotype.tables import Table
+    from napari_phenotrans.phenotype.truth import Truth
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """What an engine changes that was trained between two halves of one condition, where nothing differs.
+
+    Parameters
+    ----------
+    name, conditions
+        The checkpoint, and what its halves are called.
+    groups
+        How many groups each half has.
+    effects
+        Judged as the report's own.
+    made_sd
+        Its change of each measurement, by key, in the report's standard deviations between objects.
+    called
+        Share of measurements called changed; by its own groups where there are five in each half, else by the margins
+        of the report, widened for the number of its groups; None where neither can be said.
+    own_groups
+        Whether by its own groups.
+    """
+
+    name: str
+    conditions: tuple[str, str]
+    groups: tuple[int, int]
+    effects: Effects
+    made_sd: dict[str, float]
+    called: float | None
+    own_groups: bool
+
+    @classmethod
+    def of(cls, run: ControlRun, judged: Effects, main: Effects) -> Control:
+        """Hold what an engine changed between halves against what counts as changed."""
+        rows = {row.measurement.key: row for row in judged.rows}
+        compared = [(row, rows[row.measurement.key]) for row in main.rows if row.measurement.key in rows]
+        own = judged.made_tested
+        if own:
+            called = [row.changed for row in judged.rows if row.margin is not None]
+        else:
+            # fewer groups differ by more: the report's margins are widened as standard errors are
+            ours, halves = (1 / len(e.source_groups) + 1 / len(e.target_groups) for e in (main, judged))
+            wider = max(1.0, (halves / ours) ** 0.5)
+            called = [
+                abs(null.made) > null.error + wider * row.margin for row, null in compared if row.margin is not None
+            ]
+        return cls(
+            name=f"{run.checkpoint.parent.name}, {run.checkpoint.stem}",
+            conditions=run.conditions,
+            groups=(len(judged.source_groups), len(judged.target_groups)),
+            effects=judged,
+            made_sd={row.measurement.key: null.made / row.spread for row, null in compared},
+            called=sum(called) / len(called) if called else None,
+            own_groups=own,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PhenotypeReport:
+    """A finished report.
+
+    Parameters
+    ----------
+    source, target
+        The conditions.
+    channels, objects
+        Names of the channels, and of what was measured: "nuclei" or "crops".
+    subject
+        Which fields.
+    scale
+        What pixels mean in the values.
+    tables
+        Real source, real target, translated, source again, target again by role; and truth where it is known.
+    pairs
+        Rows of the tables of source and translated that are the same object.
+    thresholds
+        Per channel the signal from which an object counts as positive, as a share of the range.
+    effects
+        What differs and what the engine changes.
+    control, truth
+        None where there is none.
+    confounders
+        Columns of ``fields.csv`` that coincide with the condition, in sentences.
+    notices
+        What was said on the way.
+    pictures
+        Crops of the gallery, see `gallery`.
+    made
+        How it was made: data set, checkpoint, versions, settings.
+    """
+
+    source: str
+    target: str
+    channels: tuple[str, ...]
+    objects: str
+    subject: Subject
+    scale: Scale
+    tables: dict[Role, Table]
+    pairs: Pairs
+    thresholds: dict[str, float]
+    effects: Effects
+    control: Control | None
+    truth: Truth | None
+    confounders: tuple[str, ...]
+    notices: tuple[str, ...]
+    gallery: tuple[GalleryRow, ...]
+    made: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class GalleryRow:
+    """Crops of objects before and after, in one row of the page.
+
+    Parameters
+    ----------
+    title
+        What they have in common.
+    before, after
+        (n, C, h, w) in the images' units.
+    captions
+        n texts.
+    """
+
+    title: str
+    before: np.ndarray
+    after: np.ndarray
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ReportDone:
+    """The report is finished, and written to these files where a folder was named."""
+
+    report: PhenotypeReport
+    files: dict[str, Path]
