@@ -40,10 +40,7 @@ def gui(seconds: float, repeats: int, only: tuple[str, ...], out: Path, json_fil
 
     Needs a display: xvfb-run -a -s "-screen 0 1600x1200x24" python -m bench gui
     """
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise click.UsageError(
-            'There is no display for napari. Say xvfb-run -a -s "-screen 0 1600x1200x24" python -m bench gui.'
-        )
+    needs_display("gui")
     with tempfile.TemporaryDirectory() as folder:
         engines = scene_checkpoints(Path(folder))
         if unknown := set(only) - set(engines):
@@ -53,14 +50,14 @@ def gui(seconds: float, repeats: int, only: tuple[str, ...], out: Path, json_fil
         orders |= {"conditions": (FIRST.condition, FIRST.target)}
         first = []
         for turn in range(repeats):
-            first.append(_play("first_tile", orders, Path(folder)))
+            first.append(play("first_tile", orders, Path(folder)))
             loaded, not_loaded = (first[-1][f"engine {it}"]["first_tile_s"] for it in ("loaded", "not loaded"))
             click.echo(
                 f"round {turn + 1}, first tile: {not_loaded:.2f} s, engine loaded {loaded:.2f} s; "
                 f"importing torch: {first[-1]['import_s']:.1f} s, largest gap {first[-1]['import']['largest']:.0f} ms"
             )
         orders = {"image": str(SCENE.path), "engines": engines, "conditions": (SCENE.condition, SCENE.target)}
-        played = _play("scene", orders | {"seconds": seconds / repeats, "repeats": repeats}, Path(folder))
+        played = play("scene", orders | {"seconds": seconds / repeats, "repeats": repeats}, Path(folder))
     result = {"bench": "gui", "seconds": seconds, "repeats": repeats, "first tile": first, "scene": played}
     result |= circumstances() | {"napari": version("napari")}
     lines = table(result)
@@ -68,6 +65,14 @@ def gui(seconds: float, repeats: int, only: tuple[str, ...], out: Path, json_fil
     write_section(out, lines)
     if json_file:
         json_file.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def needs_display(command: str) -> None:
+    """Say how to get a display where there is none."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise click.UsageError(
+            f'There is no display for napari. Say xvfb-run -a -s "-screen 0 1600x1200x24" python -m bench {command}.'
+        )
 
 
 def scene_checkpoints(folder: Path) -> dict[str, str]:
@@ -104,11 +109,11 @@ def _crop(folder: Path) -> Path:
     return path
 
 
-def _play(what: str, orders: dict[str, Any], folder: Path) -> dict[str, Any]:
+def play(what: str, orders: dict[str, Any], folder: Path, module: str = "bench.gui_scene") -> dict[str, Any]:
     """Play a part in a process of its own, which begins without torch and with napari's settings as they come."""
     out = folder / f"{what}.json"
     done = subprocess.run(
-        [sys.executable, "-m", "bench.gui_scene", what, json.dumps(orders), str(out)],
+        [sys.executable, "-m", module, what, json.dumps(orders), str(out)],
         cwd=ROOT,
         env=os.environ | {"NAPARI_CONFIG": str(folder / "settings.yaml")},
         stderr=subprocess.PIPE,
@@ -137,38 +142,38 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         "| | p50 | p99 | largest | p99 over that beside the other process |",
         "|---|---|---|---|---|",
-        _row("the scene alone", [played["alone"] for played in rounds]),
+        row("the scene alone", [played["alone"] for played in rounds]),
     ]
     ratios, largest = {}, {}
     for name in rounds[0]["while"]:
         beside, within = ([played[how][name] for played in rounds] for how in ("beside", "while"))
         each = [ours["p99"] / theirs["p99"] for ours, theirs in zip(within, beside, strict=True)]
         ratios[name], largest[name] = median(each), max(one["largest"] for one in within)
-        lines.append(_row(f"beside another process: {name}", beside))
-        lines.append(_row(f"while the dock translates: {name}", within, _spread(each)))
+        lines.append(row(f"beside another process: {name}", beside))
+        lines.append(row(f"while the dock translates: {name}", within, spread(each)))
     slow = [name for name, value in ratios.items() if value > RATIO]
     long = [name for name, value in largest.items() if value >= LARGEST_MS]
     lines += [
         "",
-        f"Wanted: at most {RATIO} times ({_held(slow)}), no gap of {LARGEST_MS:.0f} ms ({_held(long)}).",
+        f"Wanted: at most {RATIO} times ({met(slow)}), no gap of {LARGEST_MS:.0f} ms ({met(long)}).",
         "",
         f"| {FIRST.checkpoint}, a view of {VIEW} × {VIEW} | |",
         "|---|---|",
     ]
     for name in ("engine not loaded", "engine loaded"):
         seconds = [one[name]["first_tile_s"] for one in first]
-        held = _held([] if median(seconds) < FIRST_TILE_S else ["it"])
+        met_it = met([] if median(seconds) < FIRST_TILE_S else ["it"])
         lines.append(
-            f"| from the click to the first tile on the screen, torch loaded, {name} | {_spread(seconds)} s "
-            f"(wanted: under {FIRST_TILE_S:.0f} s: {held}) |"
+            f"| from the click to the first tile on the screen, torch loaded, {name} | {spread(seconds)} s "
+            f"(wanted: under {FIRST_TILE_S:.0f} s: {met_it}) |"
         )
     building = [one["engine not loaded"]["gaps"]["largest"] for one in first]
     importing = [one["import"]["largest"] for one in first]
     lines += [
-        f"| largest gap of the first results, which build six layers | {_spread(building, 0)} ms |",
+        f"| largest gap of the first results, which build six layers | {spread(building, 0)} ms |",
         f"| the same, nine layers | {result['scene']['building']['largest']:.0f} ms |",
-        f"| importing torch, once, when the dock opens | {_spread([one['import_s'] for one in first], 1)} s |",
-        f"| largest gap meanwhile | {_spread(importing, 0)} ms |",
+        f"| importing torch, once, when the dock opens | {spread([one['import_s'] for one in first], 1)} s |",
+        f"| largest gap meanwhile | {spread(importing, 0)} ms |",
         "",
         f"{result['cpu']}, {result['cores']} cores, {result['threads']} threads, torch {result['torch']}, "
         f"{str(result['date'])[:10]}, commit {result['commit']}.",
@@ -176,24 +181,24 @@ def table(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _row(name: str, some: list[dict[str, float]], ratio: str = "") -> str:
+def row(name: str, some: list[dict[str, float]], ratio: str = "") -> str:
     p50, p99 = (median(one[which] for one in some) for which in ("p50", "p99"))
     return f"| {name} | {p50:.1f} | {p99:.1f} | {max(one['largest'] for one in some):.0f} | {ratio} |"
 
 
-def _spread(values: list[float], digits: int = 2) -> str:
+def spread(values: list[float], digits: int = 2) -> str:
     middle, low, high = (f"{value:.{digits}f}" for value in (median(values), min(values), max(values)))
     return f"{middle} ({low} to {high})" if len(values) > 1 else middle
 
 
-def _held(missed: list[str]) -> str:
+def met(missed: list[str]) -> str:
     return f"missed by {', '.join(missed)}" if missed else "held"
 
 
 def write_section(path: Path, lines: list[str]) -> None:
-    """Put the section in the place of the one that the file has, or at its end."""
+    """Put a section, whose heading is the first line, in the place of the one that the file has, or at its end."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    before, found, after = text.partition(HEADING)
+    before, found, after = text.partition(lines[0])
     following = after.find("\n## ") if found else -1
     rest = after[following + 1 :] if following >= 0 else ""
     parts = [before.rstrip(), "\n".join(lines), rest.rstrip()]

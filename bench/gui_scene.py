@@ -237,10 +237,10 @@ def scene(orders: dict[str, Any]) -> dict[str, Any]:
     try:
         for turn in range(orders["repeats"]):
             names = list(engines)[turn % len(engines) :] + list(engines)[: turn % len(engines)]
-            played: dict[str, Any] = {"alone": _play(viewer, gaps, seconds), "beside": {}, "while": {}}
+            played: dict[str, Any] = {"alone": play(viewer, gaps, seconds), "beside": {}, "while": {}}
             for name in names:
                 others[name].resume()
-                played["beside"][name] = _play(viewer, gaps, seconds)
+                played["beside"][name] = play(viewer, gaps, seconds)
                 others[name].suspend()
                 dock.checkpoints.choose(engines[name])
                 dock.conditions.choose(source, target)
@@ -248,7 +248,7 @@ def scene(orders: dict[str, Any]) -> dict[str, Any]:
                 # loading the engine is the first tile's business, measured apart
                 wait_until(lambda: again.events > 1, f"{name} to begin")
                 before = again.translations
-                played["while"][name] = _play(viewer, gaps, seconds)
+                played["while"][name] = play(viewer, gaps, seconds)
                 played["while"][name]["translations"] = again.translations - before
                 again.stop()
                 finish(dock)
@@ -261,7 +261,7 @@ def scene(orders: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _play(viewer: napari.Viewer, gaps: Gaps, seconds: float) -> dict[str, float]:
+def play(viewer: napari.Viewer, gaps: Gaps, seconds: float) -> dict[str, float]:
     """Pan the scene in a circle, and measure."""
     camera = viewer.scene.camera
     center = np.asarray(camera.center, float)

@@ -9,13 +9,19 @@ from pathlib import Path
 
 # napari as it comes, whatever its user set or chose last
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
 
 import napari
+import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
+from napari_phenotrans.io import read
 from napari_phenotrans.samples import SAMPLES
+from napari_phenotrans.synthetic import write_dataset
 from napari_phenotrans.widgets.compare import VIEWS
+from napari_phenotrans.widgets.layers import layer_data
+from napari_phenotrans.widgets.training_dock import TrainingDock
 from napari_phenotrans.widgets.translate_dock import TranslateDock
 
 IMAGES = Path(__file__).parent / "images"
@@ -100,6 +106,52 @@ def pictures(theme: str, out: Path) -> None:
     QApplication.processEvents()
 
 
+def training_pictures(theme: str, out: Path) -> None:
+    """Put a data set together in the training dock, check another one, and save both."""
+    viewer = napari.Viewer(show=False)
+    viewer.theme = theme
+    viewer.show()
+    wait(0.5)
+    viewer.window.resize(*WINDOW)
+    wait(0.5)
+    dock = TrainingDock(viewer)
+    frame = viewer.window.add_dock_widget(dock, name="Train (Phenotype translation)")
+
+    # Rectangles drawn on opened wells, sent to their conditions.
+    collect = dock.data.collect
+    dock.data.section.button.click()
+    for sample, condition in (("bbbc013-untreated", "untreated"), ("bbbc013-wortmannin", "wortmannin")):
+        for layer in viewer.layers:
+            layer.visible = False
+        for pixels, options, _ in layer_data(read(SAMPLES[sample].path)):
+            viewer.add_image(pixels, **options)
+        corners = [(60, 40), (60, 350), (360, 190)]
+        squares = [np.array([[y, x], [y, x + 220], [y + 220, x + 220], [y + 220, x]]) for y, x in corners]
+        viewer.add_shapes(squares, name=f"crops of {condition}", face_color="transparent", edge_color="white",
+                          edge_width=3)  # fmt: skip
+        collect.condition_box.setEditText(condition)
+        collect.rectangles_button.click()
+    viewer.reset_view()
+    show_whole(dock.sections["Data"])
+    wait(1)
+    viewer.window.screenshot(str(out / f"training_data_{theme}.png"), canvas_only=False, flash=False)
+    viewer.layers.clear()
+    dock.data.section.button.click()
+
+    # As narrow as it gets, after a check.
+    dock.open_dataset(write_dataset(Path(tempfile.mkdtemp()) / "organoids", 6))
+    while not dock.status.text().startswith("checked"):
+        wait(0.2)
+    frame.setFloating(True)
+    frame.resize(*NARROW)
+    show_whole(dock.report)
+    wait(1)
+    frame.grab().save(str(out / f"training_dock_{theme}.png"))
+    print(dock.status.text(), dock.report.problems, flush=True)
+    viewer.close()
+    QApplication.processEvents()
+
+
 def choose_view(dock: TranslateDock, view: str) -> None:
     """Click on a view; a second click would leave it."""
     if dock.view_bar.view != view:
@@ -121,10 +173,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=IMAGES)
     parser.add_argument("--theme", choices=THEMES, help="only this one")
+    parser.add_argument("--training", action="store_true", help="only the training dock")
     said = parser.parse_args()
     said.out.mkdir(parents=True, exist_ok=True)
     for theme in [said.theme] if said.theme else THEMES:
-        pictures(theme, said.out)
+        training_pictures(theme, said.out)
+        if not said.training:
+            pictures(theme, said.out)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def resampling(
 ) -> Callable[[], list[np.ndarray]]:
     """Return what brings planes that are in memory to the working pixel size ``size``."""
     scale = factor(pixel_size_um or 1.0, size) if size else 1.0
-    return lambda: [to_size(plane, *rescaled_size(*plane.shape[1:], scale)) for plane in planes]
+    return lambda: [to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], scale)) for plane in planes]
 
 
 def plane_sizes(one: Field, size: float | None) -> list[tuple[int, int]]:

@@ -254,6 +254,7 @@ class _Stacked:
     def __init__(self, arrays: list[Any]) -> None:
         self._arrays = arrays
         self.shape = (len(arrays), *(int(n) for n in arrays[0].shape))
+        self.ndim = len(self.shape)
         self.dtype = np.dtype(arrays[0].dtype)
 
     def __getitem__(self, index: Any) -> np.ndarray:

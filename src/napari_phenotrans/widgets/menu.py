@@ -62,7 +62,8 @@ def raise_dock(viewer: Viewer) -> TranslateDock:
             around.raise_()
         return dock
     dock = TranslateDock(viewer)
-    viewer.window.add_dock_widget(dock, name=DOCK_NAME)
+    # before a dock that is there already, such as the one that trains: half of the height is too little for either
+    viewer.window.add_dock_widget(dock, name=DOCK_NAME, tabify=True)
     return dock
 
 

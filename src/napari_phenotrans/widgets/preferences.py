@@ -66,6 +66,10 @@ class Choices(BaseModel):
         Where the user saved last.
     open_sections
         Which sections are open, by key.
+    training
+        The training dock's data set, engine, preset, and folder for runs.
+    evaluation
+        The evaluate dock's data set and checkpoint.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -76,6 +80,8 @@ class Choices(BaseModel):
     how: dict[str, dict[str, Any]] = {}
     folder: str | None = None
     open_sections: dict[str, bool] = {}
+    training: dict[str, str | None] = {}
+    evaluation: dict[str, str | None] = {}
 
 
 def choices() -> Choices:
@@ -90,7 +96,7 @@ def choices() -> Choices:
 
 
 def keep(**chosen: Any) -> None:
-    """Remember what was chosen, beside what else is remembered; entries of ``how`` and ``open_sections`` are added.
+    """Remember what was chosen, beside what else is remembered; entries of dictionaries are added.
 
     The file is read anew each time, so that a second napari loses at most the choice made in the same moment.
     """

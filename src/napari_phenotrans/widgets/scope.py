@@ -16,6 +16,8 @@ from napari_phenotrans.widgets.layers import full_resolution, letters_of
 from napari_phenotrans.widgets.view import visible_region
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari import Viewer
     from napari.layers import Image as ImageLayer
     from napari.layers import Layer
@@ -121,7 +123,7 @@ def selected_rectangle(viewer: Viewer, layer: ImageLayer) -> Region:
     InputError
         If there is no such shape, or it lies beside the image.
     """
-    shapes = _shapes_layer(viewer)
+    shapes = shapes_layer(viewer)
     chosen = sorted(shapes.selected_data) if shapes else []
     if shapes is not None and not chosen and len(shapes.data) == 1:
         chosen = [0]
@@ -131,8 +133,21 @@ def selected_rectangle(viewer: Viewer, layer: ImageLayer) -> Region:
             f"No rectangle is selected: {said} {'and none is ' if shapes else ''}selected. Draw a rectangle in a "
             f"Shapes layer, or select one there, or choose another scope."
         )
+    return rectangle_around(viewer, layer, shapes, chosen)[0]
+
+
+def rectangle_around(
+    viewer: Viewer, layer: ImageLayer, shapes: Shapes, chosen: Iterable[int]
+) -> tuple[Region, tuple[int, int]]:
+    """Return the rectangle around some shapes in the pixels of an image layer, and the (t, z) that it was drawn on.
+
+    Raises
+    ------
+    InputError
+        If it lies beside the image.
+    """
     letters, _ = letters_of(layer)
-    corners = []
+    corners, planes = [], []
     for corner in np.concatenate([shapes.data[index] for index in chosen]):
         world = _in_units_of(layer, shapes, np.asarray(shapes.data_to_world(corner), float))
         point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
@@ -140,6 +155,7 @@ def selected_rectangle(viewer: Viewer, layer: ImageLayer) -> Region:
         point[-shared:] = world[-shared:]
         place = dict(zip(letters, layer.world_to_data(point), strict=True))
         corners.append((place["Y"], place["X"]))
+        planes.append((place.get("T", 0), place.get("Z", 0)))
     # pixels are squares around whole numbers; rounded, since shapes are float32 and turning must not add a row
     around = np.round(np.asarray(corners) + 0.5, 3)
     sizes = dict(zip(letters, full_resolution(layer).shape, strict=True))
@@ -147,13 +163,16 @@ def selected_rectangle(viewer: Viewer, layer: ImageLayer) -> Region:
     bottom, right = np.clip(np.ceil(around.max(axis=0)), 0, (sizes["Y"], sizes["X"])).astype(int).tolist()
     if bottom <= top or right <= left:
         raise InputError(
-            f"The rectangle that is selected in {shapes.name!r} lies beside {layer.name!r}, which has "
+            f"The rectangle in {shapes.name!r} lies beside {layer.name!r}, which has "
             f"{sizes['Y']} × {sizes['X']} pixels. Draw it over the image."
         )
-    return Region(top, left, bottom - top, right - left)
+    last = sizes.get("T", 1) - 1, sizes.get("Z", 1) - 1
+    t, z = (int(np.clip(round(float(place)), 0, most)) for place, most in zip(planes[0], last, strict=True))
+    return Region(top, left, bottom - top, right - left), (t, z)
 
 
-def _shapes_layer(viewer: Viewer) -> Shapes | None:
+def shapes_layer(viewer: Viewer) -> Shapes | None:
+    """Return the Shapes layer that is meant: the active one, else one that is selected, else the only one there is."""
     active = viewer.layers.selection.active
     selected = [layer for layer in (active, *viewer.layers.selection) if isinstance(layer, Shapes)]
     every = [layer for layer in viewer.layers if isinstance(layer, Shapes)]
