@@ -22,6 +22,7 @@ LAZY = {
     ),
     "train": ("cli_train", "Train an engine on a data set: one folder of images per condition."),
     "evaluate": ("cli_evaluate", "Score translations against real images, beside what doing nothing scores."),
+    "report": ("cli_report", "Say what differs between two conditions, and what of it translations show."),
     "import": ("cli_interop", "Make a checkpoint from other people's networks: CycleGAN, PhenDiff, diffusers."),
     "export": ("cli_interop", "Write a checkpoint's networks so that other people's programs load them."),
 }
@@ -31,7 +32,7 @@ class Commands(click.Group):
     """The commands; the lazy ones are imported when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["demo", "info", "translate", "train", "evaluate", "import", "export"]
+        return ["demo", "info", "translate", "train", "evaluate", "report", "import", "export"]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

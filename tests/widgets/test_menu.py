@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QMenu
 
 CHANNELS = ("DNA", "GFP")
+PLUGINS = "Plugins > Phenotype translation"
 
 
 @pytest.fixture
@@ -77,13 +78,13 @@ def test_the_menus_hold_what_the_docs_say(make_napari_viewer: Callable[..., View
     assert ours == {
         "Layers > Transform > Translate… (Phenotype translation)",
         "Layers > Visualize > Compare… (Phenotype translation)",
-        f"Plugins > {DOCK_NAME}",
+        *(f"{PLUGINS} > {name} (Phenotype translation)" for name in ("Translate", "Train", "Evaluate")),
     }
     found["Layers > Transform > Translate… (Phenotype translation)"].trigger()
     (dock,) = docks(viewer)
     qtbot.waitUntil(dock.isVisible)
     # the entry under Plugins knows that this is its dock
-    found[f"Plugins > {DOCK_NAME}"].trigger()
+    found[f"{PLUGINS} > {DOCK_NAME}"].trigger()
     assert docks(viewer) == [dock]
     qtbot.waitUntil(lambda: not dock.isVisible())
     found["Layers > Transform > Translate… (Phenotype translation)"].trigger()
