@@ -31,9 +31,9 @@ SMALL: dict[str, dict[str, Any]] = {
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for images, runs and results.")
 @click.option("--engine", type=click.Choice(list(SMALL)), default="cyclegan", show_default=True)
 @click.option("--seeds", default=20, show_default=True)
-@click.option("--groups", default=6, show_default=True, help="Organoids in each half.")
-@click.option("--size", default=128, show_default=True)
-@click.option("--steps", default=200, show_default=True)
+@click.option("--groups", default=5, show_default=True, help="Organoids in each half.")
+@click.option("--size", default=96, show_default=True)
+@click.option("--steps", default=100, show_default=True)
 def null(work: Path, engine: str, seeds: int, groups: int, size: int, steps: int) -> None:
     """Train between two halves of healthy organoids, seed after seed, and count what the report calls changed."""
     results = work / f"{engine}.jsonl"

@@ -7,19 +7,21 @@ import os
 import tempfile
 from pathlib import Path
 
-# napari as it comes, whatever its user set or chose last
+# napari as it comes, whatever its user set or chose last; what was measured is kept from one theme to the next
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp()
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp()) / "settings.yaml")
 os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
 
 import napari
 import numpy as np
-from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_phenotrans.io import read
 from napari_phenotrans.samples import SAMPLES
 from napari_phenotrans.synthetic import write_dataset
 from napari_phenotrans.widgets.compare import VIEWS
+from napari_phenotrans.widgets.evaluate_dock import EvaluateDock
 from napari_phenotrans.widgets.layers import layer_data
 from napari_phenotrans.widgets.training_dock import TrainingDock
 from napari_phenotrans.widgets.translate_dock import TranslateDock
@@ -28,7 +30,10 @@ IMAGES = Path(__file__).parent / "images"
 SAMPLE = SAMPLES["bbbc013-untreated"]
 DENOISER = "bbbc013-phendiff"
 THEMES = ("dark", "light")
-WINDOW, NARROW = (1400, 900), (320, 600)
+WINDOW, NARROW, WIDE = (1400, 900), (320, 600), 430
+# What the evaluate dock is shown with: organoids that the checkpoint was not trained on.
+ORGANOIDS, FIRST_SEED, FIELD = 6, 7000, 192
+ENGINE, MEASURED = "synthetic-organoids-cyclegan", "DAPI, nucleus: mean intensity"
 
 
 def wait(seconds: float) -> None:
@@ -152,6 +157,39 @@ def training_pictures(theme: str, out: Path) -> None:
     QApplication.processEvents()
 
 
+def evaluation_pictures(dataset: Path, theme: str, out: Path) -> None:
+    """Make a report in the evaluate dock, click on a nucleus, and save what is to be seen."""
+    viewer = napari.Viewer(show=False)
+    viewer.theme = theme
+    viewer.show()
+    wait(0.5)
+    viewer.window.resize(*WINDOW)
+    wait(0.5)
+    dock = EvaluateDock(viewer)
+    frame = viewer.window.add_dock_widget(dock, name="Evaluate (Phenotype translation)")
+    viewer.window._qt_window.resizeDocks([frame], [WIDE], Qt.Orientation.Horizontal)
+    dock.data.checkpoints.choose(ENGINE)
+    dock.take([dataset])
+    while dock.status.text() != "ready":
+        wait(0.2)
+    dock.make_report()
+    while dock.runner.busy or dock.effects is None or dock.effects.paired is None:
+        wait(0.2)
+    effects = dock.effects
+    effects.choose(effects.box.findText(MEASURED))
+    # one that changes as much as most do
+    effects.choose_object(int(effects.paired.by_change[len(effects.paired.by_change) // 4]))
+    while dock.nuclei.busy or not dock.nuclei.marks:
+        wait(0.2)
+    show_whole(effects)
+    wait(2)
+    path = out / f"evaluate_{theme}.png"
+    viewer.window.screenshot(str(path), canvas_only=False, flash=False)
+    print(f"{path}: {dock.status.text()}; {dock.notices.texts}", flush=True)
+    viewer.close()
+    QApplication.processEvents()
+
+
 def choose_view(dock: TranslateDock, view: str) -> None:
     """Click on a view; a second click would leave it."""
     if dock.view_bar.view != view:
@@ -173,12 +211,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=IMAGES)
     parser.add_argument("--theme", choices=THEMES, help="only this one")
-    parser.add_argument("--training", action="store_true", help="only the training dock")
+    parser.add_argument("--dock", choices=("translate", "train", "evaluate"), help="only the pictures of this one")
     said = parser.parse_args()
     said.out.mkdir(parents=True, exist_ok=True)
+    organoids = Path(tempfile.mkdtemp()) / "organoids"
+    write_dataset(organoids, ORGANOIDS, size=FIELD, first_seed=FIRST_SEED)
     for theme in [said.theme] if said.theme else THEMES:
-        training_pictures(theme, said.out)
-        if not said.training:
+        if said.dock in (None, "train"):
+            training_pictures(theme, said.out)
+        if said.dock in (None, "evaluate"):
+            evaluation_pictures(organoids, theme, said.out)
+        if said.dock in (None, "translate"):
             pictures(theme, said.out)
 
 

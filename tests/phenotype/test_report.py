@@ -262,6 +262,12 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
         run_report(held_out_groups=["z9"])
     with pytest.raises(InputError, match="No held-out fields of both conditions"):
         run_report(held_out_groups=[], settings=ReportSettings.make(translate="held-out"))
+    write(Image(np.zeros((1, 64, 64), np.uint8), "CYX", ("DNA",)), tmp_path / "odd" / "ring" / "a0.ome.tif")
+    odd = replace(
+        dataset, fields=(*dataset.fields[1:], replace(dataset.fields[0], path=tmp_path / "odd/ring/a0.ome.tif"))
+    )
+    with pytest.raises(InputError, match=r"ring/a0\.ome\.tif: .*GFP"):
+        run_report(dataset=odd)
     black = tmp_path / "black"
     for condition in CONDITIONS:
         for index in range(2):

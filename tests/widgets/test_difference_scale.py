@@ -5,7 +5,7 @@ import pytest
 from napari.layers import Image
 
 from napari_phenotrans.widgets.difference_scale import relative, relative_data, unit_of
-from napari_phenotrans.widgets.headings import fitted
+from napari_phenotrans.widgets.headings import FONT_SIZE, LETTER, SMALLEST, fitted
 from napari_phenotrans.widgets.layers import difference_data
 
 
@@ -44,10 +44,10 @@ def test_a_heading_fits_its_width_with_whole_words(width: float) -> None:
     text = "translated untreated → wortmannin by bbbc013-cyclegan (not measured)"
     broken, size = fitted(text, width)
     assert broken.replace("\n", " ") == text
-    assert 6 <= size <= 9
+    assert SMALLEST <= size <= FONT_SIZE
     lines = broken.split("\n")
     if width >= 120:
-        assert max(map(len, lines)) * size * 0.9 <= width
-    assert (len(lines), size) == (1, 9) or width < 2000
+        assert max(map(len, lines)) * size * LETTER <= width
+    assert (len(lines), size) == (1, FONT_SIZE) or width < 2000
     # no line is left almost empty
     assert width < 120 or min(map(len, lines)) > max(map(len, lines)) / 3

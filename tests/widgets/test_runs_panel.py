@@ -298,7 +298,6 @@ def test_previews_are_updated_in_place_and_leave_no_trace(open_panel: Open, run:
     panel = open_panel()
     viewer = panel.viewer
     mine = viewer.add_image(np.zeros((9, 9)), name="mine")
-    viewer.canvas.grid.enabled = True
     viewer.scene.camera.zoom = 3.0
     panel.open_run(run)
     wait_for(qtbot, panel, "Finished")
@@ -312,22 +311,24 @@ def test_previews_are_updated_in_place_and_leave_no_trace(open_panel: Open, run:
         return read_preview(run / "previews" / f"step-{step:05d}.tif").crops
 
     names = [layer.name for layer in viewer.layers if role(layer) == PREVIEW]
-    assert names[:3] == ["DNA – preview, real", "DNA – preview, translated", "DNA – preview, round trip"]
+    assert names[:3] == ["DNA – preview, real", "GFP – preview, real", "DNA – preview, translated"]
     assert not mine.visible
-    assert not viewer.canvas.grid.enabled
     real, translated = (viewer.layers[f"GFP – preview, {kind}"] for kind in ("real", "translated"))
 
-    def crop(layer: Any, kind: int, direction: int = 0) -> np.ndarray:
-        """Cut the first crop out of where a layer shows it."""
-        across = 32 + 2
-        left = (direction * 3 + kind) * across + direction * 10
-        return layer.data[16 : 16 + 32, left : left + 32]
+    def crop(layer: Any, direction: int = 0) -> np.ndarray:
+        """Cut the first crop of a direction out of where a layer shows it."""
+        left = direction * (32 + 2)
+        return layer.data[:32, left : left + 32]
 
-    assert np.array_equal(crop(real, 0), pixels(8)[0, 0, 0, 1])
-    assert np.array_equal(crop(translated, 1), pixels(8)[0, 1, 0, 1])
-    assert np.array_equal(crop(translated, 1, 1), pixels(8)[1, 1, 0, 1])
-    # where one kind is, no other is
-    assert (crop(translated, 0) == crop(translated, 0).flat[0]).all()
+    assert np.array_equal(crop(real), pixels(8)[0, 0, 0, 1])
+    assert np.array_equal(crop(translated), pixels(8)[0, 1, 0, 1])
+    assert np.array_equal(crop(translated, 1), pixels(8)[1, 1, 0, 1])
+    # three cells, both channels in each
+    grid, order = viewer.canvas.grid, list(viewer.layers)
+    assert [grid.position(order.index(layer), viewer.layers)[1] for layer in (real, translated)] == [0, 1]
+    assert grid.position(order.index(viewer.layers["DNA – preview, translated"]), viewer.layers) == (0, 1)
+    said = [overlay.text for key, overlay in viewer.canvas.overlays.items() if key.startswith("phenotrans_preview")]
+    assert any("(not measured)" in " ".join(text.split()) for text in said)
     real.contrast_limits = (3, 33)
     assert list(translated.contrast_limits) == [3, 33]
 
@@ -335,7 +336,7 @@ def test_previews_are_updated_in_place_and_leave_no_trace(open_panel: Open, run:
     previews.slider.setFocus()
     qtbot.keyClick(previews.slider, Qt.Key.Key_Home)
     assert previews.step_label.text() == "step 2"
-    qtbot.waitUntil(lambda: np.array_equal(crop(translated, 1), pixels(2)[0, 1, 0, 1]), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: np.array_equal(crop(translated), pixels(2)[0, 1, 0, 1]), timeout=WAIT_MS)
     assert viewer.layers["GFP – preview, translated"] is translated
     assert list(translated.contrast_limits) == [3, 33]
 
@@ -346,7 +347,8 @@ def test_previews_are_updated_in_place_and_leave_no_trace(open_panel: Open, run:
     click(qtbot, previews.show_button)
     assert list(viewer.layers) == [mine]
     assert mine.visible
-    assert viewer.canvas.grid.enabled
+    assert not viewer.canvas.grid.enabled
+    assert not [key for key in viewer.canvas.overlays if key.startswith("phenotrans")]
     assert viewer.scene.camera.zoom == pytest.approx(3.0)
 
 

@@ -24,7 +24,7 @@ from napari_phenotrans.phenotype.measuring import Measuring
 from napari_phenotrans.phenotype.objects import FINDERS
 from napari_phenotrans.phenotype.result import Control, PhenotypeReport, ReportDone
 from napari_phenotrans.phenotype.settings import ReportSettings
-from napari_phenotrans.phenotype.subject import choose, common_pixel_size, control_run, find_object_channel, look_at
+from napari_phenotrans.phenotype.subject import check_fields, choose, control_run, find_object_channel, look_at
 from napari_phenotrans.phenotype.tables import densities, positive_threshold
 from napari_phenotrans.phenotype.truth import Truth, measure_truth, true_effects
 
@@ -122,16 +122,16 @@ def report(
     check_conditions(card, source, target)
     subject = choose(dataset, source, target, translator.checkpoint, settings.translate, held_out_groups)
     notices = [subject.why]
-    pixel_size, about_size = common_pixel_size(subject)
+    pixel_size, about_fields = check_fields(subject, card, channels or {})
     optics = Optics(translator, channels or {}, pixel_size)
 
     # ---- how objects are found and measured, the same way everywhere
     index, about_channel = find_object_channel(card.channels, settings.object_channel)
-    notices += [*about_size, *([about_channel] if about_channel else [])]
+    notices += [*about_fields, *([about_channel] if about_channel else [])]
     yield from map(Notice, notices)
-    crops = settings.objects == "none"
+    crops, side = settings.objects == "none", settings.crop or _crop(card, pixel_size)
     if crops:
-        finder, diameter, identity = None, float(settings.crop or card.crop), "none"
+        finder, diameter, identity = None, float(side), "none"
     else:
         yield Progressed("measuring what objects look like", 0, 1)
         look = look_at(subject, optics, index, settings.diameter)
@@ -139,7 +139,7 @@ def report(
         identity = f"{settings.objects} {look}"
     scale = Scale(card.low, card.high, diameter, pixel_size)
     store = cache or Cache()
-    measuring = Measuring(card.channels, scale, finder, identity, index, settings.crop or card.crop, store, tick)
+    measuring = Measuring(card.channels, scale, finder, identity, index, side, store, tick)
     known = labels or (lambda one, t, z: None)
     objects, least = ("crops", 1) if crops else ("nuclei", LEAST_OBJECTS)
 
@@ -240,6 +240,12 @@ def _thresholds(gathered: Gathered, card: Card, objects_in: int, said: Mapping[s
         if index != objects_in or channel in said
     }
     return {channel: threshold for channel, threshold in found.items() if threshold is not None}
+
+
+def _crop(card: Card, pixel_size_um: float | None) -> int:
+    """Return the side of a training crop in pixels of the planes."""
+    size = card.pixel_size or 1.0
+    return round(card.crop * (size / (pixel_size_um or size) if card.pixel_unit == "um" else size))
 
 
 def _both(subject: Subject) -> tuple[Field, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from napari_phenotrans.check_report import few
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.io import read
+from napari_phenotrans.matching import match_channels
 from napari_phenotrans.phenotype.contrasts import LEAST_GROUPS
 from napari_phenotrans.phenotype.objects import Look
 from napari_phenotrans.run_files import BEST, DECIDED, LAST
@@ -17,10 +18,10 @@ from napari_phenotrans.run_folder import fields_from, read_decided
 from napari_phenotrans.survey import DNA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from napari_phenotrans.checkpoint import Checkpoint
+    from napari_phenotrans.checkpoint import Card, Checkpoint
     from napari_phenotrans.dataset import DataSet, Field
     from napari_phenotrans.phenotype.effects import Role
     from napari_phenotrans.phenotype.gathering import Optics
@@ -155,19 +156,35 @@ def look_at(subject: Subject, optics: Optics, channel: int, diameter: float | No
     return Look.of(planes, diameter)
 
 
-def common_pixel_size(subject: Subject) -> tuple[float | None, list[str]]:
-    """Return the coarsest pixel size of the fields in micrometers, None where none is known, and what to know of it."""
-    sizes = {one.name: read(one.path).pixel_size_um for some in subject.fields.values() for one in some}
+def check_fields(subject: Subject, card: Card, channels: Mapping[str, str]) -> tuple[float | None, list[str]]:
+    """Open every field, before hours are spent on the first ones.
+
+    Returns
+    -------
+    The coarsest pixel size in micrometers, None where no file states any, and what to know of pixel sizes and channels.
+
+    Raises
+    ------
+    InputError
+        If a field cannot be read, or lacks a channel of the checkpoint.
+    """
+    sizes: dict[str, float | None] = {}
+    notes: dict[str, None] = {}
+    for one in (one for some in subject.fields.values() for one in some):
+        image = read(one.path)
+        sizes[one.name] = image.pixel_size_um
+        try:
+            _, about = match_channels(image, card, channels)
+        except InputError as error:
+            raise InputError(f"{one.name}: {error}") from error
+        notes |= dict.fromkeys(about)
     known = [size for size in sizes.values() if size]
     if not known:
-        return None, ["No file states its pixel size: lengths are in pixels, and counts per million pixels."]
+        return None, [*notes, "No file states its pixel size: lengths are in pixels, and counts per million pixels."]
     missing = [name for name, size in sizes.items() if not size]
-    notes = []
     if missing:
-        notes.append(
-            f"{len(missing)} files state no pixel size ({missing[0]}, …) and are taken to have {max(known)} µm."
-        )
-    return max(known), notes
+        notes[f"Files that state no pixel size are taken to have {max(known)} µm: {few(missing)}."] = None
+    return max(known), list(notes)
 
 
 @dataclass(frozen=True, eq=False)

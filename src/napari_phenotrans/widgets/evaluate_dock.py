@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +62,6 @@ class EvaluateDock(EvaluateForm):
         self._job: Job | None = None
         self._done = False
         self._looked_into: Path | None = None
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._fill = QTimer(self)
         self._fill.setSingleShot(True)
         self._fill.timeout.connect(self._fill_effects)
@@ -132,8 +133,10 @@ class EvaluateDock(EvaluateForm):
         if "page" in self.files:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.files["page"])))
         elif self.result is not None:
-            self._temporary = self._temporary or tempfile.TemporaryDirectory(prefix="phenotype-report-")
-            self._start(WritePage(self.result, Path(self._temporary.name)))
+            folder = Path(tempfile.mkdtemp(prefix="phenotype-report-"))
+            # the browser may want it again, until napari ends
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            self._start(WritePage(self.result, folder))
 
     # ---- data
 
@@ -356,7 +359,4 @@ class EvaluateDock(EvaluateForm):
             self.runner.unload()
             self.nuclei.close()
             self.viewer.events.theme.disconnect(self._on_theme)
-            if self._temporary:
-                self._temporary.cleanup()
-                self._temporary = None
         return super().event(event)

@@ -93,6 +93,7 @@ class PointPlot(Plot):
         self.about: Callable[[int], str] = lambda number: ""
         self._kinds: tuple[Points, ...] = ()
         self._left_out: frozenset[str] = frozenset()
+        self._lines: tuple[Line, ...] = ()
         self._drawn: list[Any] = []
         self._chosen: int | None = None
         self._theme = "dark"

@@ -125,6 +125,9 @@ class NucleusView(QObject):
     def leave(self) -> None:
         """Take the marks away, and show the viewer as it was; opened fields stay among its layers."""
         self._spot = None
+        if not self.marks and not self.comparison.active:
+            # napari would build its scene anew all the same
+            return
         with one_update(self._viewer):
             for layer in self.marks:
                 self._viewer.layers.remove(layer)

@@ -57,10 +57,18 @@ def difference_heading(difference: ImageLayer, real: ImageLayer) -> str:
 
 
 class Headings:
-    """One to three texts at the top of the canvas, from left to right, each as wide as what it is about."""
+    """One to three texts at the top of the canvas, from left to right, each as wide as what it is about.
 
-    def __init__(self, viewer: Viewer) -> None:
-        self._viewer = viewer
+    Parameters
+    ----------
+    viewer
+        In whose canvas they are.
+    keys
+        Three names that nobody else calls overlays by.
+    """
+
+    def __init__(self, viewer: Viewer, keys: Sequence[str] = KEYS) -> None:
+        self._viewer, self._keys = viewer, keys
         self._texts: tuple[str, ...] = ()
         self._shares: tuple[float, ...] = ()
         viewer.canvas.events.size.connect(self._fit)
@@ -77,9 +85,9 @@ class Headings:
         """
         overlays = self._viewer.canvas.overlays
         if len(texts) != len(self._texts):
-            for key in KEYS[: len(self._texts)]:
+            for key in self._keys[: len(self._texts)]:
                 overlays.pop(key, None)
-            for key, place in zip(KEYS, PLACES.get(len(texts), ()), strict=False):
+            for key, place in zip(self._keys, PLACES.get(len(texts), ()), strict=False):
                 overlays[key] = TextOverlay(position=place, color="white", box_color=BOX, visible=True)
         self._texts, self._shares = texts, tuple(shares) or (1 / max(len(texts), 1),) * len(texts)
         self._fit()
@@ -93,7 +101,7 @@ class Headings:
         widths = [self._viewer.canvas.size[1] * share - 2 * EDGE for share in self._shares]
         # one size for all, so that none looks more important
         size = min((fitted(*said)[1] for said in zip(self._texts, widths, strict=True)), default=FONT_SIZE)
-        for key, text, width in zip(KEYS, self._texts, widths, strict=False):
+        for key, text, width in zip(self._keys, self._texts, widths, strict=False):
             lines, _ = fitted(text, width, size)
             set_values(self._viewer.canvas.overlays[key], {"font_size": size, "text": lines})
 
