@@ -9,7 +9,7 @@ import pytest
 
 from napari_phenotrans.phenotype.contrasts import LEVEL
 from napari_phenotrans.phenotype.judging import judge
-from napari_phenotrans.phenotype.measurements import Scale, measure
+from napari_phenotrans.phenotype.measurements import MeasuredPlane, Scale, measure
 from napari_phenotrans.phenotype.objects import Look, scikit_image_finder
 from napari_phenotrans.phenotype.tables import Place, Table, densities
 from napari_phenotrans.synthetic import CHANNELS, organoid
@@ -20,26 +20,26 @@ SEEDS, ORGANOIDS, GROUPS = 20, 18, 6
 
 
 @pytest.fixture(scope="module")
-def healthy() -> Table:
+def healthy() -> list[tuple[Place, MeasuredPlane]]:
     """Healthy organoids, measured once; each is a group."""
     planes = [organoid(seed, size=80).image.pixels for seed in range(ORGANOIDS)]
     look = Look.of([plane[0] for plane in planes])
     find = scikit_image_finder(look)
     scale = Scale((0.0,) * 3, (4000.0,) * 3, look.diameter, 0.65)
-    found = [
+    return [
         (
             Place(f"healthy/{i}", f"organoid {i:02}", area=80 * 80),
             measure(plane, find(plane[0].astype(np.float32)), CHANNELS, scale),
         )
         for i, plane in enumerate(planes)
     ]
-    table = Table.of(found, max((values.columns for _, values in found), key=len))
-    return table.with_planes(densities(table, {"PH3": 0.12}, 0.65))
 
 
-def halves(table: Table, seed: int) -> tuple[Table, Table]:
-    names = np.random.default_rng(seed).permutation(np.unique(table.plane_groups)).tolist()
-    return table.of_groups(names[:GROUPS]), table.of_groups(names[GROUPS : 2 * GROUPS])
+def halves(found: list[tuple[Place, MeasuredPlane]], seed: int) -> list[Table]:
+    order = np.random.default_rng(seed).permutation(len(found))
+    columns = max((values.columns for _, values in found), key=len)
+    tables = [Table.of([found[i] for i in order[first:][:GROUPS]], columns) for first in (0, GROUPS)]
+    return [table.with_planes(densities(table, {"PH3": 0.12}, 0.65)) for table in tables]
 
 
 def learned(source: Table, target: Table) -> Table:
@@ -51,7 +51,9 @@ def learned(source: Table, target: Table) -> Table:
     return replace(source, values=source.values + of_objects, plane_values=source.plane_values + of_planes)
 
 
-def test_neither_reality_nor_an_engine_that_learned_the_halves_is_called_changed(healthy: Table) -> None:
+def test_neither_reality_nor_an_engine_that_learned_the_halves_is_called_changed(
+    healthy: list[tuple[Place, MeasuredPlane]],
+) -> None:
     real, made = [], []
     for seed in range(SEEDS):
         source, target = halves(healthy, seed)
@@ -70,7 +72,7 @@ def test_neither_reality_nor_an_engine_that_learned_the_halves_is_called_changed
     assert np.median([abs(row.made_sd) for row in effects.rows]) > 0.02
 
 
-def test_a_disease_is_still_seen_at_this_level(healthy: Table) -> None:
+def test_a_disease_is_still_seen_at_this_level(healthy: list[tuple[Place, MeasuredPlane]]) -> None:
     source, target = halves(healthy, 0)
     column = [m.key for m in source.columns].index("Intensity_MeanIntensity_DAPI_nucleus")
     target.values[:, column] += 2 * np.nanstd(source.values[:, column])

@@ -7,7 +7,7 @@ import pytest
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.extractors.cache import Cache
-from napari_phenotrans.phenotype import catalog
+from napari_phenotrans.phenotype import catalog, measurements
 from napari_phenotrans.phenotype.measurements import MeasuredPlane, Scale, measure
 from napari_phenotrans.phenotype.measuring import Measuring
 from napari_phenotrans.phenotype.objects import Look, scikit_image_finder
@@ -95,6 +95,17 @@ def test_an_object_without_room_for_a_ring_has_none_of_its_measurements() -> Non
     assert np.isnan(column(found, "GFP: nucleus over ring")[-1])
     assert np.isfinite(column(found, "GFP: nucleus over ring")[:-1]).all()
     assert np.isfinite(column(found, "GFP, nucleus: mean intensity")).all()
+
+
+def test_what_has_fewer_than_ten_pixels_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.zeros((40, 40), np.int32)
+    labels[10:18, 10:18], labels[30, 30:39] = 1, 2
+    ring = np.zeros((40, 40), np.int32)
+    ring[25, 10] = 1  # no spread, no correlation
+    monkeypatch.setattr(measurements, "rings", lambda *_: ring)
+    found = measure(np.full((2, 40, 40), 100.0), labels, CHANNELS, Scale((0.0, 0.0), (255.0, 255.0), 8.0))
+    assert found.labels.tolist() == [1]
+    assert np.isnan(column(found, "GFP, ring: mean intensity")).all()
 
 
 def test_labels_may_have_gaps(make_cells, labels: np.ndarray, measured: MeasuredPlane) -> None:

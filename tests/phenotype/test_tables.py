@@ -60,11 +60,7 @@ def test_one_threshold_splits_the_objects_of_both_conditions(table: Table) -> No
     assert positive_threshold([Table.of([(Place("c/1", "a"), plane(0.2, 0.2))], [MEAN])], "PH3") is None
 
 
-def test_groups_and_measurements_of_planes_can_be_chosen_and_added(table: Table) -> None:
-    only = table.of_groups(["b"])
-    assert [place.field for place in only.places] == ["c/3"]
-    assert only.plane.tolist() == [0] * 5
-    assert np.isnan(only.values[-1, 0])
+def test_measurements_of_planes_can_be_added(table: Table) -> None:
     more = Measurement("x", "x", "field", per_field=True)
     assert table.with_planes({more: np.arange(3.0)}).column(more)[0].tolist() == [0, 1, 2]
     assert table.rows()["field"] == ["c/1"] * 3 + ["c/3"] * 5

@@ -24,6 +24,8 @@ GRAY_LEVELS, TEXTURE_STEP = 64, 3
 # An object is sampled to be about so many pixels wide, and opened so many times: granularity looks inside objects.
 GRAIN_DIAMETER, GRAINS = 12.0, 5
 _FEW = 3
+# Of an object or its ring: spreads and correlations of fewer pixels mean nothing.
+LEAST_PIXELS = 10
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def measure(
     plane
         (C, Y, X) in the images' units.
     labels
-        (Y, X) integers, 0 for background.
+        (Y, X) integers, 0 for background; what has fewer than ten pixels is left out.
     channels
         C names.
     scale
@@ -115,6 +117,7 @@ def measure(
     from scipy import ndimage
 
     cp = _cp_measure()
+    labels = _large(labels.astype(np.int32))
     count = int(labels.max())
     compartments = ("crop",) if crops else ("nucleus", "ring")
     shares = scale.normalize(plane)
@@ -125,10 +128,10 @@ def measure(
         return MeasuredPlane(np.zeros(0, int), np.zeros((0, 2)), (), np.zeros((0, 0)), whole)
 
     # nuclei are 1 to count, their rings follow: they do not overlap, and both are measured in one go
-    both = labels.astype(np.int32)
+    both = labels
     if not crops:
-        ring = rings(both, scale.diameter)
-        both = both + np.where(ring > 0, ring + count, 0).astype(np.int32)
+        ring = _large(rings(labels, scale.diameter))
+        both = labels + np.where(ring > 0, ring + count, 0).astype(np.int32)
     columns: dict[Measurement, np.ndarray] = {}
 
     def by_compartment(
@@ -208,6 +211,11 @@ def _cp_measure() -> dict[str, Callable[..., Any]]:
         ) from error
     core = get_core_measurements(sanitize=False) | get_correlation_measurements(sanitize=False)
     return core | {"neighbors": measureobjectneighbors}
+
+
+def _large(labels: np.ndarray) -> np.ndarray:
+    """Return the labels that have ten pixels or more."""
+    return np.where(np.bincount(labels.ravel())[labels] >= LEAST_PIXELS, labels, 0)
 
 
 def _call(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.phenotype.objects import Finder
 
 # Counts up when what is found or measured changes, so that nothing older is taken from the cache.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)

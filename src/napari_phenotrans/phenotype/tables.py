@@ -95,26 +95,6 @@ class Table:
         finite = np.isfinite(values)
         return values[finite], groups[finite]
 
-    def of_groups(self, names: Sequence[str]) -> Table:
-        """Return the planes of these groups, and their objects."""
-        kept = [index for index, place in enumerate(self.places) if place.group in set(names)]
-        return self.of_planes(kept)
-
-    def of_planes(self, kept: Sequence[int]) -> Table:
-        """Return these planes, in their order, and their objects."""
-        number = np.full(len(self.places), -1)
-        number[list(kept)] = np.arange(len(kept))
-        rows = number[self.plane] >= 0
-        return replace(
-            self,
-            places=tuple(self.places[index] for index in kept),
-            plane=number[self.plane[rows]],
-            labels=self.labels[rows],
-            centers=self.centers[rows],
-            values=self.values[rows],
-            plane_values=self.plane_values[list(kept)],
-        )
-
     def with_planes(self, added: Mapping[Measurement, np.ndarray]) -> Table:
         """Return the table with further measurements of planes."""
         values = np.column_stack([self.plane_values, *added.values()])

@@ -253,23 +253,22 @@ class NucleusView(QObject):
             layer.size = RING * spot.width * _ratio(real, spot)
             layer.selected_data = set()
             layer.visible = True
-        # cells of the grid take as many layers as there are channels, in the order of the list: the first mark falls
-        # into the cell of the real image, and what comes after hidden layers into that of the translated one
-        first = [layer for row in rows for layer in (row.real,)] + [row.translated for row in rows]
-        hidden = [row.difference for row in rows][: len(rows) - 1]
-        put_first(viewer, [*first, self._marks[0], *hidden, self._marks[1]])
+        # Cells of the grid take as many layers as there are channels, in the order of the list: the first mark falls
+        # into the cell of the real image, and what comes after hidden layers into that of the translated one.
+        shown = [*(row.real for row in rows), *(row.translated for row in rows)]
+        hidden = [row.difference for row in rows[1:]]
+        put_first(viewer, [*shown, self._marks[0], *hidden, self._marks[1]])
 
     def _look_at(self, real: ImageLayer, spot: Spot) -> None:
         viewer = self._viewer
         letters, _ = letters_of(real)
         point = _place(real, spot)
         world = np.asarray(real.data_to_world(point), float)
-        step = np.asarray(viewer.dims.point, float)[-real.ndim :]
         if shown_plane(viewer, real) != (spot.t, spot.z):
             for axis, letter in enumerate(letters):
                 if letter in "TZ":
                     viewer.dims.set_point(viewer.dims.ndim - real.ndim + axis, float(world[axis]))
-        if spot.center is None or len(step) < 2:
+        if spot.center is None:
             return
         viewer.scene.camera.center = (*viewer.scene.camera.center[:-2], *world[-2:])
         wide = IN_SIGHT * spot.width * _ratio(real, spot) * float(real.scale[-1])
