@@ -25,7 +25,7 @@ BELOW = 8
 SYMBOLS = {"o": "o", "s": "s", "X": "x", "^": "t1", "D": "d", ".": "o"}
 SMALL = 5
 # Of 255: on a dark background what is darker is drawn lighter.
-DARK, LIGHTER = 120, 155
+DARK, LIGHTER = 120, 120
 
 
 @dataclass(frozen=True, eq=False)
