@@ -65,17 +65,15 @@ class Translator:
         overlap: int | None = None,
         how: Mapping[str, Any] | None = None,
     ) -> None:
-        import torch
-
         from napari_phenotrans.engines.device import choose_device
+        from napari_phenotrans.networks.inference import quicken
 
         self.checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint.load(checkpoint)
         self.card = self.checkpoint.card
         self.device = choose_device(device)
         self.precision = self._choose_precision(precision)
         self.engine = self.checkpoint.build_engine(self.device)
-        # channels last is the layout that convolutions compute in; it saves a conversion around each of them
-        self.engine.translators.to(memory_format=torch.channels_last)
+        quicken(self.engine.translators, self.device)
         usual = self.engine.tile or TILE
         tile, overlap = usual if tile is None else tile, self.engine.context if overlap is None else overlap
         if tile < self.engine.smallest or not 0 <= overlap < tile:
