@@ -8,15 +8,11 @@ from typing import get_args
 import pytest
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from napari_phenotrans.networks.inference import quicken
 from napari_phenotrans.networks.norm import CropNorm, fix_statistics, set_mode
 from napari_phenotrans.networks.resnet import Output, ResNetGenerator, Upsampling
 from napari_phenotrans.networks.unet import build_unet, unet_config
-from napari_phenotrans.networks.winograd import WinogradConvolution
-
-CPU = torch.device("cpu")
 
 
 def a_generator(width: int = 32, upsampling: Upsampling = "resize", output: Output = "residual") -> ResNetGenerator:
@@ -34,12 +30,6 @@ def apart(after: torch.Tensor, before: torch.Tensor) -> float:
     return float((after.double() - before).pow(2).mean().sqrt() / before.std())
 
 
-def operations(network: nn.Module, *x: torch.Tensor) -> int:
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network(*x)
-    return counter.get_total_flops()
-
-
 @pytest.mark.parametrize("output", get_args(Output))
 @pytest.mark.parametrize("upsampling", get_args(Upsampling))
 def test_a_generator_translates_as_before(upsampling: Upsampling, output: Output) -> None:
@@ -47,16 +37,11 @@ def test_a_generator_translates_as_before(upsampling: Upsampling, output: Output
     x = torch.randn(1, 2, 52, 64)
     with torch.inference_mode():
         before = copy.deepcopy(network).double()(x.double())
-        after = quicken(network, CPU)(x)
+        quicken(network)
+        after = network(x)
     assert before.std() > 0.1
     assert apart(after, before) < 1e-5
     assert not any(isinstance(layer, CropNorm) for layer in network.modules())
-
-
-def test_a_generator_needs_fewer_operations() -> None:
-    network, x = a_generator(), torch.randn(1, 2, 64, 64)
-    before = operations(network, x)
-    assert operations(quicken(network, CPU), x) < 0.6 * before
 
 
 def test_a_network_that_normalizes_by_what_it_sees_keeps_its_norms() -> None:
@@ -65,7 +50,8 @@ def test_a_network_that_normalizes_by_what_it_sees_keeps_its_norms() -> None:
     x = torch.randn(1, 2, 64, 64)
     with torch.inference_mode():
         before = copy.deepcopy(network).double()(x.double())
-        after = quicken(network, CPU)(x)
+        quicken(network)
+        after = network(x)
     assert apart(after, before) < 1e-5
     assert any(isinstance(layer, CropNorm) for layer in network.modules())
 
@@ -76,15 +62,12 @@ def test_a_denoiser_predicts_as_before() -> None:
     x, time, labels = torch.randn(2, 2, 32, 32), torch.tensor(300.0), torch.tensor([0, 1])
     with torch.inference_mode():
         before = copy.deepcopy(network).double()(x.double(), time, labels)
-        after = quicken(network, CPU)(x, time, labels)
-    assert any(isinstance(layer, WinogradConvolution) for layer in network.modules())
+        quicken(network)
+        after = network(x, time, labels)
     assert apart(after, before) < 1e-5
 
 
 def test_it_does_not_train_any_more() -> None:
-    assert not any(parameter.requires_grad for parameter in quicken(a_generator(), CPU).parameters())
-
-
-def test_elsewhere_convolutions_stay_as_they_are() -> None:
-    network = quicken(a_generator(), torch.device("meta"))
-    assert not any(isinstance(layer, CropNorm | WinogradConvolution) for layer in network.modules())
+    network = a_generator().requires_grad_(True)
+    quicken(network)
+    assert not any(parameter.requires_grad for parameter in network.parameters())

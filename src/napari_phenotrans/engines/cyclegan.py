@@ -74,6 +74,8 @@ class CycleGAN(Engine):
         s = self.settings
         self.translators.requires_grad_(False)
         self.generators = nn.ModuleList(copy.deepcopy(self.translators[str(i)]) for i in range(2)).requires_grad_(True)
+        # convolutions compute channels last
+        self.generators.to(memory_format=torch.channels_last)
         self.discriminators = nn.ModuleList(self.make_discriminator() for _ in range(2)).to(self.device)
         betas = (0.5, 0.999)
         self.generators_adam = torch.optim.Adam(self.generators.parameters(), s.learning_rate, betas)

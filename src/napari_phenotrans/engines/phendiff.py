@@ -147,6 +147,8 @@ class PhenDiff(Engine):
         s = self.settings
         self.translators.requires_grad_(False).eval()
         self.live = copy.deepcopy(self.translators["denoiser"]).requires_grad_(True).train()
+        # convolutions compute channels last
+        self.live.to(memory_format=torch.channels_last)
         self.adam = torch.optim.AdamW(self.live.parameters(), s.learning_rate, betas=(0.95, 0.999), weight_decay=1e-6)
 
     def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:

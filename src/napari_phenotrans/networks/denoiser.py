@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_phenotrans.errors import InputError
+from napari_phenotrans.networks.winograd import Convolution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -210,10 +211,10 @@ class ResidualLayer(nn.Module):
         super().__init__()
         self.scale_shift = scale_shift
         self.norm1 = nn.GroupNorm(norm_num_groups, entering, eps=norm_eps)
-        self.conv1 = nn.Conv2d(entering, width, 3, padding=1)
+        self.conv1 = Convolution(entering, width, 3, padding=1)
         self.time_emb_proj = nn.Linear(embedded, (2 if scale_shift else 1) * width)
         self.norm2 = nn.GroupNorm(norm_num_groups, width, eps=norm_eps)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = Convolution(width, width, 3, padding=1)
         self.conv_shortcut = nn.Conv2d(entering, width, 1) if entering != width else None
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
@@ -268,7 +269,7 @@ class Upsample(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.conv = Convolution(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))

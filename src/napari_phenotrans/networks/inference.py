@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
 from napari_phenotrans.networks.norm import CropNorm
-from napari_phenotrans.networks.winograd import WinogradConvolution, is_suited
 
 
 @torch.no_grad()
-def quicken(network: nn.Module, device: torch.device) -> nn.Module:
-    """Return a network that computes what ``network`` does, within float32's rounding, and cannot train any more.
+def quicken(network: nn.Module) -> None:
+    """Change a network into one that computes the same, within float32's rounding, and cannot train any more.
 
-    Normalization by fixed statistics becomes part of the convolution before it. On a processor, wide 3 × 3
-    convolutions are computed from patches (`WinogradConvolution`). Activations lie channels last, as convolutions
-    compute. ``network`` is changed; on a GPU its convolutions stay as they are, for the library's own are faster.
+    Normalization by fixed statistics becomes part of the convolution before it, and weights lie channels last, as
+    convolutions compute, which saves a conversion around each of them.
     """
-    _rewrite(network, patches=device.type == "cpu")
-    return network.requires_grad_(False).to(device).to(memory_format=torch.channels_last)
-
-
-def _rewrite(network: nn.Module, *, patches: bool) -> None:
-    for name, child in network.named_children():
-        if type(child) is nn.Sequential:
-            setattr(network, name, nn.Sequential(*_fold(list(child), patches=patches)))
-            child = getattr(network, name)
-        elif patches and is_suited(child):
-            setattr(network, name, WinogradConvolution(child))
-        if not isinstance(child, WinogradConvolution):
-            _rewrite(child, patches=patches)
-
-
-def _fold(layers: list[nn.Module], *, patches: bool) -> list[nn.Module]:
-    """Return a sequence's layers with norms, and rectifiers where that saves a pass, taken into convolutions."""
-    folded: list[nn.Module] = []
-    for layer in layers:
-        before = folded[-1] if folded else None
-        if isinstance(layer, CropNorm) and layer.mode == "fixed" and isinstance(before, nn.Conv2d | nn.ConvTranspose2d):
-            _take_in(before, layer)
-        elif isinstance(layer, nn.ReLU) and patches and before is not None and is_suited(before):
-            folded[-1] = WinogradConvolution(before, rectified=True)
-        else:
-            folded.append(layer)
-    return folded
+    for sequence in [layer for layer in network.modules() if type(layer) is nn.Sequential]:
+        layers = list(sequence)
+        for i, (before, norm) in enumerate(pairwise(layers)):
+            if not isinstance(norm, CropNorm) or norm.mode != "fixed":
+                continue
+            if isinstance(before, nn.Conv2d | nn.ConvTranspose2d):
+                _take_in(before, norm)
+                sequence[i + 1] = nn.Identity()
+    network.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def _take_in(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: CropNorm) -> None:

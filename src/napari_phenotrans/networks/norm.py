@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,8 @@ class CropNorm(nn.Module):
         if x.shape[2] * x.shape[3] == 1:
             # one value has no spread: it normalizes to 0, which torch refuses to compute
             return torch.zeros_like(x)
+        if x.device.type == "cpu" and x.dtype == torch.float32:
+            return _ByItsOwn.apply(x, self.eps)
         return F.instance_norm(x, eps=self.eps)
 
     def start_measuring(self) -> None:
@@ -60,6 +62,31 @@ class CropNorm(nn.Module):
             var, mean = torch.var_mean(sample, dim=(1, 2), correction=0)
             self.mean += (mean - self.mean) / self._seen
             self.var += (var - self.var) / self._seen
+
+
+class _ByItsOwn(torch.autograd.Function):
+    """Instance normalization that leaves channels last where they are; torch's own copies them forth and back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        mean = x.mean((2, 3), keepdim=True)
+        centered = x - mean
+        # over channels that lie last, torch's own variance takes longer than all the rest
+        var = torch.linalg.vector_norm(centered, dim=(2, 3), keepdim=True).square() / (x.shape[2] * x.shape[3])
+        rate = (var + eps).rsqrt()
+        # the input is kept, not the result, which a rectifier may change in place
+        ctx.save_for_backward(x, mean, rate)
+        return centered.mul_(rate)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        x, mean, rate = ctx.saved_tensors
+        centered = x - mean
+        along = gradient * centered
+        # a shift and a scale of x change nothing, so its gradient has no part along them
+        scale = along.mean((2, 3), keepdim=True).mul_(rate.square())
+        shift = gradient.mean((2, 3), keepdim=True)
+        return torch.sub(gradient, shift, out=along).addcmul_(centered, scale, value=-1).mul_(rate), None
 
 
 def norms(network: nn.Module) -> list[CropNorm]:

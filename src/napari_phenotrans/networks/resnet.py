@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_phenotrans.networks.norm import CropNorm
+from napari_phenotrans.networks.winograd import Convolution
 
 Upsampling = Literal["resize", "transposed", "antialias"]
 Output = Literal["residual", "tanh"]
@@ -70,10 +71,10 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"),
+            Convolution(channels, channels, 3, padding=1, padding_mode="reflect"),
             CropNorm(channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect"),
+            Convolution(channels, channels, 3, padding=1, padding_mode="reflect"),
             CropNorm(channels),
         )
 
@@ -117,10 +118,10 @@ def _up(channels: int, upsampling: Upsampling) -> nn.Sequential:
     if upsampling == "transposed":
         layers = [nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1)]
     elif upsampling == "antialias":
-        layers = [BlurUp(), nn.Conv2d(channels, half, 3, padding=1)]
+        layers = [BlurUp(), Convolution(channels, half, 3, padding=1)]
     else:
         layers = [
             nn.Upsample(scale_factor=2, mode="bilinear"),
-            nn.Conv2d(channels, half, 3, padding=1, padding_mode="reflect"),
+            Convolution(channels, half, 3, padding=1, padding_mode="reflect"),
         ]
     return nn.Sequential(*layers, CropNorm(half), nn.ReLU(inplace=True))
