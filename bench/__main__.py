@@ -5,12 +5,19 @@ from __future__ import annotations
 import click
 
 from bench.bundle import bundle
+from bench.costs import costs
 from bench.evaluate import evaluate_bench
 from bench.gui import gui
 from bench.gui_training import gui_training
 from bench.null import null
+from bench.phendiff import phendiff
 from bench.quality import quality
+from bench.reading import reading
+from bench.scale import scale
+from bench.start import start
+from bench.training import training
 from bench.translate import translate
+from bench.truth import truth
 
 
 @click.group()
@@ -25,6 +32,13 @@ main.add_command(quality)
 main.add_command(gui)
 main.add_command(gui_training)
 main.add_command(null)
+main.add_command(phendiff)
+main.add_command(scale)
+main.add_command(costs)
+main.add_command(reading)
+main.add_command(start)
+main.add_command(training)
+main.add_command(truth)
 
 if __name__ == "__main__":
     main(prog_name="python -m bench")

@@ -58,7 +58,7 @@ def training(orders: dict[str, Any]) -> dict[str, Any]:
         wait_until(lambda: view.previews.show_button.isEnabled(), "previews")
         with gaps.measured() as result["showing previews"]:
             view.previews.show_button.click()
-            wait_until(lambda: view.previews.layers.active, "previews as layers")
+            wait_until(lambda: view.previews.layers.complete, "previews as layers")
         result["layers"] = len(viewer.layers)
         drawn = 0
 

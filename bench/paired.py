@@ -35,10 +35,13 @@ class Paired:
         return median(self.ratios)
 
 
-def run(ours: Callable[[], object], reference: Callable[[], object], repeats: int) -> Paired:
-    """Time both in turns; who goes first changes every time, and one round before that is not counted."""
+def run(ours: Callable[[], object], reference: Callable[[], object], repeats: int, *, warm: bool = False) -> Paired:
+    """Time both in turns; who goes first changes every time.
+
+    One round before that is not counted, unless both are ``warm``: called before.
+    """
     seconds: dict[Callable[[], object], list[float]] = {ours: [], reference: []}
-    for turn in range(repeats + 1):
+    for turn in range(1 if warm else 0, repeats + 1):
         for way in (ours, reference) if turn % 2 else (reference, ours):
             start = time.perf_counter()
             way()

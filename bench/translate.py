@@ -13,17 +13,19 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
+from bench.ceilings import ceilings, describe, distance, work_of
 from bench.paired import circumstances, run
+from napari_phenotrans.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import PlaneDone
 from napari_phenotrans.image import Image
-from napari_phenotrans.translator import TILE, Translator
+from napari_phenotrans.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_phenotrans.checkpoint import Card
+CONDITIONS, CHANNELS = ("untreated", "treated"), ("DAPI", "PH3", "ZO1")
 
 # ---- the reference: plain library calls, no line shared with what it is compared to
 
@@ -108,6 +110,29 @@ def plain_loop(
 # ---- the comparison
 
 
+def random_checkpoint(blocks: int = 9, width: int = 64) -> Checkpoint:
+    """Make a CycleGAN's checkpoint with random weights: what a network learned changes nothing about its cost."""
+    torch.manual_seed(0)
+    entry, settings = engine_entry("cyclegan"), {"width": width, "blocks": blocks}
+    engine = entry.load()(entry.settings.make(**settings), len(CHANNELS), CONDITIONS)
+    for name, parameter in engine.translators.named_parameters():
+        if name.endswith("weight"):
+            nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+    for target in CONDITIONS:
+        engine.fix_statistics(target, [torch.rand(2, len(CHANNELS), 128, 128) * 2 - 1])
+    low, high = (0.0,) * len(CHANNELS), (4000.0,) * len(CHANNELS)
+    card = Card(
+        engine="cyclegan",
+        settings=settings,
+        conditions=CONDITIONS,
+        channels=CHANNELS,
+        low=low,
+        high=high,
+        crop=128,
+    )
+    return Checkpoint.of(engine, card)
+
+
 def smooth_plane(card: Card, size: int) -> np.ndarray:
     """Invent a float32 (C, size, size) plane within the checkpoint's limits, with structures as large as cells."""
     noise = np.random.default_rng(0).standard_normal((len(card.channels), size, size)).astype(np.float32)
@@ -118,34 +143,46 @@ def smooth_plane(card: Card, size: int) -> np.ndarray:
 
 
 @click.command()
-@click.option("--checkpoint", default="bbbc013-cyclegan", show_default=True, help="Bundled name or file.")
-@click.option("--size", type=click.IntRange(32), default=1024, show_default=True, help="Side of the plane.")
-@click.option("--tile", type=click.IntRange(32), default=TILE, show_default=True, help="Side of a tile.")
-@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="Timed rounds of each.")
+@click.option("--checkpoint", help="Bundled name or file; random weights of a ResNet-9 of width 64 where none is said.")
+@click.option("--size", type=click.IntRange(32), default=2048, show_default=True, help="Side of the plane.")
+@click.option("--tile", type=click.IntRange(32), help="Side of our tiles; what ships where none is said.")
+@click.option("--plain-tile", type=click.IntRange(32), default=256, show_default=True, help="The plain loop's tiles.")
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Of ours.")
+@click.option("--repeats", type=click.IntRange(1), default=2, show_default=True, help="Timed rounds of each.")
 @click.option("--device", default="cpu", show_default=True, help="Device of both: cpu, cuda, mps or auto.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="File to write the figures to.")
-def translate(checkpoint: str, size: int, tile: int, repeats: int, device: str, json_file: Path | None) -> None:
-    """Megapixels per second of a CycleGAN checkpoint, against a plain loop over the same tiles."""
+def translate(
+    checkpoint: str | None,
+    size: int,
+    tile: int | None,
+    plain_tile: int,
+    precision: str,
+    repeats: int,
+    device: str,
+    json_file: Path | None,
+) -> None:
+    """Megapixels per second of a CycleGAN checkpoint, against a plain loop over tiles with the same weights."""
     try:
-        result = measure(checkpoint, size, tile, repeats, device)
+        made = Checkpoint.load(checkpoint) if checkpoint else random_checkpoint()
+        result = measure(made, size, tile, plain_tile, precision, repeats, device)
     except InputError as error:
         raise click.UsageError(str(error)) from error
-    speeds = result["megapixels_per_second"]
-    for name, seconds in result["seconds"].items():
-        spread = f"{min(seconds):.3f} to {max(seconds):.3f} s"
-        click.echo(f"{name:<18} {speeds[name]:8.3f} megapixels/s   {median(seconds):8.3f} s   ({spread})")
-    low, high = result["ratio_spread"]
-    click.echo(f"{'ratio':<18} {result['ratio']:8.3f} times the plain loop   ({low:.3f} to {high:.3f})")
-    click.echo(f"{'RMS difference':<18} {result['rms_difference_percent']:8.1e} % of the range")
-    text = json.dumps(result, indent=2)
-    click.echo(text)
+    click.echo(table(result))
     if json_file:
-        json_file.write_text(text + "\n")
+        json_file.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def measure(checkpoint: str, size: int, tile: int, repeats: int, device: str) -> dict[str, Any]:
+def measure(
+    checkpoint: Checkpoint,
+    size: int,
+    tile: int | None = None,
+    plain_tile: int = 256,
+    precision: str = "fp32",
+    repeats: int = 2,
+    device: str = "cpu",
+) -> dict[str, Any]:
     """Run the comparison; see the command's options."""
-    translator = Translator(checkpoint, device=device, tile=tile)
+    translator = Translator(checkpoint, device=device, precision=precision, tile=tile)
     card = translator.card
     settings = engine_entry(card.engine).settings.make(**card.settings).model_dump()
     if card.engine != "cyclegan" or settings["upsampling"] != "resize":
@@ -159,32 +196,37 @@ def measure(checkpoint: str, size: int, tile: int, repeats: int, device: str) ->
     source = next(condition for condition in card.conditions if condition != target)
     plane = smooth_plane(card, size)
     image = Image(plane, "CYX", channels=card.channels)
-    network = plain_network(
-        translator.checkpoint.tensors, str(card.conditions.index(target)), settings["blocks"], card
-    ).to(translator.device)
+    network = plain_network(checkpoint.tensors, str(card.conditions.index(target)), settings["blocks"], card)
+    network.to(translator.device)
     whole = card.statistics == "plane"
-    tile, overlap = (size, 0) if whole else (min(tile, size), translator.overlap)
+    plain_tile, overlap = (size, 0) if whole else (min(plain_tile, size), translator.overlap)
+    residual = settings["output"] == "residual"
 
-    def ours() -> np.ndarray:
+    made: dict[str, np.ndarray] = {}
+
+    def ours() -> None:
         events = translator.translate(image, source=source, target=target)
-        return next(event for event in events if isinstance(event, PlaneDone)).translated
+        # a float32 image loses nothing where results take its dtype
+        made["ours"] = next(event for event in events if isinstance(event, PlaneDone)).translated
 
-    def reference() -> np.ndarray:
-        residual = settings["output"] == "residual"
-        return plain_loop(network, plane, card, residual, tile, overlap, translator.device)
+    def reference() -> None:
+        made["plain"] = plain_loop(network, plane, card, residual, plain_tile, overlap, translator.device)
 
+    machine = ceilings(translator.device)
+    work = {"napari-phenotrans": work_of(ours), "plain loop": work_of(reference)}
     _, span = limits(card)
-    rms = float(np.sqrt(np.mean(((ours() - reference()) / span) ** 2)))
-    times = run(ours, reference, repeats)
+    rms = float(np.sqrt(np.mean(((made["ours"] - made["plain"]) / span) ** 2)))
+    times = run(ours, reference, repeats, warm=True)
     seconds = {"napari-phenotrans": times.ours, "plain loop": times.reference}
     return {
         "bench": "translate",
-        "checkpoint": translator.checkpoint.name,
+        "checkpoint": checkpoint.name if checkpoint.path else "random weights",
         "channels": len(card.channels),
         "width": settings["width"],
         "blocks": settings["blocks"],
         "size": size,
-        "tile": tile,
+        "tile": translator.tile,
+        "plain tile": plain_tile,
         "overlap": overlap,
         "device": translator.device.type,
         "precision": translator.precision,
@@ -194,5 +236,34 @@ def measure(checkpoint: str, size: int, tile: int, repeats: int, device: str) ->
         "ratio": round(times.ratio, 3),
         "ratio_spread": [round(min(times.ratios), 3), round(max(times.ratios), 3)],
         "rms_difference_percent": float(f"{100 * rms:.3g}"),
+        "ceilings": machine,
+        "distance": {name: distance(median(values), work[name], machine) for name, values in seconds.items()},
         **circumstances(),
     }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the figures as they stand in docs/performance.md."""
+    r = result
+    tiles = {"napari-phenotrans": r["tile"], "plain loop": r["plain tile"]}
+    rows = [
+        f"| {name} | {tiles[name]} | {speed:.3f} | {r['distance'][name]['gflop'] / 1e3:.2f} | "
+        f"{r['distance'][name]['gigabytes']:.0f} | {r['distance'][name]['times_the_limit']:.2f} |"
+        for name, speed in r["megapixels_per_second"].items()
+    ]
+    low, high = r["ratio_spread"]
+    return "\n".join(
+        [
+            f"{r['channels']} channels, {r['size']} × {r['size']} pixels, ResNet-{r['blocks']} of width {r['width']} "
+            f"({r['checkpoint']}), overlap {r['overlap']}, {r['device']}, {r['precision']}:",
+            "",
+            "| | tile | megapixels/s | TFLOP | GB of layers | times the limit |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"**{r['ratio']:.2f} times the plain loop** ({low:.2f} to {high:.2f}); RMS difference "
+            f"{r['rms_difference_percent']:.1e} % of the range. Ceilings: {describe(r['ceilings'])}.",
+            "",
+            f"{r['cpu']}, {r['cores']} cores, torch {r['torch']}, {r['date'][:10]}, commit {r['commit']}.",
+        ]
+    )

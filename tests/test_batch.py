@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 
 from napari_phenotrans.batch import FileDone, FileFailed, FileStarted, images_in, read_result, translate_files
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import Notice, PlaneDone, TileDone
+from napari_phenotrans.events import Notice, PlaneDone, RegionDone, TileDone
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import read, write
+from napari_phenotrans.tiles import Region
 from napari_phenotrans.translation import Translator
 
 if TYPE_CHECKING:
@@ -54,7 +56,9 @@ def test_files_are_translated_and_failures_do_not_stop_the_others(translator: Tr
     assert "damaged" in files[0].reason and "channel" in files[4].reason
     assert {TileDone, PlaneDone} <= {type(event) for event in events}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        f"{name}_{kind}.ome.tif" for name in "ab" for kind in ("difference", "translated")
+        f"{name}_{kind}.ome.{suffix}"
+        for name, suffix in (("a", "tif"), ("b", "zarr"))
+        for kind in ("difference", "translated")
     ]
 
 
@@ -67,6 +71,36 @@ def test_only_the_planes_that_were_asked_for(translator: Translator, tmp_path: P
     assert result.real.sizes == result.translated.sizes == {"Z": 1, "C": 2, "Y": 36, "X": 40}
     np.testing.assert_array_equal(result.real.plane(z=0), read(done.path).plane(z=1))
     assert (result.provenance["target"], result.provenance["positions"]) == ("treated", [[0, 1]])
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+def test_large_planes_are_written_as_they_come_and_are_the_same(
+    suffix: str, translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, region = well(tmp_path / f"a{suffix}"), Region(3, 5, 30, 31)
+    monkeypatch.setattr("napari_phenotrans.results.PYRAMID", 900)
+    monkeypatch.setattr("napari_phenotrans.io.planes._SMALLEST", 16)
+    whole = read_result(list(translate_files([path], tmp_path / "whole", translator, region=region, **WAY))[-1])
+    monkeypatch.setattr("napari_phenotrans.translator.LARGE_PLANE", 0)
+    events = list(translate_files([path], tmp_path / "parts", translator, region=region, **WAY))
+    assert RegionDone in {type(event) for event in events}
+    assert PlaneDone not in {type(event) for event in events}
+    parts = read_result(events[-1])
+    for mine, theirs in ((parts.translated, whole.translated), (parts.difference, whole.difference)):
+        assert mine.sizes == {"Z": 2, "C": 2, "Y": 30, "X": 31} or suffix == ".ome.zarr"
+        assert len(mine.pyramid) == 1
+        for z in range(2):
+            np.testing.assert_allclose(mine.plane(z=z), theirs.plane(z=z), atol=1e-3)
+    assert parts.provenance["region"] == [3, 5, 30, 31]
+
+
+def test_what_stops_half_way_leaves_no_zarr(translator: Translator, tmp_path: Path) -> None:
+    path = well(tmp_path / "a.ome.zarr")
+    for event in translate_files([path], tmp_path / "out", translator, **WAY):
+        if isinstance(event, PlaneDone):
+            break
+    gc.collect()
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_existing_results_are_kept_unless_said(translator: Translator, tmp_path: Path) -> None:

@@ -75,9 +75,10 @@ def test_memory_that_does_not_suffice_for_the_smallest_tile_is_said(make_checkpo
     translator = Translator(make_checkpoint(), tile=160, overlap=20)
     asked = limit(translator, 10)
     events = []
-    with pytest.raises(InputError, match=r"does not suffice for a tile of 40 × 40 .* no smaller ones \(least 24\)"):
+    with pytest.raises(InputError, match=r"does not suffice for a tile of 32 × 32 .* no smaller ones \(least 24\)"):
         events.extend(translator.translate(noise(160, 160), **WAY))
-    assert asked == [160**2, 80**2, 40**2]
+    # as many tiles of 80 cover the plane as of 68, and of the half of that
+    assert asked == [160**2, 68**2, 32**2]
     assert len(notices(events)) == 2
 
 

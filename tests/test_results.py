@@ -29,3 +29,11 @@ def test_existing_results_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists already"):
         refuse_existing_results(results, overwrite=False)
     refuse_existing_results(results, overwrite=True)
+
+
+def test_results_of_an_ome_zarr_are_ome_zarr(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.ome.zarr", "b.ome.tif")]
+    paths[0].mkdir()
+    (paths[0] / ".zgroup").touch()
+    named = [results.difference.name for results in result_paths(paths, tmp_path).values()]
+    assert named == ["a_difference.ome.zarr", "b_difference.ome.tif"]

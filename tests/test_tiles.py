@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from napari_phenotrans.tiles import Blend, padded_size, plan
+from napari_phenotrans.tiles import Blend, Region, padded_size, plan
 
 SIZES = [1, 7, 64, 65, 100, 128, 257]
 
@@ -28,6 +28,53 @@ def test_grid_keeps_the_stride_and_the_overlap(size: int) -> None:
     tops = sorted({tile.top for tile in tiles})
     assert all(b - a <= 64 - 16 for a, b in itertools.pairwise(tops))
     assert tops[-1] + tiles[0].height == size
+
+
+@pytest.mark.parametrize("size", [*range(60, 200, 4), 512, 700])
+def test_tiles_that_may_be_smaller_cover_evenly(size: int) -> None:
+    fixed = plan(size, 64, tile=64, overlap=16, stride=4)
+    even = plan(size, 64, tile=64, overlap=16, stride=4, least=40)
+    assert len(even) == len(fixed)
+    assert {(tile.height % 4, tile.top % 4) for tile in even} == {(0, 0)}
+    assert max(tile.bottom for tile in even) == size
+    assert all(b.top <= a.bottom - 16 for a, b in itertools.pairwise(even))
+    assert min(size, 40) <= even[0].height <= fixed[0].height
+    # no more than a stride for each is computed in vain, or what the least side costs
+    wasted = sum(tile.height for tile in even) - (size + 16 * (len(even) - 1))
+    assert wasted < 4 * len(even) or even[0].height == 40
+
+
+def test_cost_per_pixel_hardly_depends_on_the_size_of_the_plane() -> None:
+    """With the usual tile and context, from 1k to 16k."""
+    shares = []
+    for size in (1024, 2048, 4096, 8192, 16384):
+        tiles = plan(size, size, tile=512, overlap=96, stride=4, least=16)
+        shares.append(sum(tile.height * tile.width for tile in tiles) / size**2)
+    assert max(shares) / min(shares) < 1.1
+
+
+def test_a_blend_that_moves_down_holds_the_rows_that_are_asked_for() -> None:
+    plane = np.random.default_rng(0).normal(size=(2, 200, 120)).astype(np.float32)
+    tiles = plan(200, 120, tile=48, overlap=16, stride=4)
+    whole, moving = Blend(2, 200, 120, 16), Blend(2, 200, 120, 16, Region(0, 0, 64, 120))
+    for tile in tiles:
+        whole.add(tile, plane[:, *tile.slices])
+        if tile.left == 0 and tile.top:
+            moving.advance(tile.top - 8)
+        moving.add(tile, plane[:, *tile.slices])
+        seen = Region(max(tile.top - 8, 0), 3, 20, 100)
+        np.testing.assert_array_equal(moving.read(seen), whole.read(seen))
+    np.testing.assert_allclose(moving.read(Region(190, 0, 10, 120)), plane[:, 190:], atol=1e-5)
+
+
+def test_squares_cover_a_region_once() -> None:
+    region = Region(3, 5, 70, 41)
+    times = np.zeros((100, 100), int)
+    for square in region.squares(32):
+        times[square.slices] += 1
+    assert times.sum() == 70 * 41
+    assert (times[region.slices] == 1).all()
+    assert region.around(Region(0, 50, 4, 4)) == Region(0, 5, 73, 49)
 
 
 def test_no_overlap_leaves_no_shared_pixels() -> None:

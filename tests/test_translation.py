@@ -110,7 +110,7 @@ def test_tiles_come_from_where_the_user_looks(make_checkpoint: Callable[..., Che
     translator = Translator(make_checkpoint(), tile=96, overlap=32)
     events = list(translator.translate(image(pixels), **WAY, look_at=lambda: View(Region(199, 0, 1, 1))))
     tiles = [event for event in events if isinstance(event, TileDone)]
-    assert (tiles[0].top, tiles[0].left) == (104, 0)
+    assert (tiles[0].top, tiles[0].left) == (112, 0)
     assert [tile.done for tile in tiles] == list(range(1, tiles[0].total + 1))
     assert {tile.translated.dtype for tile in tiles} == {np.dtype(np.uint8)}
     assert isinstance(events[-1], PlaneDone)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Notice
 from napari_phenotrans.io import find_channel_files, provenance, read, readable
-from napari_phenotrans.results import refuse_existing_results, result_paths, write_results
+from napari_phenotrans.results import ResultFiles, refuse_existing_results, result_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.translation import Event, Translation, Translator
 
-# What `write_results` and saving in the dock call their files.
+# What `ResultFiles` and saving in the dock call their files.
 _OURS = re.compile(r"_(translated|difference|round_trip|believed)\.ome\.(tiff?|zarr)$", re.IGNORECASE)
 
 # What provenance in a file holds as JSON and is needed again.
@@ -164,11 +164,14 @@ def translate_files(
             positions = list(product(ts or range(image.sizes.get("T", 1)), zs or range(image.sizes.get("Z", 1))))
             yield FileStarted(path, number, len(places), len(positions))
             yield from (Notice(note) for note in image.notes)
-            for event in translating(image, translator, source=source, target=target, positions=positions, **more):
-                if isinstance(event, Translation):
-                    write_results(event, results, overwrite=overwrite)
-                else:
-                    yield event
+            with ResultFiles(results, overwrite=overwrite) as files:
+                for event in translating(
+                    image, translator, source=source, target=target, positions=positions, rooms=files.rooms, **more
+                ):
+                    if isinstance(event, Translation):
+                        files.finish(event)
+                    else:
+                        yield event
         except (InputError, RuntimeError, MemoryError, OSError) as error:
             yield FileFailed(path, error)
         else:

@@ -42,13 +42,14 @@ class Progress:
 
     def show(self, event: Event | Progressed) -> None:
         """Draw one event."""
-        from napari_phenotrans.events import EvaluationDone, PlaneDone, Progressed, TileDone
+        from napari_phenotrans.events import EvaluationDone, PlaneDone, Progressed, RegionDone, TileDone
 
         if isinstance(event, Progressed):
             self._bar.update(self._task, description=event.what, completed=event.done, total=event.total)
-        elif isinstance(event, PlaneDone):
+        elif isinstance(event, PlaneDone | RegionDone):
             self._planes = (event.done, event.total)
-            self._bar.update(self._task, completed=event.done, total=event.total)
+            begun = event.share % 1 if isinstance(event, RegionDone) else 0
+            self._bar.update(self._task, completed=event.done + begun, total=event.total)
         elif isinstance(event, TileDone | EvaluationDone):
             done, total = self._planes
             self._bar.update(self._task, completed=done + event.done / event.total, total=total)

@@ -70,7 +70,8 @@ def translate(
 ) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
 
-    INPUTS are image files. With several, those that fail are named at the end and the others are still done.
+    INPUTS are image files; the results of an OME-Zarr are OME-Zarr. Images may be larger than memory. With several
+    inputs, those that fail are named at the end and the others are still done.
     """
     from napari_phenotrans.batch import FileDone, FileFailed, FileStarted, translate_files
     from napari_phenotrans.events import Notice

@@ -26,7 +26,7 @@ WHOLE_PLANE = 2048 * 2048
 STATISTICS_TILES = 16
 # Tiles that an engine wants small go through its network together, up to so many pixels.
 AT_ONCE = 256 * 256
-# Side of what is translated first where tiles are at least twice as large: a quarter of a usual tile's time.
+# Side of what is translated first where tiles have at least twice its pixels: a quarter of a usual tile's time.
 GLIMPSE = 256
 
 
@@ -102,11 +102,12 @@ class Driver:
         self._in_one = False
 
     def translation(
-        self, x: np.ndarray, task: Task, *, glimpse: bool = False
+        self, x: np.ndarray, task: Task, *, glimpse: bool = False, keep: bool = True
     ) -> Iterator[Notice | Tiled | Evaluated | Whole]:
         """Translate a plane (C, Y, X) in about [-1, 1]; sides are multiples of the engine's stride.
 
-        With ``glimpse`` a smaller crop of what the user looks at comes first, from engines that evaluate once.
+        With ``glimpse`` a smaller crop of what the user looks at comes first, from engines that evaluate once. With
+        ``keep`` evaluations that other translations of the plane need too are kept for them.
         """
         if not self._fixed:
             yield from self._settle_statistics(x, task)
@@ -118,7 +119,7 @@ class Driver:
                 yield from self._glimpse(evaluation, task)
             while True:
                 result = None
-                if evaluation.key is not None:
+                if keep and evaluation.key is not None:
                     kept = self.inversions.of(x, self.tile, self.overlap) if kept is None else kept
                     result = kept.get(evaluation.key)
                 if result is None:
@@ -165,14 +166,14 @@ class Driver:
                 self._in_one = False
                 yield from self._average_statistics(x, task, "memory does not suffice")
             else:
-                yield self._shrink(tiles[0])
+                yield self.shrink(tiles[0])
 
     def _glimpse(self, evaluation: Evaluation, task: Task) -> Iterator[Tiled]:
         height, width = evaluation.x.shape[2:]
         tiles = self._tiles(height, width)
         view = task.view()
         looked_at = view and view.common(Region(0, 0, height, width))
-        if looked_at is None or min(tiles[0].height, tiles[0].width) < 2 * GLIMPSE:
+        if looked_at is None or tiles[0].height * tiles[0].width < 2 * GLIMPSE**2 or min(height, width) < GLIMPSE:
             return
         stride = self.engine.stride
         top, left = (
@@ -194,7 +195,27 @@ class Driver:
     def _tiles(self, height: int, width: int) -> list[Tile]:
         if self._in_one:
             return [Tile(0, 0, height, width)]
-        return plan(height, width, tile=self.tile, overlap=self.overlap, stride=self.engine.stride)
+        return self.grid(height, width)
+
+    def grid(self, height: int, width: int) -> list[Tile]:
+        """Return the tiles of a plane, row by row; an engine that depends on its tile gets it in that size."""
+        least = self.tile if self.engine.tile else self.engine.smallest
+        return plan(height, width, tile=self.tile, overlap=self.overlap, stride=self.engine.stride, least=least)
+
+    def evaluates_once(self, task: Task) -> bool:
+        """Whether a translation is one network evaluation, and a pixel's depends on its surroundings only."""
+        import torch
+
+        side = padded_size(self.engine.smallest, self.engine.stride)
+        x = torch.zeros(1, self.engine.channels, side, side, device=self.device)
+        first = next(self.engine.translation(x, task.source, task.target, task.how), None)
+        return self._fixed and first is not None and first.final
+
+    def translated(self, crop: np.ndarray, task: Task) -> np.ndarray | None:
+        """Translate a crop (C, h, w) by itself, with an engine that evaluates once; None where memory ran out."""
+        evaluation = next(self.engine.translation(self._tensor(crop), task.source, task.target, task.how))
+        values = self._apply(evaluation, [Region(0, 0, *crop.shape[1:])], task)
+        return None if values is None else values[0]
 
     def _apply(self, evaluation: Evaluation, regions: list[Region] | list[Tile], task: Task) -> np.ndarray | None:
         """Return the network's values (N, C, h, w) for regions of the same size; None where memory ran out."""
@@ -214,7 +235,7 @@ class Driver:
         release_memory(self.device)
         return None
 
-    def _shrink(self, tile: Region) -> Notice:
+    def shrink(self, tile: Region) -> Notice:
         """Halve the tile, so that ``tile`` is not asked for again.
 
         Raises
@@ -247,7 +268,7 @@ class Driver:
 
         height, width = x.shape[1:]
         if max(height, width) <= self.tile:
-            yield self._shrink(Region(0, 0, height, width))
+            yield self.shrink(Region(0, 0, height, width))
         while True:
             tiles = self._tiles(height, width)
             some = [tiles[i] for i in np.linspace(0, len(tiles) - 1, min(STATISTICS_TILES, len(tiles))).astype(int)]
@@ -264,7 +285,7 @@ class Driver:
                 if not ran_out_of_memory(error):
                     raise
             release_memory(self.device)
-            yield self._shrink(tiles[0])
+            yield self.shrink(tiles[0])
         yield Notice(
             f"This imported network normalizes each plane by its own statistics, and a plane of {height} × {width} "
             f"is too large to pass it whole ({why}): statistics are averaged over {len(some)} tiles instead, so the "

@@ -78,6 +78,25 @@ class PlaneDone:
 
 
 @dataclass(frozen=True, eq=False)
+class RegionDone:
+    """A finished rectangle of a plane that is too large to come as a `PlaneDone`, whose fields these are.
+
+    ``done`` planes are finished with it, and of the plane that it is part of a ``share`` from 0 to 1.
+    """
+
+    t: int
+    z: int
+    translated: np.ndarray
+    difference: np.ndarray
+    clipped: tuple[int, ...]
+    done: int
+    total: int
+    top: int
+    left: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
 class ErrorDone:
     """What an engine gets wrong by itself in a plane, or in a region of one whose place is ``top`` and ``left``.
 

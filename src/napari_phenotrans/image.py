@@ -226,9 +226,11 @@ class Image:
             pyramid=() if region else tuple(_taken(level, self.axes, kept) for level in self.pyramid),
         )
 
-    def place(self, plane: np.ndarray, into: Any, t: int = 0, z: int = 0) -> None:
-        """Write a (C, Y, X) plane into an array laid out like ``pixels``."""
-        index = tuple({"T": t, "Z": z}.get(letter, slice(None)) for letter in self.axes)
+    def place(self, plane: np.ndarray, into: Any, t: int = 0, z: int = 0, top: int = 0, left: int = 0) -> None:
+        """Write a (C, Y, X) plane, or a rectangle of one, into an array laid out like ``pixels``."""
+        rows, columns = slice(top, top + plane.shape[1]), slice(left, left + plane.shape[2])
+        places = {"T": t, "Z": z, "Y": rows, "X": columns, "C": slice(None)}
+        index = tuple(places[letter] for letter in self.axes)
         rest = [letter for letter in self.axes if letter in "CYX"]
         if "C" not in rest:
             plane, letters = plane[0], "YX"

@@ -87,10 +87,7 @@ class Cut:
             spans.append((start, stop - start))
         (top, height), (left, width) = spans
         working = Region(top, left, height, width)
-        from_, reach = needed(working, working_size, size), region
-        top, left = min(from_.top, reach.top), min(from_.left, reach.left)
-        bottom, right = max(from_.bottom, reach.bottom), max(from_.right, reach.right)
-        return cls(region, size, working_size, working, Region(top, left, bottom - top, right - left))
+        return cls(region, size, working_size, working, needed(working, working_size, size).around(region))
 
     def seen(self, region: Region) -> Region:
         """Return where a region of the image lies in what passes the engine."""

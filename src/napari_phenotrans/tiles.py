@@ -31,6 +31,11 @@ class Region:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
+    @property
     def center(self) -> tuple[float, float]:
         """(y, x) of the middle."""
         return self.top + self.height / 2, self.left + self.width / 2
@@ -44,6 +49,19 @@ class Region:
         top, left = max(self.top, other.top), max(self.left, other.left)
         height, width = min(self.bottom, other.bottom) - top, min(self.right, other.right) - left
         return Region(top, left, height, width) if height > 0 and width > 0 else None
+
+    def around(self, other: Region) -> Region:
+        """Return the smallest rectangle that holds both."""
+        top, left = min(self.top, other.top), min(self.left, other.left)
+        return Region(top, left, max(self.bottom, other.bottom) - top, max(self.right, other.right) - left)
+
+    def squares(self, side: int) -> list[Region]:
+        """Cut the rectangle into squares, row by row; the last ones are smaller where it does not divide."""
+        return [
+            Region(top, left, min(side, self.bottom - top), min(side, self.right - left))
+            for top in range(self.top, self.bottom, side)
+            for left in range(self.left, self.right, side)
+        ]
 
     def moved(self, down: int, right: int) -> Region:
         """Return the rectangle of the same size so many pixels further down and to the right."""
@@ -73,7 +91,7 @@ def padded_size(size: int, stride: int) -> int:
     return -(-size // stride) * stride
 
 
-def plan(height: int, width: int, *, tile: int, overlap: int, stride: int = 1) -> list[Tile]:
+def plan(height: int, width: int, *, tile: int, overlap: int, stride: int = 1, least: int | None = None) -> list[Tile]:
     """Cover a plane with one grid of equal tiles, row by row.
 
     Origins and sizes are multiples of ``stride``: the same pixel always falls on the same phase of the network's
@@ -85,6 +103,9 @@ def plan(height: int, width: int, *, tile: int, overlap: int, stride: int = 1) -
         Size of the plane; multiples of ``stride`` (pad first, see `padded_size`).
     tile, overlap
         Side of a tile and pixels that neighbors share at least; rounded up to multiples of ``stride``.
+    least
+        Side down to which tiles may become smaller, where as many of them then cover the plane more evenly: a plane
+        two tiles wide is not computed with three. ``tile`` where not said.
 
     Raises
     ------
@@ -95,9 +116,10 @@ def plan(height: int, width: int, *, tile: int, overlap: int, stride: int = 1) -
     tile, overlap = padded_size(tile, stride), padded_size(overlap, stride)
     if not 0 <= overlap < tile:
         raise ValueError(f"The overlap must be smaller than the tile, got {overlap} and {tile}.")
-    rows = origins(height, tile, overlap)
-    columns = origins(width, tile, overlap)
-    return [Tile(top, left, min(tile, height), min(tile, width)) for top in rows for left in columns]
+    down, across = (_even(size, tile, overlap, stride, tile if least is None else least) for size in (height, width))
+    rows = origins(height, down, overlap)
+    columns = origins(width, across, overlap)
+    return [Tile(top, left, min(down, height), min(across, width)) for top in rows for left in columns]
 
 
 def origins(size: int, tile: int, overlap: int) -> list[int]:
@@ -108,6 +130,14 @@ def origins(size: int, tile: int, overlap: int) -> list[int]:
     if size <= tile:
         return [0]
     return [*range(0, size - tile, tile - overlap), size - tile]
+
+
+def _even(size: int, tile: int, overlap: int, stride: int, least: int) -> int:
+    """Return the smallest side with which as many tiles cover a length as with ``tile``, but no less than ``least``."""
+    if size <= tile:
+        return tile
+    count = -(-(size - overlap) // (tile - overlap))
+    return min(tile, padded_size(max(-(-(size + (count - 1) * overlap) // count), least), stride))
 
 
 class Blend:
@@ -122,23 +152,38 @@ class Blend:
         Shape of the plane.
     overlap
         Pixels that neighboring tiles share, as given to `plan`.
+    held
+        The part of the plane that is in memory, and that tiles may lie in until `advance` moves it down; all of it
+        where not said.
     """
 
-    def __init__(self, channels: int, height: int, width: int, overlap: int) -> None:
-        self._sum = np.zeros((channels, height, width), np.float32)
-        self._weight = np.zeros((height, width), np.float32)
+    def __init__(self, channels: int, height: int, width: int, overlap: int, held: Region | None = None) -> None:
+        self._size = height, width
+        self._held = held or Region(0, 0, height, width)
+        self._sum = np.zeros((channels, self._held.height, self._held.width), np.float32)
+        self._weight = np.zeros((self._held.height, self._held.width), np.float32)
         self._overlap = overlap
 
     def add(self, tile: Tile, values: np.ndarray) -> None:
         """Add one tile's (C, height, width) values."""
-        weight = self._window(tile)
-        self._sum[:, *tile.slices] += values * weight
-        self._weight[tile.slices] += weight
+        weight, at = self._window(tile), self._at(tile)
+        self._sum[:, *at] += values * weight
+        self._weight[at] += weight
 
-    def read(self, tile: Tile) -> np.ndarray:
+    def read(self, tile: Region) -> np.ndarray:
         """Return (C, height, width) of what was added so far; pixels that nothing was added to are 0."""
-        weight = self._weight[tile.slices]
-        return self._sum[:, *tile.slices] / np.where(weight > 0, weight, 1)
+        at = self._at(tile)
+        weight = self._weight[at]
+        return self._sum[:, *at] / np.where(weight > 0, weight, 1)
+
+    def advance(self, top: int) -> None:
+        """Forget the rows above ``top``; as many new ones can be added to below those that were held."""
+        by = top - self._held.top
+        kept = max(self._held.height - by, 0)
+        for values in (*self._sum, self._weight):
+            values[:kept] = values[by : by + kept]
+            values[kept:] = 0
+        self._held = self._held.moved(by, 0)
 
     def result(self) -> np.ndarray:
         """Return the plane.
@@ -151,8 +196,11 @@ class Blend:
         assert self._weight.min() > 0, "the tiles do not cover the plane"
         return self._sum / self._weight
 
+    def _at(self, tile: Region) -> tuple[slice, slice]:
+        return tile.moved(-self._held.top, -self._held.left).slices
+
     def _window(self, tile: Tile) -> np.ndarray:
-        height, width = self._weight.shape
+        height, width = self._size
         rows = _ramp(tile.height, self._overlap, tile.top > 0, tile.top + tile.height < height)
         columns = _ramp(tile.width, self._overlap, tile.left > 0, tile.left + tile.width < width)
         return rows[:, None] * columns

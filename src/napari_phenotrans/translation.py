@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from napari_phenotrans.events import Notice, PlaneDone
-from napari_phenotrans.io.scratch import room
+from napari_phenotrans.events import Notice, PlaneDone, RegionDone
+from napari_phenotrans.io.scratch import Scratch
 from napari_phenotrans.matching import match_channels
 from napari_phenotrans.translator import Event, Translator
 
@@ -32,6 +32,16 @@ class Translation:
     difference: Image
     notices: tuple[str, ...]
     provenance: dict[str, Any]
+
+
+class Room(Protocol):
+    """Where a result goes while it comes: `io.scratch.Scratch`, or a file that grows."""
+
+    def put(self, values: np.ndarray, t: int, z: int, top: int, left: int) -> None:
+        """Write (C, h, w); every pixel once."""
+
+    def image(self) -> Image:
+        """Return what was written."""
 
 
 def translate(
@@ -84,20 +94,23 @@ def translating(
     positions: Iterable[tuple[int, int]] | None = None,
     region: Region | None = None,
     how: Mapping[str, Any] | None = None,
+    rooms: Callable[[Image], tuple[Room, Room]] | None = None,
     **more: Any,
 ) -> Iterator[Event | Translation]:
     """Yield what `Translator.translate` does, which also says the arguments, and last the `Translation`.
 
     Where positions or a region are said, the images of the translation hold these only; positions have to be all those
-    of some T with some Z. Arrays above 512 MB live in temporary files, so that memory stays at a few planes.
+    of some T with some Z. ``rooms`` makes room for translated and difference, once it is known what they will be like.
+    Where none are said it is in memory, above 512 MB in temporary files. Large planes come in regions, so that memory
+    stays at a part of one.
     """
     chosen = image.checked_positions(positions)
     asked: dict[str, Any] = {"channels": channels, "positions": chosen, "region": region, "how": how}
-    events = translator.translate(image, source=source, target=target, **asked, **more)
+    events = translator.translate(image, source=source, target=target, in_regions=True, **asked, **more)
     indices, _ = match_channels(image, translator.card, channels or {})
     real = image.part(channels=indices, positions=chosen, region=region)
-    translated = real.replace(pixels=room(real.pixels.shape, real.dtype), pyramid=())
-    difference = real.replace(pixels=room(real.pixels.shape, np.dtype(np.float32)), pyramid=())
+    translated, difference = (rooms or _scratch)(real)
+    top, left = (region.top, region.left) if region else (0, 0)
     places = dict(zip(chosen, real.positions(), strict=True))
     notices: list[str] = []
     clipped = np.zeros(len(indices), np.int64)
@@ -105,10 +118,10 @@ def translating(
         yield event
         if isinstance(event, Notice):
             notices.append(event.text)
-        elif isinstance(event, PlaneDone):
-            place = places[event.t, event.z]
-            real.place(event.translated, translated.pixels, *place)
-            real.place(event.difference, difference.pixels, *place)
+        elif isinstance(event, PlaneDone | RegionDone):
+            place = (*places[event.t, event.z], event.top - top, event.left - left)
+            translated.put(event.translated, *place)
+            difference.put(event.difference, *place)
             clipped += event.clipped
     for name, count in zip(real.channels, clipped, strict=True):
         if count:
@@ -118,4 +131,8 @@ def translating(
             )
             yield Notice(notices[-1])
     provenance = translator.provenance(image, source, target, **asked) | {"notices": notices}
-    yield Translation(real, translated, difference, tuple(notices), provenance)
+    yield Translation(real, translated.image(), difference.image(), tuple(notices), provenance)
+
+
+def _scratch(image: Image) -> tuple[Room, Room]:
+    return Scratch(image, image.dtype), Scratch(image, np.dtype(np.float32))

@@ -9,12 +9,13 @@ import numpy as np
 from napari_phenotrans.checkpoint import Checkpoint
 from napari_phenotrans.driving import Driver, Evaluated, Task, Tiled
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import EvaluationDone, Notice, PlaneDone, TileDone
+from napari_phenotrans.events import EvaluationDone, Notice, PlaneDone, RegionDone, TileDone
 from napari_phenotrans.intensity import to_dtype
 from napari_phenotrans.matching import check_conditions, match_channels, outside_intensities, working_scale
 from napari_phenotrans.plane import Cut, WorkingPlane
 from napari_phenotrans.provenance import provenance_of
 from napari_phenotrans.settings import flag
+from napari_phenotrans.streaming import Part, Stream, rows_at_once
 from napari_phenotrans.tiles import Region
 
 if TYPE_CHECKING:
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
     from napari_phenotrans.tiles import View
 
 Precision = Literal["fp32", "bf16"]
-Event = Notice | EvaluationDone | TileDone | PlaneDone
+Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone
 
 TILE = 512
+# Planes of more working pixels come in regions where that is asked for, and those of an engine that evaluates many
+# times are translated in squares of the image with this side.
+LARGE_PLANE = 2048 * 2048
+SQUARE = 2048
 
 
 class Translator:
@@ -73,7 +78,7 @@ class Translator:
         self.device = choose_device(device)
         self.precision = self._choose_precision(precision)
         self.engine = self.checkpoint.build_engine(self.device)
-        quicken(self.engine.translators, self.device)
+        quicken(self.engine.translators)
         usual = self.engine.tile or TILE
         tile, overlap = usual if tile is None else tile, self.engine.context if overlap is None else overlap
         if tile < self.engine.smallest or not 0 <= overlap < tile:
@@ -107,6 +112,7 @@ class Translator:
         positions: Iterable[tuple[int, int]] | None = None,
         region: Region | None = None,
         how: Mapping[str, Any] | None = None,
+        in_regions: bool = False,
         look_at: Callable[[], View | None] | None = None,
         tick: Callable[[], None] | None = None,
     ) -> Iterator[Event]:
@@ -127,6 +133,11 @@ class Translator:
             from imported networks that normalize by the statistics of what they see.
         how
             What the engine is told this time; goes before what the translator was told.
+        in_regions
+            Whether planes of more than 2048 × 2048 working pixels come as `RegionDone`, none of them whole, so that
+            memory does not grow with them. Engines that evaluate once give the same as in the whole plane. Those that
+            evaluate many times translate each region with its surroundings, so that it comes out nearly as in the
+            whole plane. Imported networks that normalize by a plane's own statistics take it whole all the same.
         look_at
             Asked before every plane and every tile for what the user looks at: it comes first, the nearest to its
             center before the rest of it; and planes nearest to its place along T and Z.
@@ -135,8 +146,9 @@ class Translator:
 
         Returns
         -------
-        Iterator of `Notice`, `EvaluationDone`, `TileDone` and `PlaneDone`. Where it is known what the user looks at,
-        and tiles are large, a glimpse comes first: a `TileDone` of a small crop there, 0 of the plane's tiles done.
+        Iterator of `Notice`, `EvaluationDone`, `TileDone`, `PlaneDone` and `RegionDone`. Where it is known what the
+        user looks at, and tiles are large, a glimpse comes first: a `TileDone` of a small crop there, 0 of the plane's
+        tiles done.
         What cannot be translated is refused here, before the first event.
 
         Raises
@@ -160,7 +172,7 @@ class Translator:
         def begin(view: Callable[[], Region | None]) -> Task:
             return Task(source, target, asked, view, tick or (lambda: None))
 
-        return self._events(image, begin, indices, scale, [*notices, *about_scale], chosen, region, look_at)
+        return self._events(image, begin, indices, scale, [*notices, *about_scale], chosen, region, in_regions, look_at)
 
     def provenance(
         self,
@@ -224,12 +236,104 @@ class Translator:
         notices: list[str],
         positions: list[tuple[int, int]],
         region: Region | None,
+        in_regions: bool,
         look_at: Callable[[], View | None] | None,
     ) -> Iterator[Event]:
         yield from (Notice(text) for text in notices)
         size = (image.sizes["Y"], image.sizes["X"])
-        cut = Cut.around(
-            region or Region(0, 0, *size),
+        cut = self._cut(region or Region(0, 0, *size), size, scale)
+
+        def looked_at() -> Region | None:
+            view = look_at() if look_at else None
+            return cut.seen(view.region) if view else None
+
+        task = begin(looked_at)
+        large = in_regions and cut.working.height * cut.working.width > LARGE_PLANE
+        large = large and self.card.statistics == "fixed"
+        once = large and self._driver.evaluates_once(task)
+        said_outside: set[str] = set()
+        left = list(positions)
+        while left:
+            view = look_at() if look_at else None
+            t, z = min(left, key=lambda place: _distance(place, view))
+            left.remove((t, z))
+
+            def read(part: Region, t: int = t, z: int = z) -> np.ndarray:
+                plane = image.plane(t=t if "T" in image.axes else None, z=z if "Z" in image.axes else None, region=part)
+                plane = plane if indices == list(range(len(plane))) else plane[indices]
+                if plane.dtype.kind == "f" and not np.isfinite(plane).all():
+                    raise InputError(
+                        f"{image.path or 'The image'} holds values that are not finite at t={t}, z={z}. "
+                        f"Replace NaN and infinity before translating."
+                    )
+                return plane
+
+            def outside(x: np.ndarray) -> Iterator[Notice]:
+                for subject, text in outside_intensities(x, self.card).items():
+                    if subject not in said_outside:
+                        said_outside.add(subject)
+                        yield Notice(text)
+
+            place = (t, z, len(positions) - len(left), len(positions))
+            if once:
+                stream = Stream(self._driver, cut, read, rows_at_once(image), self.card.intensity, task)
+                yield from _streamed(stream, cut, place, image.dtype)
+                yield from outside(stream.sample)
+            elif large:
+                squares = cut.region.squares(SQUARE)
+                for number, square in enumerate(squares, start=1):
+                    part = self._cut(square, size, scale)
+                    finished = place if number == len(squares) else (t, z, place[2] - 1, place[3])
+                    for event in self._plane(part, read, task, outside, finished, image.dtype, keep=False):
+                        if isinstance(event, PlaneDone):
+                            yield RegionDone(**vars(event), share=number / len(squares))
+                        elif not isinstance(event, TileDone):
+                            yield event
+            else:
+                yield from self._plane(cut, read, task, outside, place, image.dtype, glimpse=place[2] == 1)
+
+    def _plane(
+        self,
+        cut: Cut,
+        read: Callable[[Region], np.ndarray],
+        task: Task,
+        outside: Callable[[np.ndarray], Iterator[Notice]],
+        finished: tuple[int, int, int, int],
+        dtype: np.dtype,
+        *,
+        glimpse: bool = False,
+        keep: bool = True,
+    ) -> Iterator[Event]:
+        """Translate a cut of a plane; ``finished`` is its (t, z) and that of how many planes it is which."""
+        t, z, done, total = finished
+        # Into the engine's world: working pixels, about [-1, 1], whole multiples of its stride.
+        place = WorkingPlane(cut, read, self.card.intensity)
+        yield from outside(place.x)
+
+        # Tile by tile, and back: a difference that is added to the image's own pixels.
+        padded = place.padded(self.engine.stride, self.engine.smallest)
+        for event in self._driver.translation(padded, task, glimpse=glimpse, keep=keep):
+            if isinstance(event, Notice):
+                yield event
+            elif isinstance(event, Evaluated):
+                yield EvaluationDone(t, z, event.done, event.total)
+            elif isinstance(event, Tiled):
+                brought = place.difference(event.tile, event.values, event.shown)
+                if brought:
+                    where, difference = brought
+                    translated, _ = to_dtype(place.real(where) + difference, dtype)
+                    yield TileDone(t, z, where.top, where.left, translated, event.done, event.total)
+            else:
+                whole = Region(0, 0, *event.values.shape[1:])
+                brought = place.difference(whole, event.values, whole)
+                assert brought is not None
+                where, difference = brought
+                translated, clipped = to_dtype(place.real(where) + difference, dtype)
+                yield PlaneDone(t, z, translated, difference, clipped, done, total, where.top, where.left)
+
+    def _cut(self, region: Region, size: tuple[int, int], scale: float) -> Cut:
+        return Cut.around(
+            region,
             size,
             scale,
             context=max(self.engine.context, self.overlap),
@@ -238,54 +342,24 @@ class Translator:
             grid=(self.tile, self.overlap) if self.engine.tile else None,
         )
 
-        def looked_at() -> Region | None:
-            view = look_at() if look_at else None
-            return cut.seen(view.region) if view else None
 
-        said_outside: set[str] = set()
-        left = list(positions)
-        while left:
-            view = look_at() if look_at else None
-            t, z = min(left, key=lambda place: _distance(place, view))
-            left.remove((t, z))
-            first, done = len(left) + 1 == len(positions), len(positions) - len(left)
-
-            # Into the engine's world: working pixels, about [-1, 1], whole multiples of its stride.
-            def read(part: Region, t: int = t, z: int = z) -> np.ndarray:
-                plane = image.plane(t=t if "T" in image.axes else None, z=z if "Z" in image.axes else None, region=part)
-                return plane[indices]
-
-            place = WorkingPlane(cut, read, self.card.intensity)
-            if not np.isfinite(place.x).all():
-                raise InputError(
-                    f"{image.path or 'The image'} holds values that are not finite at t={t}, z={z}. "
-                    f"Replace NaN and infinity before translating."
-                )
-            for subject, text in outside_intensities(place.x, self.card).items():
-                if subject not in said_outside:
-                    said_outside.add(subject)
-                    yield Notice(text)
-
-            # Tile by tile, and back: a difference that is added to the image's own pixels.
-            padded = place.padded(self.engine.stride, self.engine.smallest)
-            for event in self._driver.translation(padded, begin(looked_at), glimpse=first):
-                if isinstance(event, Notice):
-                    yield event
-                elif isinstance(event, Evaluated):
-                    yield EvaluationDone(t, z, event.done, event.total)
-                elif isinstance(event, Tiled):
-                    brought = place.difference(event.tile, event.values, event.shown)
-                    if brought:
-                        where, difference = brought
-                        translated, _ = to_dtype(place.real(where) + difference, image.dtype)
-                        yield TileDone(t, z, where.top, where.left, translated, event.done, event.total)
-                else:
-                    whole = Region(0, 0, *event.values.shape[1:])
-                    brought = place.difference(whole, event.values, whole)
-                    assert brought is not None
-                    where, difference = brought
-                    translated, clipped = to_dtype(place.real(where) + difference, image.dtype)
-                    yield PlaneDone(t, z, translated, difference, clipped, done, len(positions), where.top, where.left)
+def _streamed(stream: Stream, cut: Cut, finished: tuple[int, int, int, int], dtype: np.dtype) -> Iterator[Event]:
+    t, z, done, total = finished
+    share = 0.0
+    for event in stream:
+        if isinstance(event, Evaluated):
+            share = event.done / event.total
+            yield EvaluationDone(t, z, event.done, event.total)
+        elif isinstance(event, Part):
+            where = event.region
+            translated, clipped = to_dtype(event.real + event.difference, dtype)
+            last = (where.bottom, where.right) == (cut.region.bottom, cut.region.right)
+            yield RegionDone(
+                t, z, translated, event.difference, clipped, done if last else done - 1, total, where.top, where.left,
+                1.0 if last else min(share, 0.999),
+            )  # fmt: skip
+        else:
+            yield event
 
 
 def _distance(place: tuple[int, int], view: View | None) -> int:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.image import Image
-from napari_phenotrans.io.planes import as_text, halved, halvings, planes_of
+from napari_phenotrans.io.planes import as_text, halved, halvings, planes_of, rows_of
 
 
 @pytest.mark.parametrize(("axes", "order"), [("TZCYX", "TZCYX"), ("ZYXC", "ZCYX"), ("XCY", "CYX"), ("CTYX", "TCYX")])
@@ -42,3 +42,22 @@ def test_halvings_end_at_512() -> None:
 def test_provenance_is_text() -> None:
     assert as_text({"a": "x", "b": [1, 2], "c": None}) == {"a": "x", "b": "[1, 2]", "c": "null"}
     assert as_text(None) == {}
+
+
+@pytest.mark.parametrize("level", [0, 1, 3])
+@pytest.mark.parametrize("axes", ["ZCYX", "YXC", "XYZ"])
+def test_rows_come_from_top_to_bottom_and_are_those_of_the_whole_plane(
+    axes: str, level: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_phenotrans.io.planes._READ", 20)
+    sizes = {"Z": 2, "C": 2, "Y": 67, "X": 45}
+    image = Image(np.random.default_rng(0).integers(0, 255, [sizes[a] for a in axes]).astype(np.uint16), axes)
+    order = "".join(a for a in "ZC" if a in axes) + "YX"
+    planes: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for position, first, rows in rows_of(image, order, level, 7):
+        before = planes.setdefault(position, [])
+        assert first == sum(map(len, before))
+        assert len(rows) == 7 or first + len(rows) == -(-67 // 2**level)
+        before.append(rows)
+    for whole, rows in zip(planes_of(image, order), planes.values(), strict=True):
+        np.testing.assert_array_equal(np.concatenate(rows), halved(whole, level))

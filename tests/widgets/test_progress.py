@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_phenotrans.events import EvaluationDone, PlaneDone, TileDone
+from napari_phenotrans.events import EvaluationDone, PlaneDone, RegionDone, TileDone
 from napari_phenotrans.widgets.progress import Progress
 
 if TYPE_CHECKING:
@@ -39,3 +39,16 @@ def test_share_and_words(monkeypatch: pytest.MonkeyPatch) -> None:
     progress.add(plane(2))
     assert progress.share == 1
     assert progress.clipped == (2, 4)
+
+
+def test_a_plane_that_comes_in_regions() -> None:
+    def region(done: int, share: float) -> RegionDone:
+        return RegionDone(0, 0, np.zeros((2, 4, 4)), np.zeros((2, 4, 4)), (1, 2), done, 2, 0, 0, share)
+
+    progress = Progress(planes=2)
+    shares = []
+    for event in (region(0, 0.25), region(0, 0.75), region(1, 1.0), region(1, 0.5), region(2, 1.0)):
+        progress.add(event)
+        shares.append(progress.share)
+    assert shares == [0.125, 0.375, 0.5, 0.75, 1]
+    assert progress.clipped == (5, 10)

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_phenotrans.tiles import Region
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from napari_phenotrans.image import Image
 
 _SMALLEST = 512
+# Rows that are read at once: fewer would be decoded several times, for files hold that many together.
+_READ = 1024
 
 
 def planes_of(image: Image, order: str) -> Iterator[np.ndarray]:
@@ -41,6 +45,46 @@ def planes_of(image: Image, order: str) -> Iterator[np.ndarray]:
             if image.axes.index("X") < image.axes.index("Y"):
                 plane = plane.T
         yield np.ascontiguousarray(plane)
+
+
+def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[tuple[int, ...], int, np.ndarray]]:
+    """Yield an image from top to bottom, halved so many times, with no more of it in memory than that needs.
+
+    Parameters
+    ----------
+    image, order
+        As of `planes_of`.
+    level
+        How many times Y and X are halved.
+    rows
+        How many rows to yield at once.
+
+    Returns
+    -------
+    Iterator of a position along the axes before Y and X, a first row there, and (rows, X) pixels of one channel; the
+    last of a plane are fewer.
+    """
+    # halving some rows is halving all, where they are a multiple of what becomes one
+    together = -(-max(rows, _READ) // 2**level) * 2**level
+    height = image.sizes["Y"]
+    for position in product(*(range(image.sizes[letter]) for letter in order[:-2])):
+        at = dict(zip(order, position, strict=False))
+        waiting: list[np.ndarray] = []
+        first = 0
+        for top in range(0, height, together):
+            region = Region(top, 0, min(together, height - top), image.sizes["X"])
+            waiting.append(halved(_rectangle(image, at, region), level))
+            while (there := sum(map(len, waiting))) >= rows or (there and region.bottom == height):
+                joined = np.concatenate(waiting) if len(waiting) > 1 else waiting[0]
+                yield position, first, np.ascontiguousarray(joined[:rows])
+                waiting, first = [joined[rows:]] if len(joined) > rows else [], first + rows
+
+
+def _rectangle(image: Image, at: Mapping[str, int], region: Region) -> np.ndarray:
+    """Read (h, w) of one channel; ``at`` says the place along T, Z and C."""
+    places: dict[str, int | slice] = {**at, **dict(zip("YX", region.slices, strict=True))}
+    part = np.asarray(image.pixels[tuple(places.get(letter, slice(None)) for letter in image.axes)])
+    return part.T if image.axes.index("X") < image.axes.index("Y") else part
 
 
 def halvings(image: Image) -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_phenotrans.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_phenotrans.image import Image
 
 IN_MEMORY = 512 * 2**20
 
@@ -37,3 +42,43 @@ def room(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
             f"The translation needs {size / 2**30:.1f} GB of room in {tempfile.gettempdir()}: {error.strerror}. "
             f"Make room there, or name another folder in the environment variable TMPDIR."
         ) from error
+
+
+def let_go(pixels: np.ndarray) -> None:
+    """Have what was read from or written to an array on the disk leave memory; it stays in the file."""
+    file: Any = pixels
+    while isinstance(file, np.ndarray):
+        file = file.base
+    # not on Windows, which takes such pages away by itself
+    if isinstance(file, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        file.madvise(mmap.MADV_DONTNEED)
+
+
+class Scratch:
+    """Room for the pixels of an image like another one, which takes planes and rectangles of planes.
+
+    Parameters
+    ----------
+    image
+        The other one; its pixels are not read.
+    dtype
+        Of the new pixels.
+
+    Raises
+    ------
+    InputError
+        If the disk has no room for it.
+    """
+
+    def __init__(self, image: Image, dtype: np.dtype) -> None:
+        self._image = image
+        self._pixels = room(image.pixels.shape, dtype)
+
+    def put(self, values: np.ndarray, t: int, z: int, top: int, left: int) -> None:
+        """Write (C, h, w)."""
+        self._image.place(values, self._pixels, t, z, top, left)
+        let_go(self._pixels)
+
+    def image(self) -> Image:
+        """Return what was written."""
+        return self._image.replace(pixels=self._pixels, pyramid=())

@@ -11,7 +11,8 @@ import tifffile
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.io.facts import from_micrometers
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, NAMESPACE, ome_color
-from napari_phenotrans.io.planes import as_text, halved, halvings, planes_of
+from napari_phenotrans.io.planes import as_text, halvings, planes_of, rows_of
+from napari_phenotrans.io.scratch import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,14 +83,13 @@ def write_ome_tiff(image: Image, path: Path, *, pyramid: bool, metadata: Mapping
 
 
 def _segments(image: Image, order: str, level: int, tiled: bool) -> Iterator[np.ndarray]:
-    for plane in planes_of(image, order):
-        small = halved(plane, level)
-        if not tiled:
-            yield small
-            continue
-        for top in range(0, small.shape[0], _TILE):
-            for left in range(0, small.shape[1], _TILE):
-                yield small[top : top + _TILE, left : left + _TILE]
+    if not tiled:
+        yield from planes_of(image, order)
+        return
+    for _, _, rows in rows_of(image, order, level, _TILE):
+        for left in range(0, rows.shape[1], _TILE):
+            yield rows[:, left : left + _TILE]
+        let_go(image.pixels)
 
 
 def _ome(image: Image, order: str, metadata: Mapping[str, Any] | None, name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numcodecs import Blosc
 from napari_phenotrans.io.facts import from_micrometers, unit_name
 from napari_phenotrans.io.ome_zarr import ANNOTATION
 from napari_phenotrans.io.planes import as_text, halved, halvings, planes_of
+from napari_phenotrans.tiles import Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +29,82 @@ def write_ome_zarr(image: Image, path: Path, *, pyramid: bool, metadata: Mapping
 
     Parameters are those of `napari_phenotrans.io.write_tiff.write_ome_tiff`.
     """
-    order = zarr_order(image)
     arrays = create_ome_zarr(image, path, levels=halvings(image) if pyramid else 0, metadata=metadata, name=name)
-    for position, plane in zip(np.ndindex(arrays[0].shape[:-2]), planes_of(image, order), strict=True):
-        for level, array in enumerate(arrays):
-            array[position] = halved(plane, level)
+    for position, plane in zip(np.ndindex(arrays[0].shape[:-2]), planes_of(image, zarr_order(image)), strict=True):
+        arrays[0][position] = plane
+    _fill_levels(arrays)
+
+
+class GrowingZarr:
+    """An OME-Zarr that takes planes, or rectangles of planes, in any order; whole chunks are written at a time.
+
+    Parameters
+    ----------
+    image
+        What it will be like; its pixels are not read.
+    path
+        The new folder.
+    dtype
+        Of the new pixels.
+    pyramid, name
+        As of `write_ome_zarr`.
+    """
+
+    def __init__(self, image: Image, path: Path, dtype: np.dtype, *, pyramid: bool, name: str) -> None:
+        levels = halvings(image) if pyramid else 0
+        self._arrays = create_ome_zarr(image, path, dtype=dtype, levels=levels, metadata=None, name=name)
+        self._image, self._path, self._order = image, path, zarr_order(image)
+        # squares of chunks that some of is there of, and how many of their pixels are
+        self._begun: dict[tuple[int, int, Region], tuple[np.ndarray, int]] = {}
+
+    def put(self, values: np.ndarray, t: int, z: int, top: int, left: int) -> None:
+        """Write (C, h, w); every pixel once."""
+        region = Region(top, left, *values.shape[1:])
+        height, width = self._arrays[0].shape[-2:]
+        first_row, first_column = (start // _CHUNK * _CHUNK for start in (top, left))
+        reach = Region(first_row, first_column, region.bottom - first_row, region.right - first_column)
+        for square in reach.squares(_CHUNK):
+            square = Region(square.top, square.left, min(_CHUNK, height - square.top), min(_CHUNK, width - square.left))
+            common = square.common(region)
+            assert common is not None
+            part = values[:, *common.moved(-top, -left).slices]
+            if common != square:
+                whole, there = self._begun.pop((t, z, square), (None, 0))
+                if whole is None:
+                    whole = np.zeros((len(values), *square.shape), values.dtype)
+                whole[:, *common.moved(-square.top, -square.left).slices] = part
+                there += common.height * common.width
+                if there < square.height * square.width:
+                    self._begun[t, z, square] = whole, there
+                    continue
+                part = whole
+            self._write(part, t, z, square)
+
+    def finish(self, metadata: Mapping[str, Any]) -> None:
+        """Write what is still to write: smaller versions and provenance."""
+        for (t, z, square), (part, _) in self._begun.items():
+            self._write(part, t, z, square)
+        self._begun.clear()
+        _fill_levels(self._arrays)
+        note_provenance(self._path, metadata)
+
+    def image(self) -> Image:
+        """Return what was written; its pixels stay in the folder."""
+        return self._image.replace(pixels=self._arrays[0], axes=self._order, pyramid=())
+
+    def _write(self, part: np.ndarray, t: int, z: int, square: Region) -> None:
+        places: dict[str, Any] = {"T": t, "Z": z, "C": slice(None), **dict(zip("YX", square.slices, strict=True))}
+        values = part if "C" in self._order else part[0]
+        self._arrays[0][tuple(places[letter] for letter in self._order)] = values
+
+
+def _fill_levels(arrays: list[zarr.Array]) -> None:
+    """Average each version of a pyramid from the one before it, chunk by chunk."""
+    for fine, coarse in pairwise(arrays):
+        for position in np.ndindex(coarse.shape[:-2]):
+            for square in Region(0, 0, *coarse.shape[-2:]).squares(_CHUNK):
+                from_ = Region(2 * square.top, 2 * square.left, 2 * square.height, 2 * square.width)
+                coarse[(*position, *square.slices)] = halved(np.asarray(fine[(*position, *from_.slices)]), 1)
 
 
 def zarr_order(image: Image) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.events import EvaluationDone, PlaneDone
+from napari_phenotrans.events import EvaluationDone, PlaneDone, RegionDone
 
 if TYPE_CHECKING:
     from napari_phenotrans.events import TileDone
@@ -27,10 +27,12 @@ class Progress:
         """Say that the engine is ready: what came before is no part of the translation's time."""
         self.began = time.monotonic()
 
-    def add(self, event: EvaluationDone | TileDone | PlaneDone) -> None:
-        if isinstance(event, PlaneDone):
+    def add(self, event: EvaluationDone | TileDone | PlaneDone | RegionDone) -> None:
+        if isinstance(event, PlaneDone | RegionDone):
             self._planes_done = event.done
-            self.share = event.done / event.total
+            # the last region of a plane is counted with the planes that are done
+            begun = event.share % 1 if isinstance(event, RegionDone) else 0
+            self.share = (event.done + begun) / event.total
             before = self.clipped or (0,) * len(event.clipped)
             self.clipped = tuple(a + b for a, b in zip(before, event.clipped, strict=True))
         elif isinstance(event, EvaluationDone):
