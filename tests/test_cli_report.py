@@ -62,7 +62,8 @@ def test_what_is_typed_reaches_the_report(call, asked: dict[str, Any]) -> None:
     assert "note: No file states its pixel size." in result.stderr
     assert asked["dataset"].conditions == CONDITIONS
     assert asked["settings"].model_dump() == {
-        "objects": "none", "object_channel": None, "diameter": None, "crop": 64, "translate": "all", "seed": 0,
+        "objects": "none", "weights": None, "object_channel": None, "diameter": None, "crop": 64, "translate": "all",
+        "seed": 0,
     }  # fmt: skip
     assert asked["held_out_groups"] == ("a", "b")
     assert asked["positive"] == {"GFP": 50.0}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.transform import resize
 
-from napari_phenotrans.resample import factor, needed, resample_part, rescaled_size, to_size
+from napari_phenotrans.resample import factor, labels_to_size, needed, resample_part, rescaled_size, to_size
 from napari_phenotrans.tiles import Region
 
 
@@ -49,3 +49,11 @@ def test_a_part_is_resampled_as_in_the_whole(size: tuple[int, int], at: tuple[in
         if max(size) < 60 or (size[0] / 40 > 1 and size[1] / 60 > 1):
             short = resample_part(plane[:, *less.slices], less, (40, 60), wanted, size)
             assert np.abs(short - part).max() > 1e-7
+
+
+@pytest.mark.parametrize("size", [(10, 15), (13, 21), (80, 120)])
+def test_labels_are_resampled_to_the_nearest(size: tuple[int, int]) -> None:
+    labels = np.random.default_rng(0).integers(0, 2**20, (40, 60))
+    np.testing.assert_array_equal(
+        labels_to_size(labels, *size), resize(labels, size, order=0, preserve_range=True, anti_aliasing=False)
+    )

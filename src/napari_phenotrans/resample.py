@@ -33,6 +33,15 @@ def to_size(plane: np.ndarray, height: int, width: int) -> np.ndarray:
     return resample_part(plane, Region(0, 0, *size), size, whole, (height, width))
 
 
+def labels_to_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resample labels (Y, X) to the given size: each pixel takes the nearest one's number, nothing lies between."""
+    places = [
+        ((np.arange(new) + 0.5) * (old / new)).astype(int)
+        for old, new in zip(labels.shape, (height, width), strict=True)
+    ]
+    return labels[np.ix_(*places)]
+
+
 def needed(wanted: Region, wanted_size: Size, size: Size) -> Region:
     """Return the pixels of a plane on which a part of that plane at another size depends.
 

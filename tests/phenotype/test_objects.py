@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
 import numpy as np
 import pytest
 from skimage.measure import regionprops
 
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.phenotype.objects import (
-    FINDERS,
     Look,
     cut_by_border,
     rings,
@@ -97,44 +93,3 @@ def test_objects_that_the_border_cuts_are_named() -> None:
     labels = np.zeros((20, 20), int)
     labels[0:3, 5:8], labels[10:13, 10:13], labels[15:20, 18:20] = 1, 2, 3
     assert cut_by_border(labels).tolist() == [1, 3]
-
-
-class _Model:
-    """Stands in for the networks of StarDist and Cellpose: the same calls, everything above 50 is one object."""
-
-    def __init__(self, gpu: bool = False) -> None:
-        assert gpu is False
-
-    @classmethod
-    def from_pretrained(cls, name: str) -> _Model:
-        assert name == "2D_versatile_fluo"
-        return cls()
-
-    def predict_instances(self, plane: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
-        return (plane > 0.5).astype(np.uint16), {}
-
-    def eval(self, plane: np.ndarray, diameter: float) -> tuple[np.ndarray, list[int], list[int]]:
-        assert diameter > 0
-        return (plane > 50).astype(np.uint16), [], []
-
-
-@pytest.mark.parametrize(("name", "module", "model"), [
-    ("stardist", "stardist.models", "StarDist2D"),
-    ("cellpose", "cellpose.models", "CellposeModel"),
-])  # fmt: skip
-def test_other_finders_are_used_where_they_are_installed(
-    name: str, module: str, model: str, look: Look, make_cells, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=f"pip install {name}"):
-        FINDERS[name](look)
-    stand_in = ModuleType(module)
-    setattr(stand_in, model, _Model)
-    monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.setitem(sys.modules, module, stand_in)
-    find = FINDERS[name](look)
-    labels = find(make_cells()[0].astype(np.float32))
-    assert labels.dtype == np.int32
-    assert labels.max() == 1
-    assert find(np.full((32, 32), 10, np.float32)).max() == 0

@@ -16,7 +16,7 @@ from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Notice, Progressed
 from napari_phenotrans.extractors.cache import Cache
 from napari_phenotrans.image import Image
-from napari_phenotrans.io import write
+from napari_phenotrans.io import read, write
 from napari_phenotrans.phenotype.figures import object_picture
 from napari_phenotrans.phenotype.page import page
 from napari_phenotrans.phenotype.report import report
@@ -29,6 +29,8 @@ from napari_phenotrans.run_files import LAST
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from napari_phenotrans.dataset import Field
 
 pytest.importorskip("cp_measure", reason="the extra 'report' is not installed")
 
@@ -213,6 +215,37 @@ def test_known_labels_are_measured_in_the_translation_too(run_report) -> None:
     result = run_report(labels=lambda field, t, z: labels).report
     assert len(result.tables["translated"].labels) == 9 * GROUPS
     assert set(result.pairs.overlap) == {1.0}
+    html = page(result)
+    assert "Objects were given" in html
+    assert "measured with the objects of the real ones" in html
+    assert "are gone after translation" not in html
+
+
+def test_known_labels_go_with_fields_of_another_pixel_size(run_report, dataset: DataSet, tmp_path: Path) -> None:
+    fine, coarse = dataset.fields[0], dataset.fields[1]
+    pixels = np.asarray(read(fine.path).pixels).repeat(2, axis=1).repeat(2, axis=2)
+    path = tmp_path / "ring" / fine.path.name
+    write(Image(pixels, "CYX", ("DNA", "GFP"), pixel_size_um=0.25), path)
+    mixed = replace(dataset, fields=(replace(fine, path=path), *dataset.fields[1:]))
+
+    def labels(one: Field, t: int, z: int) -> np.ndarray:
+        side = 144 if one.path == path else 72
+        y, x = np.mgrid[:side, :side] * 72 // side
+        return np.where((y % 24 > 5) & (y % 24 < 18) & (x % 24 > 5) & (x % 24 < 18), 1 + y // 24 * 3 + x // 24, 0)
+
+    table = run_report(dataset=mixed, labels=labels).report.tables["source"]
+    area = next(index for index, m in enumerate(table.columns) if m.key == "AreaShape_Area")
+    assert len(table.labels) == 9 * GROUPS
+    # squares of 6 µm, in whatever pixels they were drawn; centers in those that are measured
+    np.testing.assert_allclose(table.values[:, area], 36)
+    np.testing.assert_allclose(*(table.centers[table.groups == one.group] for one in (fine, coarse)))
+    for wrong, expected in (
+        (np.ones((72, 71), int), r"ring/a0\.ome\.tif are given in 72 × 71 pixels, but the field has 144 × 144, and is"),
+        (np.full((144, 144), -1), "have numbers from -1 to -1: expected 0"),
+        (np.full((144, 144), 2**40), "Number them anew"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            run_report(dataset=mixed, labels=lambda one, t, z, wrong=wrong: wrong)
 
 
 def test_a_control_engine_and_the_truth_are_reported_where_they_are_known(
@@ -256,6 +289,10 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(
         run_report(target="ring")
     with pytest.raises(InputError, match="no channel 'PH3' to find objects in, only DNA, GFP"):
         run_report(settings=ReportSettings.make(object_channel="PH3"))
+    with pytest.raises(InputError, match="StarDist needs weights"):
+        run_report(settings=ReportSettings.make(objects="stardist"))
+    with pytest.raises(InputError, match="Leave one out"):
+        run_report(labels=lambda one, t, z: None, settings=ReportSettings.make(objects="none"))
     with pytest.raises(InputError, match="--positive names PH3"):
         run_report(positive={"PH3": 5.0})
     with pytest.raises(InputError, match="Held-out groups that the data set does not have: z9"):

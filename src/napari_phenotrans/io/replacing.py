@@ -24,7 +24,10 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         If ``path`` exists and may not be overwritten.
     """
     if path.exists() and not overwrite:
-        raise InputError(f"{path} exists already. Choose another folder or name, or allow to replace it (--overwrite).")
+        raise InputError(
+            f"{path} exists already. Choose another folder or name, or allow to replace it (on the command line: "
+            f"--overwrite)."
+        )
 
 
 @contextmanager

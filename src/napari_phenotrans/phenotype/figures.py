@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 from io import BytesIO, StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def distributions(report: PhenotypeReport, effects: list[Effect]) -> str:
         for role, color in SIDES:
             values, groups = columns[role]
             density, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges, density=True)
-            axis.stairs(density, edges, color=color, lw=1.4, ls="-" if role != "translated" else (0, (4, 1.5)))
+            axis.stairs(density, edges, color=color, lw=1.4, ls=_dashes(role))
             top = max(top, density.max())
             means[role] = [float(values[groups == name].mean()) for name in np.unique(groups)]
         for place, (role, color) in enumerate(SIDES):
@@ -95,9 +95,16 @@ def distributions(report: PhenotypeReport, effects: list[Effect]) -> str:
         for side in ("top", "left", "right"):
             axis.spines[side].set_visible(False)
     names = {"source": f"real {report.source}", "translated": "translated", "target": f"real {report.target}"}
-    handles = [figure.axes[0].plot([], [], color=color, lw=2, label=names[role])[0] for role, color in SIDES]
+    handles = [
+        figure.axes[0].plot([], [], color=color, lw=1.6, ls=_dashes(role), label=names[role])[0]
+        for role, color in SIDES
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     return _svg(figure, "distributions", {})
+
+
+def _dashes(role: Role) -> Any:
+    return (0, (4, 1.5)) if role == "translated" else "-"
 
 
 def object_picture(before: np.ndarray, after: np.ndarray, limits: list[tuple[float, float]]) -> str:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_phenotrans.dataset import Field
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Notice, PlaneDone, Progressed
 from napari_phenotrans.io import read
 from napari_phenotrans.matching import match_channels
 from napari_phenotrans.phenotype.pairs import Match, Pairs, match
 from napari_phenotrans.phenotype.tables import Place, Table
-from napari_phenotrans.resample import SAME, rescaled_size, to_size
+from napari_phenotrans.resample import SAME, labels_to_size, rescaled_size, to_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from napari_phenotrans.dataset import Field
     from napari_phenotrans.image import Image
     from napari_phenotrans.phenotype.effects import Role
     from napari_phenotrans.phenotype.measurements import MeasuredPlane
     from napari_phenotrans.phenotype.measuring import Measuring
     from napari_phenotrans.translation import Translator
+
+
+# Objects are counted up to the largest number: more would take more memory than images do.
+MOST_OBJECTS = 10**7
+
+Known = Callable[[Field, int, int], np.ndarray | None]
+"""Known objects (Y, X) of a real field at (t, z), in the file's own pixels; None where they are to be found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +79,40 @@ class Optics:
 
     def resampled(self, plane: np.ndarray, image: Image) -> np.ndarray:
         """Return a plane (C, Y, X) of an image at the common pixel size."""
+        size = self.size(image)
+        return plane if plane.shape[1:] == size else to_size(plane, *size)
+
+    def size(self, image: Image) -> tuple[int, int]:
+        """Return height and width of an image's planes at the common pixel size."""
+        own = image.sizes["Y"], image.sizes["X"]
         if not (image.pixel_size_um and self.pixel_size_um):
-            return plane
+            return own
         ratio = image.pixel_size_um / self.pixel_size_um
-        return (
-            plane if abs(ratio - 1) <= SAME else to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], ratio))
-        )
+        return own if abs(ratio - 1) <= SAME else rescaled_size(*own, ratio)
+
+    def objects(self, known: np.ndarray | None, one: Field, image: Image) -> np.ndarray | None:
+        """Return the known objects (Y, X) of a plane as `planes` has it, int32.
+
+        Raises
+        ------
+        InputError
+            If they are not of the plane's size, or are not numbered as objects are.
+        """
+        if known is None:
+            return None
+        own, size = (image.sizes["Y"], image.sizes["X"]), self.size(image)
+        if known.shape not in (own, size):
+            measured = f", and is measured at {_by(size)}" if size != own else ""
+            raise InputError(
+                f"The objects of {one.name} are given in {_by(known.shape)} pixels, but the field has {_by(own)}"
+                f"{measured}. Label this very field, in its own pixels."
+            )
+        if known.min() < 0 or known.max() > MOST_OBJECTS:
+            raise InputError(
+                f"The objects of {one.name} have numbers from {known.min()} to {known.max()}: expected 0 for "
+                f"background, and 1 to {MOST_OBJECTS} at most. Number them anew."
+            )
+        return (known if known.shape == size else labels_to_size(known, *size)).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +142,7 @@ def gather(
     optics: Optics,
     measuring: Measuring,
     *,
-    labels: Callable[[Field, int, int], np.ndarray | None],
+    labels: Known,
     pictures: Path,
     how: Mapping[str, Any],
     what: str = "",
@@ -146,7 +182,7 @@ def gather(
             yield Progressed(f"{what}{one.name}", done, total)
             image = read(one.path)
             for t, z, plane in optics.planes(image):
-                known = labels(one, t, z)
+                known = optics.objects(labels(one, t, z), one, image)
                 place = Place(one.name, one.group, t, z, seen(one), plane[0].size)
                 objects, values = measuring(plane, known)
                 found[role].append((place, values))
@@ -182,3 +218,7 @@ def gather(
         )
     tables = {role: Table.of(some, columns) for role, some in found.items()}
     return Gathered(tables, Pairs.of(tables["source"], tables["translated"], matches), kept)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,8 @@ LEAST_BLOB = 0.1
 # An object's border lies halfway between background and its own brightness, so that dim ones come out as large.
 HALF, BRIGHTNESS = 0.5, 90
 _ENOUGH = 10
+# Percentiles between which libraries expect the light of a plane.
+RANGE = (1, 99.8)
 
 Finder = Callable[[np.ndarray], np.ndarray]
 """From a (Y, X) float32 plane of the channel that shows the objects to labels (Y, X) int32, 0 for background."""
@@ -42,11 +44,19 @@ class Look:
         Intensity between objects.
     least
         Intensity that an object has to exceed in any plane, so that none is found in an empty one.
+    low, high
+        1st and 99.8th percentile of all planes together.
     """
 
     diameter: float
     background: float
     least: float
+    low: float = field(default=0.0, repr=False)
+    high: float = field(default=1.0, repr=False)
+
+    @property
+    def words(self) -> str:
+        return f"diameter {self.diameter:.1f} pixels, background {self.background:.4g}, found from {self.least:.4g} on"
 
     @classmethod
     def of(cls, planes: Iterable[np.ndarray], diameter: float | None = None) -> Look:
@@ -85,7 +95,8 @@ class Look:
                 )
             area = np.cumsum(found**2)
             diameter = float(found[np.searchsorted(area, area[-1] / 2)])
-        return cls(diameter, dark, dark + LEAST_CONTRAST * (bright - dark))
+        low, high = np.percentile(pixels, RANGE).tolist()
+        return cls(diameter, dark, dark + LEAST_CONTRAST * (bright - dark), low, high)
 
 
 def scikit_image_finder(look: Look) -> Finder:
@@ -126,59 +137,6 @@ def scikit_image_finder(look: Look) -> Finder:
         return np.where(small[objects], 0, objects).astype(np.int32)
 
     return find
-
-
-def stardist_finder(look: Look) -> Finder:
-    """Return a finder by StarDist's model 2D_versatile_fluo, which StarDist downloads when it is used first.
-
-    Raises
-    ------
-    InputError
-        If StarDist is not installed.
-    """
-    try:
-        from stardist.models import StarDist2D
-    except ImportError as error:
-        raise InputError("StarDist is not installed. Run 'pip install stardist', or leave --objects out.") from error
-    model = StarDist2D.from_pretrained("2D_versatile_fluo")
-
-    def find(plane: np.ndarray) -> np.ndarray:
-        low, high = np.percentile(plane, (1, 99.8))
-        if high <= look.least:
-            return np.zeros(plane.shape, np.int32)
-        labels, _ = model.predict_instances((plane - low) / max(high - low, 1e-6))
-        return labels.astype(np.int32)
-
-    return find
-
-
-def cellpose_finder(look: Look) -> Finder:
-    """Return a finder by Cellpose's default model, which Cellpose downloads when it is used first.
-
-    Raises
-    ------
-    InputError
-        If Cellpose is not installed.
-    """
-    try:
-        from cellpose.models import CellposeModel
-    except ImportError as error:
-        raise InputError("Cellpose is not installed. Run 'pip install cellpose', or leave --objects out.") from error
-    model = CellposeModel(gpu=False)
-
-    def find(plane: np.ndarray) -> np.ndarray:
-        if np.percentile(plane, 99.8) <= look.least:
-            return np.zeros(plane.shape, np.int32)
-        return model.eval(plane, diameter=look.diameter)[0].astype(np.int32)
-
-    return find
-
-
-FINDERS: dict[str, Callable[[Look], Finder]] = {
-    "scikit-image": scikit_image_finder,
-    "stardist": stardist_finder,
-    "cellpose": cellpose_finder,
-}
 
 
 def squares(height: int, width: int, side: int) -> np.ndarray:

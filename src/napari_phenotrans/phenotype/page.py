@@ -74,7 +74,7 @@ def page(report: PhenotypeReport) -> str:
         limits=words.limits(report),
         methods=_methods(report),
         notices=[text for text in report.notices if text != report.subject.why],
-        made=[(name, said) for name, said in report.made.items() if said not in ("", None)],
+        made=_made(report),
         appendix=_appendix(report),
     )
 
@@ -210,10 +210,15 @@ def _gallery(report: PhenotypeReport) -> list[dict[str, Any]]:
 def _gallery_sentence(report: PhenotypeReport) -> str:
     matched, lost = len(report.pairs.before), len(report.pairs.lost)
     overlap = float(np.median(report.pairs.overlap)) if matched else 0.0
-    return (
+    said = (
         f"Real on the left, translated on the right; {' below '.join(reversed(report.channels))}, each channel in "
-        f"one gray scale for all pictures. {matched} {report.objects} were found again (overlap {overlap:.2f} at "
-        f"the median, 1 is the same outline), {lost} were lost and {len(report.pairs.gained)} gained."
+        f"one gray scale for all pictures."
+    )
+    if report.given:
+        return f"{said} The outlines were given: they are the same before and after."
+    return (
+        f"{said} {matched} {report.objects} were found again (overlap {overlap:.2f} at the median, 1 is the same "
+        f"outline), {lost} were lost and {len(report.pairs.gained)} gained."
     )
 
 
@@ -228,13 +233,18 @@ def _truth_sentence(report: PhenotypeReport) -> str:
 
 
 def _methods(report: PhenotypeReport) -> list[str]:
-    found = (
-        "Whole crops were measured."
-        if report.objects == "crops"
-        else f"Objects were found by {report.made['settings']['objects']} in one way for real and translated images; "
-        f"those that the border cuts were left out. A typical one is {report.scale.diameter:.0f} pixels wide; its ring "
-        f"is what lies around it."
-    )
+    if report.objects == "crops":
+        found = "Whole crops were measured."
+    else:
+        by = (
+            "Objects were given, and are the same in real and translated images"
+            if report.given
+            else f"Objects were found by {report.made['settings']['objects']} in one way for real and translated images"
+        )
+        found = (
+            f"{by}; those that the border cuts were left out. A typical one is {report.scale.diameter:.0f} pixels "
+            f"wide; its ring is what lies around it."
+        )
     thresholds = ", ".join(
         f"{channel} {threshold:.3f} of the range" for channel, threshold in report.thresholds.items()
     )
@@ -256,6 +266,17 @@ def _methods(report: PhenotypeReport) -> list[str]:
         "Gap closed is 1 − W1(translated, real target) / W1(real source, real target), W1 the Wasserstein distance "
         "over objects; its interval draws groups with replacement (200 times, 95 %).",
     ]
+
+
+def _made(report: PhenotypeReport) -> list[tuple[str, str]]:
+    """Return how the report was made, without what was not said."""
+    rows = []
+    for name, said in report.made.items():
+        if isinstance(said, dict):
+            said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in said.items() if value is not None)
+        if said not in ("", None, False):
+            rows.append((name, "yes" if said is True else str(said)))
+    return rows
 
 
 def _appendix(report: PhenotypeReport) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,12 +17,12 @@ from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Notice, Progressed
 from napari_phenotrans.extractors.cache import Cache
 from napari_phenotrans.matching import check_conditions
+from napari_phenotrans.phenotype.finders import choose_finder, open_finder
 from napari_phenotrans.phenotype.gallery import gallery
 from napari_phenotrans.phenotype.gathering import Optics, gather
 from napari_phenotrans.phenotype.judging import LEAST_OBJECTS, judge
 from napari_phenotrans.phenotype.measurements import Scale
 from napari_phenotrans.phenotype.measuring import Measuring
-from napari_phenotrans.phenotype.objects import FINDERS
 from napari_phenotrans.phenotype.result import Control, PhenotypeReport, ReportDone
 from napari_phenotrans.phenotype.settings import ReportSettings
 from napari_phenotrans.phenotype.subject import check_fields, choose, control_run, find_object_channel, look_at
@@ -30,11 +31,13 @@ from napari_phenotrans.phenotype.truth import Truth, measure_truth, true_effects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from napari_phenotrans.checkpoint import Card, Checkpoint
     from napari_phenotrans.dataset import DataSet, Field
     from napari_phenotrans.phenotype.effects import Role
-    from napari_phenotrans.phenotype.gathering import Gathered
+    from napari_phenotrans.phenotype.gathering import Gathered, Known
+    from napari_phenotrans.phenotype.objects import Finder
     from napari_phenotrans.phenotype.subject import Subject
     from napari_phenotrans.phenotype.tables import Table
 
@@ -49,7 +52,7 @@ def report(
     settings: ReportSettings | None = None,
     channels: Mapping[str, str] | None = None,
     held_out_groups: Sequence[str] | None = None,
-    labels: Callable[[Field, int, int], np.ndarray | None] | None = None,
+    labels: Known | None = None,
     positive: Mapping[str, float] | None = None,
     control: Path | None = None,
     truth: Path | None = None,
@@ -80,7 +83,8 @@ def report(
     held_out_groups
         Groups that training did not see, where the checkpoint does not lie in its run folder.
     labels
-        Known objects (Y, X) of a field at (t, z), such as a Labels layer, or None; the same for its translation.
+        Known objects (Y, X) of a field at (t, z), in the file's own pixels, such as a Labels layer, or None; its
+        translation has the same.
     positive
         Per channel the intensity above background, in the images' units, from which an object counts as positive.
     control
@@ -107,14 +111,18 @@ def report(
     Raises
     ------
     InputError
-        If conditions, channels or groups do not fit, nothing can be found or measured, or something cannot be written.
+        If conditions, channels or groups do not fit, nothing can be found or measured, or something cannot be written;
+        if StarDist or Cellpose are wanted and are not there, or their weights are not.
     """
     from napari_phenotrans.phenotype.writing import refuse_existing_report, write_report
     from napari_phenotrans.translation import Translator
 
     settings, tick = settings or ReportSettings.make(), tick or (lambda: None)
+    chosen = choose_finder(settings.objects, settings.weights)
     if out is not None:
         refuse_existing_report(out, tables, overwrite)
+    if labels is not None and settings.objects == "none":
+        raise InputError("Known objects (--labels) and whole crops (--objects none) do not go together. Leave one out.")
     if source == target:
         raise InputError(f"Source and target are both {source!r}; a report compares two conditions. Name another.")
     translator = Translator(checkpoint, device=device, precision=precision, how=how)
@@ -127,23 +135,29 @@ def report(
 
     # ---- how objects are found and measured, the same way everywhere
     index, about_channel = find_object_channel(card.channels, settings.object_channel)
-    notices += [*about_fields, *([about_channel] if about_channel else [])]
+    notices += [*about_fields, *(text for text in (about_channel, chosen.notice) if text)]
     yield from map(Notice, notices)
     crops, side = settings.objects == "none", settings.crop or _crop(card, pixel_size)
     if crops:
-        finder, diameter, identity = None, float(side), "none"
+        finding: AbstractContextManager[Finder | None] = nullcontext()
+        diameter, identity, described = float(side), "none", f"crops of {side} pixels"
     else:
         yield Progressed("measuring what objects look like", 0, 1)
         look = look_at(subject, optics, index, settings.diameter)
-        finder, diameter = FINDERS[settings.objects](look), look.diameter
-        identity = f"{settings.objects} {look}"
+        finding, diameter = open_finder(chosen, look, device), look.diameter
+        identity, described = f"{settings.objects} {look}", f"{settings.objects}; {look.words}"
+        if chosen.identity:
+            identity += f" {chosen.identity} {look.low} {look.high}"
+            described += f"; {chosen.identity}"
     scale = Scale(card.low, card.high, diameter, pixel_size)
     store = cache or Cache()
-    measuring = Measuring(card.channels, scale, finder, identity, index, side, store, tick)
     known = labels or (lambda one, t, z: None)
     objects, least = ("crops", 1) if crops else ("nuclei", LEAST_OBJECTS)
 
-    with tempfile.TemporaryDirectory() as pictures:
+    if chosen.identity:
+        yield Progressed(f"loading {chosen.name}", 0, 1)
+    with tempfile.TemporaryDirectory() as pictures, finding as finder:
+        measuring = Measuring(card.channels, scale, finder, identity, index, side, store, tick)
         # ---- measure
         ways: dict[str, Any] = {"labels": known, "pictures": Path(pictures), "how": how or {}}
         gathered = yield from gather(
@@ -163,7 +177,7 @@ def report(
         if truth is not None:
             table, changes = yield from measure_truth(
                 [one for one in subject.fields["source"] if subject.is_translated(one)], truth, (source, target),
-                gathered, optics, measuring, how or {},
+                gathered, optics, measuring, known, how or {},
             )  # fmt: skip
             measured["truth"] = table if crops else counted({"truth": table})["truth"]
             against = Truth(true_effects(effects.rows, measured["source"], measured["truth"]), changes)
@@ -199,6 +213,7 @@ def report(
         target=target,
         channels=card.channels,
         objects=objects,
+        given=labels is not None,
         subject=subject,
         scale=scale,
         tables=measured,
@@ -215,7 +230,7 @@ def report(
             "checkpoint": translator.checkpoint.name,
             "engine": card.engine,
             **translator.how.model_dump(),
-            "objects": identity,
+            "objects": "given" if labels is not None else described,
             "settings": settings.model_dump(),
             "by": f"napari-phenotrans {version('napari-phenotrans')}",
             "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -101,8 +101,10 @@ class PhenotypeReport:
         Columns of ``fields.csv`` that coincide with the condition, in sentences.
     notices
         What was said on the way.
-    pictures
-        Crops of the gallery, see `gallery`.
+    gallery
+        Crops of objects, see `gallery`.
+    given
+        Whether the objects were known, not found: then translated images have those of the real ones.
     made
         How it was made: data set, checkpoint, versions, settings.
     """
@@ -122,6 +124,7 @@ class PhenotypeReport:
     confounders: tuple[str, ...]
     notices: tuple[str, ...]
     gallery: tuple[GalleryRow, ...]
+    given: bool = False
     made: dict[str, Any] = field(default_factory=dict)
 
 

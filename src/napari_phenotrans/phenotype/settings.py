@@ -15,6 +15,11 @@ class ReportSettings(Settings):
     objects: Literal["scikit-image", "stardist", "cellpose", "none"] = Field(
         "scikit-image", description="What finds the objects; none measures whole crops."
     )
+    weights: str | None = Field(
+        None,
+        description="Weights of StarDist (a model's folder) or Cellpose (a file), or the name of a model of theirs "
+        "(2D_versatile_fluo, cpsam_v2), which they download where it is not there yet.",
+    )
     object_channel: str | None = Field(
         None, description="Channel that shows the objects; the one whose name says DNA where none is said."
     )

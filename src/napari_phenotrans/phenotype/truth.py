@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.dataset import Field
     from napari_phenotrans.phenotype.effects import Effect
-    from napari_phenotrans.phenotype.gathering import Gathered, Optics
+    from napari_phenotrans.phenotype.gathering import Gathered, Known, Optics
     from napari_phenotrans.phenotype.measuring import Measuring
 
 # Of the range, mean over an object: it truly changed where it changed by more.
@@ -94,6 +94,7 @@ def measure_truth(
     gathered: Gathered,
     optics: Optics,
     measuring: Measuring,
+    labels: Known,
     how: Mapping[str, Any],
 ) -> Generator[Progressed, None, tuple[Table, tuple[TrueChanges, ...]]]:
     """Measure the truth, and compare it with translations object by object.
@@ -108,8 +109,8 @@ def measure_truth(
         Source and target.
     gathered
         What was measured before.
-    optics, measuring, how
-        As they were.
+    optics, measuring, labels, how
+        As they were; known objects of a field are its truth's, too.
 
     Raises
     ------
@@ -134,8 +135,9 @@ def measure_truth(
             there = truth.get((t, z))
             if there is None or there.shape != real.shape:
                 raise InputError(f"{path} is not of the size of {one.path}, whose truth it was said to be.")
-            found.append((places[one.name, t, z], measuring(there)[1]))
-            objects, values = measuring(real)
+            known = optics.objects(labels(one, t, z), one, image)
+            found.append((places[one.name, t, z], measuring(there, known)[1]))
+            objects, values = measuring(real, known)
             difference = next(
                 event.difference
                 for event in optics.translator.translate(

@@ -72,10 +72,18 @@ def gap(measured: Measured | None) -> str:
     """Return a gap closed with its interval, the minus sign as a minus sign."""
     if measured is None:
         return "–"
-    said = f"{measured.value:.2f}"
-    if measured.low is not None and measured.high is not None:
-        said += f" [{measured.low:.2f}, {measured.high:.2f}]"
-    return said.replace("-", "−")
+    return f"{gap_value(measured)} {gap_interval(measured)}".strip()
+
+
+def gap_value(measured: Measured | None) -> str:
+    return "–" if measured is None else f"{measured.value:.2f}".replace("-", "−")
+
+
+def gap_interval(measured: Measured | None) -> str:
+    """Return the interval in brackets; nothing where there is none."""
+    if measured is None or measured.low is None or measured.high is None:
+        return ""
+    return f"[{measured.low:.2f}, {measured.high:.2f}]".replace("-", "−")
 
 
 def count(number: int, what: str, many: str = "") -> str:
@@ -156,7 +164,7 @@ def in_short(report: PhenotypeReport) -> list[str]:
         )
     pairs = report.pairs
     every = len(pairs.before) + len(pairs.lost)
-    if report.objects == "nuclei" and every:
+    if report.objects == "nuclei" and every and not report.given:
         said.append(
             f"Of {every} {report.objects} {percent(len(pairs.lost) / every)} are gone after translation, and "
             f"{len(pairs.gained)} are there that were not before."
@@ -230,8 +238,11 @@ def limits(report: PhenotypeReport) -> list[str]:
         "A difference that is not called changed is not shown to be absent: its interval says how large it may be.",
         "Cells are not followed in time. Which cell would have become which is nowhere in the data, so that many "
         "translations fit them equally well, and no measurement of real images can tell which is right.",
-        "Objects were found in translated images by the rule that finds them in real ones. Where an engine draws what "
-        "that rule takes for a border, shape and counts follow the engine, not the cells.",
+        "Translated images were measured with the objects of the real ones. What an engine moves, adds or takes away "
+        "cannot be seen in shapes and counts."
+        if report.given
+        else "Objects were found in translated images by the rule that finds them in real ones. Where an engine draws "
+        "what that rule takes for a border, shape and counts follow the engine, not the cells.",
         "Measurements that are alike are folded together, by how they vary between objects of one condition; that two "
         "say different things does not mean that two processes cause them.",
     ]

@@ -25,8 +25,8 @@ NOTHING = "A folder with one folder of images per condition."
 LABELS = "labels"
 OBJECTS = {
     "scikit-image": ("Found by scikit-image", "Nuclei, by one rule for real and translated images."),
-    "stardist": ("Found by StarDist", "Needs the package stardist."),
-    "cellpose": ("Found by Cellpose", "Needs the package cellpose."),
+    "stardist": ("Found by StarDist", "Needs the packages stardist and tensorflow, and weights (under More)."),
+    "cellpose": ("Found by Cellpose", "Needs the package cellpose, and weights (under More)."),
     LABELS: (
         "The viewer's Labels layers",
         "One per field of both conditions, named as its file (A01, or untreated/A01); a translated image has the "
@@ -34,7 +34,7 @@ OBJECTS = {
     ),
     "none": ("None: whole crops", "Squares of the fields are measured, where nothing can be told apart."),
 }
-MORE = ("object_channel", "diameter", "crop", "translate", "seed")
+MORE = ("weights", "object_channel", "diameter", "crop", "translate", "seed")
 SHOWN = 150
 
 

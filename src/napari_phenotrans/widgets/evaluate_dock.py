@@ -28,7 +28,7 @@ from napari_phenotrans.widgets.training_jobs import Found, looking
 from napari_phenotrans.widgets.worker import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari import Viewer
 
@@ -62,9 +62,10 @@ class EvaluateDock(EvaluateForm):
         self._job: Job | None = None
         self._done = False
         self._looked_into: Path | None = None
+        self._parts: Iterator[None] = iter(())
         self._fill = QTimer(self)
         self._fill.setSingleShot(True)
-        self._fill.timeout.connect(self._fill_effects)
+        self._fill.timeout.connect(self._fill_next)
 
         self.dropped.connect(self.take)
         self.data.folder_chosen.connect(self.open_dataset)
@@ -287,20 +288,27 @@ class EvaluateDock(EvaluateForm):
         self.limits.say("report", words.limits(report))
         self.show_found(True)
         self._see("Report")
+        self._parts = self._filling(report)
         self._fill.start()
 
-    def _fill_effects(self) -> None:
-        """Make what shows the effects, then fill it: in one turn of the event loop each, so that neither is long."""
+    def _filling(self, report: PhenotypeReport) -> Iterator[None]:
+        """Make what shows the effects, and fill it."""
         if self.effects is None:
             from napari_phenotrans.widgets.evaluate_effects import EffectsPanel
 
             self.effects = EffectsPanel()
             self.effects.spot_chosen.connect(self._show_spot)
-            self.effects_place.addWidget(self.effects)
-            self._fill.start()
-        elif self.result is not None:
-            self.effects.show_report(self.result)
             self._on_theme()
+            yield
+            self.effects_place.addWidget(self.effects)
+            yield
+        yield from self.effects.filling(report)
+
+    def _fill_next(self) -> None:
+        """Show one part more of a report: in one turn of the event loop each, so that none is long."""
+        for _ in self._parts:
+            self._fill.start()
+            return
 
     def _see(self, title: str) -> None:
         self.sections[title].set_open(True)

@@ -19,6 +19,8 @@ from napari_phenotrans.widgets.evaluate_words import LOOKS, SENTENCES, about_eff
 from napari_phenotrans.widgets.notices import wrapped_label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_phenotrans.phenotype.effects import Effect
     from napari_phenotrans.phenotype.result import PhenotypeReport
 
@@ -42,6 +44,7 @@ class EffectsPanel(QWidget):
         super().__init__(parent)
         self._report: PhenotypeReport | None = None
         self._effects: tuple[Effect, ...] = ()
+        self._effect: Effect | None = None
         self._paired: Paired | None = None
         self._order = np.zeros(0, int)
         self._object: int | None = None
@@ -117,7 +120,13 @@ class EffectsPanel(QWidget):
 
     def show_report(self, report: PhenotypeReport) -> None:
         """Show a report, its first effect chosen."""
+        for _ in self.filling(report):
+            pass
+
+    def filling(self, report: PhenotypeReport) -> Iterator[None]:
+        """Show a report part by part; between them the event loop may have its turn."""
         self._report, self._effects = report, report.effects.rows
+        self._effect = self._paired = None
         of_fields = len(report.effects.of_fields)
         with QSignalBlocker(self.box), QSignalBlocker(self.fields_box):
             self.box.clear()
@@ -125,15 +134,18 @@ class EffectsPanel(QWidget):
             self.fields_box.setText(f"whole fields instead ({of_fields})")
             self.fields_box.setChecked(of_fields == len(self._effects))
             self.fields_box.setEnabled(0 < of_fields < len(self._effects))
+        yield
         self._draw_effects()
+        yield
         self.table.show_effects(report)
+        yield
         self.choose(0)
 
     def choose(self, number: int) -> None:
         """Show a measurement's numbers and its objects."""
         if self._report is None or not 0 <= number < len(self._effects):
             return
-        effect = self._effects[number]
+        effect = self._effect = self._effects[number]
         m = effect.measurement
         with QSignalBlocker(self.box):
             self.box.setCurrentIndex(number)
@@ -177,8 +189,7 @@ class EffectsPanel(QWidget):
     @property
     def effect(self) -> Effect | None:
         """The chosen measurement."""
-        index = self.box.currentIndex()
-        return self._effects[index] if 0 <= index < len(self._effects) else None
+        return self._effect
 
     @property
     def paired(self) -> Paired | None:

@@ -11,7 +11,6 @@ from napari.layers import Labels
 from napari_phenotrans.check_report import few
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.io import read
-from napari_phenotrans.resample import SAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +64,8 @@ class KnownObjects:
                 f"found in another way, the difference between the ways would be taken for one of the conditions'. "
                 f"Open a Labels layer per field, named as its file, or have all objects found."
             )
-        images = [read(one.path) for one in fields]
-        for one, image in zip(fields, images, strict=True):
+        for one in fields:
+            image = read(one.path)
             shape = tuple(image.sizes[axis] for axis in image.axes if axis != "C")
             got = tuple(self._pixels[one.name].shape)
             if got != shape:
@@ -74,12 +73,6 @@ class KnownObjects:
                     f"The Labels layer of {one.name} has the shape {got}, the image {shape} without its channels. "
                     f"Label this very image."
                 )
-        sizes = [image.pixel_size_um for image in images if image.pixel_size_um]
-        if sizes and max(sizes) > (1 + SAME) * min(sizes):
-            raise InputError(
-                f"The fields have pixel sizes from {min(sizes):.3g} to {max(sizes):.3g} µm and are measured at one, "
-                f"which Labels layers do not have. Choose fields of one pixel size, or have the objects found."
-            )
 
     def __call__(self, one: Field, t: int, z: int) -> np.ndarray | None:
         """Return the objects (Y, X) of a field's plane; None of a field that is not the data set's."""

@@ -48,6 +48,7 @@ class EffectTable(QTableWidget):
         super().__init__(0, len(HEADINGS), parent)
         self._numbers: list[int] = []
         self._verdicts: list[str] = []
+        self._theme = "dark"
         self.setAccessibleName("The first effects")
         self.setToolTip(
             "The largest real differences; what a larger one says already is left out. A click looks at one."
@@ -91,6 +92,7 @@ class EffectTable(QTableWidget):
                     item.setToolTip(HEADINGS[column][1])
                     self.setItem(ROWS * place + 1, column, item)
             self.clearSelection()
+        self.set_theme(self._theme)
         across = self.horizontalHeader()
         assert across is not None
         self.setFixedHeight(min(TALLEST, across.sizeHint().height() + len(rows) * (5 * line + 12) + 4))
@@ -104,6 +106,7 @@ class EffectTable(QTableWidget):
 
     def set_theme(self, name: str) -> None:
         """Take the colors of one of napari's themes."""
+        self._theme = name
         for place, verdict in enumerate(self._verdicts):
             item = self.item(ROWS * place, 0)
             if item is not None and verdict not in ("unchanged", "not tested"):

@@ -21,13 +21,13 @@ from napari_phenotrans.widgets.layers import (
     info,
     letters_of,
     like,
-    one_update,
     pixel_size_um,
     role,
     to_image,
 )
 from napari_phenotrans.widgets.snapshot import add_quietly, put_first
 from napari_phenotrans.widgets.translating import Translating
+from napari_phenotrans.widgets.updating import one_update
 from napari_phenotrans.widgets.view import shown_plane
 from napari_phenotrans.widgets.worker import Runner
 
