@@ -90,7 +90,7 @@ def pictures(dataset: Path, run: Path, other: Path, theme: str, out: Path) -> No
     show_whole(dock.sections["Runs"])
     save("run")
     runs.view.previews.show_button.click()
-    wait_until(lambda: runs.view.previews.layers.active, "previews")
+    wait_until(lambda: runs.view.previews.layers.complete, "previews")
     show_whole(runs.view.sections["Scores"])
     save("previews")
     runs.view.previews.show_button.click()

@@ -283,3 +283,29 @@ def test_all_layers_can_be_removed_at_once(
     assert len(viewer.layers) == 0
     assert not any("phenotrans" in key for key in viewer.canvas.overlays)
     comparison.close()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_layers_that_come_later_find_their_places(view: str, viewer: ViewerModel, comparison: Comparison) -> None:
+    rows = [add_row(viewer, "DNA"), add_row(viewer, "GFP")]
+    later = [layer for row in rows for layer in row.layers[1:]]
+    for layer in later:
+        viewer.layers.remove(layer)
+    for count, layer in enumerate([None, *later]):
+        if layer is not None:
+            layer.visible = viewer.layers[0].visible
+            viewer.layers.append(layer)
+        comparison.show(rows, view)
+        shown = [each for each in viewer.layers if each.visible and each not in comparison.curtain.layers]
+        if view == "matrix":
+            # cell by cell, up to the first that is missing
+            assert shown == [rows[0].real, *later[:2], rows[1].real, *later[2:]][: count + 1 + (count >= 2)]
+        elif view == "composites":
+            assert shown == [rows[0].real, rows[1].real, *later[:3:2][: (count >= 1) + (count >= 3)]]
+        elif view == "blink":
+            assert shown == [rows[0].real, rows[1].real]
+        else:
+            assert not shown
+    comparison.leave()
+    assert [layer.visible for layer in later] == [False] * 4
+    assert all(row.real.visible for row in rows)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.layers import Layer
 
@@ -14,7 +13,6 @@ from napari_phenotrans.widgets.layers import (
     difference_data,
     layer_data,
     letters_of,
-    one_update,
     to_image,
     translated_data,
     with_axes,
@@ -173,17 +171,3 @@ def test_layers_that_do_not_belong_together_are_refused() -> None:
         to_image([one, other], ["a", "b"])
     with pytest.raises(InputError, match="several channels"):
         to_image([ImageLayer(np.zeros((4, 5, 3), np.uint8), rgb=True)], ["a"])
-
-
-def test_changes_inside_one_another_are_one_update() -> None:
-    viewer = ViewerModel()
-    ended: list[object] = []
-    viewer.layers.events.end_batch.connect(ended.append)
-    with one_update(viewer):
-        with one_update(viewer):
-            viewer.add_image(np.zeros((4, 4)))
-        assert not ended
-    assert len(ended) == 1
-    with one_update(viewer):
-        pass
-    assert len(ended) == 2

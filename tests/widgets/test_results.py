@@ -301,3 +301,69 @@ def test_withdrawn_layers_are_those_that_were_made(viewer: ViewerModel, add: Cal
     assert again.filled
     Results(viewer, reals, HOW | {"target": "other"}).withdraw()
     assert len(viewer.layers) == 6
+
+
+def test_layers_may_come_one_by_one_while_tiles_do(viewer: ViewerModel, add: Callable[..., Any]) -> None:
+    reals = add("CYX")
+    results = Results(viewer, reals, dict(HOW), later=True)
+    assert list(viewer.layers) == reals and not results.built
+    results.build()
+    assert list(viewer.layers) == [*reals, results.rows[0].translated]
+    plane = plane_done(0, 0)
+    results.add_plane(plane)
+    results.refresh()
+    # as what is there already, which a view may have hidden
+    results.rows[0].translated.visible = False
+    while not results.built:
+        results.build()
+    made = [layer for row in results.rows for layer in (row.translated, row.difference)]
+    assert list(viewer.layers) == [*reals, *made]
+    assert not any(layer.visible for layer in made)
+    for channel, row in enumerate(results.rows):
+        assert np.array_equal(row.translated.data, plane.translated[channel])
+        assert np.array_equal(row.difference.data, plane.difference[channel])
+        row.real.contrast_limits = (3, 33)
+        assert list(row.translated.contrast_limits) == [3, 33]
+
+
+def test_layers_that_are_still_to_come_do_not_come_after_all(viewer: ViewerModel, add: Callable[..., Any]) -> None:
+    reals = add("CYX")
+    results = Results(viewer, reals, dict(HOW), later=True)
+    results.build()
+    viewer.layers.remove(reals[1])
+    while not results.built:
+        results.build()
+    assert list(viewer.layers) == [reals[0], results.rows[0].translated, results.rows[0].difference]
+    other = Results(viewer, add("CYX"), dict(HOW), later=True)
+    other.build()
+    other.withdraw()
+    assert other.built and len(viewer.layers) == 5
+
+
+def test_large_planes_are_drawn_layer_by_layer(
+    viewer: ViewerModel, add: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Results(viewer, add("CYX"), dict(HOW))
+    drawn: list[str] = []
+    for layer in viewer.layers:
+        layer.events.set_data.connect(lambda event: drawn.append(event.source.name))
+    results.add_plane(plane_done(0, 0))
+    assert not results.refresh()
+    assert len(drawn) == 4
+    drawn.clear()
+    monkeypatch.setattr("napari_phenotrans.widgets.results.AT_ONCE", 21 * 30)
+    results.add_plane(plane_done(0, 0))
+    for count in (1, 2, 3):
+        assert results.refresh() and len(drawn) == count
+    # what was drawn is not drawn again with the small pictures
+    assert not results.refresh(last=True)
+    assert sorted(drawn) == sorted(layer.name for row in results.rows for layer in row.layers[1:])
+
+
+def test_the_provenance_may_change_on_the_way(viewer: ViewerModel, add: Callable[..., Any]) -> None:
+    results = Results(viewer, add("CYX"), HOW | {"tile": 512})
+    results.add_plane(plane_done(0, 0))
+    results.remade(HOW | {"tile": 256})
+    for row in results.rows:
+        said = info(row.difference)["provenance"]
+        assert said["tile"] == 256 and said["planes"] == [(0, 0)]

@@ -305,7 +305,7 @@ def test_previews_are_updated_in_place_and_leave_no_trace(open_panel: Open, run:
     assert view is not None
     previews = view.previews
     click(qtbot, previews.show_button)
-    qtbot.waitUntil(lambda: previews.layers.active, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: previews.layers.complete, timeout=WAIT_MS)
 
     def pixels(step: int) -> np.ndarray:
         return read_preview(run / "previews" / f"step-{step:05d}.tif").crops
@@ -343,7 +343,7 @@ def test_previews_are_updated_in_place_and_leave_no_trace(open_panel: Open, run:
     # A layer that the user removed comes back; then everything is as it was.
     viewer.layers.remove(translated)
     qtbot.keyClick(previews.slider, Qt.Key.Key_End)
-    qtbot.waitUntil(lambda: "GFP – preview, translated" in viewer.layers, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "GFP – preview, round trip" in viewer.layers and previews.layers.complete, timeout=WAIT_MS)
     click(qtbot, previews.show_button)
     assert list(viewer.layers) == [mine]
     assert mine.visible

@@ -16,6 +16,7 @@ from napari_phenotrans.checkpoint import Checkpoint
 from napari_phenotrans.io import read
 from napari_phenotrans.samples import SAMPLES
 from napari_phenotrans.translation import translate_image
+from napari_phenotrans.widgets import translating
 from napari_phenotrans.widgets.layers import KEY, role
 
 if TYPE_CHECKING:
@@ -548,3 +549,107 @@ def test_an_engine_of_many_evaluations_translates_in_the_dock(
     wait_for(qtbot, dock, "translated in")
     assert "GFP – translated to treated" in names(dock)
     assert np.abs(layer(dock, "GFP – difference").data[0]).max() > 0
+
+
+@pytest.fixture
+def one_layer_at_first(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let no layer after the first come by itself; returns what lets them come."""
+    monkeypatch.setattr(translating, "BUILD_AFTER_MS", 100_000)
+    monkeypatch.setattr(translating, "BUILD_STEP_MS", 100_000)
+    return lambda: monkeypatch.setattr(translating, "BUILD_STEP_MS", 0)
+
+
+def test_the_first_tile_is_shown_before_all_layers_are_there(
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, gate: Any, one_layer_at_first: Callable[[], None]
+) -> None:
+    dock = open_dock(checkpoint)
+    drop(dock, well)
+    qtbot.waitUntil(lambda: gate.evaluations == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 3, timeout=WAIT_MS)
+    first = layer(dock, "DNA – translated to drug")
+    shown = [each for each in dock.viewer.layers if each.visible]
+    assert shown == [layer(dock, "DNA"), first]
+    drawn: list[object] = []
+    first.events.set_data.connect(drawn.append)
+    one_layer_at_first()
+    gate.open()
+    wait_for(qtbot, dock, "translated in")
+    assert drawn
+    assert [n for n in names(dock) if "difference" in n] == ["DNA – difference", "GFP – difference"]
+    assert [each.visible for each in dock.viewer.layers] == [True] * 6
+    grid = dock.viewer.canvas.grid
+    assert grid.position(names(dock).index("GFP – difference"), dock.viewer.layers) == (1, 2)
+    z = dock.viewer.dims.current_step[0]
+    assert layer(dock, "GFP – difference").data[z].any()
+
+
+@pytest.mark.parametrize("then", ["another translation", "another view", "no view", "closing the dock"])
+def test_what_the_user_does_before_all_layers_are_there(
+    then: str,
+    open_dock: Open,
+    checkpoint: Path,
+    well: Path,
+    qtbot: QtBot,
+    one_layer_at_first: Callable[[], None],
+) -> None:
+    dock = open_dock(checkpoint)
+    drop(dock, well)
+    qtbot.waitUntil(lambda: bool(dock.translating.building) and not dock.runner.busy, timeout=WAIT_MS)
+    one_layer_at_first()
+    if then == "closing the dock":
+        dock.viewer.window.remove_dock_widget(dock)
+        assert names(dock) == ["DNA", "GFP"]
+        assert all(each.visible for each in dock.viewer.layers)
+        return
+    if then == "another translation":
+        dock.conditions.choose("drug", "untreated")
+        qtbot.mouseClick(dock.translate_button, Qt.MouseButton.LeftButton)
+    else:
+        view = "blink" if then == "another view" else dock.view_bar.view
+        qtbot.mouseClick(dock.view_bar.buttons[view], Qt.MouseButton.LeftButton)
+        dock.translating._builder.start(0)
+    wait_for(qtbot, dock, "translated in")
+    assert len(set(names(dock))) == len(names(dock)) == 6
+    # without a view what was made does not add up with the image
+    assert dock.comparison.view == {"another view": "blink", "no view": ""}.get(then, "matrix")
+    visible = [each.name for each in dock.viewer.layers if each.visible]
+    if then == "another translation":
+        assert len(visible) == 6 and "DNA – translated to untreated" in visible
+    elif then == "no view" or not dock.comparison.blink.translated:
+        assert visible == ["DNA", "GFP"]
+
+
+def test_the_engine_is_read_before_it_is_asked_for(
+    open_dock: Open, checkpoint: Path, save_checkpoint: Callable[..., Path], qtbot: QtBot
+) -> None:
+    dock = open_dock(checkpoint)
+
+    def ready() -> str | None:
+        last = dock.runner._engines._last
+        return last[1].checkpoint.name if last else None
+
+    qtbot.waitUntil(lambda: ready() == "shift", timeout=WAIT_MS)
+    other = save_checkpoint("other", channels=("DNA", "GFP"), conditions=("untreated", "drug"))
+    dock.checkpoints.choose(other)
+    qtbot.waitUntil(lambda: ready() == "other", timeout=WAIT_MS)
+    dock.devices.unload_requested.emit()
+    qtbot.waitUntil(lambda: ready() is None, timeout=WAIT_MS)
+
+
+def test_what_is_over_soon_gets_no_bar_in_the_activity_dock(
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_phenotrans.widgets.worker.SHOW_AFTER_S", 1000)
+    made: list[object] = []
+    activity = napari.utils.progress._all_instances
+    activity.events.changed.connect(made.append)
+    dock = open_dock(checkpoint)
+    drop(dock, well)
+    wait_for(qtbot, dock, "translated in")
+    assert not made
+    monkeypatch.setattr("napari_phenotrans.widgets.worker.SHOW_AFTER_S", 0)
+    dock.translate()
+    wait_for(qtbot, dock, "translated in")
+    qtbot.waitUntil(lambda: not activity, timeout=WAIT_MS)
+    assert made
+    activity.events.changed.disconnect(made.append)

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tifffile
+import torch
 from click.testing import CliRunner
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_phenotrans.checkpoint import Checkpoint
 from napari_phenotrans.cli_translate import translate
+from napari_phenotrans.engines.base import Evaluation
+from napari_phenotrans.engines.shift import Shift
 from napari_phenotrans.io import read
 from napari_phenotrans.tiles import Region
 from napari_phenotrans.widgets.layers import BELIEVED, KEY, ROUND_TRIP, info, role
@@ -176,6 +180,36 @@ def test_the_copied_command_makes_the_same_pixels(
         assert np.array_equal(dock.viewer.layers[f"{channel} – translated to drug"].data[z], pixels)
 
 
+def test_the_copied_command_names_the_tile_that_memory_allowed(
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Shift.translation
+
+    def narrow(self: Shift, *args: Any) -> Any:
+        steps = before(self, *args)
+        evaluation = next(steps)
+
+        def network(crop: torch.Tensor) -> torch.Tensor:
+            if crop.shape[-1] > 64:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return evaluation.network(crop)
+
+        blended = yield Evaluation(network, evaluation.x, evaluation.final)
+        try:
+            steps.send(blended)
+        except StopIteration as finished:
+            return finished.value
+
+    monkeypatch.setattr(Shift, "translation", narrow)
+    dock = open_dock(checkpoint)
+    dock.sections["Keep"].set_open(True)
+    translated(qtbot, dock, well)
+    assert any("Memory ran out: tiles of 64" in text for text in dock.notices.texts)
+    qtbot.mouseClick(dock.keep_panel.copy_button, Qt.MouseButton.LeftButton)
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[words.index("--tile") + 1] == "64"
+
+
 def test_layers_are_saved_where_the_user_says(
     open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +247,39 @@ def test_a_folder_is_translated_and_a_result_opened(
     folder.table.cellDoubleClicked.emit(0, 0)
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 6, timeout=WAIT_MS)
     assert dock.comparison.active
+
+
+def test_a_folder_of_one_channel_per_file_is_translated(
+    open_dock: Open, checkpoint: Path, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plate = tmp_path / "untreated"
+    plate.mkdir()
+    planes = {}
+    for field in ("A01", "A02"):
+        for channel in ("DNA", "GFP"):
+            planes[field, channel] = np.random.default_rng(len(planes)).integers(0, 150, (48, 64), np.uint8)
+            tifffile.imwrite(plate / f"{field}_{channel}.tif", planes[field, channel])
+    dock = open_dock(checkpoint)
+    dock.sections["Keep"].set_open(True)
+    dock.conditions.choose("untreated", "drug")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(plate))
+    folder = dock.keep_panel.folder
+    dock.keeping.update("")
+    qtbot.mouseClick(folder.choose_button, Qt.MouseButton.LeftButton)
+    assert folder.table.rowCount() == 4
+    # beside its words a check box takes no clicks
+    qtbot.mouseClick(folder.join_box, Qt.MouseButton.LeftButton, pos=QPoint(8, folder.join_box.height() // 2))
+    assert folder.table.rowCount() == 2, folder.status.text()
+    qtbot.mouseClick(folder.start_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "2 done" in folder.status.text(), timeout=WAIT_MS)
+    folder.table.cellDoubleClicked.emit(1, 0)
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 6, timeout=WAIT_MS)
+    for channel in ("DNA", "GFP"):
+        real = dock.viewer.layers[channel].data
+        assert np.array_equal(np.squeeze(real), planes["A02", channel])
+        translated = np.asarray(dock.viewer.layers[f"{channel} – translated to drug"].data)
+        difference = np.asarray(dock.viewer.layers[f"{channel} – difference"].data)
+        assert difference.mean() > 5 and np.array_equal(np.rint(real + difference), translated)
 
 
 def test_unloading_gives_the_engine_back(open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
 NAME_SIZE = 8 + WHOLE
-# Between the steps in which captions come later, so that napari draws what is there already.
-STEP_MS = 30
+# Before and between the steps in which captions come later, so that napari draws what is there already.
+FIRST_MS, STEP_MS = 700, 30
 
 
 class Captions:
@@ -40,7 +41,6 @@ class Captions:
         self._to_come: list[Callable[[], None]] = []
         self._timer = QTimer()
         self._timer.setSingleShot(True)
-        self._timer.setInterval(STEP_MS)
         self._timer.timeout.connect(self._take_step)
         viewer.canvas.events.size.connect(self.fit)
 
@@ -70,13 +70,16 @@ class Captions:
         later
             Whether all of it comes in steps, after what is there is drawn.
         """
-        self._said, self._named, self._scaled = (headings, shares), named, scaled
+        before = self._said, self._named, self._scaled
+        self._said, self._named, self._scaled = (headings, shares), list(named), list(scaled)
         if later:
-            self._to_come = [self._head, self._name, self._scale]
-            self._timer.start()
+            self._to_come = self._steps()
+            self._timer.start(FIRST_MS)
         elif not self._to_come:
             self._head()
             self.fit()
+        elif before != (self._said, self._named, self._scaled):
+            self._to_come = self._steps()
 
     def fit(self) -> None:
         """Let everything fit the canvas."""
@@ -99,33 +102,40 @@ class Captions:
         self._headings.close()
         self._viewer.canvas.events.size.disconnect(self.fit)
 
+    def _steps(self) -> list[Callable[[], None]]:
+        """Return what is to be done, in parts that take napari about as long as drawing a picture does."""
+        names = [partial(self._name, layer) for layer in self._named]
+        return [self._head, *names, *(partial(self._scale, layer) for layer in self._scaled)]
+
     def _take_step(self) -> None:
         self._to_come.pop(0)()
         if self._to_come:
-            self._timer.start()
+            self._timer.start(STEP_MS)
 
     def _head(self) -> None:
         headings, shares = self._said
         self._headings.say(*headings, shares=shares)
 
-    def _name(self) -> None:
+    def _name(self, only: ImageLayer | None = None) -> None:
         _, width = self._viewer.canvas.viewbox_size(self._viewer.layers)
         wanted = width, [(layer, layer.name, layer.colormap) for layer in self._named]
         if wanted == self._names:
             return
-        self._names = wanted
-        for layer in self._named:
+        if only is None or only in self._named[-1:]:
+            self._names = wanted
+        for layer in self._named if only is None else [only]:
             _, size = fitted(layer.name, width, NAME_SIZE, lines=1)
             # the color of its pixels, lighter, to be read on black
             color = 0.65 * layer.colormap.colors[-1] + 0.35
             look = {"font_size": size, "position": "bottom_left", "box_color": BOX, "color": color, "visible": True}
             set_values(layer.name_overlay, look)
 
-    def _scale(self) -> None:
+    def _scale(self, only: ImageLayer | None = None) -> None:
         height, _ = self._viewer.canvas.viewbox_size(self._viewer.layers)
         wanted = height, list(self._scaled)
         if wanted == self._bars:
             return
-        self._bars = wanted
-        for layer in self._scaled:
+        if only is None or only in self._scaled[-1:]:
+            self._bars = wanted
+        for layer in self._scaled if only is None else [only]:
             show_bar(layer, height)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
@@ -16,8 +17,9 @@ from napari_phenotrans.widgets.captions import Captions
 from napari_phenotrans.widgets.curtain import Curtain
 from napari_phenotrans.widgets.difference_scale import relative_data
 from napari_phenotrans.widgets.headings import difference_heading, real_heading, translated_heading
-from napari_phenotrans.widgets.layers import DIFFERENCE, TRANSLATED, info, one_update, role
+from napari_phenotrans.widgets.layers import DIFFERENCE, TRANSLATED, info, role
 from napari_phenotrans.widgets.snapshot import Snapshot, add_quietly, put_first, set_values
+from napari_phenotrans.widgets.updating import one_update
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 VIEWS = ("matrix", "composites", "blink", "curtain")
+GRIDS = ("matrix", "composites")
 GAP = 0.02
 # Canvas keys while a view is shown: one more change of the blink, the curtain's line to the left and to the right.
 STEP_KEY, LEFT_KEY, RIGHT_KEY = "N", "J", "K"
@@ -97,6 +100,8 @@ class Comparison:
         self._compared: WeakSet[Layer] = WeakSet()
         self._errors: dict[str, Any] = {}
         self._relative: dict[str, ImageLayer] = {}
+        # what the view shows, as far as it is in the viewer
+        self._shown: list[ImageLayer] = []
         self._keys: list[Any] = []
         self._working = False
         viewer.layers.events.removed.connect(self._on_removed)
@@ -134,7 +139,8 @@ class Comparison:
         Parameters
         ----------
         rows, view
-            What to compare, and how.
+            What to compare, and how. Layers that are not in the viewer yet have their places once they are, and this
+            is called again.
         captions_later
             Whether a new view's captions come once its layers are drawn, which is sooner then.
 
@@ -151,7 +157,8 @@ class Comparison:
         if view == "curtain":
             self.curtain.check()
         if view == self._view and [row.layers for row in rows] == [row.layers for row in self._rows]:
-            # the same layers may show another translation now
+            # the same layers may show another translation now, or be in the viewer at last
+            self._settle()
             self._say()
             self.changed.emit()
             return
@@ -241,12 +248,8 @@ class Comparison:
             shown, grid = list(self.curtain.layers), {"enabled": False}
         else:
             shown, grid = reals, {"enabled": False}
-        for layer in self._viewer.layers:
-            if layer.visible != (layer in shown):
-                layer.visible = layer in shown
-        if grid["enabled"]:
-            # The grid is filled in the order of the list.
-            put_first(self._viewer, shown)
+        self._shown = shown
+        self._place()
         set_values(self._viewer.canvas.grid, grid)
         set_values(self._viewer.canvas.overlay_tiling, {"bottom_left": "vertical"})
         if self._view == "blink":
@@ -255,6 +258,34 @@ class Comparison:
         elif self._view == "curtain":
             self._bind(LEFT_KEY, lambda _: self._shift(-LINE_STEP))
             self._bind(RIGHT_KEY, lambda _: self._shift(LINE_STEP))
+
+    def _place(self) -> None:
+        """Show what the view shows, in its places, and hide the rest."""
+        layers = self._viewer.layers
+        shown = self._shown
+        if self._view == "blink" and self.blink.translated:
+            shown = [row.translated for row in self._rows]
+        if self._view in GRIDS:
+            # the grid has no empty cells before full ones: what follows a layer that is still to come waits for it
+            shown = list(takewhile(lambda layer: layer in layers, shown))
+        for layer in layers:
+            if layer.visible != (layer in shown):
+                layer.visible = layer in shown
+        if self._view in GRIDS:
+            # The grid is filled in the order of the list.
+            put_first(self._viewer, shown)
+
+    def _settle(self) -> None:
+        """Give layers that came into the viewer since the view began their places."""
+        made = [layer for row in self._rows for layer in row.layers if role(layer) in (TRANSLATED, DIFFERENCE)]
+        if self._before is None or all(layer in self._compared or layer not in self._viewer.layers for layer in made):
+            return
+        self._working = True
+        with one_update(self._viewer):
+            self._before.remember()
+            self._hide_fresh()
+            self._place()
+        self._working = False
 
     def _end_view(self) -> list[Layer]:
         """Take away what the view added, but for the layers returned."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.events import TileDone
@@ -43,6 +44,13 @@ class Ready:
     """The engine stands on its device."""
 
     device: str
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """Memory made the tile smaller; the translation's provenance with the one that is used from here on."""
+
     provenance: dict[str, Any]
 
 
@@ -111,7 +119,8 @@ class Translate(Job):
             look_at=lambda: self.looking_at.view,
             tick=tick,
         )
-        provenance = translator.provenance(
+        made = partial(
+            translator.provenance,
             self.image,
             recipe.source,
             recipe.target,
@@ -120,10 +129,14 @@ class Translate(Job):
             region=self.region,
             positions=self.positions,
         )
-        yield Ready(describe_device(translator.device), provenance)
+        yield Ready(describe_device(translator.device), made())
+        tile = translator.tile
         read: tuple[tuple[int, int], np.ndarray] | None = None
         top = left = 0
         for event in events:
+            if translator.tile != tile:
+                tile = translator.tile
+                yield Shrunk(made())
             if not isinstance(event, TileDone):
                 yield event
                 continue

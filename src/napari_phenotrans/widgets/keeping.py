@@ -10,10 +10,11 @@ from napari_phenotrans.command import translate_command
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.widgets.folder import TranslateFolder, reading_result
 from napari_phenotrans.widgets.guesses import path_of
-from napari_phenotrans.widgets.layers import info, one_update
+from napari_phenotrans.widgets.layers import info
 from napari_phenotrans.widgets.preferences import choices, keep, preferences
 from napari_phenotrans.widgets.results import add_translation
 from napari_phenotrans.widgets.saving import Save, Saved, Saving, note_saved, parts_of, pieces
+from napari_phenotrans.widgets.updating import one_update
 from napari_phenotrans.widgets.worker import Runner
 
 if TYPE_CHECKING:

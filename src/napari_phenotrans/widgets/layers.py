@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +11,8 @@ from napari_phenotrans.errors import InputError
 from napari_phenotrans.image import AXES, Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from napari import Viewer
     from napari.layers import Image as ImageLayer
     from napari.layers import Layer
 
@@ -263,30 +261,6 @@ class _Stacked:
         if np.ndim(chosen) == 0:
             return np.asarray(self._arrays[int(chosen)][tuple(rest)])
         return np.stack([np.asarray(self._arrays[i][tuple(rest)]) for i in chosen])
-
-
-# ---- changing layers
-
-
-@contextmanager
-def one_update(viewer: Viewer) -> Iterator[None]:
-    """Let layers and grid be changed in one go, also where this is inside another one.
-
-    napari builds its scene anew for each change otherwise, and its own batches end with the innermost.
-    """
-    if id(viewer) in _updating:
-        yield
-        return
-    _updating.add(id(viewer))
-    try:
-        with viewer.layers.batched_update():
-            yield
-    finally:
-        _updating.discard(id(viewer))
-
-
-# viewers in the midst of `one_update`
-_updating: set[int] = set()
 
 
 # ---- what passes between the functions above

@@ -5,23 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from napari_phenotrans.previews import KINDS
 from napari_phenotrans.widgets.headings import KEYS, Headings
-from napari_phenotrans.widgets.layers import COLORMAPS, KEY, contrast, one_update
-from napari_phenotrans.widgets.snapshot import Snapshot, add_quietly, put_first, set_values
+from napari_phenotrans.widgets.layers import COLORMAPS, KEY, contrast
+from napari_phenotrans.widgets.snapshot import Snapshot, add_quietly, set_values
+from napari_phenotrans.widgets.updating import adding, one_update
 
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
     from napari_phenotrans.previews import PreviewArrays
+    from napari_phenotrans.widgets.layers import LayerData
 
 PREVIEW = "preview"
 HEADINGS = ("phenotrans_preview_real", "phenotrans_preview_translated", "phenotrans_preview_back")
 LINKED = ("contrast_limits", "gamma", "colormap")
 BETWEEN = 0.06  # of a crop's side
 SPACING = 0.03  # between cells of the grid, of their size
+STEP_MS = 20  # between layers that are added
 
 
 class PreviewLayers:
@@ -35,6 +39,11 @@ class PreviewLayers:
         self._layers: dict[tuple[str, str], ImageLayer] = {}
         self._headings: Headings | None = None
         self._covered: list[str] = []
+        # what is still to be added
+        self._to_come: list[tuple[tuple[str, str], LayerData]] = []
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._add_next)
         self._before: tuple[Snapshot, tuple[float, ...], float] | None = None
 
     @property
@@ -43,12 +52,17 @@ class PreviewLayers:
         return self._before is not None
 
     @property
+    def complete(self) -> bool:
+        """Whether all layers of the previews are there."""
+        return self.active and not self._to_come
+
+    @property
     def layers(self) -> tuple[ImageLayer, ...]:
-        """The image layers, channel by channel."""
+        """The image layers, kind by kind."""
         return tuple(self._layers.values())
 
     def show(self, arrays: PreviewArrays) -> None:
-        """Show these crops: in the layers that are there, or else in new ones."""
+        """Show these crops: in the layers that are there, or else in new ones, which come one after the other."""
         sheets, viewer = sheet(arrays), self._viewer
         here = {key: layer for key, layer in self._layers.items() if layer in viewer.layers}
         if here.keys() == sheets.keys() and all(here[key].data.shape == sheets[key].shape for key in sheets):
@@ -58,27 +72,32 @@ class PreviewLayers:
         with one_update(viewer):
             if self._before is None:
                 self._cover()
-            # the user may have removed some
+            # the user may have removed some, or others are still coming
             self._remove()
-            for index, channel in enumerate(arrays.channels):
-                for kind in KINDS:
-                    options = {
-                        "name": f"{channel} – preview, {kind}",
-                        "contrast_limits": contrast(arrays.crops[:, 0, :, index]),
-                        "colormap": "gray" if len(arrays.channels) == 1 else COLORMAPS[index % len(COLORMAPS)],
-                        "blending": "additive",
-                        "metadata": {KEY: {"role": PREVIEW, "channel": channel, "kind": kind}},
-                    }
-                    data = sheets[channel, kind], options, "image"
-                    self._layers[channel, kind] = add_quietly(viewer, data)
-                viewer.layers.link_layers([self._layers[channel, kind] for kind in KINDS], LINKED)
-            # the grid is filled in the order of the list
-            put_first(viewer, [self._layers[channel, kind] for kind in KINDS for channel in arrays.channels])
             grid = {"stride": len(arrays.channels), "shape": (1, len(KINDS)), "spacing": SPACING, "enabled": True}
             set_values(viewer.canvas.grid, grid)
         assert self._headings
         self._headings.say(*headings(arrays))
-        viewer.reset_view()
+        # the grid is filled in the order of the list
+        self._to_come = [
+            ((channel, kind), _layer_data(arrays, index, kind, sheets[channel, kind]))
+            for kind in KINDS
+            for index, channel in enumerate(arrays.channels)
+        ]
+        self._add_next()
+
+    def _add_next(self) -> None:
+        """Add one layer, and let napari draw before the next: it takes a tenth of a second and more for each."""
+        (channel, kind), data = self._to_come.pop(0)
+        with adding(self._viewer):
+            layer = add_quietly(self._viewer, data, place=len(self._layers))
+            self._layers[channel, kind] = layer
+            if kind == KINDS[-1]:
+                self._viewer.layers.link_layers([self._layers[channel, each] for each in KINDS], LINKED)
+        if len(self._layers) == 1:
+            self._viewer.reset_view(layers=[layer])
+        if self._to_come:
+            self._timer.start(STEP_MS)
 
     def close(self) -> None:
         """Take the layers away, and show the viewer as it was."""
@@ -111,10 +130,24 @@ class PreviewLayers:
         self._headings = Headings(viewer, HEADINGS)
 
     def _remove(self) -> None:
+        self._timer.stop()
+        self._to_come = []
         for layer in self._layers.values():
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
         self._layers = {}
+
+
+def _layer_data(arrays: PreviewArrays, index: int, kind: str, pixels: np.ndarray) -> LayerData:
+    channel = arrays.channels[index]
+    options = {
+        "name": f"{channel} – preview, {kind}",
+        "contrast_limits": contrast(arrays.crops[:, 0, :, index]),
+        "colormap": "gray" if len(arrays.channels) == 1 else COLORMAPS[index % len(COLORMAPS)],
+        "blending": "additive",
+        "metadata": {KEY: {"role": PREVIEW, "channel": channel, "kind": kind}},
+    }
+    return pixels, options, "image"
 
 
 def headings(arrays: PreviewArrays) -> tuple[str, str, str]:

@@ -39,6 +39,8 @@ LEAST_SHARE = 0.1
 ROUND = (1, 2, 3, 5, 10)
 # Pixels along each side of a plane that are enough to tell how far a difference reaches.
 ENOUGH = 512
+# Pixels of layers that are drawn anew at once.
+AT_ONCE = 2**23
 # What may differ between two translations whose planes may stand in one layer; everything else is the recipe.
 PASSING = {"real", "device", "date", "notices", "channel", "planes", "regions", "partial", "region", "positions"}
 
@@ -59,6 +61,9 @@ class Results:
     folder
         Where the user wants results that are too large for memory, see `planes.needs_folder`: two OME-Zarr folders in
         it are written as planes come, under names that are free. Where none is said, that of an earlier translation.
+    later
+        Whether layers that there are none of yet come into the viewer by calls of `build`, one each: napari takes a
+        tenth of a second and more for one.
 
     Raises
     ------
@@ -67,7 +72,13 @@ class Results:
     """
 
     def __init__(
-        self, viewer: Viewer, reals: Sequence[ImageLayer], provenance: dict[str, Any], folder: Path | None = None
+        self,
+        viewer: Viewer,
+        reals: Sequence[ImageLayer],
+        provenance: dict[str, Any],
+        folder: Path | None = None,
+        *,
+        later: bool = False,
     ) -> None:
         self._viewer = viewer
         self._provenance = provenance
@@ -75,9 +86,12 @@ class Results:
         self._planes: list[tuple[int, int]] = []
         self._regions: list[tuple[int, ...]] = []
         self._dirty = False
+        self._stale: list[ImageLayer] = []
         # whether anything came, and the layers that were made for it
         self.filled = False
         self._made: list[ImageLayer] = []
+        # what is not in the viewer yet, in the order in which it comes
+        self._to_come: list[ImageLayer] = []
         rows = [find_row(viewer, real) for real in reals]
         before = [info(row.translated).get("provenance", {}) if row else None for row in rows]
         again = all(was is not None and _recipe(was) == _recipe(provenance) for was in before)
@@ -101,6 +115,26 @@ class Results:
         if again and files:
             for t, z in {place[:2] for place in (*self._planes, *self._regions)}:
                 self._keep(t, z)
+        while self._to_come and not later:
+            self.build()
+
+    @property
+    def built(self) -> bool:
+        """Whether all layers are in the viewer."""
+        return not self._to_come
+
+    def build(self) -> None:
+        """Put one more layer into the viewer, if one is missing and its real layer still there."""
+        if not self._to_come:
+            return
+        layer = self._to_come.pop(0)
+        row = next(row for row in self.rows if layer in row.layers)
+        if row.real in self._viewer.layers:
+            # as the others, which may have been hidden meanwhile
+            layer.visible = self._made[0].visible if self._made else True
+            self._made.append(self._viewer.add_layer(layer))
+            if layer is row.translated:
+                link(self._viewer, row)
 
     @property
     def problem(self) -> str:
@@ -135,19 +169,36 @@ class Results:
         self._keep(plane.t, plane.z)
         self._dirty = self.filled = True
 
-    def refresh(self, *, last: bool = False) -> None:
-        """Draw what came since the last call; the small pictures in napari's list of layers with the ``last``."""
-        if self._dirty or last:
-            self._dirty = False
-            for row in self.rows:
-                for layer in (row.translated, row.difference):
-                    layer.refresh(extent=False, highlight=False, thumbnail=last)
+    def refresh(self, *, last: bool = False) -> bool:
+        """Draw what came since the last call; the small pictures in napari's list of layers with the ``last``.
+
+        Large planes are drawn layer by layer, for each goes to the graphics card whole. Returns whether some are left
+        for another call.
+        """
+        made = [layer for row in self.rows for layer in (row.translated, row.difference) if layer not in self._to_come]
+        if self._dirty:
+            self._dirty, self._stale = False, made
+        pixels = 0
+        while self._stale and pixels < AT_ONCE:
+            layer, *self._stale = self._stale
+            layer.refresh(extent=False, highlight=False, thumbnail=False)
+            pixels += math.prod(self._room.plane_shape)
+        for layer in made if last else ():
+            layer.refresh(extent=False, highlight=False, data_displayed=False)
+        return bool(self._stale)
 
     def withdraw(self) -> None:
         """Remove the layers that were made for this translation; those of an earlier one stay, empty."""
+        self._to_come = []
         for layer in self._made:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
+
+    def remade(self, provenance: dict[str, Any]) -> None:
+        """Write another provenance into the layers: memory made the tile smaller."""
+        self._provenance = provenance
+        for row in self.rows:
+            self._note(row)
 
     def note(self, notices: Sequence[str]) -> None:
         """Write what was said along the way into the layers' provenance; the translation is over."""
@@ -170,11 +221,10 @@ class Results:
         else:
             pixels = [self._room.zeros(self._room.dtype), self._room.zeros(np.float32)]
         if row is None:
-            translated = _add(self._viewer, translated_data(real, pixels[0], target))
-            difference = _add(self._viewer, difference_data(real, pixels[1], _limit(real, None)))
+            translated = Layer.create(*translated_data(real, pixels[0], target))
+            difference = Layer.create(*difference_data(real, pixels[1], _limit(real, None)))
             row = Row(real, translated, difference)
-            link(self._viewer, row)
-            self._made += [translated, difference]
+            self._to_come += [translated, difference]
         elif not again or files:
             # the same layers, so that whatever the user did to them stays
             for layer, new in zip((row.translated, row.difference), pixels, strict=True):

@@ -69,10 +69,14 @@ def put_first(viewer: Viewer, order: list[Layer]) -> None:
             layers.move(layers.index(layer), place)
 
 
-def add_quietly(viewer: Viewer, data: tuple[Any, dict[str, Any], str]) -> ImageLayer:
-    """Add a layer without selecting it, so that the layer controls stay with the layer that the user chose."""
+def add_quietly(viewer: Viewer, data: tuple[Any, dict[str, Any], str], place: int | None = None) -> ImageLayer:
+    """Add a layer without selecting it, so that the layer controls stay with the layer that the user chose.
+
+    ``place`` is where in the list; at its end where none is said.
+    """
     selected = set(viewer.layers.selection)
-    layer = viewer.add_layer(Layer.create(*data))
+    layer = Layer.create(*data)
+    viewer.layers.insert(len(viewer.layers) if place is None else place, layer)
     viewer.layers.selection = selected
     return layer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QSignalBlocker
+from qtpy.QtCore import QEvent, QSignalBlocker, QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.describe import card_warnings
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.compare import Row
 
 
+# No engine is read while checkpoints are leafed through.
+READY_AFTER_MS = 300
+
+
 class TranslateDock(TranslateForm):
     """See the module's docstring.
 
@@ -64,6 +68,11 @@ class TranslateDock(TranslateForm):
         self._asked: Translate | None = None
         self._preview_again = False
         self._shown_difference = WHOLE
+        # reads the engine as soon as it is known which, so that it is ready when it is asked for
+        self._getting_ready = QTimer(self)
+        self._getting_ready.setSingleShot(True)
+        self._getting_ready.setInterval(READY_AFTER_MS)
+        self._getting_ready.timeout.connect(self._get_ready)
         self._restore()
 
         self.dropped.connect(lambda paths: self.open_files(paths, translate=True))
@@ -85,6 +94,7 @@ class TranslateDock(TranslateForm):
         self.view_bar.difference_chosen.connect(self._on_difference)
         self.view_bar.follow(self.comparison)
         self.devices.failed.connect(self._on_failed)
+        self.devices.changed.connect(self._getting_ready.start)
         self.devices.unload_requested.connect(self._unload)
         self.trust_panel.check_requested.connect(self._check)
         self.trust_panel.factor_changed.connect(self.checking.set_factor)
@@ -95,6 +105,7 @@ class TranslateDock(TranslateForm):
         self.translate_button.clicked.connect(lambda _: self.translate())
         self.cancel_button.clicked.connect(lambda _: self.runner.cancel())
         self.translating.begun.connect(self._on_begun)
+        self.translating.grown.connect(self._on_grown)
         self.translating.moved.connect(self._on_moved)
         self.translating.drawn.connect(self.comparison.refresh)
         self.translating.noticed.connect(lambda text: self.notices.add("run", text))
@@ -223,6 +234,10 @@ class TranslateDock(TranslateForm):
         self._forget_check()
         self.view_bar.set_enabled(True)
         self._compare(rows, captions_later=True)
+
+    def _on_grown(self, rows: Sequence[Row]) -> None:
+        if self._reals() == [row.real for row in rows]:
+            self._compare(self._rows())
 
     def _on_moved(self, share: float, words: str) -> None:
         self.bar.setValue(round(1000 * share))
@@ -355,6 +370,15 @@ class TranslateDock(TranslateForm):
                     # written by another version: the checkpoint's own settings stand there already
                     keep(how={name: {}})
         self.channels.set_card(card)
+        self._getting_ready.start()
+
+    def _get_ready(self) -> None:
+        if not self.devices.loaded:
+            # which devices there are is not known yet
+            self._getting_ready.start()
+        elif self.checkpoints.name and not self.runner.busy:
+            tile = preferences().tile
+            self.runner.get_ready(self.checkpoints.name, self.devices.device, self.devices.precision, tile)
 
     def _on_channels(self) -> None:
         layer = self._first_layer()
@@ -415,7 +439,9 @@ class TranslateDock(TranslateForm):
 
     def _rows(self) -> list[Row]:
         """Return what was made of the chosen channels, or else of the whole image; nothing where a part is missing."""
-        found = [find_row(self.viewer, layer) for layer in self._reals() or self.channels.image_layers]
+        building = {row.real: row for row in self.translating.building}
+        layers = self._reals() or self.channels.image_layers
+        found = [building.get(layer) or find_row(self.viewer, layer) for layer in layers]
         rows = [row for row in found if row is not None]
         return rows if len(rows) == len(found) else []
 
@@ -498,6 +524,7 @@ class TranslateDock(TranslateForm):
     def event(self, event: QEvent | None) -> bool:
         # napari takes the widget out of its dock when that is closed, and merely hides it otherwise
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._getting_ready.stop()
             self.translating.close()
             self.checking.close()
             self.keeping.close()

@@ -11,10 +11,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Notice, PlaneDone
 from napari_phenotrans.widgets.compare import find_row
-from napari_phenotrans.widgets.jobs import Ready, Tile, Translate
-from napari_phenotrans.widgets.layers import one_update
+from napari_phenotrans.widgets.jobs import Ready, Shrunk, Tile, Translate
 from napari_phenotrans.widgets.progress import Progress
 from napari_phenotrans.widgets.results import Results
+from napari_phenotrans.widgets.updating import adding
 from napari_phenotrans.widgets.view import current_view
 
 if TYPE_CHECKING:
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
+    from napari_phenotrans.widgets.compare import Row
     from napari_phenotrans.widgets.worker import Problem, Runner
 
 DRAW_EVERY_MS = 200
+# After the first tile is drawn, or where that takes long, the other layers come into the viewer, one per step: napari
+# takes a tenth of a second and more for each, and draws what is there in between.
+BUILD_AFTER_MS, BUILD_STEP_MS = 1500, 20
 
 
 class Translating(QObject):
@@ -33,7 +37,9 @@ class Translating(QObject):
     Signals
     -------
     begun
-        The rows of layers that are being filled; they are in the viewer.
+        The rows of layers that are being filled; some are in the viewer, the others will be.
+    grown
+        The same rows, of which one more layer is in the viewer.
     moved
         How far it is (0 to 1), and the same in words.
     drawn
@@ -47,6 +53,7 @@ class Translating(QObject):
     """
 
     begun = Signal(object)
+    grown = Signal(object)
     moved = Signal(float, str)
     drawn = Signal()
     noticed = Signal(str)
@@ -68,6 +75,11 @@ class Translating(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._draw)
+        self._builder = QTimer(self)
+        self._builder.setSingleShot(True)
+        self._builder.timeout.connect(self._build)
+        # a job that is over before its layers are built
+        self._over: tuple[Translate, Problem | None] | None = None
         runner.came.connect(self._on_came)
         runner.ended.connect(self._on_ended)
         self._looked = (
@@ -83,8 +95,14 @@ class Translating(QObject):
         """The translation that runs; None where none does."""
         return self._job
 
+    @property
+    def building(self) -> tuple[Row, ...]:
+        """The rows of which not all layers are in the viewer yet; nothing where all are."""
+        return self._results.rows if self._results and not self._results.built else ()
+
     def start(self, job: Translate, folder: Path | None = None) -> None:
         """Translate, in place of what runs; large results are written to the folder."""
+        self._build_all()
         self._job, self._folder = job, folder
         self._results, self._ready, self._said, self._drawn = None, None, [], False
         self._progress = Progress(planes=len(job.positions))
@@ -93,9 +111,10 @@ class Translating(QObject):
 
     def close(self) -> None:
         """Forget what runs, and stop listening to the viewer."""
-        if self._job and self._results and not self._results.filled:
+        if self._results and (not self._results.built or (self._job and not self._results.filled)):
             self._results.withdraw()
-        self._job = None
+        self._job = self._over = None
+        self._builder.stop()
         self._timer.stop()
         for event in self._looked:
             event.disconnect(self._on_looked)
@@ -116,12 +135,22 @@ class Translating(QObject):
         elif isinstance(event, Notice):
             self._said.append(event.text)
             self.noticed.emit(event.text)
+        elif isinstance(event, Shrunk):
+            if self._results:
+                self._results.remade(event.provenance)
         else:
             self._show(self._job, event)
             self._progress.add(event.tile if isinstance(event, Tile) else event)
-        if not self._timer.isActive():
-            # the first of it at once
-            self._timer.start(DRAW_EVERY_MS if self._drawn else 0)
+        first = self._results is not None and self._results.filled and not self._drawn
+        if first and self.building:
+            # before the other layers, and whatever else waits
+            self._timer.stop()
+            self._draw()
+        elif first:
+            # at once, together with what came at the same time
+            self._timer.start(0)
+        elif not self._timer.isActive():
+            self._timer.start(DRAW_EVERY_MS)
 
     def _make_room(self, job: Translate) -> None:
         """Make the layers while the first tile is on its way."""
@@ -131,12 +160,37 @@ class Translating(QObject):
         try:
             # layers that are there already need no new scene
             there = all(find_row(self._viewer, real) for real in job.reals)
-            with nullcontext() if there else one_update(self._viewer):
-                self._results = Results(self._viewer, job.reals, self._ready.provenance, self._folder)
+            with nullcontext() if there else adding(self._viewer):
+                self._results = Results(self._viewer, job.reals, self._ready.provenance, self._folder, later=True)
+                self._results.build()
                 self.begun.emit(self._results.rows)
+            if not self._results.built:
+                self._builder.start(BUILD_AFTER_MS)
         except InputError as error:
             # no room for the results: nothing of it can be shown or kept
             self._stop(str(error))
+
+    def _build(self) -> None:
+        """Put one more layer into the viewer."""
+        if self._results is None:
+            return
+        with adding(self._viewer):
+            self._results.build()
+            self.grown.emit(self._results.rows)
+        if not self._results.built:
+            self._builder.start(BUILD_STEP_MS)
+        elif self._over:
+            self._finish(*self._over)
+
+    def _build_all(self) -> None:
+        """Put all that is missing into the viewer at once: something else begins."""
+        self._builder.stop()
+        self._over = None
+        if self._results and not self._results.built:
+            with adding(self._viewer):
+                while not self._results.built:
+                    self._results.build()
+                self.grown.emit(self._results.rows)
 
     def _removed(self, job: Translate) -> bool:
         gone = not all(layer in self._viewer.layers for layer in job.reals)
@@ -159,14 +213,17 @@ class Translating(QObject):
 
     def _draw(self) -> None:
         if self._results:
-            self._drawn = self._drawn or self._results.filled
-            self._results.refresh()
+            if self._results.filled and not self._drawn:
+                self._drawn = True
+                if self._builder.isActive():
+                    self._builder.start(BUILD_STEP_MS)
+            if self._results.refresh():
+                self._timer.start(BUILD_STEP_MS)
             self.drawn.emit()
             if self._results.problem and self._results.problem not in self._said:
                 self._stop(self._results.problem)
-        if self._ready:
+        if self._job and self._ready:
             self.moved.emit(self._progress.share, f"{self._progress.words()} on {self._ready.device}")
-        # last, for napari's bar lets other events through, which may end what is drawn here
         self._runner.show_progress(self._progress.share)
 
     # ---- the end
@@ -176,6 +233,14 @@ class Translating(QObject):
             return
         job, self._job = self._job, None
         self._timer.stop()
+        if self._results and self._results.filled and not self._results.built:
+            self._over = job, problem
+        else:
+            self._builder.stop()
+            self._finish(job, problem)
+
+    def _finish(self, job: Translate, problem: Problem | None) -> None:
+        self._over = None
         counts = zip(job.image.channels, self._progress.clipped, strict=False)
         if clipped := ", ".join(f"{count} pixels of {name}" for name, count in counts if count):
             self._said.append(
@@ -188,7 +253,8 @@ class Translating(QObject):
             self._results.withdraw()
         elif self._results:
             self._results.note(self._said)
-            self._results.refresh(last=True)
+            if self._results.refresh(last=True):
+                self._timer.start(BUILD_STEP_MS)
             self.drawn.emit()
             if self._results.problem and self._results.problem not in self._said:
                 self.noticed.emit(self._results.problem)

@@ -14,13 +14,13 @@ from napari_phenotrans.widgets.layers import (
     ROUND_TRIP,
     believed_data,
     info,
-    one_update,
     role,
     round_trip_data,
 )
 from napari_phenotrans.widgets.lazy import Lazy
 from napari_phenotrans.widgets.planes import PlaneRoom
 from napari_phenotrans.widgets.snapshot import add_quietly
+from napari_phenotrans.widgets.updating import one_update
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import GeneratorWorker, thread_worker
-from qtpy.QtCore import QObject, Signal
+from napari.utils import progress
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_phenotrans.errors import InputError
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 NICENESS = 10
 # Events that may wait for the main thread: a fast engine must not fill the memory with planes not drawn yet.
 AHEAD = 8
-# Between two looks of napari's activity dock: its bar draws the whole window each time.
+# What is over sooner gets no bar in napari's activity dock, and a bar is moved at most so often: each change of it, and
+# each picture of the spinner that turns beside it, has Qt put the whole window together anew.
+NAME = "Phenotype translation"
+SHOW_AFTER_S = 1.5
 SHOW_EVERY_S = 0.5
 
 
@@ -141,13 +145,22 @@ class Runner(QObject):
         self._running: tuple[Job, GeneratorWorker] | None = None
         self._waiting: Job | None = None
         self._problem: Problem | None = None
+        self._bar: progress | None = None
         self._shown_at = 0.0
+        self._share = 0.0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._show_bar)
         self._engines = Engines()
 
     @property
     def busy(self) -> bool:
         """Whether a job runs or waits."""
         return self._running is not None or self._waiting is not None
+
+    def get_ready(self, checkpoint: str, device: str, precision: str, tile: int | None) -> None:
+        """Read an engine that will be asked for; what is wrong with it is said then."""
+        background().submit(self._engines.get, checkpoint, device, precision, tile)
 
     def start(self, job: Job) -> None:
         """Start a job, once the one that runs has stopped."""
@@ -168,12 +181,36 @@ class Runner(QObject):
         background().submit(self._engines.clear)
 
     def show_progress(self, share: float) -> None:
-        """Show in napari's activity dock how much of the job is done, now and then; lets other events through."""
-        now = time.monotonic()
-        if now - self._shown_at > SHOW_EVERY_S and self._running and (bar := self._running[1].pbar) is not None:
-            self._shown_at = now
+        """Show in napari's activity dock how much of the job is done, now and then."""
+        self._share = share
+        if self._bar is not None and not self._timer.isActive():
+            wait = self._shown_at + SHOW_EVERY_S - time.monotonic()
+            # in a turn of its own, for napari's bar lets other events through
+            self._timer.start(max(0, round(1000 * wait)))
+
+    def _show_bar(self) -> None:
+        running, bar = self._running, self._bar
+        self._shown_at = time.monotonic()
+        if running is None:
+            return
+        if bar is not None:
             bar.total = 100
-            bar.update(round(100 * share) - bar.n)
+            bar.update(round(100 * self._share) - bar.n)
+            return
+        bar = progress(total=0, desc=NAME)
+        if self._running is not running:
+            # it ended while the bar was drawn
+            bar.close()
+            return
+        self._bar = bar
+        if self._share:
+            self.show_progress(self._share)
+
+    def _hide_bar(self) -> None:
+        self._timer.stop()
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
 
     def _start_waiting(self) -> None:
         job, self._waiting = self._waiting, None
@@ -183,8 +220,9 @@ class Runner(QObject):
         worker.yielded.connect(self._on_yielded)
         worker.errored.connect(self._on_error)
         worker.finished.connect(self._on_finished)
-        self._shown_at = time.monotonic()
         self._running = job, worker
+        self._share = 0.0
+        self._timer.start(round(1000 * SHOW_AFTER_S))
         worker.start()
 
     def _on_yielded(self, event: Any) -> None:
@@ -203,6 +241,7 @@ class Runner(QObject):
         assert self._running is not None
         job, _ = self._running
         self._running = None
+        self._hide_bar()
         problem, self._problem = self._problem, None
         self.ended.emit(job, problem)
         self._start_waiting()
@@ -215,7 +254,7 @@ class _Worker(GeneratorWorker):
         super().__init__(function, *args, cancelled=lambda: self.abort_requested, **more)
 
 
-@thread_worker(worker_class=_Worker, progress={"total": 0, "desc": "Phenotype translation"})
+@thread_worker(worker_class=_Worker)
 def working(job: Job, engines: Engines, cancelled: Callable[[], bool]) -> Iterator[Any]:
     def tick() -> None:
         if cancelled():
