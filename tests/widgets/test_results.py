@@ -355,9 +355,16 @@ def test_large_planes_are_drawn_layer_by_layer(
     results.add_plane(plane_done(0, 0))
     for count in (1, 2, 3):
         assert results.refresh() and len(drawn) == count
-    # what was drawn is not drawn again with the small pictures
-    assert not results.refresh(last=True)
-    assert sorted(drawn) == sorted(layer.name for row in results.rows for layer in row.layers[1:])
+    made = sorted(layer.name for row in results.rows for layer in row.layers[1:])
+    pictured: list[str] = []
+    for layer in viewer.layers:
+        layer.events.thumbnail.connect(lambda event: pictured.append(event.source.name))
+    # what was drawn is not drawn again with the small pictures, which come one by one
+    assert results.refresh(last=True) and not pictured
+    for count in (1, 2, 3):
+        assert results.refresh() and len(pictured) == count
+    assert not results.refresh()
+    assert sorted(pictured) == sorted(drawn) == made
 
 
 def test_the_provenance_may_change_on_the_way(viewer: ViewerModel, add: Callable[..., Any]) -> None:

@@ -87,6 +87,7 @@ class Results:
         self._regions: list[tuple[int, ...]] = []
         self._dirty = False
         self._stale: list[ImageLayer] = []
+        self._unpictured: list[ImageLayer] = []
         # whether anything came, and the layers that were made for it
         self.filled = False
         self._made: list[ImageLayer] = []
@@ -170,22 +171,25 @@ class Results:
         self._dirty = self.filled = True
 
     def refresh(self, *, last: bool = False) -> bool:
-        """Draw what came since the last call; the small pictures in napari's list of layers with the ``last``.
+        """Draw what came since the last call; the small pictures in napari's list of layers after the ``last``.
 
-        Large planes are drawn layer by layer, for each goes to the graphics card whole. Returns whether some are left
-        for another call.
+        Large planes are drawn layer by layer, for each goes to the graphics card whole, and so are the small pictures.
+        Returns whether some are left for another call.
         """
         made = [layer for row in self.rows for layer in (row.translated, row.difference) if layer not in self._to_come]
         if self._dirty:
             self._dirty, self._stale = False, made
+        if not self._stale and self._unpictured:
+            layer, *self._unpictured = self._unpictured
+            layer.refresh(extent=False, highlight=False, data_displayed=False)
         pixels = 0
         while self._stale and pixels < AT_ONCE:
             layer, *self._stale = self._stale
             layer.refresh(extent=False, highlight=False, thumbnail=False)
             pixels += math.prod(self._room.plane_shape)
-        for layer in made if last else ():
-            layer.refresh(extent=False, highlight=False, data_displayed=False)
-        return bool(self._stale)
+        if last:
+            self._unpictured = made
+        return bool(self._stale or self._unpictured)
 
     def withdraw(self) -> None:
         """Remove the layers that were made for this translation; those of an earlier one stay, empty."""
