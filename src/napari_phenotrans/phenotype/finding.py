@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -104,9 +104,11 @@ def receive(stream: IO[bytes]) -> np.ndarray | None:
 def main() -> None:
     """Load a model and say so, or why not; then answer every plane with labels, until no more come."""
     name, weights, device, diameter = sys.argv[1:]
-    # what the libraries print must not get between the answers
+    # what the libraries print must not get between the answers, nor, kept back until the end, after an error
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         find = LOADERS[name](weights, device, float(diameter))
     except InputError as error:
