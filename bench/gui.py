@@ -16,6 +16,7 @@ import click
 import torch
 
 from bench.paired import circumstances
+from bench.writing import met, publish, spread
 from napari_phenotrans.checkpoint import Checkpoint, bundled
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.io import read, write
@@ -66,11 +67,7 @@ def gui(seconds: float, repeats: int, only: tuple[str, ...], out: Path, json_fil
         played = play("scene", orders | {"seconds": seconds / repeats, "repeats": repeats}, Path(folder))
     result = {"bench": "gui", "seconds": seconds, "repeats": repeats, "first tile": first, "scene": played}
     result |= circumstances() | {"napari": version("napari")}
-    lines = table(result)
-    click.echo("\n".join(lines))
-    write_section(out, lines)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    publish(table(result), result, out, json_file)
 
 
 def needs_display(command: str) -> None:
@@ -199,22 +196,3 @@ def table(result: dict[str, Any]) -> list[str]:
 def row(name: str, some: list[dict[str, float]], ratio: str = "") -> str:
     p50, p99 = (median(one[which] for one in some) for which in ("p50", "p99"))
     return f"| {name} | {p50:.1f} | {p99:.1f} | {max(one['largest'] for one in some):.0f} | {ratio} |"
-
-
-def spread(values: list[float], digits: int = 2) -> str:
-    middle, low, high = (f"{value:.{digits}f}" for value in (median(values), min(values), max(values)))
-    return f"{middle} ({low} to {high})" if len(values) > 1 else middle
-
-
-def met(missed: list[str]) -> str:
-    return f"missed by {', '.join(missed)}" if missed else "held"
-
-
-def write_section(path: Path, lines: list[str]) -> None:
-    """Put a section, whose heading is the first line, in the place of the one that the file has, or at its end."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    before, found, after = text.partition(lines[0])
-    following = after.find("\n## ") if found else -1
-    rest = after[following + 1 :] if following >= 0 else ""
-    parts = [before.rstrip(), "\n".join(lines), rest.rstrip()]
-    path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")

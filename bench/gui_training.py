@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 
 import click
 
-from bench.gui import LARGEST_MS, RATIO, met, needs_display, play, row, spread, write_section
+from bench.gui import LARGEST_MS, RATIO, needs_display, play, row
 from bench.paired import circumstances
+from bench.writing import met, publish, spread
 from napari_phenotrans.io import read, write
 from napari_phenotrans.samples import SAMPLES
 
@@ -40,11 +40,7 @@ def gui_training(seconds: float, repeats: int, width: int, out: Path, json_file:
         played = play("training", orders, Path(folder), module="bench.gui_training_scene")
     result = {"bench": "gui-training", "seconds": seconds, "repeats": repeats, "width": width, "scene": played}
     result |= circumstances() | {"napari": version("napari")}
-    lines = table(result)
-    click.echo("\n".join(lines))
-    write_section(out, lines)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    publish(table(result), result, out, json_file)
 
 
 def _fields(folder: Path) -> Path:

@@ -7,7 +7,6 @@ used by default, and the published network of 15.7 million weights, 100 + 100 st
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,8 +16,8 @@ import torch
 from torch import Tensor
 
 from bench.ceilings import ceilings, describe, distance, wait_for, work_of
-from bench.gui import spread, write_section
 from bench.paired import Paired, circumstances, run
+from bench.writing import publish, spread
 from napari_phenotrans.checkpoint import Checkpoint
 from napari_phenotrans.engines.device import arithmetic, choose_device
 from napari_phenotrans.engines.phendiff_settings import PhenDiffTranslation
@@ -89,12 +88,7 @@ def phendiff(
         "limits": describe(limits),
         **circumstances(),
     }
-    lines = table(result)
-    click.echo("\n".join(lines))
-    if out:
-        write_section(out, lines)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    publish(table(result), result, out, json_file)
 
 
 def crops(size: int, count: int) -> Tensor:

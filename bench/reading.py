@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -12,8 +11,8 @@ import click
 import numpy as np
 import tifffile
 
-from bench.gui import met, spread, write_section
 from bench.paired import circumstances, run
+from bench.writing import met, publish, spread
 from napari_phenotrans.io import read
 
 if TYPE_CHECKING:
@@ -51,11 +50,7 @@ def reading(gigabytes: float, side: int, repeats: int, out: Path, json_file: Pat
         ratios = result["kinds"][kind]["ratios"]
         click.echo(f"{kind}: {spread(ratios)} times tifffile alone")
     result |= circumstances() | {"tifffile": tifffile.__version__}
-    lines = table(result)
-    click.echo("\n".join(lines))
-    write_section(out, lines)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    publish(table(result), result, out, json_file)
 
 
 def measure(path: Path, count: int, side: int, compression: str | None, repeats: int) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import click
 import numpy as np
 import torch
 
-from bench.gui import ROOT, met, spread, write_section
+from bench.gui import ROOT
 from bench.paired import circumstances
+from bench.writing import met, publish, spread
 from napari_phenotrans.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.image import Image
@@ -50,11 +51,7 @@ def scale(
         raise click.UsageError(f"--sizes {sizes} cannot be read: expected numbers, as in 1024,2048.") from error
     with tempfile.TemporaryDirectory(dir=work) as folder:
         result = measure(Path(folder), sides, planes, repeats, width, blocks)
-    lines = table(result)
-    click.echo("\n".join(lines))
-    write_section(out, lines)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    publish(table(result), result, out, json_file)
 
 
 def measure(folder: Path, sides: list[int], planes: int, repeats: int, width: int, blocks: int) -> dict[str, Any]:

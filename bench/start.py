@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,8 +14,9 @@ from typing import Any
 
 import click
 
-from bench.gui import met, needs_display, play, spread, write_section
+from bench.gui import needs_display, play
 from bench.paired import circumstances
+from bench.writing import met, publish, spread
 
 COMMANDS = {
     "Python alone": ["-c", "pass"],
@@ -63,11 +63,7 @@ def start(repeats: int, docks: int, out: Path, json_file: Path | None) -> None:
             )
     result = {"bench": "start", "repeats": repeats, "seconds": seconds, "docks": opened}
     result |= circumstances() | {"napari": version("napari"), "python": sys.version.split()[0]}
-    lines = table(result)
-    click.echo("\n".join(lines))
-    write_section(out, lines)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    publish(table(result), result, out, json_file)
 
 
 def table(result: dict[str, Any]) -> list[str]:

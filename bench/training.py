@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.ceilings import ceilings, describe, distance, wait_for, work_of
-from bench.gui import spread, write_section
 from bench.paired import circumstances, run
+from bench.writing import publish, spread
 from napari_phenotrans.chance import Chance
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.device import choose_device
@@ -82,12 +81,7 @@ def training(
         "limits": describe(limits),
         **circumstances(),
     }
-    lines = table(result)
-    click.echo("\n".join(lines))
-    if out:
-        write_section(out, lines)
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    publish(table(result), result, out, json_file)
 
 
 def measure(

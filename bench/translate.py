@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from bench.ceilings import ceilings, describe, distance, work_of
 from bench.paired import circumstances, run
+from bench.writing import publish
 from napari_phenotrans.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.errors import InputError
@@ -167,9 +167,7 @@ def translate(
         result = measure(made, size, tile, plain_tile, precision, repeats, device)
     except InputError as error:
         raise click.UsageError(str(error)) from error
-    click.echo(table(result))
-    if json_file:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    publish(table(result), result, None, json_file)
 
 
 def measure(
@@ -242,7 +240,7 @@ def measure(
     }
 
 
-def table(result: dict[str, Any]) -> str:
+def table(result: dict[str, Any]) -> list[str]:
     """Return the figures as they stand in docs/performance.md."""
     r = result
     tiles = {"napari-phenotrans": r["tile"], "plain loop": r["plain tile"]}
@@ -252,18 +250,16 @@ def table(result: dict[str, Any]) -> str:
         for name, speed in r["megapixels_per_second"].items()
     ]
     low, high = r["ratio_spread"]
-    return "\n".join(
-        [
-            f"{r['channels']} channels, {r['size']} × {r['size']} pixels, ResNet-{r['blocks']} of width {r['width']} "
-            f"({r['checkpoint']}), overlap {r['overlap']}, {r['device']}, {r['precision']}:",
-            "",
-            "| | tile | megapixels/s | TFLOP | GB of layers | times the limit |",
-            "|---|---|---|---|---|---|",
-            *rows,
-            "",
-            f"**{r['ratio']:.2f} times the plain loop** ({low:.2f} to {high:.2f}); RMS difference "
-            f"{r['rms_difference_percent']:.1e} % of the range. Ceilings: {describe(r['ceilings'])}.",
-            "",
-            f"{r['cpu']}, {r['cores']} cores, torch {r['torch']}, {r['date'][:10]}, commit {r['commit']}.",
-        ]
-    )
+    return [
+        f"{r['channels']} channels, {r['size']} × {r['size']} pixels, ResNet-{r['blocks']} of width {r['width']} "
+        f"({r['checkpoint']}), overlap {r['overlap']}, {r['device']}, {r['precision']}:",
+        "",
+        "| | tile | megapixels/s | TFLOP | GB of layers | times the limit |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+        f"**{r['ratio']:.2f} times the plain loop** ({low:.2f} to {high:.2f}); RMS difference "
+        f"{r['rms_difference_percent']:.1e} % of the range. Ceilings: {describe(r['ceilings'])}.",
+        "",
+        f"{r['cpu']}, {r['cores']} cores, torch {r['torch']}, {r['date'][:10]}, commit {r['commit']}.",
+    ]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from napari_phenotrans.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.testing import Result
 
     from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.engines.update import Part
@@ -92,3 +97,11 @@ def make_checkpoint(make_engine: Callable[..., Engine]) -> Callable[..., Checkpo
         return Checkpoint.of(engine, Card(**(said | card)))
 
     return build
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command ``python -m bench``; bench lies beside the tests and is not installed."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    command = import_module("bench.__main__").main
+    return lambda *words: CliRunner().invoke(command, [str(word) for word in words])

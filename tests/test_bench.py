@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
 
 from napari_phenotrans.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import ENGINES
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(params=["residual", "tanh"])
@@ -38,14 +33,6 @@ def random_checkpoint(request, tmp_path):
         crop=64,
     )
     return Checkpoint.of(engine, card).save(tmp_path / "random.safetensors")
-
-
-@pytest.fixture
-def bench(monkeypatch):
-    """The command; bench lies beside the tests and is not installed."""
-    monkeypatch.syspath_prepend(ROOT)
-    command = import_module("bench.__main__").main
-    return lambda *words: CliRunner().invoke(command, [str(word) for word in words])
 
 
 # a whole plane has only rounding to differ by; tiles also have the networks' own padding, faintly

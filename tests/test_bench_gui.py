@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pytest
-from click.testing import CliRunner
 
 from napari_phenotrans.checkpoint import Checkpoint, bundled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    import pytest
     from click.testing import Result
-
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command; bench lies beside the tests and is not installed."""
-    monkeypatch.syspath_prepend(ROOT)
-    command = import_module("bench.__main__").main
-    return lambda *words: CliRunner().invoke(command, [str(word) for word in words])
 
 
 def test_every_scene_is_played_and_written_down(bench: Callable[..., Result], tmp_path: Path) -> None:

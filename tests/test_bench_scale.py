@@ -5,28 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
 from napari_phenotrans.io import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from click.testing import Result
-
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command; bench lies beside the tests and is not installed."""
-    monkeypatch.syspath_prepend(ROOT)
-    command = import_module("bench.__main__").main
-    return lambda *words: CliRunner().invoke(command, [str(word) for word in words])
 
 
 def cells(text: str) -> dict[str, list[str]]:

@@ -48,8 +48,7 @@ class Progress:
             self._bar.update(self._task, description=event.what, completed=event.done, total=event.total)
         elif isinstance(event, PlaneDone | RegionDone):
             self._planes = (event.done, event.total)
-            begun = event.share % 1 if isinstance(event, RegionDone) else 0
-            self._bar.update(self._task, completed=event.done + begun, total=event.total)
+            self._bar.update(self._task, completed=event.planes, total=event.total)
         elif isinstance(event, TileDone | EvaluationDone):
             done, total = self._planes
             self._bar.update(self._task, completed=done + event.done / event.total, total=total)

@@ -59,11 +59,11 @@ class TileDone:
 
 
 @dataclass(frozen=True, eq=False)
-class PlaneDone:
-    """One plane: ``translated`` (C, Y, X) in the image's units and dtype, ``difference`` float32 (C, Y, X).
+class _Finished:
+    """Pixels that are finished: ``translated`` (C, Y, X) in the image's units and dtype, ``difference`` float32.
 
     ``difference`` is translated - real before rounding to the dtype. ``clipped`` counts per channel the pixels that
-    the dtype could not hold. Where a region was asked for, both are the region's; ``top`` and ``left`` are its place.
+    the dtype could not hold. ``top`` and ``left`` are the place in the plane, of which ``done`` are finished.
     """
 
     t: int
@@ -76,24 +76,27 @@ class PlaneDone:
     top: int = 0
     left: int = 0
 
+    @property
+    def planes(self) -> float:
+        """How many planes' worth is finished."""
+        return self.done
+
 
 @dataclass(frozen=True, eq=False)
-class RegionDone:
-    """A finished rectangle of a plane that is too large to come as a `PlaneDone`, whose fields these are.
+class PlaneDone(_Finished):
+    """One plane, or of each plane the region that was asked for."""
 
-    ``done`` planes are finished with it, and of the plane that it is part of a ``share`` from 0 to 1.
-    """
 
-    t: int
-    z: int
-    translated: np.ndarray
-    difference: np.ndarray
-    clipped: tuple[int, ...]
-    done: int
-    total: int
-    top: int
-    left: int
-    share: float
+@dataclass(frozen=True, eq=False)
+class RegionDone(_Finished):
+    """A rectangle of a plane that is too large to come as a `PlaneDone`; ``share`` of it (0 to 1) is finished."""
+
+    share: float = 1.0
+
+    @property
+    def planes(self) -> float:
+        # with its last rectangle a plane is among those that are done
+        return self.done + self.share % 1
 
 
 @dataclass(frozen=True, eq=False)

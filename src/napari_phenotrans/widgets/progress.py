@@ -30,9 +30,7 @@ class Progress:
     def add(self, event: EvaluationDone | TileDone | PlaneDone | RegionDone) -> None:
         if isinstance(event, PlaneDone | RegionDone):
             self._planes_done = event.done
-            # the last region of a plane is counted with the planes that are done
-            begun = event.share % 1 if isinstance(event, RegionDone) else 0
-            self.share = (event.done + begun) / event.total
+            self.share = event.planes / event.total
             before = self.clipped or (0,) * len(event.clipped)
             self.clipped = tuple(a + b for a, b in zip(before, event.clipped, strict=True))
         elif isinstance(event, EvaluationDone):
