@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from qtpy.QtCore import QEvent
 
 from napari_phenotrans.checkpoint import Card, Checkpoint
 from napari_phenotrans.widgets import worker
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari import Viewer
     from pytestqt.qtbot import QtBot
+    from qtpy.QtWidgets import QApplication
 
     from napari_phenotrans.widgets.translate_dock import TranslateDock
 
@@ -44,6 +46,13 @@ def _quiet_others() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(napari|npe2|vispy|superqt|qtpy|pydantic|app_model|magicgui)\b.*")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_another_test(qapp: QApplication) -> None:
+    """A viewer that a test left as garbage is deleted here, not by a thread of this test that happens to find it."""
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QTimer, QUrl
+from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 
 from napari_phenotrans.errors import InputError
@@ -361,10 +361,7 @@ class EvaluateDock(EvaluateForm):
         self.status.setText("see above")
         show_error(text)
 
-    def event(self, event: QEvent | None) -> bool:
-        # napari takes the widget out of its dock when that is closed, and merely hides it otherwise
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.runner.unload()
-            self.nuclei.close()
-            self.viewer.events.theme.disconnect(self._on_theme)
-        return super().event(event)
+    def end(self) -> None:
+        self.runner.unload()
+        self.nuclei.close()
+        self.viewer.events.theme.disconnect(self._on_theme)

@@ -6,14 +6,14 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_phenotrans.widgets.device_chooser import DeviceChooser
+from napari_phenotrans.widgets.dock import Dock
 from napari_phenotrans.widgets.evaluate_data import EvaluateData
 from napari_phenotrans.widgets.evaluate_scores import ScoresPanel
 from napari_phenotrans.widgets.notices import Notices, wrapped_label
-from napari_phenotrans.widgets.opening import DropTarget
 from napari_phenotrans.widgets.section import Section
 
 
-class EvaluateForm(DropTarget):
+class EvaluateForm(Dock):
     """One scroll area with data, report and scores, and below it, always in sight, what is going on."""
 
     def __init__(self) -> None:

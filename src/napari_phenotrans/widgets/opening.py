@@ -1,21 +1,17 @@
-"""Opening files beside the GUI, and dropping them on a widget."""
+"""Opening files beside the GUI."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
 from superqt.utils import thread_worker
 
 from napari_phenotrans.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from qtpy.QtGui import QDragEnterEvent, QDropEvent
+    from pathlib import Path
 
     from napari_phenotrans.widgets.layers import LayerData
 
@@ -50,33 +46,3 @@ def opening(
             yield Opened(path, (), problem=str(error))
         else:
             yield Opened(path, layers, translate=translate and path == paths[-1], instead_of=instead_of)
-
-
-class DropTarget(QWidget):
-    """A widget that files can be dropped on.
-
-    Signals
-    -------
-    dropped
-        The paths of the files, a list.
-    """
-
-    dropped = Signal(list)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setAcceptDrops(True)
-
-    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
-        if event is not None and _paths(event):
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent | None) -> None:
-        if event is not None and (paths := _paths(event)):
-            event.acceptProposedAction()
-            self.dropped.emit(paths)
-
-
-def _paths(event: QDropEvent | QDragEnterEvent) -> list[Path]:
-    data = event.mimeData()
-    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data else []

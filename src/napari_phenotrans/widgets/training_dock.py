@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
@@ -386,9 +385,6 @@ class TrainingDock(TrainingForm):
             self.place.make_in(Path(parent))
         self._say_state()
 
-    def event(self, event: QEvent | None) -> bool:
-        # napari takes the widget out of its dock when that is closed, and merely hides it otherwise
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._cancel()
-            self.runs.close_viewer()
-        return super().event(event)
+    def end(self) -> None:
+        self._cancel()
+        self.runs.close_viewer()

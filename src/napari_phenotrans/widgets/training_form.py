@@ -16,9 +16,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_phenotrans.widgets.check_table import CheckTable
+from napari_phenotrans.widgets.dock import Dock
 from napari_phenotrans.widgets.example_crops import ExampleCrops
 from napari_phenotrans.widgets.notices import Notices, wrapped_label
-from napari_phenotrans.widgets.opening import DropTarget
 from napari_phenotrans.widgets.run_place import RunPlace
 from napari_phenotrans.widgets.runs_panel import RunsPanel
 from napari_phenotrans.widgets.section import Section
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 
-class TrainingForm(DropTarget):
+class TrainingForm(Dock):
     """One scroll area with data, check, settings and runs, and below it, always in sight, what is going on."""
 
     def __init__(self, viewer: Viewer) -> None:

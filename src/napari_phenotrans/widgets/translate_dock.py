@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, QSignalBlocker, QTimer
+from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.describe import card_warnings
@@ -521,15 +521,12 @@ class TranslateDock(TranslateForm):
 
     # ---- the end
 
-    def event(self, event: QEvent | None) -> bool:
-        # napari takes the widget out of its dock when that is closed, and merely hides it otherwise
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._getting_ready.stop()
-            self.translating.close()
-            self.checking.close()
-            self.keeping.close()
-            self.runner.unload()
-            self.view_bar.unfollow()
-            self.comparison.close()
-            self.channels.close_viewer()
-        return super().event(event)
+    def end(self) -> None:
+        self._getting_ready.stop()
+        self.translating.close()
+        self.checking.close()
+        self.keeping.close()
+        self.runner.unload()
+        self.view_bar.unfollow()
+        self.comparison.close()
+        self.channels.close_viewer()

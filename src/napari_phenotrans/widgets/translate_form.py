@@ -19,10 +19,10 @@ from qtpy.QtWidgets import (
 from napari_phenotrans.widgets.checkpoint_chooser import CheckpointChooser
 from napari_phenotrans.widgets.choosers import ChannelChooser, ConditionChooser, Form
 from napari_phenotrans.widgets.device_chooser import DeviceChooser
+from napari_phenotrans.widgets.dock import Dock
 from napari_phenotrans.widgets.engine_form import EngineForm
 from napari_phenotrans.widgets.keep_panel import KeepPanel
 from napari_phenotrans.widgets.notices import Notices, Question, wrapped_label
-from napari_phenotrans.widgets.opening import DropTarget
 from napari_phenotrans.widgets.scope import ScopeChooser
 from napari_phenotrans.widgets.section import Section
 from napari_phenotrans.widgets.trust_panel import TrustPanel
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 
-class TranslateForm(DropTarget):
+class TranslateForm(Dock):
     """One scroll area with what can be chosen, and below it, always in sight, what is going on."""
 
     def __init__(self, viewer: Viewer) -> None:

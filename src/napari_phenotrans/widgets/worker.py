@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import threading
@@ -92,8 +91,8 @@ class Engines:
         """Release what the engine holds in memory, the device's too."""
         if self._last is None:
             return
+        # nothing in a translator refers back to it, so that no search for garbage is needed, which must not run here
         self._last = None
-        gc.collect()
         import torch
 
         if torch.cuda.is_available():
