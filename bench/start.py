@@ -75,7 +75,7 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         f"`python -m bench start`: processes of their own, in turns ({result['repeats']} rounds; median, least and "
         f"most); each dock as the first one of a napari {result['napari']} whose window is there, until it is on the "
-        f"screen{f' ({len(docks)} times)' if docks else ''}. No command and no dock has torch loaded by then.",
+        f"screen{f' ({len(docks)} times)' if docks else ''}. torch is loaded in the background from then on.",
         "",
         "| | seconds | wanted |",
         "|---|---|---|",
@@ -88,8 +88,7 @@ def table(result: dict[str, Any]) -> list[str]:
         lines.append(f"| {name} | {spread(each, 3)} | {wanted.get(name, '')} |")
     for name in docks[0] if docks else ():
         each = [one[name]["seconds"] for one in docks]
-        held = median(each) < DOCK_S and not any(one[name]["torch"] for one in docks)
-        lines.append(f"| the {name} dock | {spread(each)} | under {DOCK_S:.0f}: {_met(held)} |")
+        lines.append(f"| the {name} dock | {spread(each)} | under {DOCK_S:.0f}: {_met(median(each) < DOCK_S)} |")
     lines += [
         "",
         f"{result['cpu']}, {result['cores']} cores, Python {result['python']}, {str(result['date'])[:10]}, commit "
