@@ -18,8 +18,8 @@ from bench.writing import publish
 from napari_phenotrans.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import PlaneDone
 from napari_phenotrans.image import Image
+from napari_phenotrans.translation import translate_image
 from napari_phenotrans.translator import Translator
 
 if TYPE_CHECKING:
@@ -203,9 +203,8 @@ def measure(
     made: dict[str, np.ndarray] = {}
 
     def ours() -> None:
-        events = translator.translate(image, source=source, target=target)
         # a float32 image loses nothing where results take its dtype
-        made["ours"] = next(event for event in events if isinstance(event, PlaneDone)).translated
+        made["ours"] = translate_image(image, translator, source=source, target=target).translated.plane()
 
     def reference() -> None:
         made["plain"] = plain_loop(network, plane, card, residual, plain_tile, overlap, translator.device)

@@ -8,7 +8,7 @@ import pytest
 
 from napari_phenotrans.batch import FileDone, FileFailed, FileStarted, images_in, read_result, translate_files
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import Notice, PlaneDone, RegionDone, TileDone
+from napari_phenotrans.events import EvaluationDone, Notice, PlaneDone, RegionDone
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import read, write
 from napari_phenotrans.tiles import Region
@@ -54,7 +54,7 @@ def test_files_are_translated_and_failures_do_not_stop_the_others(translator: Tr
         (4, 4, 2),
     ]
     assert "damaged" in files[0].reason and "channel" in files[4].reason
-    assert {TileDone, PlaneDone} <= {type(event) for event in events}
+    assert {EvaluationDone, RegionDone} <= {type(event) for event in events}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         f"{name}_{kind}.ome.{suffix}"
         for name, suffix in (("a", "tif"), ("b", "zarr"))
@@ -64,7 +64,7 @@ def test_files_are_translated_and_failures_do_not_stop_the_others(translator: Tr
 
 def test_only_the_planes_that_were_asked_for(translator: Translator, tmp_path: Path) -> None:
     events = list(translate_files([well(tmp_path / "a.ome.tif")], tmp_path, translator, zs=[1], **WAY))
-    assert [event.z for event in events if isinstance(event, PlaneDone)] == [1]
+    assert {event.z for event in events if isinstance(event, RegionDone)} == {1}
     done = events[-1]
     assert isinstance(done, FileDone)
     result = read_result(done)
@@ -80,8 +80,11 @@ def test_large_planes_are_written_as_they_come_and_are_the_same(
     path, region = well(tmp_path / f"a{suffix}"), Region(3, 5, 30, 31)
     monkeypatch.setattr("napari_phenotrans.results.PYRAMID", 900)
     monkeypatch.setattr("napari_phenotrans.io.planes._SMALLEST", 16)
-    whole = read_result(list(translate_files([path], tmp_path / "whole", translator, region=region, **WAY))[-1])
-    monkeypatch.setattr("napari_phenotrans.translator.LARGE_PLANE", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_phenotrans.driving.Driver.evaluates_once", lambda *_: False)
+        events = list(translate_files([path], tmp_path / "whole", translator, region=region, **WAY))
+    assert PlaneDone in {type(event) for event in events}
+    whole = read_result(events[-1])
     events = list(translate_files([path], tmp_path / "parts", translator, region=region, **WAY))
     assert RegionDone in {type(event) for event in events}
     assert PlaneDone not in {type(event) for event in events}
@@ -97,7 +100,7 @@ def test_large_planes_are_written_as_they_come_and_are_the_same(
 def test_what_stops_half_way_leaves_no_zarr(translator: Translator, tmp_path: Path) -> None:
     path = well(tmp_path / "a.ome.zarr")
     for event in translate_files([path], tmp_path / "out", translator, **WAY):
-        if isinstance(event, PlaneDone):
+        if isinstance(event, RegionDone):
             break
     gc.collect()
     assert list((tmp_path / "out").iterdir()) == []

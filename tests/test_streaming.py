@@ -202,8 +202,17 @@ def test_an_imported_network_takes_the_plane_whole(make_checkpoint: Callable[...
     assert isinstance(events[-1], PlaneDone)
 
 
-def test_small_planes_come_whole(make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planes_come_whole_where_that_is_asked_for(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    engine = Translator(make_checkpoint())
+    assert isinstance(list(engine.translate(noise(64, 64), **WAY, in_regions=True))[-1], RegionDone)
+    assert isinstance(list(engine.translate(noise(64, 64), **WAY))[-1], PlaneDone)
+
+
+def test_small_planes_come_whole_where_each_is_evaluated_many_times(
+    make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(translator, "LARGE_PLANE", 64 * 64)
+    monkeypatch.setattr("napari_phenotrans.driving.Driver.evaluates_once", lambda *_: False)
     engine = Translator(make_checkpoint())
     assert isinstance(list(engine.translate(noise(64, 64), **WAY, in_regions=True))[-1], PlaneDone)
     assert isinstance(list(engine.translate(noise(64, 68), **WAY, in_regions=True))[-1], RegionDone)

@@ -85,12 +85,20 @@ class Intensity:
     def normalize(self, plane: np.ndarray) -> np.ndarray:
         """Map (C, Y, X) in the image's units to float32 in about [-1, 1]."""
         low = np.asarray(self.low, np.float32)[:, None, None]
-        return (plane.astype(np.float32) - low) * (2 / self.range) - 1
+        x = plane.astype(np.float32)
+        # in place: planes are large, and new memory costs more than the arithmetic
+        x -= low
+        x *= 2 / self.range
+        x -= 1
+        return x
 
     def denormalize(self, plane: np.ndarray) -> np.ndarray:
         """Map (C, Y, X) in about [-1, 1] back to the image's units, as float32."""
         low = np.asarray(self.low, np.float32)[:, None, None]
-        return (plane + 1) * (self.range / 2) + low
+        values = plane + np.float32(1)
+        values *= self.range / 2
+        values += low
+        return values
 
 
 def to_dtype(plane: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -104,7 +112,13 @@ def to_dtype(plane: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, tuple[int,
     if not np.issubdtype(dtype, np.integer):
         return plane.astype(dtype), (0,) * len(plane)
     limits = np.iinfo(dtype)
-    outside = (plane < limits.min - 1) | (plane > limits.max + 1)
-    # float32 cannot hold the largest uint32, so the bound is applied in float64
-    rounded = np.clip(np.rint(plane.astype(np.float64)), limits.min, limits.max).astype(dtype)
-    return rounded, tuple(int(n) for n in outside.sum(axis=(1, 2)))
+    outside = [_count_outside(channel, limits.min - 1, limits.max + 1) for channel in plane]
+    # float32 cannot hold the largest uint32, so there the bound is applied in float64
+    rounded = np.rint(plane, dtype=np.float64 if dtype.itemsize > 2 else np.float32)
+    np.clip(rounded, limits.min, limits.max, out=rounded)
+    return rounded.astype(dtype), tuple(outside)
+
+
+def _count_outside(values: np.ndarray, low: int, high: int) -> int:
+    # looking at the ends alone is a quarter of the work, and mostly enough
+    return int(((values < low) | (values > high)).sum()) if values.min() < low or values.max() > high else 0

@@ -134,10 +134,11 @@ class Translator:
         how
             What the engine is told this time; goes before what the translator was told.
         in_regions
-            Whether planes of more than 2048 × 2048 working pixels come as `RegionDone`, none of them whole, so that
-            memory does not grow with them. Engines that evaluate once give the same as in the whole plane. Those that
-            evaluate many times translate each region with its surroundings, so that it comes out nearly as in the
-            whole plane. Imported networks that normalize by a plane's own statistics take it whole all the same.
+            Whether planes may come as `RegionDone`, none of them whole, so that memory does not grow with them. Those
+            of engines that evaluate once all do, and come out as the whole plane does. Engines that evaluate many
+            times translate planes of more than 2048 × 2048 working pixels so, each region with its surroundings, and
+            it comes out nearly as in the whole plane. Imported networks that normalize by a plane's own statistics
+            take it whole all the same.
         look_at
             Asked before every plane and every tile for what the user looks at: it comes first, the nearest to its
             center before the rest of it; and planes nearest to its place along T and Z.
@@ -248,9 +249,9 @@ class Translator:
             return cut.seen(view.region) if view else None
 
         task = begin(looked_at)
+        in_regions = in_regions and self.card.statistics == "fixed"
+        once = in_regions and self._driver.evaluates_once(task)
         large = in_regions and cut.working.height * cut.working.width > LARGE_PLANE
-        large = large and self.card.statistics == "fixed"
-        once = large and self._driver.evaluates_once(task)
         said_outside: set[str] = set()
         left = list(positions)
         while left:
