@@ -127,13 +127,19 @@ def test_same_seed_same_weights(dataset: DataSet, tmp_path: Path) -> None:
 def test_training_starts_from_an_earlier_checkpoint(dataset: DataSet, tmp_path: Path) -> None:
     list(run(dataset, tmp_path / "first", "cyclegan").events())
     first = tmp_path / "first" / "last.safetensors"
-    list(run(dataset, tmp_path / "second", "cyclegan", start_from=str(first), learning_rate=1e-12, steps=1).events())
-    before, after = Checkpoint.load(first), Checkpoint.load(tmp_path / "second" / "last.safetensors")
-    np.testing.assert_allclose(after.tensors["0.leave.weight"], before.tensors["0.leave.weight"], atol=1e-6)
-    with pytest.raises(InputError, match="another shape"):
+    before = Checkpoint.load(first)
+    # CycleGAN and SCGAN have the same generators
+    for engine in ("cyclegan", "scgan"):
+        more = {"start_from": str(first), "learning_rate": 1e-12, "steps": 1}
+        list(run(dataset, tmp_path / engine, engine, **more).events())
+        after = Checkpoint.load(tmp_path / engine / "last.safetensors")
+        np.testing.assert_allclose(after.tensors["0.leave.weight"], before.tensors["0.leave.weight"], atol=1e-6)
+    with pytest.raises(InputError, match="are not those of cyclegan"):
         list(run(dataset, tmp_path / "third", "cyclegan", start_from=str(first), width=4).events())
-    with pytest.raises(InputError, match="it is cyclegan for DNA, GFP"):
+    with pytest.raises(InputError, match=r"the networks of cyclegan .* are not those of shift"):
         list(run(dataset, tmp_path / "fourth", "shift", start_from=str(first)).events())
+    with pytest.raises(InputError, match="it is for DNA, GFP"):
+        list(run(dataset, tmp_path / "fifth", "cyclegan", start_from=str(first), channels=("GFP", "DNA")).events())
     assert not (tmp_path / "third").exists()
 
 

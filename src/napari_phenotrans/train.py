@@ -113,25 +113,27 @@ def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> Non
 
 
 def start_from(engine: Engine, name: str, channels: tuple[str, ...], checkpoint: str) -> None:
-    """Give an engine the weights of an earlier checkpoint of the same kind.
+    """Give an engine the translating networks of an earlier checkpoint.
+
+    An engine takes those of another where they are the same: CycleGAN and SCGAN have the same generators.
 
     Raises
     ------
     InputError
-        If the checkpoint is of another engine, of other channels or conditions, or of other networks.
+        If the checkpoint is of other channels or conditions, or of other networks.
     """
     earlier = Checkpoint.load(checkpoint)
-    theirs = (earlier.card.engine, earlier.card.channels, earlier.card.conditions)
-    if theirs != (name, channels, engine.conditions):
+    card = earlier.card
+    if (card.channels, card.conditions) != (channels, engine.conditions):
         raise InputError(
-            f"Training cannot start from {checkpoint}: it is {theirs[0]} for {', '.join(theirs[1])} and "
-            f"{', '.join(theirs[2])}, the run is {name} for {', '.join(channels)} and {', '.join(engine.conditions)}."
+            f"Training cannot start from {checkpoint}: it is for {', '.join(card.channels)} and "
+            f"{', '.join(card.conditions)}, the run is for {', '.join(channels)} and {', '.join(engine.conditions)}."
         )
     state = earlier.build_engine().translators.state_dict()
     try:
         engine.translators.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(
-            f"Training cannot start from {checkpoint}: its networks have another shape. Take its settings: "
-            f"{earlier.card.settings}."
+            f"Training cannot start from {checkpoint}: the networks of {card.engine} with its settings, "
+            f"{card.settings}, are not those of {name} with this run's. Take the same settings, or another checkpoint."
         ) from error
