@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from bench import ceilings, plain_gan, training
+from bench import ceilings, plain_gan, runtimes, training
 from bench.phendiff import crops, gap_lines
 from bench.phendiff import table as phendiff_table
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from torch import nn
 
 from napari_phenotrans.chance import Chance
@@ -213,3 +213,19 @@ def test_the_table_of_translating_is_complete() -> None:
     for expected in ("0.5 % (0.6 %)", "≥ 4 ", "≥ 15 ", "4.80 (4.60 to 5.00)", "missed: 0.060", "commit abc"):
         assert expected in text
     assert "held: 0.040" in gap_lines(gap | {"difference": 0.04})[0]
+
+
+# ---- other ways to compute a tile
+
+
+def test_ways_that_are_not_installed_are_named(
+    bench: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(runtimes, "NEEDS", dict.fromkeys(runtimes.NEEDS, "not_installed_here"))
+    tiny = ("--tile", 32, "--width", 8, "--blocks", 1, "--repeats", 1)
+    shown = bench("runtimes", *tiny, "--json", tmp_path / "all.json")
+    assert shown.exit_code == 0, shown.output
+    first, *others = json.loads((tmp_path / "all.json").read_text())["rows"]
+    assert first["way"] == "napari-phenotrans" and first["difference"] < 1e-4 and len(first["ratios"]) == 1
+    assert [row["installed"] for row in others] == [False] * 3
+    assert "| ONNX Runtime | not installed |" in shown.output
