@@ -39,7 +39,7 @@ def load_stardist(weights: str, device: str, diameter: float) -> Find:
         from stardist.models import StarDist2D
     except ImportError as error:
         raise InputError(
-            f"StarDist cannot be used ({error}). Run 'pip install stardist tensorflow', or leave --objects out."
+            f"StarDist cannot be used ({error}). Run 'pip install napari-phenotrans[stardist]', or leave --objects out."
         ) from error
     if os.path.isdir(weights):
         folder, name = os.path.split(os.path.abspath(weights))
@@ -65,7 +65,7 @@ def load_cellpose(weights: str, device: str, diameter: float) -> Find:
         from cellpose.models import MODEL_NAMES, CellposeModel
     except ImportError as error:
         raise InputError(
-            f"Cellpose cannot be used ({error}). Run 'pip install cellpose', or leave --objects out."
+            f"Cellpose cannot be used ({error}). Run 'pip install napari-phenotrans[cellpose]', or leave --objects out."
         ) from error
     chosen = None
     if device not in ("auto", "cpu"):
