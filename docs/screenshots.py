@@ -79,7 +79,7 @@ def pictures(theme: str, out: Path) -> None:
     wait_for(dock, "translated", "not translated")
     for view in VIEWS:
         choose_view(dock, view)
-        if view == "blink" and not dock.comparison.blink.translated:
+        if view == "blink" and not dock.looking.comparison.blink.translated:
             # it stays there
             dock.view_bar.step_button.click()
         save(view)
@@ -194,8 +194,8 @@ def choose_view(dock: TranslateDock, view: str) -> None:
     """Click on a view; a second click would leave it."""
     if dock.view_bar.view != view:
         dock.view_bar.buttons[view].click()
-    if dock.comparison.view != view:
-        raise SystemExit(f"clicking on {view} shows {dock.comparison.view or 'no view'}")
+    if dock.looking.comparison.view != view:
+        raise SystemExit(f"clicking on {view} shows {dock.looking.comparison.view or 'no view'}")
 
 
 def show_whole(part: QWidget) -> None:

@@ -176,7 +176,7 @@ def test_every_view_says_in_the_picture_what_is_translated(viewer: ViewerModel, 
             assert comparison.headings == ("real untreated",)
             comparison.blink.step()
         shown = [
-            overlay.text.replace("\n", " ")
+            " ".join(overlay.text.split())
             for key, overlay in viewer.canvas.overlays.items()
             if "phenotrans" in key and hasattr(overlay, "text")
         ]

@@ -116,13 +116,13 @@ def test_compare_shows_what_was_made_of_the_selected_image(
         viewer.layers.selection = {reals[0]}
         compare(viewer)
         (dock,) = docks(viewer)
-        assert [row.real for row in dock.comparison.rows] == reals
+        assert [row.real for row in dock.looking.comparison.rows] == reals
         assert dock.channels.image == image_id(reals[0])
     assert not said
     dock.view_bar.chosen.emit("")
-    assert not dock.comparison.active
+    assert not dock.looking.comparison.active
     compare(viewer)
-    assert [row.real for row in dock.comparison.rows] == first
+    assert [row.real for row in dock.looking.comparison.rows] == first
 
 
 def test_compare_says_where_there_is_nothing_to_compare(viewer: Viewer, said: list[str]) -> None:

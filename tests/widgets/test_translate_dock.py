@@ -611,11 +611,11 @@ def test_what_the_user_does_before_all_layers_are_there(
     wait_for(qtbot, dock, "translated in")
     assert len(set(names(dock))) == len(names(dock)) == 6
     # without a view what was made does not add up with the image
-    assert dock.comparison.view == {"another view": "blink", "no view": ""}.get(then, "matrix")
+    assert dock.looking.comparison.view == {"another view": "blink", "no view": ""}.get(then, "matrix")
     visible = [each.name for each in dock.viewer.layers if each.visible]
     if then == "another translation":
         assert len(visible) == 6 and "DNA – translated to untreated" in visible
-    elif then == "no view" or not dock.comparison.blink.translated:
+    elif then == "no view" or not dock.looking.comparison.blink.translated:
         assert visible == ["DNA", "GFP"]
 
 

@@ -150,13 +150,13 @@ def test_a_check_shows_errors_and_a_table(open_dock: Open, checkpoint: Path, wel
     assert believed.visible
     assert not dock.viewer.layers["DNA – difference"].visible
     dock.view_bar.units.setCurrentIndex(1)
-    assert dock.comparison.relative
+    assert dock.looking.comparison.relative
     assert not believed.visible
     # what is translated anew is not what was checked
     dock.conditions.swap()
     dock.translate()
     qtbot.waitUntil(lambda: "translated in" in dock.status.text(), timeout=WAIT_MS)
-    assert not dock.comparison.relative
+    assert not dock.looking.comparison.relative
     assert not {ROUND_TRIP, BELIEVED} & {role(layer) for layer in dock.viewer.layers}
     assert "Not checked" in dock.trust_panel.summary.text()
 
@@ -246,7 +246,7 @@ def test_a_folder_is_translated_and_a_result_opened(
     assert not dock.viewer.layers
     folder.table.cellDoubleClicked.emit(0, 0)
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 6, timeout=WAIT_MS)
-    assert dock.comparison.active
+    assert dock.looking.comparison.active
 
 
 def test_a_folder_of_one_channel_per_file_is_translated(
@@ -327,7 +327,7 @@ def test_two_viewers_do_not_disturb_each_other(open_dock: Open, checkpoint: Path
         lambda: "translated in" in one.status.text() and "translated in" in other.status.text(), timeout=WAIT_MS
     )
     other.viewer.window.remove_dock_widget(other)
-    assert one.comparison.active
+    assert one.looking.comparison.active
     assert [layer.visible for layer in one.viewer.layers] == [True] * 6
 
 

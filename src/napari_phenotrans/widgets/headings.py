@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # nothing off is the box behind the text as large as the text.
 WHOLE = 0.01
 FONT_SIZE, SMALLEST = 9 + WHOLE, 6 + WHOLE
+# napari measures small letters narrower than it draws them: with these on either side, the box is never too narrow.
+PAD = "\u00a0"
 # A letter is about so many pixels wide per point of the font's size, in the widest of the usual fonts.
 LETTER = 0.9
 # napari keeps so many pixels between a text and the edge, on either side.
@@ -103,7 +105,8 @@ class Headings:
         size = min((fitted(*said)[1] for said in zip(self._texts, widths, strict=True)), default=FONT_SIZE)
         for key, text, width in zip(self._keys, self._texts, widths, strict=False):
             lines, _ = fitted(text, width, size)
-            set_values(self._viewer.canvas.overlays[key], {"font_size": size, "text": lines})
+            padded = "\n".join(f"{PAD}{line}{PAD}" for line in lines.split("\n"))
+            set_values(self._viewer.canvas.overlays[key], {"font_size": size, "text": padded})
 
 
 def fitted(text: str, width: float, largest: float = FONT_SIZE, lines: int = 3) -> tuple[str, float]:

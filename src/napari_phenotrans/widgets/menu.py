@@ -42,11 +42,11 @@ def compare(viewer: Viewer) -> None:
         )
         return
     dock = raise_dock(viewer)
-    if dock.channels.image != image_id(reals[0]) or not dock.comparison.active:
+    if dock.channels.image != image_id(reals[0]) or not dock.looking.comparison.active:
         dock.show_image([row.real for row in rows], info(rows[0].translated)["provenance"])
-    if not dock.comparison.active:
+    if not dock.looking.comparison.active:
         # the user had left it
-        dock.compare()
+        dock.looking.compare()
 
 
 def raise_dock(viewer: Viewer) -> TranslateDock:

@@ -42,5 +42,5 @@ def open_dock(viewer: Viewer, translations: Sequence[Translation]) -> TranslateD
     viewer.window.add_dock_widget(dock, name="Translate (Phenotype translation)")
     if made:
         dock.show_image([row.real for row in made[0]], translations[0].provenance)
-        dock.compare()
+        dock.looking.compare()
     return dock

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +11,19 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.describe import card_warnings
 from napari_phenotrans.errors import InputError
-from napari_phenotrans.tiles import Region
 from napari_phenotrans.trust import doubts
 from napari_phenotrans.widgets.checking import Checking
-from napari_phenotrans.widgets.compare import Comparison, find_row
-from napari_phenotrans.widgets.difference_scale import unit_of
+from napari_phenotrans.widgets.chosen import Chosen
 from napari_phenotrans.widgets.files import Files, axes_of
 from napari_phenotrans.widgets.guesses import fitting_checkpoint, image_id, image_name, known_condition
-from napari_phenotrans.widgets.jobs import Recipe, Translate
 from napari_phenotrans.widgets.keeping import Keeping
-from napari_phenotrans.widgets.layers import channel_name, info, letters_of, to_image
+from napari_phenotrans.widgets.layers import info, letters_of
+from napari_phenotrans.widgets.looking import Looking
 from napari_phenotrans.widgets.planes import needs_folder
 from napari_phenotrans.widgets.preferences import choices, keep, preferences
 from napari_phenotrans.widgets.translate_form import TranslateForm
 from napari_phenotrans.widgets.translating import Translating
-from napari_phenotrans.widgets.view import shown_plane, visible_region
-from napari_phenotrans.widgets.view_bar import ABOVE, RELATIVE, WHOLE
+from napari_phenotrans.widgets.view_bar import ABOVE
 from napari_phenotrans.widgets.worker import Runner
 
 if TYPE_CHECKING:
@@ -36,9 +32,8 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.checkpoint import Card
-    from napari_phenotrans.image import Image
     from napari_phenotrans.widgets.compare import Row
+    from napari_phenotrans.widgets.jobs import Translate
 
 
 # No engine is read while checkpoints are leafed through.
@@ -58,16 +53,16 @@ class TranslateDock(TranslateForm):
         super().__init__(napari_viewer)
         self.viewer = napari_viewer
         self.files = Files(napari_viewer, self)
-        self.comparison = Comparison(napari_viewer)
         self.runner = Runner(self)
         self.translating = Translating(napari_viewer, self.runner, self)
         self.checking = Checking(napari_viewer, self.runner, self)
-        self.keeping = Keeping(napari_viewer, self.keep_panel, self._rows, self._recipe, self)
+        self.chosen = Chosen(self, napari_viewer, self.translating)
+        self.looking = Looking(napari_viewer, self.view_bar, self.checking, self.chosen.rows, self.notices)
+        self.keeping = Keeping(napari_viewer, self.keep_panel, self.chosen.rows, self.chosen.recipe, self)
         self._image: str | None = None
         # the last translation that was asked for, and whether the slider has moved on since the preview began
         self._asked: Translate | None = None
         self._preview_again = False
-        self._shown_difference = WHOLE
         # reads the engine as soon as it is known which, so that it is ready when it is asked for
         self._getting_ready = QTimer(self)
         self._getting_ready.setSingleShot(True)
@@ -90,9 +85,6 @@ class TranslateDock(TranslateForm):
         self.engine.dragging.connect(self._preview)
         self.engine.changed.connect(self._on_settled)
         self.scope.changed.connect(self._on_scope)
-        self.view_bar.chosen.connect(self._on_view)
-        self.view_bar.difference_chosen.connect(self._on_difference)
-        self.view_bar.follow(self.comparison)
         self.devices.failed.connect(self._on_failed)
         self.devices.changed.connect(self._getting_ready.start)
         self.devices.unload_requested.connect(self._unload)
@@ -107,7 +99,7 @@ class TranslateDock(TranslateForm):
         self.translating.begun.connect(self._on_begun)
         self.translating.grown.connect(self._on_grown)
         self.translating.moved.connect(self._on_moved)
-        self.translating.drawn.connect(self.comparison.refresh)
+        self.translating.drawn.connect(self.looking.comparison.refresh)
         self.translating.noticed.connect(lambda text: self.notices.add("run", text))
         self.translating.ended.connect(self._on_translated)
         self.translating.failed.connect(lambda _, text: self._on_ended(text, failed=True))
@@ -128,16 +120,16 @@ class TranslateDock(TranslateForm):
     def translate(self) -> None:
         """Translate what is chosen; what is missing is said instead."""
         self.question.hide()
-        if missing := self._missing():
+        if missing := self.chosen.missing:
             self._on_failed(missing)
             return
         try:
-            job = self._job()
+            job = self.chosen.job()
         except InputError as error:
             self._on_failed(str(error))
             return
         folder = None
-        made = [layer for row in self._rows() for layer in (row.translated, row.difference)]
+        made = [layer for row in self.chosen.rows() for layer in (row.translated, row.difference)]
         if needs_folder(job.image, len(job.positions), job.region, made):
             said = QFileDialog.getExistingDirectory(
                 self, "The result is too large for memory: choose a folder for it", self.keep_panel.start_in
@@ -157,40 +149,7 @@ class TranslateDock(TranslateForm):
         self.channels.choose(image_id(layers[0]))
         self.conditions.choose(provenance["source"], provenance["target"])
 
-    def compare(self) -> None:
-        """Compare what was made of the chosen image, in the view that was chosen last."""
-        self._on_view(self._view or preferences().view)
-
     # ---- translating
-
-    def _job(self, region: Region | None = None, *, preview: bool = False) -> Translate:
-        """Gather what is chosen; raises InputError where it does not go together."""
-        card = self.checkpoints.card
-        assert card
-        recipe, reals = self._recipe(), self._reals()
-        image, channels = self._chosen_image(card)
-        whole = self.scope.scope == "stack" and not preview
-        positions = tuple(image.positions()) if whole else (shown_plane(self.viewer, reals[0]),)
-        region = region if preview else self.scope.region(self.viewer, reals[0])
-        return Translate(image, recipe, positions, region, channels=channels, reals=tuple(reals), preview=preview)
-
-    def _recipe(self) -> Recipe:
-        """Return how to translate; raises InputError where something is not chosen, or cannot be used."""
-        name, source, target = self.checkpoints.name, self.conditions.source, self.conditions.target
-        if not name or not source or not target:
-            raise InputError("Choose a checkpoint, and the conditions that the images show and are translated to.")
-        device, precision = self.devices.device, self.devices.precision
-        return Recipe(name, source, target, device, precision, preferences().tile, self.engine.how)
-
-    def _chosen_image(self, card: Card) -> tuple[Image, dict[str, str]]:
-        """Return the chosen layers as an image, and its names for the checkpoint's channels where they differ."""
-        reals = self._reals()
-        names = [channel_name(layer) for layer in reals]
-        if len(set(names)) < len(names):
-            # layers of the same name: which is which was said by choosing them
-            names = list(card.channels)
-        pairs = zip(card.channels, names, strict=True)
-        return to_image(reals, names), {mine: theirs for mine, theirs in pairs if mine != theirs}
 
     def _start(self, job: Translate, folder: Path | None = None) -> None:
         self.notices.say("run")
@@ -206,19 +165,11 @@ class TranslateDock(TranslateForm):
             self._preview_again = True
             return
         self._preview_again = False
-        layer = self._first_layer()
-        card = self.checkpoints.card
-        region = visible_region(self.viewer, layer) if layer else None
-        if card is None or region is None or self._missing():
-            return
-        # some tiles of the engine's, in pixels of the image as far as those are known
-        side = round(2 * card.crop * (card.pixel_size or 1 if card.pixel_unit == "pixel" else 1))
-        y, x = region.center
-        crop = Region(round(y) - side // 2, round(x) - side // 2, side, side).common(region)
+        crop = self.chosen.crop()
         if crop is None:
             return
         try:
-            self._start(self._job(crop, preview=True))
+            self._start(self.chosen.job(crop))
         except InputError as error:
             self._on_failed(str(error))
 
@@ -226,18 +177,18 @@ class TranslateDock(TranslateForm):
         if self.checkpoints.name:
             keep(how={self.checkpoints.name: self.engine.how})
         self._preview_again = False
-        if self._asked and self._reals() == list(self._asked.reals) and not self._missing():
+        if self._asked and self.chosen.reals == list(self._asked.reals) and not self.chosen.missing:
             # what is shown was made otherwise: nothing stale stays
             self.translate()
 
     def _on_begun(self, rows: Sequence[Row]) -> None:
         self._forget_check()
         self.view_bar.set_enabled(True)
-        self._compare(rows, captions_later=True)
+        self.looking.show(rows, captions_later=True)
 
     def _on_grown(self, rows: Sequence[Row]) -> None:
-        if self._reals() == [row.real for row in rows]:
-            self._compare(self._rows())
+        if self.chosen.reals == [row.real for row in rows]:
+            self.looking.show(self.chosen.rows())
 
     def _on_moved(self, share: float, words: str) -> None:
         self.bar.setValue(round(1000 * share))
@@ -254,7 +205,7 @@ class TranslateDock(TranslateForm):
     def _on_ended(self, words: str, *, failed: bool = False) -> None:
         # a check may wait for the translation that it replaced, and the other way round
         self.say_busy(self.runner.busy)
-        self.keeping.update(self._missing())
+        self.keeping.update(self.chosen.missing)
         if failed:
             self._on_failed(words)
         else:
@@ -267,7 +218,7 @@ class TranslateDock(TranslateForm):
     # ---- trust
 
     def _check(self) -> None:
-        rows = self._rows()
+        rows = self.chosen.rows()
         if not rows:
             self._on_failed("There is no translation to check: press Translate first.")
             return
@@ -285,15 +236,13 @@ class TranslateDock(TranslateForm):
         self._on_ended(words)
         if self.checking.layers:
             # what was asked for is what is shown now
-            self._on_difference(ABOVE)
+            self.looking.choose_difference(ABOVE)
 
     def _forget_check(self) -> None:
-        self._shown_difference = WHOLE
-        if self.comparison.relative:
-            self.comparison.show_relative(None)
+        self.looking.forget_check()
         self.checking.clear()
         self.trust_panel.clear()
-        self._show_units()
+        self.looking.show_units()
 
     # ---- files
 
@@ -311,7 +260,7 @@ class TranslateDock(TranslateForm):
         if not translate:
             return
         if card is None or None in self.channels.layers:
-            self._on_failed(self._missing())
+            self._on_failed(self.chosen.missing)
         elif known_condition(layers[0], card.conditions):
             self.translate()
         else:
@@ -330,7 +279,7 @@ class TranslateDock(TranslateForm):
         self.translate()
 
     def _apply_axes(self) -> None:
-        layer = self._first_layer()
+        layer = self.chosen.first
         said = self.axes_edit.text().strip().upper()
         if layer is None or said == axes_of(layer):
             return
@@ -346,7 +295,6 @@ class TranslateDock(TranslateForm):
         said, last = preferences(), choices()
         self.devices.choose(said.device, said.precision)
         self.scope.choose(last.scope or "plane")
-        self._view = last.view if last.view is not None else said.view
         if last.checkpoint and last.checkpoint != self.checkpoints.name:
             try:
                 self.checkpoints.choose(last.checkpoint)
@@ -381,7 +329,7 @@ class TranslateDock(TranslateForm):
             self.runner.get_ready(self.checkpoints.name, self.devices.device, self.devices.precision, tile)
 
     def _on_channels(self) -> None:
-        layer = self._first_layer()
+        layer = self.chosen.first
         self.notices.say("channels", self.channels.notices)
         self.axes_edit.setText(axes_of(layer) if layer else "")
         self.scope.set_layer(layer)
@@ -403,22 +351,22 @@ class TranslateDock(TranslateForm):
         self.notices.say("axes", [guessed])
         self._say_doubts()
         self._update_state()
-        self._update_comparison()
+        self.looking.update()
 
     def _say_doubts(self) -> None:
         """Say what makes a translation of this image by this checkpoint doubtful, before anything is computed."""
         card = self.checkpoints.card
         texts = card_warnings(card) if card else []
-        if card and self._reals():
+        if card and self.chosen.reals:
             try:
-                image, channels = self._chosen_image(card)
+                image, channels = self.chosen.image(card)
                 texts = doubts(card, image, channels=channels)
             except InputError as error:
                 texts = [str(error)]
         self.notices.say("doubts", texts)
 
     def _on_conditions(self) -> None:
-        if self.translating.job and not self.translating.job.preview and not self._missing():
+        if self.translating.job and not self.translating.job.preview and not self.chosen.missing:
             # it runs towards what is no longer wanted
             self.translate()
         else:
@@ -428,96 +376,19 @@ class TranslateDock(TranslateForm):
         keep(scope=self.scope.scope)
         self._update_state()
 
-    def _first_layer(self) -> ImageLayer | None:
-        chosen = [layer for layer in self.channels.layers if layer is not None]
-        return next(iter(chosen or self.channels.image_layers), None)
-
-    def _reals(self) -> list[ImageLayer]:
-        """Return the layer of each channel of the checkpoint; nothing where one is missing."""
-        chosen = [layer for layer in self.channels.layers if layer is not None]
-        return chosen if len(chosen) == len(self.channels.layers) else []
-
-    def _rows(self) -> list[Row]:
-        """Return what was made of the chosen channels, or else of the whole image; nothing where a part is missing."""
-        building = {row.real: row for row in self.translating.building}
-        layers = self._reals() or self.channels.image_layers
-        found = [building.get(layer) or find_row(self.viewer, layer) for layer in layers]
-        rows = [row for row in found if row is not None]
-        return rows if len(rows) == len(found) else []
-
-    def _missing(self) -> str:
-        """Return what has to be chosen before translating, in words; nothing where all is there."""
-        card = self.checkpoints.card
-        if card is None:
-            return "Choose a checkpoint."
-        if not self.channels.image_layers:
-            return "Open an image, or drop one here."
-        missing = [name for name, layer in zip(card.channels, self.channels.layers, strict=True) if layer is None]
-        if missing:
-            return (
-                f"The checkpoint translates {', '.join(card.channels)}; choose the layer for {', '.join(missing)}, "
-                f"or another checkpoint."
-            )
-        if self.conditions.source is None:
-            return "Choose the source condition: what the image shows."
-        return ""
-
     def _update_state(self) -> None:
         if self.runner.busy:
             return
-        missing = self._missing()
+        missing = self.chosen.missing
         self.status.setText(missing or "ready")
         self.translate_button.setToolTip(missing or "Translate from source to target.")
-        self.keeping.update(self._missing())
+        self.keeping.update(self.chosen.missing)
 
     def _on_failed(self, text: str) -> None:
         self.trust_panel.set_busy(False)
         self.notices.say("run", [text])
         self.status.setText("not translated: see above")
         show_error(text)
-
-    # ---- looking
-
-    def _on_view(self, view: str) -> None:
-        self._view = view
-        keep(view=view)
-        self._update_comparison()
-
-    def _on_difference(self, shown: str) -> None:
-        self._shown_difference = shown
-        layers = self.checking.layers
-        self.comparison.show_relative(layers.engine_errors if layers and shown == RELATIVE else None)
-        self._update_comparison()
-
-    def _show_units(self) -> None:
-        """Offer differences against the engine's error where that is known."""
-        rows = self._rows()
-        self.view_bar.set_difference(
-            self._shown_difference,
-            possible=self.checking.layers is not None,
-            unit=unit_of(rows[0].real) if rows else "counts",
-        )
-
-    def _update_comparison(self) -> None:
-        rows = self._rows()
-        self.view_bar.set_enabled(bool(rows), "Translate first: there is nothing to compare.")
-        if not self._view or not rows:
-            self.comparison.leave()
-        else:
-            self._compare(rows)
-        self._show_units()
-
-    def _compare(self, rows: Sequence[Row], *, captions_later: bool = False) -> None:
-        if self._view:
-            if self.checking.layers and self._shown_difference == ABOVE:
-                above = self.checking.layers.above
-                rows = [replace(row, difference=above[row.real]) if row.real in above else row for row in rows]
-            try:
-                self.comparison.show(rows, self._view, captions_later=captions_later)
-            except InputError as error:
-                self.notices.say("view", [str(error)])
-                return
-        self.notices.say("view")
 
     # ---- the end
 
@@ -527,6 +398,5 @@ class TranslateDock(TranslateForm):
         self.checking.close()
         self.keeping.close()
         self.runner.unload()
-        self.view_bar.unfollow()
-        self.comparison.close()
+        self.looking.close()
         self.channels.close_viewer()
