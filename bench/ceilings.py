@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 from torch.nn.modules import module
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 if TYPE_CHECKING:
@@ -169,3 +170,18 @@ def _tensors(nested: Any) -> Iterator[Tensor]:
     elif isinstance(nested, list | tuple):
         for value in nested:
             yield from _tensors(value)
+
+
+def shares_of(call: Callable[[], object], device: torch.device, most: int = 6) -> dict[str, float]:
+    """Return where a call's time goes: the share of each of torch's operators by itself, the largest first.
+
+    On a processor its own time on the thread that calls it, on CUDA that of its kernels.
+    """
+    activity = ProfilerActivity.CUDA if device.type == "cuda" else ProfilerActivity.CPU
+    with profile(activities=[activity]) as found:
+        call()
+    kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    times = {each.key: float(getattr(each, kind)) for each in found.key_averages()}
+    whole = sum(times.values()) or 1.0
+    ordered = sorted(times, key=lambda key: -times[key])
+    return {key.removeprefix("aten::"): round(times[key] / whole, 3) for key in ordered[:most]}

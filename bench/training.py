@@ -10,7 +10,7 @@ import click
 import torch
 from torch import Tensor, nn
 
-from bench.ceilings import ceilings, describe, distance, wait_for, work_of
+from bench.ceilings import ceilings, describe, distance, shares_of, wait_for, work_of
 from bench.paired import circumstances, run
 from bench.writing import publish, spread
 from napari_phenotrans.chance import Chance
@@ -126,6 +126,7 @@ def measure(
         "against": REFERENCES[name],
         "weights": parameters(reference.networks()),
         "seconds": {who: [round(s, 4) for s in some] for who, some in seconds.items()},
+        "shares": {"ours": shares_of(ours, device), "reference": shares_of(plain, device)},
         "ratio": round(times.ratio, 3),
         "ratios": [round(ratio, 3) for ratio in times.ratios],
         "limit": {
@@ -232,6 +233,16 @@ def table(result: dict[str, Any]) -> list[str]:
         lines.append(
             f"- {row['engine']}: {row['limit']['ours']['said']}; the reference {row['limit']['reference']['said']}."
         )
+    lines += [
+        "",
+        "Where a step's time goes, by torch's operators:",
+        "",
+        "| engine | ours | the reference |",
+        "|---|---|---|",
+    ]
+    for row in result["rows"]:
+        both = (", ".join(f"{k} {v:.0%}" for k, v in row["shares"][who].items()) for who in ("ours", "reference"))
+        lines.append(f"| {row['engine']} | {' | '.join(both)} |")
     lines += [
         "",
         f"{result['cpu']}, {result['cores']} cores, {result['threads']} threads, torch {result['torch']}, "

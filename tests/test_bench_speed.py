@@ -141,9 +141,16 @@ def test_the_training_bench_says_all_that_was_measured(tmp_path: Path, monkeypat
     for row in result["rows"]:
         assert row["ratio"] > 0
         assert row["limit"]["ours"]["gflop"] > 0
+        assert all(0 < sum(shares.values()) <= 1.01 for shares in row["shares"].values())
     assert {"commit", "date", "cpu", "cores", "torch", "threads"} <= result.keys()
-    for expected in ("## Training", "| cyclegan |", "alone would take", result["cpu"]):
+    for expected in ("## Training", "| cyclegan |", "alone would take", "convolution", result["cpu"]):
         assert expected in shown.output
+
+
+def test_shares_say_which_operator_takes_longest() -> None:
+    x = torch.rand(512, 512)
+    shares = ceilings.shares_of(lambda: x @ x @ x @ x + 1, CPU)
+    assert next(iter(shares)) == "mm" and shares["mm"] > shares["add"]
 
 
 # ---- PhenDiff's translation

@@ -112,7 +112,7 @@ def test_what_fails_in_the_other_process_is_said(name: str, installed: Path, mon
     ):
         pytest.fail("it cannot be opened")
     (installed / "site" / name / "models.py").write_text("raise ImportError('No module named torch')")
-    with pytest.raises(InputError, match=f"pip install {name}"), open_finder(broken, LOOK, "cpu"):
+    with pytest.raises(InputError, match=rf"pip install napari-phenotrans\[{name}\]"), open_finder(broken, LOOK, "cpu"):
         pytest.fail("it cannot be opened")
     models = (STARDIST if name == "stardist" else CELLPOSE).replace(
         "return (plane", "sys.exit(3)\n        return (plane"
