@@ -75,7 +75,7 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         f"`python -m bench start`: processes of their own, in turns ({result['repeats']} rounds; median, least and "
         f"most); each dock as the first one of a napari {result['napari']} whose window is there, until it is on the "
-        f"screen{f' ({len(docks)} times)' if docks else ''}. torch is loaded in the background from then on.",
+        f"screen{f' ({len(docks)} times)' if docks else ''}. Docks that translate load torch from then on.",
         "",
         "| | seconds | wanted |",
         "|---|---|---|",

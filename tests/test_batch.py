@@ -64,6 +64,7 @@ def test_files_are_translated_and_failures_do_not_stop_the_others(translator: Tr
 
 def test_only_the_planes_that_were_asked_for(translator: Translator, tmp_path: Path) -> None:
     events = list(translate_files([well(tmp_path / "a.ome.tif")], tmp_path, translator, zs=[1], **WAY))
+    assert [event.z for event in events if isinstance(event, RegionDone) and event.share == 1] == [1]
     assert {event.z for event in events if isinstance(event, RegionDone)} == {1}
     done = events[-1]
     assert isinstance(done, FileDone)

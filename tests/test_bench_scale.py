@@ -69,6 +69,7 @@ def test_a_translation_is_timed_and_its_memory_taken(
     child.main(str(first), str(image), str(checkpoint), str(tmp_path / "out"))
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["seconds"] > 0
+    assert not found["torch"]
     assert 0.05 < found["memory_gb"] < 100
     translated = read(tmp_path / "out" / "1" / "b_translated.ome.zarr")
     assert (translated.axes, translated.pixels.shape) == ("CZYX", (3, 2, 70, 70))

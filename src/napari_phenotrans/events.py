@@ -89,7 +89,7 @@ class PlaneDone(_Finished):
 
 @dataclass(frozen=True, eq=False)
 class RegionDone(_Finished):
-    """A rectangle of a plane that is too large to come as a `PlaneDone`; ``share`` of it (0 to 1) is finished."""
+    """A rectangle of a plane that does not come whole, as a `PlaneDone`; ``share`` of that (0 to 1) is finished."""
 
     share: float = 1.0
 

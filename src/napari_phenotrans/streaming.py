@@ -1,4 +1,4 @@
-"""Planes too large to be in memory: read, translated and given out row of tiles by row of tiles."""
+"""Planes that need not be in memory as a whole: read, translated and given out row of tiles by row of tiles."""
 
 from __future__ import annotations
 

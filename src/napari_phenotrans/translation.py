@@ -101,8 +101,8 @@ def translating(
 
     Where positions or a region are said, the images of the translation hold these only; positions have to be all those
     of some T with some Z. ``rooms`` makes room for translated and difference, once it is known what they will be like.
-    Where none are said it is in memory, above 512 MB in temporary files. Large planes come in regions, so that memory
-    stays at a part of one.
+    Where none are said it is in memory, above 512 MB in temporary files. Planes come in regions where the
+    engine allows it, so that memory stays at a part of one.
     """
     chosen = image.checked_positions(positions)
     asked: dict[str, Any] = {"channels": channels, "positions": chosen, "region": region, "how": how}

@@ -51,7 +51,7 @@ class Looking:
         bar.difference_chosen.connect(self.choose_difference)
         bar.follow(self.comparison)
 
-    def choose_view(self, view: str = "") -> None:
+    def choose_view(self, view: str) -> None:
         """Show a view; none where it is empty."""
         self._view = view
         keep(view=view)
