@@ -17,6 +17,7 @@ from napari_phenotrans.chance import Chance
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.device import choose_device
 from napari_phenotrans.engines.update import Part, Update
+from napari_phenotrans.train import train
 
 if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
@@ -98,14 +99,21 @@ def measure(
     engine, reference = pair(name, sizes, channels, device)
     crops = fixed_crops(sizes, channels, device)
     update = update_in(precision, device)
-    taken = 0
+
+    def draw(condition: str, chance: Chance) -> Tensor:
+        return crops[condition][chance.first : chance.first + chance.count]
+
+    training = train(engine, draw, engine.settings, update=update)
 
     def ours() -> None:
-        nonlocal taken
         for _ in range(steps):
-            # what a step draws depends on its number: noise, and crops that a pool gives back
-            engine.training_step(taken, [Part(crops, Chance(0, taken, 0, sizes["batch"]))], update)
-            taken += 1
+            next(training)
+        wait_for(device)
+
+    def counted() -> None:
+        # whole and on this thread: others' operations are not seen
+        for step in range(steps):
+            engine.training_step(step, [Part(crops, Chance(0, step, 0, sizes["batch"]))], update)
         wait_for(device)
 
     def plain() -> None:
@@ -114,7 +122,7 @@ def measure(
         wait_for(device)
 
     times = run(ours, plain, repeats)
-    work = {"ours": work_of(ours, training=True), "reference": work_of(plain, training=True)}
+    work = {"ours": work_of(counted, training=True), "reference": work_of(plain, training=True)}
     seconds = {"ours": [s / steps for s in times.ours], "reference": [s / steps for s in times.reference]}
     # on a GPU torch's convolutions round float32 to TF32 by default, on both sides
     plain_arithmetic = "tf32" if device.type == "cuda" else "float32"
@@ -126,7 +134,7 @@ def measure(
         "against": REFERENCES[name],
         "weights": parameters(reference.networks()),
         "seconds": {who: [round(s, 4) for s in some] for who, some in seconds.items()},
-        "shares": {"ours": shares_of(ours, device), "reference": shares_of(plain, device)},
+        "shares": {"ours": shares_of(counted, device), "reference": shares_of(plain, device)},
         "ratio": round(times.ratio, 3),
         "ratios": [round(ratio, 3) for ratio in times.ratios],
         "limit": {

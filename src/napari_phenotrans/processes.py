@@ -96,9 +96,6 @@ class FabricUpdate(Update):
     def precision(self) -> AbstractContextManager[object]:
         return self.fabric.autocast()
 
-    def backward(self, loss: Tensor) -> None:
-        self.fabric.backward(loss)
-
     def share(self, gradients: Sequence[Tensor]) -> None:
         if self.fabric.world_size == 1 or not gradients:
             return

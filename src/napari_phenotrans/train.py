@@ -9,7 +9,7 @@ import torch
 
 from napari_phenotrans.chance import Chance
 from napari_phenotrans.checkpoint import Checkpoint
-from napari_phenotrans.engines.update import Part, Update
+from napari_phenotrans.engines.update import Part, Update, parts_at_once
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.events import Divided, Losses
 
@@ -32,8 +32,9 @@ def train(
 ) -> Iterator[Losses | Divided]:
     """Update an engine step by step.
 
-    Where a step runs out of memory, its batch is computed in twice as many parts from then on. All randomness comes
-    from `Chance`, so the parts give the step that the whole batch would have given.
+    On a processor a batch is computed in as many parts as there are threads, at once. Where a step runs out of memory,
+    its batch is computed in twice as many parts from then on. All randomness comes from `Chance`, so the parts give
+    the step that the whole batch would have given.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def train(
     """
     update = update or Update()
     own = settings.batch // processes
-    parts = 1
+    parts = parts_at_once(engine, own)
 
     def divide(step: int) -> list[Part]:
         size = own // parts

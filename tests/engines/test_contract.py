@@ -180,6 +180,28 @@ def test_dividing_a_batch_changes_nothing(
 
 
 @every_engine
+def test_parts_at_once_give_the_same_bits_each_time(
+    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+) -> None:
+    """Four parts on three threads: which of them is ready first differs, what comes out does not."""
+
+    def train() -> dict[str, torch.Tensor]:
+        engine, update = make_engine(name, batch=4, **ALL_ON.get(name, {})), Update()
+        engine.start_training()
+        for step in range(2):
+            engine.training_step(step, make_parts(step, batch=4, divided=4), update)
+        return networks(engine)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        first, again = train(), train()
+    finally:
+        torch.set_num_threads(before)
+    assert not [key for key, value in again.items() if not torch.equal(value, first[key])]
+
+
+@every_engine
 def test_resuming_is_exact(
     name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
 ) -> None:

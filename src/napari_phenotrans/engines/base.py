@@ -191,6 +191,11 @@ class Engine(ABC):
 
     # ---- training
 
+    @property
+    def judges_crops_alone(self) -> bool:
+        """Whether a crop's losses are the same whatever crops it comes with, so that a batch may be divided freely."""
+        return True
+
     @abstractmethod
     def start_training(self) -> None:
         """Make what only training needs: discriminators, optimizers, averages."""

@@ -84,57 +84,62 @@ class CycleGAN(Engine):
 
     def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
         s = self.settings
-        augment = AUGMENTATIONS[s.augment]
         for optimizer in (self.generators_adam, self.discriminators_adam):
             for group in optimizer.param_groups:
                 group["lr"] = s.learning_rate * decay(step, s.steps) * self.rate
 
-        # Generators. Each sees both conditions in one call: the other one to translate, its own for the identity.
         self.discriminators.requires_grad_(False)
-        losses: list[dict[str, Tensor]] = []
-        translations: list[list[Tensor]] = []
-        for part in parts:
-            real = [part.crops[condition] for condition in self.conditions]
-            with update.precision():
-                both = [self.generators[i](torch.cat([real[1 - i], real[i]])) for i in range(2)]
-                translated = [b[: len(real[1 - i])] for i, b in enumerate(both)]
-                same = [b[len(real[1 - i]) :] for i, b in enumerate(both)]
-                back = [self.generators[i](translated[1 - i]) for i in range(2)]
-                # least squares (Mao et al. 2017, eq. 9) on Zhu et al. 2017, eq. 1; the round trip is eq. 2
-                seen = [augment(translated[i], part.chance, f"deceive {i}") for i in range(2)]
-                deceive = [(self.discriminators[i](seen[i]) - 1).pow(2).mean() for i in range(2)]
-                cycle = [F.l1_loss(back[i], real[i]) for i in range(2)]
-                identity = [F.l1_loss(same[i], real[i]) for i in range(2)]
-                loss = sum(deceive) + s.cycle * sum(cycle) + s.identity * sum(identity)
-            update.backward(cast("Tensor", loss) / len(parts))
-            translations.append([t.detach().float() for t in translated])
-            named = {"adversarial": deceive, "round trip": cycle, "identity": identity}
-            losses.append(
-                {f"{name} {c}": pair[i] for name, pair in named.items() for i, c in enumerate(self.conditions)}
-            )
-
-        # Discriminators, each on real crops and on translated ones from now and before.
+        made = update.backward(self.generators, parts, lambda part: self._generators_loss(part, update))
         self.discriminators.requires_grad_(True)
-        for part, translated, told in zip(parts, translations, losses, strict=True):
-            total: Tensor | float = 0.0
-            with update.precision():
-                for i, condition in enumerate(self.conditions):
-                    shown = augment(self.pools[i].show(translated[i], part.chance), part.chance, f"translated {i}")
-                    real_seen = augment(part.crops[condition], part.chance, f"real {i}")
-                    judged = self.judge(self.discriminators[i], real_seen, shown, part.chance)
-                    told |= {f"{name} {condition}": value for name, value in judged.items()}
-                    total = total + sum(judged.values())
-            update.backward(cast("Tensor", total) / len(parts))
+        judged = update.backward(
+            self.discriminators,
+            [(part, translated) for part, (translated, _) in zip(parts, made, strict=True)],
+            lambda seen: self._discriminators_loss(*seen, update),
+        )
 
         # Nothing has changed before all gradients are there: a step that ran out of memory can be computed again.
         update.apply(self.generators_adam)
         update.apply(self.discriminators_adam)
-        for part, translated in zip(parts, translations, strict=True):
+        for part, (translated, _) in zip(parts, made, strict=True):
             for pool, crops in zip(self.pools, translated, strict=True):
                 pool.keep(crops, part.chance)
         for index, generator in enumerate(self.generators):
             average(self.translators[str(index)], generator, step, s.ema)
-        return update.mean(losses)
+        return update.mean([losses | more for (_, losses), more in zip(made, judged, strict=True)])
+
+    def _generators_loss(self, part: Part, update: Update) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
+        """Return the generators' loss, with what they made of the part and the loss's terms by name."""
+        s, augment = self.settings, AUGMENTATIONS[self.settings.augment]
+        real = [part.crops[condition] for condition in self.conditions]
+        with update.precision():
+            # each sees both conditions in one call: the other one to translate, its own for the identity
+            both = [self.generators[i](torch.cat([real[1 - i], real[i]])) for i in range(2)]
+            translated = [b[: len(real[1 - i])] for i, b in enumerate(both)]
+            same = [b[len(real[1 - i]) :] for i, b in enumerate(both)]
+            back = [self.generators[i](translated[1 - i]) for i in range(2)]
+            # least squares (Mao et al. 2017, eq. 9) on Zhu et al. 2017, eq. 1; the round trip is eq. 2
+            seen = [augment(translated[i], part.chance, f"deceive {i}") for i in range(2)]
+            deceive = [(self.discriminators[i](seen[i]) - 1).pow(2).mean() for i in range(2)]
+            cycle = [F.l1_loss(back[i], real[i]) for i in range(2)]
+            identity = [F.l1_loss(same[i], real[i]) for i in range(2)]
+            loss = sum(deceive) + s.cycle * sum(cycle) + s.identity * sum(identity)
+        named = {"adversarial": deceive, "round trip": cycle, "identity": identity}
+        losses = {f"{name} {c}": pair[i] for name, pair in named.items() for i, c in enumerate(self.conditions)}
+        return cast("Tensor", loss), ([t.detach().float() for t in translated], losses)
+
+    def _discriminators_loss(
+        self, part: Part, translated: list[Tensor], update: Update
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the discriminators' loss on real crops and on translated ones from now and before, and its terms."""
+        augment = AUGMENTATIONS[self.settings.augment]
+        losses: dict[str, Tensor] = {}
+        with update.precision():
+            for i, condition in enumerate(self.conditions):
+                shown = augment(self.pools[i].show(translated[i], part.chance), part.chance, f"translated {i}")
+                real = augment(part.crops[condition], part.chance, f"real {i}")
+                judged = self.judge(self.discriminators[i], real, shown, part.chance)
+                losses |= {f"{name} {condition}": value for name, value in judged.items()}
+            return cast("Tensor", sum(losses.values())), losses
 
     def training_state(self) -> dict[str, Any]:
         return {name: getattr(self, name).state_dict() for name in LIVE}

@@ -154,11 +154,12 @@ class PhenDiff(Engine):
     def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
         for group in self.adam.param_groups:
             group["lr"] = self.rate * self.learning_rate(step)
-        losses = []
-        for part in parts:
+
+        def denoising(part: Part) -> tuple[Tensor, dict[str, Tensor]]:
             each = self._losses(self.live, part, update, drop=self.settings.label_drop)
-            update.backward(torch.stack(list(each.values())).mean() / len(parts))
-            losses.append(each)
+            return torch.stack(list(each.values())).mean(), each
+
+        losses = update.backward(self.live, parts, denoising)
         update.apply(self.adam, clip=1.0)
 
         average(self.translators["denoiser"], self.live, step, self.settings.ema)

@@ -39,10 +39,14 @@ class SCGAN(CycleGAN):
 
     settings: SCGANSettings
 
+    @property
+    def judges_crops_alone(self) -> bool:
+        return self.settings.batch < BATCH_NORM_FROM
+
     def make_discriminator(self) -> nn.Module:
         s = self.settings
         return SelfSupervisedDiscriminator(
-            self.channels, s.width, s.crop, norm="batch" if s.batch >= BATCH_NORM_FROM else "group"
+            self.channels, s.width, s.crop, norm="group" if self.judges_crops_alone else "batch"
         )
 
     def start_training(self) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from napari_phenotrans.chance import Chance
+    from napari_phenotrans.engines.base import Engine
+
+T = TypeVar("T")
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,16 +41,47 @@ class Part:
 class Update:
     """How gradients become an update: float32 and one process here, more in the run that drives several.
 
-    An engine calls `backward` once per part and then `apply` once, whatever the number of parts and processes.
+    An engine calls `backward` with all parts and then `apply` once, whatever the number of parts and processes.
+
+    On a processor the parts are computed at once, each on one thread: torch's own way, to share every operation among
+    all threads, leaves them waiting for each other between many small ones.
     """
 
     def precision(self) -> AbstractContextManager[object]:
         """Return the context in which forward passes run."""
         return nullcontext()
 
-    def backward(self, loss: Tensor) -> None:
-        """Add a loss's gradients; the engine has divided it by the number of parts."""
-        loss.backward()
+    def backward(
+        self, network: nn.Module, parts: Sequence[T], loss_of: Callable[[T], tuple[Tensor, Told]]
+    ) -> list[Told]:
+        """Add the gradients of the parts' mean loss to a network's; returns what else is told of each part.
+
+        Parameters
+        ----------
+        network
+            Whose weights get gradients: those that require them.
+        parts
+            Anything that ``loss_of`` takes, of equally many crops each.
+        loss_of
+            Gives a part's loss and what is to be returned. It changes nothing that another part's would see, for
+            it may be called on several threads at once.
+        """
+        weights = [weight for weight in network.parameters() if weight.requires_grad]
+
+        def compute(part: T) -> tuple[tuple[Tensor | None, ...], Told]:
+            loss, told = loss_of(part)
+            return torch.autograd.grad(loss / len(parts), weights, allow_unused=True), told
+
+        together = len(parts) > 1 and weights[0].device.type == "cpu"
+        found = []
+        # summed in the parts' order: which of them is ready first must not show in the last bit
+        for gradients, told in self._together(compute, parts) if together else map(compute, parts):
+            for weight, gradient in zip(weights, gradients, strict=True):
+                if gradient is not None:
+                    weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+                    weight.grad += gradient
+            found.append(told)
+        return found
 
     def share(self, gradients: Sequence[Tensor]) -> None:
         """Replace gradients by their mean over the processes."""
@@ -66,3 +103,30 @@ class Update:
         table = torch.stack([torch.stack([one[name].detach().float() for name in names]) for one in losses]).mean(0)
         self.share([table])
         return dict(zip(names, table.tolist(), strict=True))
+
+    def _together(self, compute: Callable[[T], Told], parts: Sequence[T]) -> Iterable[Told]:
+        threads = torch.get_num_threads()
+
+        def alone(part: T) -> Told:
+            torch.set_num_threads(1)
+            return compute(part)
+
+        running = [self._threads.submit(alone, part) for part in parts]
+        try:
+            # all of them, also where one failed: what comes next may compute the same parts again
+            wait(running)
+        finally:
+            # each thread has a number of its own, but new ones begin with the one that was said last
+            torch.set_num_threads(threads)
+        return [one.result() for one in running]
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="part of a batch")
+
+
+def parts_at_once(engine: Engine, crops: int) -> int:
+    """Return into how many parts a batch of so many crops of each condition is divided to be computed fastest."""
+    if engine.device.type != "cpu" or not engine.judges_crops_alone:
+        return 1
+    return max(count for count in range(1, min(crops, torch.get_num_threads()) + 1) if crops % count == 0)
