@@ -128,6 +128,7 @@ RECIPES |= {
     "bbbc013-phendiff": _recipe(
         "bbbc013-cyclegan", "phendiff", 4333, DENOISER | {"pixel_size": 2.0}, translation={"strength": 0.36}
     ),
+    "synthetic-organoids-scgan": _recipe("synthetic-organoids-cyclegan", "scgan", 2600, SMALL | {"identity": 5.0}),
     "synthetic-organoids-phendiff": _recipe(
         "synthetic-organoids-cyclegan", "phendiff", 1600, DENOISER | {"pixel_size": 1.3}, translation={"strength": 0.5}
     ),
