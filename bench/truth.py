@@ -21,7 +21,7 @@ from napari_phenotrans.synthetic import CONDITIONS, pair, write_dataset
 if TYPE_CHECKING:
     from napari_phenotrans.phenotype.result import PhenotypeReport
 
-ENGINES = ("synthetic-organoids-cyclegan", "synthetic-organoids-phendiff")
+ENGINES = ("synthetic-organoids-cyclegan", "synthetic-organoids-scgan", "synthetic-organoids-phendiff")
 # Organoids of these seeds and above no bundled engine was trained on.
 FIRST_SEED = 7000
 SHOWN = 6
