@@ -243,7 +243,7 @@ def table(result: dict[str, Any]) -> list[str]:
         )
     lines += [
         "",
-        "Where a step's time goes, by torch's operators:",
+        "Where a step's time goes, by torch's operators (ours in one part: other threads are not seen):",
         "",
         "| engine | ours | the reference |",
         "|---|---|---|",
