@@ -129,6 +129,9 @@ class Again(QObject):
     def __init__(self, dock: TranslateDock) -> None:
         super().__init__()
         self._dock, self._on = dock, False
+        self._next = QTimer(self)
+        self._next.setSingleShot(True)
+        self._next.timeout.connect(self._translate)
         self.translations = self.events = 0
         dock.runner.came.connect(self._on_came)
         dock.runner.ended.connect(self._on_ended)
@@ -140,7 +143,13 @@ class Again(QObject):
 
     def stop(self) -> None:
         self._on = False
+        self._next.stop()
         self._dock.runner.cancel()
+
+    def _translate(self) -> None:
+        # where one waits already it begins by itself: another one would cancel it, and be cancelled, for ever
+        if not self._dock.runner.busy:
+            self._dock.translate()
 
     def _on_came(self, *_: Any) -> None:
         self.events += 1
@@ -148,7 +157,7 @@ class Again(QObject):
     def _on_ended(self, *_: Any) -> None:
         self.translations += 1
         if self._on:
-            QTimer.singleShot(0, self._dock.translate)
+            self._next.start(0)
 
 
 # ---- the parts

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
     from click.testing import Result
+    from pytestqt.qtbot import QtBot
 
 
 def test_every_scene_is_played_and_written_down(bench: Callable[..., Result], tmp_path: Path) -> None:
@@ -98,3 +99,38 @@ def test_without_a_display_it_says_how_to_get_one(
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     shown = bench("gui")
     assert (shown.exit_code, "xvfb-run" in shown.output) == (2, True)
+
+
+def test_translating_again_waits_for_what_is_asked_for_already(qtbot: QtBot) -> None:
+    """A job that is replaced ends, too: another translation then would replace the one that waits, and so for ever."""
+    from qtpy.QtCore import QObject, Signal
+    from qtpy.QtWidgets import QApplication
+
+    class Runner(QObject):
+        came, ended = Signal(object, object), Signal(object, object)
+        busy = False
+
+        def cancel(self) -> None: ...
+
+    class Dock:
+        runner, asked = Runner(), 0
+
+        def translate(self) -> None:
+            self.asked += 1
+
+    dock: Any = Dock()
+    again = import_module("bench.gui_scene").Again(dock)
+    again.start()
+    dock.runner.busy = True
+    dock.runner.ended.emit(None, None)
+    QApplication.processEvents()
+    assert dock.asked == 1
+    dock.runner.busy = False
+    dock.runner.ended.emit(None, None)
+    QApplication.processEvents()
+    assert dock.asked == 2
+    # what was to come does not come after the end
+    dock.runner.ended.emit(None, None)
+    again.stop()
+    QApplication.processEvents()
+    assert (dock.asked, again.translations) == (2, 3)
