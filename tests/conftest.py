@@ -21,11 +21,23 @@ if TYPE_CHECKING:
     from napari_phenotrans.engines.update import Part
 
 CONDITIONS = ("untreated", "treated")
+# Whose tests take longest: begun first, so that at the end no process waits for another's long one.
+LONGEST = (
+    "test_bench_gui.py",
+    "test_run.py",
+    "test_starting.py",
+    "test_bench_quality.py",
+    "test_bench_gui_training.py",
+)
 TINY: dict[str, dict[str, Any]] = {
     "cyclegan": {"width": 8, "blocks": 2},
     "scgan": {"width": 8, "blocks": 2},
     "phendiff": {"width": 8, "levels": 3},
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture
