@@ -29,6 +29,8 @@ DRAW_EVERY_MS = 200
 # After the first tile is drawn, or where that takes long, the other layers come into the viewer, one per step: napari
 # takes a tenth of a second and more for each, and draws what is there in between.
 BUILD_AFTER_MS, BUILD_STEP_MS = 1500, 20
+# Until the first of them: Qt has drawn the first tile by then, which otherwise now and then waits for all of them.
+BUILD_FIRST_MS = 150
 
 
 class Translating(QObject):
@@ -216,7 +218,7 @@ class Translating(QObject):
             if self._results.filled and not self._drawn:
                 self._drawn = True
                 if self._builder.isActive():
-                    self._builder.start(BUILD_STEP_MS)
+                    self._builder.start(BUILD_FIRST_MS)
             if self._results.refresh():
                 self._timer.start(BUILD_STEP_MS)
             self.drawn.emit()
