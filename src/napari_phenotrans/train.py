@@ -32,9 +32,9 @@ def train(
 ) -> Iterator[Losses | Divided]:
     """Update an engine step by step.
 
-    On a processor a batch is computed in as many parts as there are threads, at once. Where a step runs out of memory,
-    its batch is computed in twice as many parts from then on. All randomness comes from `Chance`, so the parts give
-    the step that the whole batch would have given.
+    On a processor a batch is computed in several parts at once, see `parts_at_once`. Where a step runs out of memory,
+    its batch is computed in more parts from then on. All randomness comes from `Chance`, so the parts give the step
+    that the whole batch would have given.
 
     Parameters
     ----------
