@@ -26,14 +26,14 @@ def noted() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("engine", ["cyclegan", "scgan", "phendiff", "shift"])
-def test_translating_takes_as_many_tiles_evaluations_and_operations_as_noted(
+def test_translating_takes_as_many_tiles_evaluations_and_multiplications_as_noted(
     engine: str, costs: Any, noted: dict[str, Any]
 ) -> None:
     assert costs.translating(engine) == noted["translating"][engine], RENEW
 
 
 @pytest.mark.parametrize("engine", ["cyclegan", "scgan", "phendiff", "shift"])
-def test_a_training_step_takes_as_many_operations_as_noted(engine: str, costs: Any, noted: dict[str, Any]) -> None:
+def test_a_training_step_takes_as_many_multiplications_as_noted(engine: str, costs: Any, noted: dict[str, Any]) -> None:
     assert costs.training(engine) == noted["training"][engine], RENEW
 
 
