@@ -99,7 +99,7 @@ def write_preview(
     said = {"channels": list(channels), "directions": [list(pair) for pair in engine.directions()]}
     with replacing(pixels, overwrite=True) as temporary:
         in_units = intensity.denormalize(crops).astype(np.float32)
-        imwrite(temporary, in_units, photometric="minisblack", compression="zlib", predictor=True, metadata=said)
+        imwrite(temporary, in_units, photometric="minisblack", compression="zlib", metadata=said)
     return Preview(step, str(picture.relative_to(folder)), facts)
 
 

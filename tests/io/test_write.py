@@ -1,4 +1,5 @@
 import itertools
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import tifffile
 from napari_phenotrans.errors import InputError
 from napari_phenotrans.image import Image
 from napari_phenotrans.io import provenance, read, write
+from napari_phenotrans.samples import SAMPLES, Sample
 
 RNG = np.random.default_rng(0)
 DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64", "bool"]
@@ -163,6 +165,38 @@ def test_a_failure_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         write(Image(_Lazy((5, 6, 8), answer), "ZYX"), tmp_path / f"a{suffix}")
     assert list(tmp_path.iterdir()) == []
+
+
+def _decoded_without_predictor(page: tifffile.TiffPage, file: tifffile.FileHandle) -> np.ndarray:
+    """Inflate the strips of a page and take the bytes as pixels, as ImageJ 1.53 does whatever the predictor says."""
+    rows = []
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.seek(offset)
+        rows.append(np.frombuffer(zlib.decompress(file.read(count)), page.dtype.newbyteorder("<")))
+    return np.concatenate(rows).reshape(page.shape)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
+def test_strips_are_deflated_pixels_and_nothing_else(tmp_path: Path, dtype: str) -> None:
+    written = example("CYX", dtype, (33, 64))
+    write(written, tmp_path / "a.ome.tif")
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tif:
+        for page, plane in zip(tif.pages, written.pixels, strict=True):
+            np.testing.assert_array_equal(_decoded_without_predictor(page, tif.filehandle), plane)
+
+
+def test_tiles_of_a_pyramid_have_no_predictor(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 200, (600, 530)).astype(np.uint16)
+    write(Image(pixels, "YX"), tmp_path / "a.ome.tif", pyramid=True)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tif:
+        assert {level.predictor for level in [tif.pages[0], *tif.pages[0].pages]} == {1}
+
+
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=list(SAMPLES))
+def test_the_bundled_samples_are_read_alike_with_and_without_a_predictor(sample: Sample) -> None:
+    with tifffile.TiffFile(sample.path) as tif:
+        for page in tif.pages:
+            np.testing.assert_array_equal(_decoded_without_predictor(page, tif.filehandle), page.asarray())
 
 
 @pytest.mark.parametrize("dtype", ["int64", "uint64", "float16", "complex64"])
