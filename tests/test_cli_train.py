@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +79,12 @@ def test_a_held_out_folder_is_scored_and_not_trained_on(images: Path, tmp_path: 
         "--score-every", 4,
     )  # fmt: skip
     assert "held out {'a': 2, 'b': 2}" in result.output
-    assert "held-out (best so far): kid a → b" in result.output
+    lines = result.output[result.output.index("step 4, held-out") :].splitlines()
+    headings, *rows = (re.split(r"\s{2,}", line.strip()) for line in lines[:3])
+    assert headings == ["step 4, held-out (best so far)", "KID", "gap closed, DNA", "round trip", "identity"]
+    assert [row[0] for row in rows] == ["a → b", "b → a"]
+    for row in rows:
+        assert re.fullmatch(r"-?\d\.\d{3} -?\d+\.\d\d \d+\.\d\d % \d+\.\d\d %", " ".join(row[1:])), row
     decided = json.loads((tmp_path / "run" / "run.json").read_text())
     assert decided["held-out"]["folder"] == str(held)
 
