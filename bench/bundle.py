@@ -12,15 +12,15 @@ import numpy as np
 
 from bench.paired import circumstances
 from bench.scores import score_bbbc013, score_organoids
-from napari_phenotrans.checkpoint import Checkpoint
-from napari_phenotrans.dataset import DataSet
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.dataset.dataset import DataSet
+from napari_phenotrans.dataset.synthetic import write_dataset
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.events import Saved
-from napari_phenotrans.image import Image
 from napari_phenotrans.io import read, write
-from napari_phenotrans.run import Run
-from napari_phenotrans.samples import BBBC013, INVENTED
-from napari_phenotrans.synthetic import write_dataset
+from napari_phenotrans.io.samples import BBBC013, INVENTED
+from napari_phenotrans.train.events import Saved
+from napari_phenotrans.train.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

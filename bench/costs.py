@@ -20,13 +20,13 @@ import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from napari_phenotrans.chance import Chance
-from napari_phenotrans.checkpoint import Card, Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.core.keyed_random import Chance
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.update import Part, Update
-from napari_phenotrans.events import EvaluationDone, TileDone
-from napari_phenotrans.image import Image
-from napari_phenotrans.translator import Translator
+from napari_phenotrans.translate.events import EvaluationDone, TileDone
+from napari_phenotrans.translate.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +143,7 @@ def helping() -> dict[str, list[str] | int]:
     code = (
         "import sys; sys.argv = ['phenotrans', '--help']\n"
         "before = set(sys.modules)\n"
-        "from napari_phenotrans.cli import main\n"
+        "from napari_phenotrans.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print(*(set(sys.modules) - before))"
     )

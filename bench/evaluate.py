@@ -14,12 +14,12 @@ import numpy as np
 from scipy import ndimage
 
 from bench.paired import circumstances
-from napari_phenotrans.evaluate import Evaluation, evaluate
-from napari_phenotrans.events import Progressed
-from napari_phenotrans.extractors import EXTRACTORS, Means
-from napari_phenotrans.extractors.cache import Cache
-from napari_phenotrans.intensity import Intensity
-from napari_phenotrans.material import Comparison, Cut, Material, Side
+from napari_phenotrans.core.events import Progressed
+from napari_phenotrans.core.intensity import Intensity
+from napari_phenotrans.evaluate.evaluation import Evaluation, evaluate
+from napari_phenotrans.evaluate.inputs import Comparison, Cut, Material, Side
+from napari_phenotrans.features import EXTRACTORS, Means
+from napari_phenotrans.features.cache import Cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,10 +17,10 @@ import torch
 
 from bench.paired import circumstances
 from bench.writing import met, publish, spread
-from napari_phenotrans.checkpoint import Checkpoint, bundled
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.io import read, write
-from napari_phenotrans.samples import SAMPLES
+from napari_phenotrans.io.samples import SAMPLES
 
 ROOT = Path(__file__).parents[1]
 SCENE, FIRST = SAMPLES["synthetic-organoid-healthy"], SAMPLES["bbbc013-untreated"]

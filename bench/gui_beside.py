@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 
 from napari_phenotrans.io import read
-from napari_phenotrans.widgets.worker import background, load_torch
+from napari_phenotrans.widgets.common.worker import background, load_torch
 
 
 def translate_on(checkpoint: str, path: str, source: str, target: str) -> None:
     """Translate until the process is ended; says on stdout when the first results came."""
     load_torch()
-    from napari_phenotrans.events import Notice
-    from napari_phenotrans.translation import Translator
+    from napari_phenotrans.core.events import Notice
+    from napari_phenotrans.translate.translation import Translator
 
     translator, image = Translator(checkpoint), read(path)
     said = False

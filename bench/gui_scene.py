@@ -22,10 +22,10 @@ from qtpy.QtCore import QEventLoop, QObject, Qt, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QApplication
 
-from napari_phenotrans.widgets.layers import TRANSLATED, role
+from napari_phenotrans.widgets.common.worker import background
 from napari_phenotrans.widgets.reader import read_layers
-from napari_phenotrans.widgets.translate_dock import TranslateDock
-from napari_phenotrans.widgets.worker import background
+from napari_phenotrans.widgets.translate.dock import TranslateDock
+from napari_phenotrans.widgets.viewer.layers import TRANSLATED, role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from bench.gui import LARGEST_MS, RATIO, needs_display, play, row
 from bench.paired import circumstances
 from bench.writing import met, publish, spread
 from napari_phenotrans.io import read, write
-from napari_phenotrans.samples import SAMPLES
+from napari_phenotrans.io.samples import SAMPLES
 
 SCENE = SAMPLES["synthetic-organoid-healthy"]
 WELLS = SAMPLES["bbbc013-untreated"], SAMPLES["bbbc013-wortmannin"]

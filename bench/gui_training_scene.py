@@ -12,10 +12,10 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QApplication
 
 from bench.gui_scene import Gaps, open_napari, play, wait_until
-from napari_phenotrans.starting import start_training, train_arguments
-from napari_phenotrans.watching import RunWatch
+from napari_phenotrans.runs.launch import start_training, train_arguments
+from napari_phenotrans.runs.monitor import RunWatch
 from napari_phenotrans.widgets.reader import read_layers
-from napari_phenotrans.widgets.training_dock import TrainingDock
+from napari_phenotrans.widgets.train.dock import TrainingDock
 
 # so many that none of the scenes sees its end
 STEPS = 1_000_000

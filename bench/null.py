@@ -10,15 +10,15 @@ import click
 import numpy as np
 
 from bench.paired import circumstances
-from napari_phenotrans.dataset import DataSet
+from napari_phenotrans.dataset.dataset import DataSet
+from napari_phenotrans.dataset.synthetic import organoid
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.extractors.cache import Cache
+from napari_phenotrans.features.cache import Cache
 from napari_phenotrans.io import write
 from napari_phenotrans.phenotype.report import report
 from napari_phenotrans.phenotype.result import ReportDone
-from napari_phenotrans.run import Run
-from napari_phenotrans.run_files import LAST
-from napari_phenotrans.synthetic import organoid
+from napari_phenotrans.runs.paths import LAST
+from napari_phenotrans.train.run import Run
 
 HALVES = ("half one", "half two")
 SMALL: dict[str, dict[str, Any]] = {

@@ -18,13 +18,13 @@ from torch import Tensor
 from bench.ceilings import ceilings, describe, distance, wait_for, work_of
 from bench.paired import Paired, circumstances, run
 from bench.writing import publish, spread
-from napari_phenotrans.checkpoint import Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.core.resample import rescaled_size, to_size
 from napari_phenotrans.engines.device import arithmetic, choose_device
-from napari_phenotrans.engines.phendiff_settings import PhenDiffTranslation
+from napari_phenotrans.engines.settings import PhenDiffTranslation
 from napari_phenotrans.io import read
-from napari_phenotrans.resample import rescaled_size, to_size
-from napari_phenotrans.samples import SAMPLES
-from napari_phenotrans.translator import Translator
+from napari_phenotrans.io.samples import SAMPLES
+from napari_phenotrans.translate.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

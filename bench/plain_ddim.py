@@ -13,7 +13,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_phenotrans.checkpoint import Checkpoint
+    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
 # Bourou et al. 2024: the noise schedule of their DDIM examples.
 TABLE: dict[str, Any] = {

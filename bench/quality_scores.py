@@ -9,18 +9,18 @@ import numpy as np
 
 from bench.phenotype import find_nuclei, log_ratios, overlap
 from bench.scores import count_nuclei, count_positive, translate_plane
-from napari_phenotrans.intensity import Intensity
+from napari_phenotrans.core.crop_grid import center, grid
+from napari_phenotrans.core.intensity import Intensity
+from napari_phenotrans.core.resample import rescaled_size, to_size
+from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.io import read
 from napari_phenotrans.metrics import Features
-from napari_phenotrans.metrics.cutting import center, grid
-from napari_phenotrans.metrics.features import Profile
-from napari_phenotrans.resample import rescaled_size, to_size
-from napari_phenotrans.translation import Translator
+from napari_phenotrans.translate.translation import Translator
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_phenotrans.dataset import DataSet
+    from napari_phenotrans.dataset.dataset import DataSet
 
 CROP = 64
 

@@ -14,16 +14,16 @@ import numpy as np
 import torch
 
 from bench.paired import circumstances
-from bench.quality import OBJECTIVES
+from bench.quality_plan import OBJECTIVES
 from bench.quality_scores import Extractor, phenotype, planes_of, score_run
-from napari_phenotrans.io.replacing import replacing
+from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.metrics import METRICS, Features, Measured, floor
 from napari_phenotrans.metrics.kid import kid_difference
-from napari_phenotrans.run_folder import read_decided
+from napari_phenotrans.runs.record import read_decided
 
 if TYPE_CHECKING:
-    from bench.quality import Entry
-    from napari_phenotrans.dataset import DataSet
+    from bench.quality_plan import Entry
+    from napari_phenotrans.dataset.dataset import DataSet
 
 NAMES = {"bbbc013": "BBBC013", "control": "Control: two halves of untreated", "organoids": "Synthetic organoids"}
 
@@ -67,7 +67,7 @@ def write_table(work: Path, entries: list[Entry], out: Path, jobs: int = 1, thre
 
     ``threads`` is how many of them each scoring computes with; all where none is said.
     """
-    from bench.quality import PIXEL_SIZE, prepare, split
+    from bench.quality_plan import PIXEL_SIZE, prepare, split
 
     prepared = prepare(work)
     groups: dict[tuple[str, float], dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))

@@ -18,14 +18,14 @@ import torch
 from bench.paired import circumstances, run
 from bench.translate import CHANNELS, CONDITIONS, Residual, plain_network, random_checkpoint
 from bench.writing import publish, spread
-from napari_phenotrans.translator import Translator
+from napari_phenotrans.translate.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor, nn
 
-    from napari_phenotrans.checkpoint import Checkpoint
+    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
     Network = Callable[[Tensor], Tensor]
 

@@ -18,11 +18,11 @@ import torch
 from bench.gui import ROOT
 from bench.paired import circumstances
 from bench.writing import met, publish, spread
-from napari_phenotrans.checkpoint import Card, Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.image import Image
 from napari_phenotrans.io.write_zarr import create_ome_zarr
-from napari_phenotrans.tiles import Region
 
 CONDITIONS, CHANNELS = ("healthy", "diseased"), ("DAPI", "PH3", "ZO1")
 SIZES = (1024, 2048, 4096, 8192, 16384)

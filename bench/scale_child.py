@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from napari_phenotrans.cli import phenotrans
+from napari_phenotrans.cli.main import phenotrans
 
 
 def main(first: str, image: str, checkpoint: str, out: str) -> None:

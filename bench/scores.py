@@ -10,11 +10,11 @@ from scipy import ndimage
 from scipy.stats import wasserstein_distance
 
 from bench.phenotype import find_nuclei, gap_closed, log_ratios, overlap
-from napari_phenotrans.checkpoint import Checkpoint, Score
-from napari_phenotrans.image import Image
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint, Score
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.dataset.synthetic import organoid, pair
 from napari_phenotrans.io import read
-from napari_phenotrans.synthetic import organoid, pair
-from napari_phenotrans.translation import Translator, translate_image
+from napari_phenotrans.translate.translation import Translator, translate_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

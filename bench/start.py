@@ -24,9 +24,9 @@ COMMANDS = {
     "`phenotrans --help`": ["-m", "napari_phenotrans", "--help"],
 }
 DOCKS = {
-    "Translate": "translate_dock:TranslateDock",
-    "Train": "training_dock:TrainingDock",
-    "Evaluate": "evaluate_dock:EvaluateDock",
+    "Translate": "translate.dock:TranslateDock",
+    "Train": "train.dock:TrainingDock",
+    "Evaluate": "evaluate.dock:EvaluateDock",
 }
 # What it is held against: the import beyond Python, the help, the docks.
 IMPORT_S, HELP_S, DOCK_S = 0.1, 0.3, 1.0

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from bench.ceilings import ceilings, describe, distance, shares_of, wait_for, work_of
 from bench.paired import circumstances, run
 from bench.writing import publish, spread
-from napari_phenotrans.chance import Chance
+from napari_phenotrans.core.keyed_random import Chance
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.device import choose_device
 from napari_phenotrans.engines.update import Part, Update
-from napari_phenotrans.train import train
+from napari_phenotrans.train.loop import train
 
 if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
@@ -211,7 +211,7 @@ def update_in(precision: str, device: torch.device) -> Update:
         return Update()
     from lightning.fabric import Fabric
 
-    from napari_phenotrans.processes import FabricUpdate
+    from napari_phenotrans.train.fabric import FabricUpdate
 
     return FabricUpdate(Fabric(accelerator=device.type, devices=1, precision=precision))
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from bench.ceilings import ceilings, describe, distance, work_of
 from bench.paired import circumstances, run
 from bench.writing import publish
-from napari_phenotrans.checkpoint import Card, Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import Image
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.image import Image
-from napari_phenotrans.translation import translate_image
-from napari_phenotrans.translator import Translator
+from napari_phenotrans.translate.translation import translate_image
+from napari_phenotrans.translate.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,13 +10,13 @@ import click
 import numpy as np
 
 from bench.paired import circumstances
-from napari_phenotrans.dataset import DataSet
-from napari_phenotrans.extractors.cache import Cache
+from napari_phenotrans.dataset.dataset import DataSet
+from napari_phenotrans.dataset.synthetic import CONDITIONS, pair, write_dataset
+from napari_phenotrans.features.cache import Cache
 from napari_phenotrans.io import write
+from napari_phenotrans.phenotype.page.text import sd
 from napari_phenotrans.phenotype.report import report
 from napari_phenotrans.phenotype.result import ReportDone
-from napari_phenotrans.phenotype.words import sd
-from napari_phenotrans.synthetic import CONDITIONS, pair, write_dataset
 
 if TYPE_CHECKING:
     from napari_phenotrans.phenotype.result import PhenotypeReport

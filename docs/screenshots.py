@@ -17,14 +17,14 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
+from napari_phenotrans.dataset.synthetic import write_dataset
 from napari_phenotrans.io import read
-from napari_phenotrans.samples import SAMPLES
-from napari_phenotrans.synthetic import write_dataset
-from napari_phenotrans.widgets.compare import VIEWS
-from napari_phenotrans.widgets.evaluate_dock import EvaluateDock
-from napari_phenotrans.widgets.layers import layer_data
-from napari_phenotrans.widgets.training_dock import TrainingDock
-from napari_phenotrans.widgets.translate_dock import TranslateDock
+from napari_phenotrans.io.samples import SAMPLES
+from napari_phenotrans.widgets.evaluate.dock import EvaluateDock
+from napari_phenotrans.widgets.train.dock import TrainingDock
+from napari_phenotrans.widgets.translate.dock import TranslateDock
+from napari_phenotrans.widgets.viewer.comparison import VIEWS
+from napari_phenotrans.widgets.viewer.layers import layer_data
 
 IMAGES = Path(__file__).parent / "images"
 SAMPLE = SAMPLES["bbbc013-untreated"]

@@ -19,8 +19,8 @@ import napari
 from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
-from napari_phenotrans.widgets.menu import raise_dock
-from napari_phenotrans.widgets.training_dock import TrainingDock
+from napari_phenotrans.widgets.train.dock import TrainingDock
+from napari_phenotrans.widgets.translate.menu import raise_dock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

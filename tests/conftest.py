@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from napari_phenotrans.checkpoint import Card, Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import ENGINES
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ CONDITIONS = ("untreated", "treated")
 LONGEST = (
     "test_bench_gui.py",
     "test_run.py",
-    "test_starting.py",
+    "test_launch.py",
     "test_bench_quality.py",
     "test_bench_gui_training.py",
 )
@@ -64,7 +64,7 @@ def make_parts() -> Callable[..., list[Part]]:
     ) -> list[Part]:
         import torch
 
-        from napari_phenotrans.chance import Chance
+        from napari_phenotrans.core.keyed_random import Chance
         from napari_phenotrans.engines.update import Part
 
         places = places or range(batch)

@@ -8,7 +8,7 @@ import platform
 import pytest
 import torch
 
-from napari_phenotrans.checkpoint import Card, Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import ENGINES
 
 

@@ -6,7 +6,7 @@ import json
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from napari_phenotrans.checkpoint import Checkpoint, bundled
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

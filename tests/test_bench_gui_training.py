@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from napari_phenotrans.dataset import DataSet
+from napari_phenotrans.dataset.dataset import DataSet
 
 if TYPE_CHECKING:
     from types import ModuleType

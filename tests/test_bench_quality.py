@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from bench import quality, quality_table
-from bench.quality import Entry, plan, split
+from bench import quality, quality_plan, quality_table
+from bench.quality_plan import Entry, plan, split
 from bench.quality_scores import Extractor, planes_of, score_run
 from bench.quality_table import told
 
-from napari_phenotrans.dataset import DataSet, Field
+from napari_phenotrans.dataset.dataset import DataSet, Field
+from napari_phenotrans.dataset.synthetic import write_dataset
 from napari_phenotrans.engines import ENGINES, engine_entry
-from napari_phenotrans.run import Run
-from napari_phenotrans.synthetic import write_dataset
+from napari_phenotrans.train.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,8 @@ def test_the_table_has_a_row_per_engine_beside_floor_and_copy_source(
     folder = tmp_path / "images" / "organoids"
     write_dataset(folder, 10, size=256)
     dataset = DataSet.open(folder, ("healthy", "diseased"))
-    monkeypatch.setattr(quality, "prepare", lambda work: {"organoids": dataset})
+    for module in (quality, quality_plan):
+        monkeypatch.setattr(module, "prepare", lambda work: {"organoids": dataset})
     entry = Entry("Shift", "organoids", "shift", 1.0, 0, 1.0)
     training, held_out = split(dataset, "organoids", 1.0, 0)
     settings = engine_entry("shift").settings.make(steps=5, crop=64, score_every=0)

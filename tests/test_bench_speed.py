@@ -13,8 +13,8 @@ from bench.phendiff import table as phendiff_table
 from click.testing import CliRunner, Result
 from torch import nn
 
-from napari_phenotrans.chance import Chance
-from napari_phenotrans.checkpoint import Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.core.keyed_random import Chance
 from napari_phenotrans.engines.update import Part, Update
 
 if TYPE_CHECKING:

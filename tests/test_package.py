@@ -27,7 +27,7 @@ HEAVY = ["napari", "numpy", "scipy", "skimage", "matplotlib", "dask", "zarr", "t
     [
         ("napari_phenotrans", QT + TORCH + HEAVY),
         ("napari_phenotrans.engines", [*QT, *TORCH, "napari"]),  # names and settings only
-        ("napari_phenotrans.cli", [*QT, *TORCH, "napari"]),  # `phenotrans --help` answers at once
+        ("napari_phenotrans.cli.main", [*QT, *TORCH, "napari"]),  # `phenotrans --help` answers at once
     ],
 )
 def test_importing_loads_nothing_heavy(module: str, unwanted: list[str]) -> None:

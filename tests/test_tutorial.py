@@ -11,11 +11,11 @@ import numpy as np
 from click.testing import CliRunner
 from skimage.io import imsave
 
-from napari_phenotrans.checkpoint import Checkpoint
-from napari_phenotrans.cli import phenotrans
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.cli.main import phenotrans
 from napari_phenotrans.io import read
-from napari_phenotrans.samples import SAMPLES
-from napari_phenotrans.watching import RunWatch
+from napari_phenotrans.io.samples import SAMPLES
+from napari_phenotrans.runs.monitor import RunWatch
 
 if TYPE_CHECKING:
     import pytest

@@ -17,23 +17,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_phenotrans.checkpoint import Checkpoint
-    from napari_phenotrans.errors import InputError
-    from napari_phenotrans.events import Notice, PlaneDone, TileDone
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+    from napari_phenotrans.core.errors import InputError
+    from napari_phenotrans.core.events import Notice
+    from napari_phenotrans.core.image import Image
     from napari_phenotrans.io import read, write
-    from napari_phenotrans.translation import translate, translate_image
+    from napari_phenotrans.translate.events import PlaneDone, TileDone
+    from napari_phenotrans.translate.translation import translate, translate_image
 
 _PLACES = {
-    "Checkpoint": "checkpoint",
-    "Image": "image",
-    "InputError": "errors",
-    "Notice": "events",
-    "PlaneDone": "events",
-    "TileDone": "events",
+    "Checkpoint": "checkpoints.checkpoint",
+    "Image": "core.image",
+    "InputError": "core.errors",
+    "Notice": "core.events",
+    "PlaneDone": "translate.events",
+    "TileDone": "translate.events",
     "read": "io",
-    "translate": "translation",
-    "translate_image": "translation",
+    "translate": "translate.translation",
+    "translate_image": "translate.translation",
     "write": "io",
 }
 __all__ = [

@@ -1,5 +1,5 @@
 """``python -m napari_phenotrans`` is ``phenotrans``."""
 
-from napari_phenotrans.cli import main
+from napari_phenotrans.cli.main import main
 
 main()

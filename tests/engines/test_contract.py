@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from napari_phenotrans.chance import Chance
-from napari_phenotrans.checkpoint import Card, Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.keyed_random import Chance
 from napari_phenotrans.engines import ENGINES, engine_entry
 from napari_phenotrans.engines.update import Part, Update
-from napari_phenotrans.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.base import Engine
-    from napari_phenotrans.settings import TranslationSettings
 
 every_engine = pytest.mark.parametrize("name", ENGINES)
 # everything on that a step's result could hang on

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from napari_phenotrans.chance import Chance
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.keyed_random import Chance
 from napari_phenotrans.engines.cyclegan import decay
-from napari_phenotrans.engines.pool import Pool
+from napari_phenotrans.engines.image_pool import Pool
 from napari_phenotrans.engines.update import Update
-from napari_phenotrans.errors import InputError
 from napari_phenotrans.networks.augment import AUGMENTATIONS
 
 if TYPE_CHECKING:

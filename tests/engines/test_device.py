@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.device import arithmetic, choose_device, describe_device
-from napari_phenotrans.errors import InputError
 
 
 def test_devices_that_are_not_there_are_refused_by_name() -> None:

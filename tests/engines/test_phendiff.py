@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_phenotrans.chance import Chance
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.keyed_random import Chance
 from napari_phenotrans.engines import ENGINES
-from napari_phenotrans.engines.phendiff_settings import PhenDiffTranslation
+from napari_phenotrans.engines.settings import PhenDiffTranslation
 from napari_phenotrans.engines.update import Update
-from napari_phenotrans.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from napari_phenotrans.chance import Chance
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.keyed_random import Chance
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.update import Update
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.networks.self_supervised import SpectralConv
+from napari_phenotrans.networks.fastgan_discriminator import SpectralConv
 
 if TYPE_CHECKING:
     from collections.abc import Callable

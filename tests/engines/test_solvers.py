@@ -11,15 +11,9 @@ import pytest
 import torch
 
 from napari_phenotrans.engines.base import Evaluation, run_whole
-from napari_phenotrans.engines.denoising import SIGMA_MAX, SIGMA_MIN, Discrete
-from napari_phenotrans.engines.phendiff_settings import PUBLISHED_SCHEDULE, PhenDiffTranslation
-from napari_phenotrans.engines.solvers import (
-    dpm,
-    heun,
-    noise_levels,
-    published_generation,
-    published_inversion,
-)
+from napari_phenotrans.engines.objectives import SIGMA_MAX, SIGMA_MIN, Discrete
+from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE, PhenDiffTranslation
+from napari_phenotrans.engines.solvers import dpm, heun, noise_levels, published_generation, published_inversion
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_phenotrans.engines.update import Update, parts_at_once
+from napari_phenotrans.engines.update import Update
+from napari_phenotrans.train.loop import parts_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.axes import settle
 
 FILE = Path("well.tif")

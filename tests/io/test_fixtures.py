@@ -17,7 +17,7 @@ import tifffile
 import zarr
 from zarr.errors import ZarrUserWarning
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io import find_channel_files, read
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_phenotrans.image import Image
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.core.region import Region
 from napari_phenotrans.io import provenance, read, scratch, write, write_zarr
 from napari_phenotrans.io.scratch import Scratch, let_go
 from napari_phenotrans.io.write_zarr import GrowingZarr
-from napari_phenotrans.tiles import Region
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_zarr, "_CHUNK", 32)
-    monkeypatch.setattr("napari_phenotrans.io.planes._SMALLEST", 16)
+    monkeypatch.setattr("napari_phenotrans.io.write_planes._SMALLEST", 16)
 
 
 def example(axes: str) -> Image:

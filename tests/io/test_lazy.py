@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 
 FULL = np.arange(2 * 3 * 5 * 7, dtype=np.uint16).reshape(2, 3, 5, 7)

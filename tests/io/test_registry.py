@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io import READERS, WRITERS, read, readable, write
 from napari_phenotrans.io.registry import suffix_of
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io import read
 
 RNG = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.image import Image
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import Image
 from napari_phenotrans.io import read, write
 
 RNG = np.random.default_rng(0)

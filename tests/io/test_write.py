@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.image import Image
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import Image
 from napari_phenotrans.io import provenance, read, write
-from napari_phenotrans.samples import SAMPLES, Sample
+from napari_phenotrans.io.samples import SAMPLES, Sample
 
 RNG = np.random.default_rng(0)
 DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64", "bool"]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_phenotrans.extractors.base import eight_bit
+from napari_phenotrans.features.base import eight_bit
 from napari_phenotrans.metrics import METRICS, Features
-from napari_phenotrans.metrics.neighbors import coverage, density, precision, recall
+from napari_phenotrans.metrics.prdc import coverage, density, precision, recall
 
 torch_fidelity = pytest.importorskip("torch_fidelity", reason="torch-fidelity is an extra")
 prdc = pytest.importorskip("prdc", reason="prdc is needed by tests only")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.metrics import Features
 from napari_phenotrans.metrics.fid import fid
 

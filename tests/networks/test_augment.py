@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_phenotrans.chance import Chance
+from napari_phenotrans.core.keyed_random import Chance
 from napari_phenotrans.networks import augment
 from napari_phenotrans.networks.augment import AUGMENTATIONS
 

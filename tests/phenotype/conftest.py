@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_phenotrans.phenotype.catalog import Measurement
-from napari_phenotrans.phenotype.tables import Place, Table
+from napari_phenotrans.phenotype.objects.catalog import Measurement
+from napari_phenotrans.phenotype.objects.tables import Place, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

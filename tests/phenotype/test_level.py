@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_phenotrans.phenotype.contrasts import LEVEL
-from napari_phenotrans.phenotype.judging import judge
-from napari_phenotrans.phenotype.measurements import MeasuredPlane, Scale, measure
-from napari_phenotrans.phenotype.objects import Look, scikit_image_finder
-from napari_phenotrans.phenotype.tables import Place, Table, densities
-from napari_phenotrans.synthetic import CHANNELS, organoid
+from napari_phenotrans.dataset.synthetic import CHANNELS, organoid
+from napari_phenotrans.phenotype.objects.measure import MeasuredPlane, Scale, measure
+from napari_phenotrans.phenotype.objects.segmentation import Look, scikit_image_finder
+from napari_phenotrans.phenotype.objects.tables import Place, Table, densities
+from napari_phenotrans.phenotype.statistics.contrasts import LEVEL
+from napari_phenotrans.phenotype.statistics.verdicts import judge
 
 pytest.importorskip("cp_measure", reason="the extra 'report' is not installed")
 

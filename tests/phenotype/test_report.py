@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_phenotrans.dataset import DataSet
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.events import Notice, Progressed
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import Notice, Progressed
-from napari_phenotrans.extractors.cache import Cache
-from napari_phenotrans.image import Image
+from napari_phenotrans.features.cache import Cache
 from napari_phenotrans.io import read, write
-from napari_phenotrans.phenotype.figures import object_picture
-from napari_phenotrans.phenotype.page import page
+from napari_phenotrans.phenotype.page.figures import object_picture
+from napari_phenotrans.phenotype.page.files import write_tables
+from napari_phenotrans.phenotype.page.html import page
 from napari_phenotrans.phenotype.report import report
 from napari_phenotrans.phenotype.result import PhenotypeReport, ReportDone
 from napari_phenotrans.phenotype.settings import ReportSettings
-from napari_phenotrans.phenotype.writing import write_tables
-from napari_phenotrans.run import Run
-from napari_phenotrans.run_files import LAST
+from napari_phenotrans.runs.paths import LAST
+from napari_phenotrans.train.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from napari_phenotrans.dataset import Field
+    from napari_phenotrans.dataset.dataset import Field
 
 pytest.importorskip("cp_measure", reason="the extra 'report' is not installed")
 

@@ -13,8 +13,8 @@ import tifffile
 import torch
 from qtpy.QtCore import QEvent
 
-from napari_phenotrans.checkpoint import Card, Checkpoint
-from napari_phenotrans.widgets import worker
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.widgets.common import worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
     from qtpy.QtWidgets import QApplication
 
-    from napari_phenotrans.widgets.translate_dock import TranslateDock
+    from napari_phenotrans.widgets.translate.dock import TranslateDock
 
 WAIT_MS = 60_000
 
@@ -125,7 +125,7 @@ def open_dock(make_napari_viewer: Callable[..., Viewer], qtbot: QtBot) -> Callab
     """Return a function that opens a viewer and the dock as napari does, and waits for torch."""
 
     def open_it(checkpoint: Path | None = None, *, wait: bool = True) -> TranslateDock:
-        from napari_phenotrans.widgets.translate_dock import TranslateDock
+        from napari_phenotrans.widgets.translate.dock import TranslateDock
 
         viewer = make_napari_viewer()
         dock = TranslateDock(viewer)

@@ -8,10 +8,10 @@ import npe2
 import numpy as np
 import pytest
 
-from napari_phenotrans.samples import SAMPLES
-from napari_phenotrans.widgets.layers import KEY
+from napari_phenotrans.io.samples import SAMPLES
 from napari_phenotrans.widgets.reader import get_reader
 from napari_phenotrans.widgets.sample_data import sample_layers
+from napari_phenotrans.widgets.viewer.layers import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.engines.phendiff_settings import PhenDiffSettings, PhenDiffTranslation
-from napari_phenotrans.engines.settings import CycleGANSettings, SCGANSettings, ShiftSettings
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.settings import TranslationSettings
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.settings import TranslationSettings
+from napari_phenotrans.engines.settings import (
+    CycleGANSettings,
+    PhenDiffSettings,
+    PhenDiffTranslation,
+    SCGANSettings,
+    ShiftSettings,
+)
 
 if TYPE_CHECKING:
+    from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.base import Engine
-    from napari_phenotrans.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

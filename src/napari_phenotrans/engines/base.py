@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.networks.norm import fix_statistics, norms, set_mode
-from napari_phenotrans.settings import TranslationSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
-    from napari_phenotrans.chance import Chance
+    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.update import Part, Update
-    from napari_phenotrans.settings import TrainingSettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,21 +9,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import Engine, Evaluation
-from napari_phenotrans.engines.pool import Pool
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.engines.image_pool import Pool
 from napari_phenotrans.networks.augment import AUGMENTATIONS
-from napari_phenotrans.networks.average import average
+from napari_phenotrans.networks.ema import average
 from napari_phenotrans.networks.patchgan import PatchDiscriminator
 from napari_phenotrans.networks.resnet import STRIDE, ResNetGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from napari_phenotrans.chance import Chance
+    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.settings import GANSettings
     from napari_phenotrans.engines.update import Part, Update
-    from napari_phenotrans.settings import TranslationSettings
 
 # of what only training needs: the networks and optimizers that a training state holds
 LIVE = ("generators", "discriminators", "generators_adam", "discriminators_adam")

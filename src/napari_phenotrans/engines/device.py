@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

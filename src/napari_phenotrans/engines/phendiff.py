@@ -12,27 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import Engine, Evaluation, run_whole
-from napari_phenotrans.engines.denoising import Discrete, make_objective
-from napari_phenotrans.engines.phendiff_settings import PUBLISHED_SCHEDULE, PhenDiffSettings, PhenDiffTranslation
-from napari_phenotrans.engines.solvers import (
-    dpm,
-    heun,
-    noise_levels,
-    published_generation,
-    published_inversion,
-)
+from napari_phenotrans.engines.objectives import Discrete, make_objective
+from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE, PhenDiffSettings, PhenDiffTranslation
+from napari_phenotrans.engines.solvers import dpm, heun, noise_levels, published_generation, published_inversion
 from napari_phenotrans.engines.update import Update
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.networks.average import average
+from napari_phenotrans.networks.ema import average
 from napari_phenotrans.networks.unet import build_unet, unet_config
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-    from napari_phenotrans.chance import Chance
+    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.update import Part
-    from napari_phenotrans.settings import TranslationSettings
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 

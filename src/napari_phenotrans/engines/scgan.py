@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_phenotrans.engines.cyclegan import CycleGAN
-from napari_phenotrans.networks.self_supervised import SelfSupervisedDiscriminator
+from napari_phenotrans.networks.fastgan_discriminator import SelfSupervisedDiscriminator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_phenotrans.chance import Chance
+    from napari_phenotrans.core.keyed_random import Chance
     from napari_phenotrans.engines.settings import SCGANSettings
     from napari_phenotrans.engines.update import Part, Update
 

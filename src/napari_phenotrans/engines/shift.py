@@ -12,8 +12,8 @@ from napari_phenotrans.engines.base import Engine, Evaluation
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.update import Part, Update
-    from napari_phenotrans.settings import TranslationSettings
 
 
 class Shift(Engine):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_phenotrans.engines.denoising import Discrete
+    from napari_phenotrans.engines.objectives import Discrete
 
     Steps = Generator[Evaluation, Tensor, Tensor]
     Denoiser = Callable[[Tensor, float], Tensor]

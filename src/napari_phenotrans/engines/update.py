@@ -14,8 +14,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from napari_phenotrans.chance import Chance
-    from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.core.keyed_random import Chance
+
 
 T = TypeVar("T")
 Told = TypeVar("Told")
@@ -123,10 +123,3 @@ class Update:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="part of a batch")
-
-
-def parts_at_once(engine: Engine, crops: int) -> int:
-    """Return into how many parts a batch of so many crops of each condition is divided to be computed fastest."""
-    if engine.device.type != "cpu" or not engine.judges_crops_alone:
-        return 1
-    return max(count for count in range(1, min(crops, torch.get_num_threads()) + 1) if crops % count == 0)

@@ -10,15 +10,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.io.join import ChannelFiles, find_channel_files, read_joined
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.io.channel_files import ChannelFiles, find_channel_files, read_joined
 from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, suffix_of
-from napari_phenotrans.io.replacing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
 
 __all__ = [
     "READERS",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.image import AXES
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import AXES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from napari_phenotrans.io.facts import Facts
+from napari_phenotrans.io.metadata import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,15 +9,15 @@ import numpy as np
 import zarr
 from zarr.errors import ContainsArrayError, GroupNotFoundError, NodeNotFoundError, ZarrUserWarning
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.axes import settle
-from napari_phenotrans.io.facts import Facts, make_image, remarks, unit_symbol
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
+from napari_phenotrans.io.metadata import Facts, make_image, remarks, unit_symbol
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
     from napari_phenotrans.io.lazy import Within
 
 EXPECTED = "an OME-Zarr image"

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import imagecodecs
 import numpy as np
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.axes import settle
-from napari_phenotrans.io.facts import Facts, make_image
 from napari_phenotrans.io.lazy import naming_damage
+from napari_phenotrans.io.metadata import Facts, make_image
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
 
 _RGB = ("red", "green", "blue")
 _COLORS = ("#ff0000", "#00ff00", "#0000ff")

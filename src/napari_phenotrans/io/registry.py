@@ -6,12 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
 
     Reader = Callable[[Path, str | None, int], Image]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
 
 IN_MEMORY = 512 * 2**20
 

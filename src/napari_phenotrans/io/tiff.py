@@ -11,12 +11,12 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.axes import settle
-from napari_phenotrans.io.facts import make_image, remarks
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
+from napari_phenotrans.io.metadata import make_image, remarks
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, OmeXml, read_companion
-from napari_phenotrans.io.tiff_facts import tiff_facts
+from napari_phenotrans.io.tiff_metadata import tiff_facts
 from napari_phenotrans.io.tiff_region import read_encoded, read_stored
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
     from napari_phenotrans.io.lazy import Within
 
 EXPECTED = "a TIFF file that tifffile can read"

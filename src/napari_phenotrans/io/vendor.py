@@ -13,16 +13,16 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.axes import settle
-from napari_phenotrans.io.facts import Facts, make_image, plain_color
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
+from napari_phenotrans.io.metadata import Facts, make_image, plain_color
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
     from napari_phenotrans.io.lazy import Within
 
 _SAMPLES = ("red", "green", "blue")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.io.facts import from_micrometers
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.metadata import from_micrometers
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, NAMESPACE, ome_color
-from napari_phenotrans.io.planes import as_text, halvings, planes_of, rows_of
 from napari_phenotrans.io.scratch import let_go
+from napari_phenotrans.io.write_planes import as_text, halvings, planes_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
 
 _DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64", "bool")
 _TILE = 256

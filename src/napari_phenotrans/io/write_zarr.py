@@ -9,16 +9,16 @@ import numpy as np
 import zarr
 from numcodecs import Blosc
 
-from napari_phenotrans.io.facts import from_micrometers, unit_name
+from napari_phenotrans.core.region import Region
+from napari_phenotrans.io.metadata import from_micrometers, unit_name
 from napari_phenotrans.io.ome_zarr import ANNOTATION
-from napari_phenotrans.io.planes import as_text, halved, halvings, planes_of
-from napari_phenotrans.tiles import Region
+from napari_phenotrans.io.write_planes import as_text, halved, halvings, planes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from napari_phenotrans.image import Image
+    from napari_phenotrans.core.image import Image
 
 _CHUNK = 1024
 _KINDS = {"T": "time", "C": "channel"}

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.metrics.c2st import c2st
 from napari_phenotrans.metrics.fid import fid
 from napari_phenotrans.metrics.gap import gap_closed_profile
 from napari_phenotrans.metrics.groups import Features, Measured, halves, interval
 from napari_phenotrans.metrics.kid import kid
-from napari_phenotrans.metrics.neighbors import COVERAGE_K, PRECISION_K, coverage, density, precision, recall
-from napari_phenotrans.metrics.two_sample import c2st
+from napari_phenotrans.metrics.prdc import COVERAGE_K, PRECISION_K, coverage, density, precision, recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, around, draw_groups
 
 

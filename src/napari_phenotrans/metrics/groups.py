@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 
 LEAST_GROUPS = 3  # fewer, and a bootstrap has next to nothing to draw from
 COVERED = (2.5, 97.5)  # percentiles between which an interval reaches

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from napari_phenotrans.chance import Chance
+    from napari_phenotrans.core.keyed_random import Chance
 
 # Of the side, in both kinds: the published 12.5 %.
 SHIFT = 1 / 8

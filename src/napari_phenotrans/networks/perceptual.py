@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_phenotrans.errors import InputError
+from napari_phenotrans.core.errors import InputError
 
 # where torchvision itself puts the weights after a download
 DOWNLOADED = "vgg16-397923af.pth"

@@ -12,34 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_phenotrans.check import telling_columns
-from napari_phenotrans.errors import InputError
-from napari_phenotrans.events import Notice, Progressed
-from napari_phenotrans.extractors.cache import Cache
-from napari_phenotrans.matching import check_conditions
-from napari_phenotrans.phenotype.finders import choose_finder, open_finder
-from napari_phenotrans.phenotype.gallery import gallery
-from napari_phenotrans.phenotype.gathering import Optics, gather
-from napari_phenotrans.phenotype.judging import LEAST_OBJECTS, judge
-from napari_phenotrans.phenotype.measurements import Scale
-from napari_phenotrans.phenotype.measuring import Measuring
+from napari_phenotrans.checkpoints.matching import check_conditions
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.events import Notice, Progressed
+from napari_phenotrans.dataset.check import telling_columns
+from napari_phenotrans.features.cache import Cache
+from napari_phenotrans.phenotype.ground_truth import Truth, measure_truth, true_effects
+from napari_phenotrans.phenotype.objects.measure import Scale
+from napari_phenotrans.phenotype.objects.measure_cached import Measuring
+from napari_phenotrans.phenotype.objects.segmenters import choose_finder, open_finder
+from napari_phenotrans.phenotype.objects.tables import densities, positive_threshold
+from napari_phenotrans.phenotype.page.gallery import gallery
+from napari_phenotrans.phenotype.pipeline import Optics, gather
 from napari_phenotrans.phenotype.result import Control, PhenotypeReport, ReportDone
+from napari_phenotrans.phenotype.selection import check_fields, choose, control_run, find_object_channel, look_at
 from napari_phenotrans.phenotype.settings import ReportSettings
-from napari_phenotrans.phenotype.subject import check_fields, choose, control_run, find_object_channel, look_at
-from napari_phenotrans.phenotype.tables import densities, positive_threshold
-from napari_phenotrans.phenotype.truth import Truth, measure_truth, true_effects
+from napari_phenotrans.phenotype.statistics.verdicts import LEAST_OBJECTS, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from napari_phenotrans.checkpoint import Card, Checkpoint
-    from napari_phenotrans.dataset import DataSet, Field
-    from napari_phenotrans.phenotype.effects import Role
-    from napari_phenotrans.phenotype.gathering import Gathered, Known
-    from napari_phenotrans.phenotype.objects import Finder
-    from napari_phenotrans.phenotype.subject import Subject
-    from napari_phenotrans.phenotype.tables import Table
+    from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+    from napari_phenotrans.dataset.dataset import DataSet, Field
+    from napari_phenotrans.phenotype.objects.segmentation import Finder
+    from napari_phenotrans.phenotype.objects.tables import Table
+    from napari_phenotrans.phenotype.pipeline import Gathered, Known
+    from napari_phenotrans.phenotype.selection import Subject
+    from napari_phenotrans.phenotype.statistics.effects import Role
 
 
 def report(
@@ -114,8 +114,8 @@ def report(
         If conditions, channels or groups do not fit, nothing can be found or measured, or something cannot be written;
         if StarDist or Cellpose are wanted and are not there, or their weights are not.
     """
-    from napari_phenotrans.phenotype.writing import refuse_existing_report, write_report
-    from napari_phenotrans.translation import Translator
+    from napari_phenotrans.phenotype.page.files import refuse_existing_report, write_report
+    from napari_phenotrans.translate.translation import Translator
 
     settings, tick = settings or ReportSettings.make(), tick or (lambda: None)
     chosen = choose_finder(settings.objects, settings.weights)

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from napari_phenotrans.phenotype.effects import Effects, Role
-    from napari_phenotrans.phenotype.measurements import Scale
-    from napari_phenotrans.phenotype.pairs import Pairs
-    from napari_phenotrans.phenotype.subject import ControlRun, Subject
-    from napari_phenotrans.phenotype.tables import Table
-    from napari_phenotrans.phenotype.truth import Truth
+    from napari_phenotrans.phenotype.ground_truth import Truth
+    from napari_phenotrans.phenotype.objects.measure import Scale
+    from napari_phenotrans.phenotype.objects.pairs import Pairs
+    from napari_phenotrans.phenotype.objects.tables import Table
+    from napari_phenotrans.phenotype.selection import ControlRun, Subject
+    from napari_phenotrans.phenotype.statistics.effects import Effects, Role
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from napari_phenotrans.settings import Settings
+from napari_phenotrans.core.settings import Settings
 
 
 class ReportSettings(Settings):

@@ -13,7 +13,7 @@ from napari_phenotrans.io import read
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_phenotrans.widgets.layers import LayerData
+    from napari_phenotrans.widgets.viewer.layers import LayerData
 
 ENDINGS = (".ome.tif", ".ome.tiff", ".lsm", ".ome.zarr")
 
@@ -35,7 +35,7 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
         If a file cannot be read.
     """
     # what makes layers is loaded when a file is read, not when napari asks who could read it
-    from napari_phenotrans.widgets.layers import layer_data
+    from napari_phenotrans.widgets.viewer.layers import layer_data
 
     paths = [path] if isinstance(path, str) else path
     return [layer for p in paths for layer in layer_data(read(p))]

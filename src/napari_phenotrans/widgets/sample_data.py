@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.samples import SAMPLES
+from napari_phenotrans.io.samples import SAMPLES
 
 if TYPE_CHECKING:
-    from napari_phenotrans.widgets.layers import LayerData
+    from napari_phenotrans.widgets.viewer.layers import LayerData
 
 
 def bbbc013_untreated() -> list[LayerData]:
@@ -29,7 +29,7 @@ def synthetic_organoid_diseased() -> list[LayerData]:
 def sample_layers(key: str) -> list[LayerData]:
     """Return a sample's layers; metadata say its condition and whom to cite."""
     from napari_phenotrans.io import read
-    from napari_phenotrans.widgets.layers import layer_data
+    from napari_phenotrans.widgets.viewer.layers import layer_data
 
     sample = SAMPLES[key]
     return layer_data(read(sample.path), condition=sample.condition, attribution=sample.attribution)

@@ -1,0 +1,264 @@
+"""Checkpoint: one ``.safetensors`` file with all that translation needs, and its card in the header."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.intensity import Intensity
+from napari_phenotrans.engines import engine_entry
+from napari_phenotrans.io.atomic import replacing
+
+if TYPE_CHECKING:
+    from napari_phenotrans.engines.base import Engine
+
+BUNDLED = Path(__file__).parents[1] / "data" / "checkpoints"
+CARD_KEY = "napari-phenotrans card"
+
+
+class Score(BaseModel):
+    """A metric's value on held-out fields, with its interval, floor and what copying the source would score."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    direction: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    floor: float | None = None
+    copy_source: float | None = None
+    groups: int
+    what: str = ""
+
+
+class Card(BaseModel):
+    """What a checkpoint says about itself.
+
+    Attributes
+    ----------
+    engine, settings
+        The engine's name in `ENGINES` and its settings.
+    conditions, channels
+        Names, in the order that the networks know.
+    targets
+        The conditions it translates to; all, where none is said. Imports may know one direction only.
+    low, high
+        Intensity limits per channel, see `Intensity`.
+    pixel_size, pixel_unit
+        Working pixel size: micrometers per pixel (``um``); or, where the training files had none, pixels of the file
+        per working pixel (``pixel``).
+    crop
+        Side of the training crops in working pixels.
+    statistics
+        ``fixed``: normalization statistics are stored; ``plane``: the network normalizes each plane by its own.
+    bf16_rms
+        RMS error that bfloat16 costs, as a share of the range; None where it was not measured.
+    translation
+        What this checkpoint's engine is told where the user says nothing, such as PhenDiff's ``strength``.
+    synthetic
+        The training images were invented.
+    about, attribution
+        One sentence on what this is, and whom to cite for the images.
+    training
+        How it was made: steps, seed, fields, date, …
+    scores
+        What it reached on held-out fields.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    engine: str
+    settings: dict[str, Any]
+    conditions: tuple[str, ...]
+    channels: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    pixel_size: float | None = None
+    pixel_unit: Literal["um", "pixel"] = "pixel"
+    crop: int
+    statistics: Literal["fixed", "plane"] = "fixed"
+    bf16_rms: float | None = None
+    translation: dict[str, Any] = {}
+    synthetic: bool = False
+    about: str = ""
+    attribution: str = ""
+    training: dict[str, Any] = {}
+    scores: tuple[Score, ...] = ()
+
+    @model_validator(mode="after")
+    def _know_targets(self) -> Self:
+        unknown = set(self.targets) - set(self.conditions)
+        if unknown:
+            raise ValueError(f"the targets {sorted(unknown)} are none of the conditions {list(self.conditions)}")
+        if not self.targets:
+            object.__setattr__(self, "targets", self.conditions)
+        return self
+
+    @property
+    def intensity(self) -> Intensity:
+        return Intensity(self.low, self.high)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """An engine's weights and card; ``path`` is where it was loaded from.
+
+    ``tensors`` are the engine's ``translators`` by name; float16 on disk where so saved.
+    """
+
+    card: Card
+    tensors: dict[str, np.ndarray]
+    path: Path | None = None
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Checkpoint:
+        """Load a bundled checkpoint by name, or a file.
+
+        Raises
+        ------
+        InputError
+            If there is no such checkpoint, the file is none, or its weights and card do not belong together.
+        """
+        path = find(name_or_path)
+        card, text, digest = _read_header(path)
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+        if _digest(text, tensors) != digest:
+            raise InputError(
+                f"{path} was changed after it was saved: its weights and card do not match its checksum. "
+                f"Get the file again from where it came."
+            )
+        return cls(card, tensors, path)
+
+    @staticmethod
+    def read_card(name_or_path: str | Path) -> Card:
+        """Read the card alone, without the weights and without torch; raises as `load` does."""
+        return _read_header(find(name_or_path))[0]
+
+    @classmethod
+    def of(cls, engine: Engine, card: Card, *, half: bool = False) -> Checkpoint:
+        """Take an engine's translating networks as they are now; ``half`` stores them as float16."""
+        tensors = {
+            name: value.detach().cpu().numpy().astype(np.float16 if half else np.float32)
+            for name, value in engine.translators.state_dict().items()
+        }
+        return cls(card, tensors)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the checkpoint, atomically.
+
+        Raises
+        ------
+        InputError
+            If the file exists and may not be overwritten, or cannot be written.
+        """
+        path = Path(path)
+        text = self.card.model_dump_json()
+        header = {CARD_KEY: text, "sha256": _digest(text, self.tensors)}
+        with replacing(path, overwrite=overwrite) as temporary:
+            tensors = {name: np.ascontiguousarray(t) for name, t in self.tensors.items()}
+            try:
+                save_file(tensors, temporary, metadata=header)
+            except SafetensorError as error:
+                # a full disk, as safetensors says it
+                raise OSError(str(error)) from error
+        return path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem if self.path else self.card.engine
+
+    def build_engine(self, device: Any = "cpu") -> Engine:
+        """Build the engine with this checkpoint's weights (float32), ready to translate.
+
+        Raises
+        ------
+        InputError
+            If settings or weights do not fit the engine.
+        """
+        import torch
+
+        entry = engine_entry(self.card.engine)
+        settings = entry.settings.make(**self.card.settings)
+        engine = entry.load()(settings, len(self.card.channels), self.card.conditions)
+        engine.keep_targets(self.card.targets)
+        state = {name: torch.from_numpy(np.asarray(value, np.float32)) for name, value in self.tensors.items()}
+        try:
+            engine.translators.load_state_dict(state)
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.path or 'The checkpoint'} does not hold the weights that its card describes: {error}"
+            ) from error
+        engine.use_fixed_statistics(self.card.statistics == "fixed")
+        engine.translators.requires_grad_(False)
+        return engine.to(device)
+
+
+def bundled() -> list[str]:
+    """Return the names of the bundled checkpoints."""
+    return sorted(path.stem for path in BUNDLED.glob("*.safetensors"))
+
+
+def find(name_or_path: str | Path) -> Path:
+    """Return the file of a bundled name or a path.
+
+    Raises
+    ------
+    InputError
+        If neither exists.
+    """
+    name = str(name_or_path)
+    if name in bundled():
+        return BUNDLED / f"{name}.safetensors"
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise InputError(
+            f"There is no checkpoint {name!r}: neither a file nor a bundled name. Bundled are {', '.join(bundled())}."
+        )
+    return path
+
+
+def _read_header(path: Path) -> tuple[Card, str, str]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path} is no checkpoint: {error}. Expected a .safetensors file that phenotrans wrote; other people's "
+            f"generators come in with 'phenotrans import'."
+        ) from error
+    if CARD_KEY not in header or "sha256" not in header:
+        raise InputError(
+            f"{path} holds tensors but no card of napari-phenotrans, so nothing is known about its engine, channels "
+            f"and intensities. Expected a file that 'phenotrans train' or 'phenotrans import' wrote."
+        )
+    try:
+        return Card.model_validate_json(header[CARD_KEY]), header[CARD_KEY], header["sha256"]
+    except ValidationError as error:
+        raise InputError(
+            f"{path} has a card that this version cannot read: {error.errors()[0]['msg']} at "
+            f"{'.'.join(map(str, error.errors()[0]['loc']))}. Update napari-phenotrans, or get the file again."
+        ) from error
+
+
+def _digest(card: str, tensors: dict[str, np.ndarray]) -> str:
+    # of the card as it stands in the file: a field that a later version adds must not make older files look
+    # tampered with
+    digest = hashlib.sha256(json.dumps(json.loads(card), sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()

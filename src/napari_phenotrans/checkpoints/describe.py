@@ -1,0 +1,130 @@
+"""Images and checkpoints in words, as ``phenotrans info`` and the dock show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_phenotrans.checkpoints.checkpoint import Card, Score
+    from napari_phenotrans.core.image import Image
+
+# of an engine's settings, what tells its networks apart
+SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective")
+
+
+def describe_image(image: Image) -> str:
+    """Return what is known about an image, a line each."""
+    sizes = " × ".join(f"{letter} {size}" for letter, size in image.sizes.items())
+    known = [
+        ("pixel size", f"{image.pixel_size_um:.4g} µm" if image.pixel_size_um else "unknown"),
+        ("Z step", f"{image.z_step_um:.4g} µm" if image.z_step_um else None),
+        ("interval", f"{image.frame_interval_s:.4g} s" if image.frame_interval_s else None),
+        ("levels", str(1 + len(image.pyramid)) if image.pyramid else None),
+        ("about", image.description or None),
+    ]
+    channels = [
+        f"{name} ({color})" if color else name for name, color in zip(image.channels, image.colors, strict=True)
+    ]
+    rows = [
+        ("image", str(image.path or "")),
+        ("axes", f"{image.axes} ({sizes})"),
+        ("dtype", str(image.dtype)),
+        ("channels", ", ".join(channels)),
+        *((name, value) for name, value in known if value),
+        *(("note", note) for note in image.notes),
+    ]
+    return _table(rows)
+
+
+def describe_card(name: str, card: Card) -> str:
+    """Return a checkpoint's card, a line each."""
+    limits = ", ".join(
+        f"{channel} {low:.4g} to {high:.4g}"
+        for channel, low, high in zip(card.channels, card.low, card.high, strict=True)
+    )
+    facts = _facts(card)
+    settings = ", ".join(f"{key} {value}" for key, value in _shown(card).items())
+    rows = [
+        ("checkpoint", name),
+        ("about", card.about or "nothing said"),
+        ("engine", f"{card.engine} ({settings})"),
+        ("conditions", facts["conditions"]),
+        ("translates to", facts["translates to"]),
+        ("channels", facts["channels"]),
+        ("limits", limits),
+        ("pixel size", facts["pixel size"]),
+        ("crop", f"{card.crop} pixels"),
+        ("statistics", "stored" if card.statistics == "fixed" else "of each plane (imported network)"),
+        *([("translates with", _plain(card.translation))] if card.translation else []),
+        ("trained on", facts["trained on"]),
+        *((str(key), _plain(value)) for key, value in card.training.items()),
+        *(("held-out", describe_score(score)) for score in card.scores),
+        *(("held-out", text) for text in card_warnings(card)),
+        *([("cite", card.attribution)] if card.attribution else []),
+    ]
+    return _table(rows)
+
+
+def card_lines(card: Card) -> list[str]:
+    """Return what a user of a checkpoint looks for first, in lines."""
+    facts = {"engine": card.engine} | _facts(card)
+    return [
+        *([card.about] if card.about else []),
+        *(f"{name.capitalize()}: {value}" for name, value in facts.items()),
+        *(f"Held-out {describe_score(score)}" for score in card.scores),
+    ]
+
+
+def card_warnings(card: Card) -> list[str]:
+    """Return what makes a checkpoint doubtful, whatever it translates."""
+    if card.scores:
+        return []
+    return [
+        "This checkpoint states no held-out score: nobody has written down how good it is on images that training "
+        "never saw. What it shows may be right or invented; judge it by real images of the target."
+    ]
+
+
+def describe_score(score: Score) -> str:
+    """Return one score in words, with its interval, floor and what copying the source scores."""
+    interval = f" [{score.low:.3g}, {score.high:.3g}]" if score.low is not None and score.high is not None else ""
+    beside = [
+        f"{word} {value:.3g}"
+        for word, value in (("copy source", score.copy_source), ("floor", score.floor))
+        if value is not None
+    ]
+    what = f" of {score.what}" if score.what else ""
+    rest = f" ({', '.join([*beside, f'{score.groups} groups'])})"
+    return f"{score.metric}{what}, {score.direction}: {score.value:.3g}{interval}{rest}"
+
+
+def _facts(card: Card) -> dict[str, str]:
+    pixel_size = f"{card.pixel_size or 0:.4g}"
+    if card.pixel_size is None:
+        pixel_size = "not recorded"
+    elif card.pixel_unit == "um":
+        pixel_size += " µm per pixel"
+    else:
+        pixel_size += " pixels of the file per working pixel"
+    return {
+        "conditions": ", ".join(card.conditions),
+        "translates to": ", ".join(card.targets),
+        "channels": ", ".join(card.channels),
+        "pixel size": pixel_size,
+        "trained on": "synthetic images; means nothing on any other" if card.synthetic else "real images",
+    }
+
+
+def _shown(card: Card) -> dict[str, object]:
+    return {key: card.settings[key] for key in SHOWN if card.settings.get(key) is not None}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "none"
+    return "; ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _table(rows: list[tuple[str, str]]) -> str:
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

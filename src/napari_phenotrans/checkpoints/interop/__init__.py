@@ -1,0 +1,124 @@
+"""Other people's formats, to and from checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from napari_phenotrans.checkpoints.interop.foreign_weights import Said
+from napari_phenotrans.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+
+__all__ = ["FORMATS", "Format", "export_checkpoint", "import_checkpoint"]
+
+Format = Literal["cyclegan", "diffusers"]
+# by engine, the format that its networks can be written in
+FORMATS: dict[str, Format] = {"cyclegan": "cyclegan", "scgan": "cyclegan", "phendiff": "diffusers"}
+
+
+def import_checkpoint(
+    path: str | Path,
+    *,
+    limits: Sequence[float] | Sequence[Sequence[float]] | None = None,
+    channels: Iterable[str] | None = None,
+    conditions: Iterable[str] | None = None,
+    pixel_size_um: float | None = None,
+    null_row: int | None = None,
+    scheduler: str | Path | None = None,
+) -> Checkpoint:
+    """Read other people's networks into a checkpoint that translates alike.
+
+    Parameters
+    ----------
+    path
+        A ``.pth`` file of a CycleGAN generator or the folder that it lies in, or a folder of diffusers or PhenDiff:
+        a pipeline, or a class-conditional ``UNet2DModel`` alone.
+    limits
+        Intensities that the networks saw as -1 and 1: one (low, high) for all channels, or one per channel; those
+        of 8-bit images, 0 and 255, where none are said.
+    channels
+        Names, one per channel; "channel 1", "channel 2", … where none are said.
+    conditions
+        Names: of a CycleGAN two in the original's order, A, which ``G_A`` translates from, then B; of a diffusion
+        model one per class, in the order of its labels.
+    pixel_size_um
+        Micrometers per pixel of the images that the networks were trained on; None where unknown.
+    null_row
+        Of a diffusion model: the class that was trained as "no condition". Where none is said, no condition is a
+        class embedding of zeros, as PhenDiff trains it.
+    scheduler
+        Of a diffusion model: its ``scheduler_config.json`` where it does not lie beside the network.
+
+    Raises
+    ------
+    InputError
+        If nothing that can be read is there, or what was said does not fit it.
+    """
+    path = Path(path)
+    said = Said(limits, channels, conditions, pixel_size_um)
+
+    from napari_phenotrans.checkpoints.interop.diffusers_folder import import_folder, is_one
+
+    if is_one(path):
+        return import_folder(path, said, null_row=null_row, scheduler=Path(scheduler) if scheduler else None)
+    if null_row is not None or scheduler is not None:
+        raise InputError(
+            f"--null-row and --scheduler belong to diffusion models, and {path} is no folder of diffusers: expected "
+            f"one with unet/config.json or config.json. Leave these options out to import CycleGAN generators."
+        )
+
+    from napari_phenotrans.checkpoints.interop.cyclegan_pth import import_generators
+
+    return import_generators(path, said)
+
+
+def export_checkpoint(
+    checkpoint: Checkpoint, folder: str | Path, *, format: Format | None = None, overwrite: bool = False
+) -> tuple[list[Path], list[str]]:
+    """Write a checkpoint's networks so that other people's programs load them, with the card beside them.
+
+    Parameters
+    ----------
+    checkpoint
+        Whose networks to write.
+    folder
+        Where to; made if it is not there.
+    format
+        ``cyclegan``: ``latest_net_G_A.pth`` and ``latest_net_G_B.pth``; ``diffusers``: a pipeline's folder. Where
+        none is said, the one that the engine's networks fit.
+    overwrite
+        Whether files that exist may be replaced.
+
+    Returns
+    -------
+    The files, and what their user should know.
+
+    Raises
+    ------
+    InputError
+        If the format cannot express the checkpoint's networks, or a file exists and may not be overwritten.
+    """
+    engine = checkpoint.card.engine
+    fitting = FORMATS.get(engine)
+    if fitting is None:
+        raise InputError(
+            f"{checkpoint.name} is of the engine {engine}, which has no networks that another program could load. "
+            f"Export one of {', '.join(FORMATS)}."
+        )
+    if format is not None and format != fitting:
+        raise InputError(
+            f"{checkpoint.name} is of the engine {engine}, which the format {format!r} cannot express. "
+            f"Say --format {fitting}, or leave it out."
+        )
+    if fitting == "cyclegan":
+        from napari_phenotrans.checkpoints.interop.cyclegan_export import export_generators
+
+        return export_generators(checkpoint, Path(folder), overwrite=overwrite)
+
+    from napari_phenotrans.checkpoints.interop.diffusers_export import export_pipeline
+
+    return export_pipeline(checkpoint, Path(folder), overwrite=overwrite)

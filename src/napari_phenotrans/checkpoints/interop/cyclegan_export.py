@@ -1,0 +1,138 @@
+"""Generators as pytorch-CycleGAN-and-pix2pix and its anti-aliased relative load them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from napari_phenotrans.checkpoints.interop.cyclegan_layout import Layer, generator_layers
+from napari_phenotrans.checkpoints.interop.sidecar_card import (
+    README_FILE,
+    STATISTICS_FILE,
+    limits_and_size,
+    write_exported,
+)
+from napari_phenotrans.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+
+FILES = {0: "latest_net_G_B.pth", 1: "latest_net_G_A.pth"}
+OTHER_NORMALIZATION = (
+    "The original normalizes each picture by its own statistics, which its files cannot replace by the stored ones: "
+    "there, a cell's translation depends on the rest of the picture, and differs from the one here."
+)
+
+
+def export_generators(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = False) -> tuple[list[Path], list[str]]:
+    """Write a checkpoint's generators as bare state dicts, with a readme and the card beside them.
+
+    ``latest_net_G_A.pth`` translates from the first condition to the second, ``latest_net_G_B.pth`` back.
+
+    Parameters
+    ----------
+    checkpoint
+        Of CycleGAN or SCGAN.
+    folder
+        Where to write; made if it is not there.
+    overwrite
+        Whether files of these names may be replaced.
+
+    Returns
+    -------
+    The files, and what their user should know.
+
+    Raises
+    ------
+    InputError
+        If the layout cannot express the generators, or a file exists and may not be overwritten.
+    """
+    card = checkpoint.card
+    settings = checkpoint.build_engine().settings.model_dump()
+    _refuse_inexpressible(checkpoint.name, settings)
+    layers = generator_layers(
+        len(card.channels),
+        settings["width"],
+        settings["blocks"],
+        antialias=settings["upsampling"] == "antialias",
+        dropout=False,
+    )
+    files: dict[str, Callable[[Path], object]] = {}
+    for index, name in FILES.items():
+        if card.conditions[index] in card.targets:
+            state = _state(checkpoint.tensors, index, layers)
+            files[name] = partial(torch.save, state)
+    notices = []
+    if card.statistics == "fixed":
+        notices.append(OTHER_NORMALIZATION)
+        stored = {
+            name: np.ascontiguousarray(tensor, np.float32)
+            for name, tensor in checkpoint.tensors.items()
+            if name.endswith((".mean", ".var"))
+        }
+        files[STATISTICS_FILE] = partial(save_file, stored)
+    text = _readme(card, settings, list(files), notices)
+    files[README_FILE] = lambda path: path.write_text(text, encoding="utf-8")
+    return write_exported(folder, card, files, overwrite=overwrite), notices
+
+
+def _refuse_inexpressible(name: str, settings: dict[str, object]) -> None:
+    reasons = []
+    if settings["output"] != "tanh":
+        reasons.append(
+            f"its output is {settings['output']!r}, while the original's ends in tanh: train with --output tanh"
+        )
+    if settings["upsampling"] not in ("transposed", "antialias"):
+        reasons.append(
+            f"its up-sampling is {settings['upsampling']!r}, which the original does not have: "
+            f"train with --upsampling transposed or antialias"
+        )
+    if reasons:
+        raise InputError(
+            f"{name} cannot be expressed in the layout of pytorch-CycleGAN-and-pix2pix: {'; and '.join(reasons)}."
+        )
+
+
+def _state(tensors: dict[str, np.ndarray], index: int, layers: list[Layer]) -> dict[str, torch.Tensor]:
+    state = {}
+    for layer in layers:
+        for part in layer.parts:
+            ours = tensors[f"{index}.{layer.name}.{part}"] if layer.name else layer.kernel().numpy()
+            state[f"{layer.key}.{part}"] = torch.from_numpy(np.array(ours, np.float32))
+    return state
+
+
+def _readme(card: Card, settings: dict[str, object], files: list[str], notices: list[str]) -> str:
+    antialias = settings["upsampling"] == "antialias"
+    program = "contrastive-unpaired-translation (CUT)" if antialias else "pytorch-CycleGAN-and-pix2pix"
+    blocks = settings["blocks"]
+    if blocks in (6, 9):
+        network = f"--netG resnet_{blocks}blocks"
+    else:
+        network = f"ResnetGenerator(..., n_blocks={blocks}), which no --netG names"
+    norm = "--normG" if antialias else "--norm"
+    ways = "\n".join(
+        f"  {FILES[index]}: {card.conditions[1 - index]} -> {card.conditions[index]}"
+        for index in (1, 0)
+        if FILES[index] in files
+    )
+    said = "".join(f"{notice}\n" for notice in notices)
+    return f"""Generators in the layout of {program}, exported by napari-phenotrans.
+
+{ways}
+
+Options: {network} --ngf {settings["width"]} --input_nc {len(card.channels)} --output_nc {len(card.channels)} \
+{norm} instance --no_dropout
+
+{limits_and_size(card)} Heights and widths are multiples of 4.
+The original reads 8-bit pictures and scales those of 0 to 255; its reader has to be replaced for other limits.
+{said}
+'phenotrans import' of this folder restores the checkpoint, as long as the files are unchanged.
+"""

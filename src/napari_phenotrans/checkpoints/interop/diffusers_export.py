@@ -1,0 +1,125 @@
+"""A PhenDiff checkpoint as a pipeline's folder of diffusers."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from napari_phenotrans.checkpoints.interop.foreign_weights import load_diffusers
+from napari_phenotrans.checkpoints.interop.sidecar_card import README_FILE, limits_and_size, write_exported
+from napari_phenotrans.engines.objectives import SIGMA_DATA, SIGMA_MAX, SIGMA_MIN
+from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE
+from napari_phenotrans.engines.solvers import RHO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+
+STEPS = 1000
+EDM_TIME = (
+    "The scheduler's timesteps are 1/4 ln sigma, as in the paper; this network was trained with 250 ln sigma: give it "
+    "1000 times the scheduler's timestep. No setting of a scheduler can say so."
+)
+
+
+def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = False) -> tuple[list[Path], list[str]]:
+    """Write a checkpoint's denoiser and noise schedule as diffusers does, with a readme and the card beside them.
+
+    Parameters
+    ----------
+    checkpoint
+        Of PhenDiff.
+    folder
+        Where to write; made if it is not there.
+    overwrite
+        Whether files of these names may be replaced.
+
+    Returns
+    -------
+    The files, and what their user should know.
+
+    Raises
+    ------
+    InputError
+        If a file exists and may not be overwritten.
+    """
+    card = checkpoint.card
+    engine = checkpoint.build_engine()
+    denoiser = cast("Any", engine.translators["denoiser"])
+    config = {key: value for key, value in denoiser.config.items() if not key.startswith("_")}
+    scheduler, settings, notices = _scheduler(engine.settings.model_dump())
+    tensors = {
+        name.removeprefix("denoiser."): np.ascontiguousarray(tensor, np.float32)
+        for name, tensor in checkpoint.tensors.items()
+    }
+    made = {"_diffusers_version": load_diffusers().__version__}
+    pipeline = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", scheduler]}
+    files: dict[str, Callable[[Path], object]] = {
+        "unet/diffusion_pytorch_model.safetensors": partial(save_file, tensors, metadata={"format": "pt"}),
+        "unet/config.json": _json({"_class_name": "UNet2DModel", **made, **config}),
+        "scheduler/scheduler_config.json": _json({"_class_name": scheduler, **made, **settings}),
+        # a pipeline that takes any scheduler; none of diffusers' own passes class labels on
+        "model_index.json": _json({"_class_name": "DDPMPipeline", **made, **pipeline}),
+    }
+    text = _readme(card, scheduler, notices)
+    files[README_FILE] = lambda path: path.write_text(text, encoding="utf-8")
+    return write_exported(folder, card, files, overwrite=overwrite), notices
+
+
+def _scheduler(settings: dict[str, Any]) -> tuple[str, dict[str, Any], list[str]]:
+    """Return the diffusers scheduler that means the same noise, its settings, and what they cannot say."""
+    objective = settings["objective"]
+    if objective == "edm":
+        noise = {"sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "sigma_data": SIGMA_DATA, "rho": float(RHO)}
+        return "EDMDPMSolverMultistepScheduler", {**noise, "prediction_type": "epsilon"}, [EDM_TIME]
+    if objective == "flow":
+        return "FlowMatchEulerDiscreteScheduler", {"num_train_timesteps": STEPS, "shift": 1.0}, []
+    if objective == "v":
+        # alpha = cos(pi t / 2) at t = 0, 1/1000, …; the first a little below 1, where schedulers would divide by 0
+        signal = np.cos(np.arange(STEPS) / STEPS * math.pi / 2) ** 2
+        signal[0] = 1 - 1e-6
+        betas = 1 - signal / np.concatenate([[1.0], signal[:-1]])
+        schedule = {
+            "num_train_timesteps": STEPS,
+            "trained_betas": betas.tolist(),
+            "prediction_type": "v_prediction",
+            "timestep_spacing": "trailing",
+            "clip_sample": False,
+        }
+        return "DDIMScheduler", schedule, []
+    known = inspect.signature(load_diffusers().DDIMScheduler.__init__).parameters
+    schedule = settings["schedule"] or PUBLISHED_SCHEDULE
+    return "DDIMScheduler", {key: value for key, value in schedule.items() if key in known}, []
+
+
+def _json(content: dict[str, Any]) -> Callable[[Path], object]:
+    return lambda path: path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _readme(card: Card, scheduler: str, notices: list[str]) -> str:
+    labels = "\n".join(f"  {index}: {condition}" for index, condition in enumerate((*card.conditions, "no condition")))
+    call = "unet(x, t, class_labels)"
+    if scheduler.startswith("EDM"):
+        call = "unet(scheduler.scale_model_input(x, t), 1000 * t, class_labels)"
+    said = "".join(f"{notice}\n" for notice in notices)
+    return f"""A class-conditional denoiser in the layout of diffusers, exported by napari-phenotrans.
+
+  unet = diffusers.UNet2DModel.from_pretrained(FOLDER, subfolder="unet")
+  scheduler = diffusers.{scheduler}.from_pretrained(FOLDER, subfolder="scheduler")
+  {call}.sample  # at each t of scheduler.timesteps
+
+Class labels:
+{labels}
+
+{limits_and_size(card)}
+{said}
+'phenotrans import' of this folder restores the checkpoint, as long as the files are unchanged.
+"""

@@ -1,0 +1,110 @@
+"""``phenotrans``: the same jobs as in napari, without napari and without a display."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any
+
+import click
+
+from napari_phenotrans.cli.options import reading, said
+from napari_phenotrans.cli.progress import Progress
+from napari_phenotrans.core.errors import InputError
+
+# Commands whose options come from settings; those need pydantic, for which `phenotrans --help` does not wait.
+LAZY = {
+    "translate": (
+        "cli.translate",
+        "Translate images and write OUT/<name>_translated.ome.tif and …_difference.ome.tif.",
+    ),
+    "train": ("cli.train", "Train an engine on a data set: one folder of images per condition."),
+    "evaluate": ("cli.evaluate", "Score translations against real images, beside what doing nothing scores."),
+    "report": ("cli.report", "Say what differs between two conditions, and what of it translations show."),
+    "import": ("cli.interop", "Make a checkpoint from other people's networks: CycleGAN, PhenDiff, diffusers."),
+    "export": ("cli.interop", "Write a checkpoint's networks so that other people's programs load them."),
+}
+
+
+class Commands(click.Group):
+    """The commands; the lazy ones are imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["demo", "info", "translate", "train", "evaluate", "report", "import", "export"]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, LAZY[name][1] if name in LAZY else self.commands[name].get_short_help_str(limit=90))
+                    for name in self.list_commands(ctx)
+                ]
+            )
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in LAZY:
+            # `import` cannot be a name in Python
+            return getattr(import_module(f"napari_phenotrans.{LAZY[name][0]}"), name + "_" * iskeyword(name))
+        return super().get_command(ctx, name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="napari-phenotrans")
+def phenotrans() -> None:
+    """See what a condition does to cells: translate real images from one condition to another."""
+
+
+@phenotrans.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("demo-results"), show_default=True)
+@click.option("--napari", "in_napari", is_flag=True, help="Open the result in napari.")
+def demo(out: Path, in_napari: bool) -> None:
+    """Translate a bundled real well and a synthetic organoid, and write images and a picture of each."""
+    from napari_phenotrans.cli.demo_run import SHOWN, run_demo
+
+    shown = []
+    with Progress("loading torch") as progress:
+        for number, result in enumerate(run_demo(out, progress.show), start=1):
+            shown.append(result)
+            progress.say(f"{number} of {len(SHOWN)} done")
+            click.echo(f"{result.sample.title}\n  {result.sample.condition} → {result.sample.target}")
+            for notice in result.translation.notices:
+                click.echo(f"  note: {notice}")
+            for path in (result.results.translated, result.results.difference, result.sheet):
+                click.echo(f"  {path}")
+            click.echo(f"  {result.sample.attribution}")
+    if in_napari:
+        from napari_phenotrans.widgets.translate.show import show_translations
+
+        show_translations([result.translation for result in shown])
+
+
+@phenotrans.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@reading
+def info(file: Path, **how: Any) -> None:
+    """Say what FILE holds: an image, or a checkpoint (a file, or a bundled name)."""
+    from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
+    from napari_phenotrans.checkpoints.describe import describe_card, describe_image
+    from napari_phenotrans.io import read
+
+    if str(file) in bundled() or file.suffix == ".safetensors":
+        click.echo(describe_card(str(file), Checkpoint.read_card(file)))
+    else:
+        click.echo(describe_image(read(file, **said(how))))
+
+
+def main() -> None:
+    """Run the command line; errors of the user's end with one message and exit code 2."""
+    try:
+        phenotrans(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except InputError as error:
+        click.echo(f"phenotrans: {error}", err=True)
+        sys.exit(2)

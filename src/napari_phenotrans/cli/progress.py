@@ -1,0 +1,55 @@
+"""A progress bar on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_phenotrans.core.events import Progressed
+    from napari_phenotrans.translate.translation import Event
+
+
+class Progress:
+    """A progress bar on the terminal, from the events of what runs; nothing where output is not a terminal."""
+
+    def __init__(self, text: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(text, total=None)
+        self._planes = (0, 1)
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Name what is being done."""
+        self._planes = (0, 1)
+        self._bar.update(self._task, description=text, completed=0, total=None)
+
+    def show(self, event: Event | Progressed) -> None:
+        """Draw one event."""
+        from napari_phenotrans.core.events import Progressed
+        from napari_phenotrans.translate.events import EvaluationDone, PlaneDone, RegionDone, TileDone
+
+        if isinstance(event, Progressed):
+            self._bar.update(self._task, description=event.what, completed=event.done, total=event.total)
+        elif isinstance(event, PlaneDone | RegionDone):
+            self._planes = (event.done, event.total)
+            self._bar.update(self._task, completed=event.planes, total=event.total)
+        elif isinstance(event, TileDone | EvaluationDone):
+            done, total = self._planes
+            self._bar.update(self._task, completed=done + event.done / event.total, total=total)

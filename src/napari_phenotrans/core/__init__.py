@@ -1,0 +1,1 @@
+"""What everything shares: images, regions, intensity limits, settings, events, errors."""

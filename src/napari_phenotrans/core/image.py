@@ -1,0 +1,286 @@
+"""Image: pixels that are addressed by axis letters, never reshaped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_phenotrans.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from napari_phenotrans.core.region import Region
+
+AXES = "TZCYX"
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A multichannel image, stack or time series, with what is known about it.
+
+    Parameters
+    ----------
+    pixels
+        NumPy, Dask or Zarr array; only its ``shape``, ``dtype`` and slicing are used, so that it may be lazy.
+    axes
+        One letter out of ``TZCYX`` per axis of ``pixels``, in any order; Y and X are needed, the rest is optional.
+    channels
+        Names, one per channel; an image without the axis C has one channel.
+    pixel_size_um
+        Micrometers per pixel along Y and X, None where unknown.
+    unit
+        Unit in which the file stated its pixel size ("µm", "nm", …), "pixel" where it stated none.
+    path
+        File or folder that the pixels come from.
+    z_step_um, frame_interval_s
+        Micrometers between planes, seconds between time points, None where unknown.
+    colors
+        One "#rrggbb" per channel, or None for a channel whose color is not known.
+    pyramid
+        The same pixels at falling resolution (without the full one), for display only.
+    notes
+        What reading had to guess, in sentences for the user.
+    description
+        The file's free text, kept when writing; "synthetic" in it marks an image that was invented, not measured.
+    reading
+        What `napari_phenotrans.io.read` was told of ``axes``, ``series`` and ``join``, to read it again.
+
+    Raises
+    ------
+    InputError
+        If axes, pixels and channels do not fit together.
+    """
+
+    pixels: Any
+    axes: str
+    channels: tuple[str, ...] = ()
+    pixel_size_um: float | None = None
+    unit: str = "pixel"
+    path: Path | None = None
+    z_step_um: float | None = None
+    frame_interval_s: float | None = None
+    colors: tuple[str | None, ...] = ()
+    pyramid: tuple[Any, ...] = ()
+    notes: tuple[str, ...] = ()
+    description: str = ""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.pixels.shape)
+        wrong = [letter for letter in self.axes if letter not in AXES]
+        if wrong or len(set(self.axes)) != len(self.axes) or not {"Y", "X"} <= set(self.axes):
+            raise InputError(
+                f"Axes {self.axes!r} cannot be used: expected each of Y and X once and at most one each of T, Z "
+                f"and C, as in 'CYX' or 'TZCYX'."
+            )
+        if len(self.axes) != len(shape):
+            raise InputError(
+                f"Axes {self.axes!r} name {len(self.axes)} axes, but the pixels have {len(shape)}: shape {shape}. "
+                f"Say one letter out of {AXES} per axis."
+            )
+        if 0 in shape:
+            raise InputError(f"The image is empty: shape {shape} along {self.axes}. Choose a file that holds pixels.")
+        count = self.sizes.get("C", 1)
+        if not self.channels:
+            names = tuple(f"channel {index + 1}" for index in range(count))
+            object.__setattr__(self, "channels", names)
+        if len(self.channels) != count:
+            raise InputError(
+                f"{len(self.channels)} channel names {list(self.channels)} came for {count} channels "
+                f"(axes {self.axes}, shape {shape}). Say one name per channel."
+            )
+        if not self.colors:
+            object.__setattr__(self, "colors", (None,) * count)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Length of each axis, in the order of the axes: ``{"C": 2, "Y": 640, "X": 640}``."""
+        return dict(zip(self.axes, (int(n) for n in self.pixels.shape), strict=True))
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.pixels.dtype)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the image says of itself that it was invented."""
+        return "synthetic" in self.description.casefold()
+
+    def plane(self, t: int | None = None, z: int | None = None, region: Region | None = None) -> np.ndarray:
+        """Read one plane, or a region of it, into memory.
+
+        Parameters
+        ----------
+        t, z
+            Position along T and Z; must be said where the image has the axis (0 is accepted where it has not).
+        region
+            The part to read; of a lazy image nothing else is.
+
+        Returns
+        -------
+        (C, Y, X) array in the image's dtype; C is 1 for an image without that axis.
+
+        Raises
+        ------
+        InputError
+            If an axis is missing in the call or in the image, or a position or the region lies outside.
+        """
+        within: dict[str, slice] = {}
+        if region is not None:
+            self.refuse_outside(region)
+            within = dict(zip("YX", region.slices, strict=True))
+        index = tuple(within.get(letter, self._position(letter, {"T": t, "Z": z})) for letter in self.axes)
+        self._refuse_extra({"T": t, "Z": z})
+        plane = np.asarray(self.pixels[index])
+        rest = [letter for letter in self.axes if letter in "CYX"]
+        if "C" not in rest:
+            plane, rest = plane[np.newaxis], ["C", *rest] if rest[0] == "Y" else ["C", "X", "Y"]
+        return np.transpose(plane, [rest.index(letter) for letter in "CYX"])
+
+    def refuse_outside(self, region: Region) -> None:
+        """Raise InputError if not all of a region lies in the image's planes, or there is nothing of it."""
+        height, width = self.sizes["Y"], self.sizes["X"]
+        empty = region.height < 1 or region.width < 1
+        if empty or region.top < 0 or region.left < 0 or region.bottom > height or region.right > width:
+            raise InputError(
+                f"The region of {region.height} × {region.width} pixels at row {region.top}, column {region.left} "
+                f"{'is empty' if empty else 'does not lie in the image'}, whose planes have {height} × {width}. "
+                f"Choose a region inside."
+            )
+
+    def positions(self) -> Iterator[tuple[int, int]]:
+        """Every (t, z), T outermost; an image without T and Z has one position, (0, 0)."""
+        for t in range(self.sizes.get("T", 1)):
+            for z in range(self.sizes.get("Z", 1)):
+                yield t, z
+
+    def checked_positions(self, said: Iterable[tuple[int, int]] | None) -> list[tuple[int, int]]:
+        """Return the (t, z) that were said, in the order of `positions`; all where none were.
+
+        Raises
+        ------
+        InputError
+            If the image has no such plane, or nothing was said.
+        """
+        there = list(self.positions())
+        if said is None:
+            return there
+        chosen = set(said)
+        outside = sorted(chosen - set(there))
+        if outside or not chosen:
+            t, z = outside[0] if outside else (None, None)
+            raise InputError(
+                f"{f'There is no plane t={t}, z={z}' if outside else 'No plane was chosen'}: the image has the sizes "
+                f"{self.sizes}. Choose t from 0 to {there[-1][0]} and z from 0 to {there[-1][1]}."
+            )
+        return [position for position in there if position in chosen]
+
+    def part(
+        self,
+        *,
+        channels: Sequence[int] | None = None,
+        positions: Iterable[tuple[int, int]] | None = None,
+        region: Region | None = None,
+    ) -> Image:
+        """Return a part of the image with the same axes; lazy where the image is.
+
+        Parameters
+        ----------
+        channels
+            Indices, in the wanted order.
+        positions
+            The (t, z): all those of some T with some Z.
+        region
+            The part of each plane.
+
+        Raises
+        ------
+        InputError
+            If positions are none or no such product, or they or the region lie outside.
+        """
+        chosen = self.checked_positions(positions)
+        ts, zs = (sorted(set(places)) for places in zip(*chosen, strict=True))
+        if len(ts) * len(zs) != len(chosen):
+            raise InputError(
+                f"The {len(chosen)} planes do not make a stack: expected each of the T {ts} with each of the Z {zs}."
+            )
+        if region is not None:
+            self.refuse_outside(region)
+        kept: dict[str, Any] = dict(zip("YX", region.slices, strict=True)) if region else {}
+        kept |= {letter: places for letter, places in (("T", ts), ("Z", zs)) if len(places) < self.sizes.get(letter, 1)}
+        if channels is not None and list(channels) != list(range(len(self.channels))):
+            kept["C"] = list(channels)
+        kept = {letter: taken for letter, taken in kept.items() if letter in self.axes}
+        if not kept:
+            return self
+        indices = range(len(self.channels)) if channels is None else channels
+        return self.replace(
+            pixels=_taken(self.pixels, self.axes, kept),
+            channels=tuple(self.channels[i] for i in indices),
+            colors=tuple(self.colors[i] for i in indices),
+            # smaller versions do not know the region's pixels
+            pyramid=() if region else tuple(_taken(level, self.axes, kept) for level in self.pyramid),
+        )
+
+    def place(self, plane: np.ndarray, into: Any, t: int = 0, z: int = 0, top: int = 0, left: int = 0) -> None:
+        """Write a (C, Y, X) plane, or a rectangle of one, into an array laid out like ``pixels``."""
+        rows, columns = slice(top, top + plane.shape[1]), slice(left, left + plane.shape[2])
+        places = {"T": t, "Z": z, "Y": rows, "X": columns, "C": slice(None)}
+        index = tuple(places[letter] for letter in self.axes)
+        rest = [letter for letter in self.axes if letter in "CYX"]
+        if "C" not in rest:
+            plane, letters = plane[0], "YX"
+        else:
+            letters = "CYX"
+        into[index] = np.transpose(plane, [letters.index(letter) for letter in rest])
+
+    def replace(self, **changes: Any) -> Image:
+        """Return a copy in which some fields differ."""
+        return replace(self, **changes)
+
+    def _position(self, letter: str, said: dict[str, int | None]) -> slice | int:
+        if letter in "CYX":
+            return slice(None)
+        position = said[letter]
+        if position is None:
+            raise InputError(
+                f"A position along {letter} is missing: the image has the axes {self.axes} with sizes {self.sizes}, "
+                f"the plane was asked for with {_spoken(said)}. Say {letter.lower()}=0 to "
+                f"{letter.lower()}={self.sizes[letter] - 1}."
+            )
+        if not -self.sizes[letter] <= position < self.sizes[letter]:
+            raise InputError(
+                f"{letter.lower()}={position} lies outside the image, whose sizes are {self.sizes}. "
+                f"Say 0 to {self.sizes[letter] - 1}."
+            )
+        return position
+
+    def _refuse_extra(self, said: dict[str, int | None]) -> None:
+        for letter, position in said.items():
+            if letter not in self.axes and position not in (None, 0):
+                raise InputError(
+                    f"The image has no axis {letter}: its axes are {self.axes}, the plane was asked for with "
+                    f"{_spoken(said)}. Leave {letter.lower()} out."
+                )
+
+
+def _taken(pixels: Any, axes: str, kept: dict[str, Any]) -> Any:
+    """Index some axes of an array; what is lazy becomes a Dask array and stays lazy."""
+    if not isinstance(pixels, np.ndarray):
+        from dask import array
+
+        pixels = array.asarray(pixels) if hasattr(pixels, "dask") else array.from_array(pixels, name=False)
+    # one axis after the other, for lists of indices in two axes would be paired
+    for axis, letter in enumerate(axes):
+        if letter in kept:
+            pixels = pixels[(slice(None),) * axis + (kept[letter],)]
+    return pixels
+
+
+def _spoken(said: dict[str, int | None]) -> str:
+    words = [f"{letter.lower()}={position}" for letter, position in said.items() if position is not None]
+    return ", ".join(words) or "neither t nor z"

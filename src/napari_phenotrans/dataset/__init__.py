@@ -1,0 +1,1 @@
+"""A data set: folders of fields of view; checking one, collecting one, inventing one."""

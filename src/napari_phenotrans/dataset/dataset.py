@@ -1,0 +1,303 @@
+"""A data set: one folder per condition, fields of view in it, groups that stay together."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.resample import factor, rescaled_size, to_size
+from napari_phenotrans.io import read, readable
+from napari_phenotrans.io.registry import suffix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of view.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    condition
+        The folder that it lies in.
+    group
+        The well, patient or organoid that it belongs to; its own name where none was said.
+    grouped
+        Whether ``fields.csv`` said the group.
+    columns
+        What else ``fields.csv`` says of it, such as plate, row or day; text as it stands there.
+    """
+
+    path: Path
+    condition: str
+    group: str
+    grouped: bool = False
+    columns: dict[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """Condition and file, as ``fields.csv`` names it: ``untreated/A01.tif``."""
+        return f"{self.condition}/{self.path.name}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set's ``fields.csv``, and what of it does not fit the files.
+
+    Parameters
+    ----------
+    path
+        The table.
+    missing
+        Files that it lists and that are not there.
+    ambiguous
+        Bare file names that it lists and that lie in several conditions.
+    repeated
+        Files that it lists more than once, with different values.
+    unlisted
+        Fields of the data set that it does not list.
+    """
+
+    path: Path
+    missing: tuple[str, ...] = ()
+    ambiguous: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Fields of view of two or more conditions.
+
+    Parameters
+    ----------
+    folder
+        Holds one folder of images per condition, and optionally ``fields.csv`` with the columns file (condition and
+        file name, or the file name alone where it is clear), group, and any others.
+    conditions
+        Names of the folders, in the order that checkpoints will list them.
+    fields
+        All fields of these conditions.
+    table
+        What ``fields.csv`` leaves open; None where there is no such file.
+    """
+
+    folder: Path
+    conditions: tuple[str, ...]
+    fields: tuple[Field, ...]
+    table: Table | None = None
+
+    @classmethod
+    def open(cls, folder: str | Path, conditions: Sequence[str] | None = None) -> DataSet:
+        """List a data set's fields without reading their pixels.
+
+        Parameters
+        ----------
+        folder
+            The data set.
+        conditions
+            Which of its folders to use, in this order; where not said, all that hold images.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than two conditions, a folder that was named is not there, or ``fields.csv`` is no table.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise InputError(f"There is no data set folder {folder}. Expected a folder with one folder per condition.")
+        found = sorted(path.name for path in folder.iterdir() if path.is_dir() and _images(path))
+        chosen = tuple(dict.fromkeys(conditions)) if conditions else tuple(found)
+        missing = [name for name in chosen if not (folder / name).is_dir()]
+        if missing or len(chosen) < 2:
+            raise InputError(
+                f"{folder} holds images in {len(found)} folders ({', '.join(found) or 'none'}); "
+                f"{'not found: ' + ', '.join(missing) if missing else 'two or more conditions are needed'}. "
+                f"Put each condition's images into a folder of its own, or name folders with --conditions."
+            )
+        return cls._listed(folder, chosen)
+
+    @classmethod
+    def open_held_out(cls, folder: str | Path, like: DataSet) -> DataSet:
+        """List the fields of a held-out folder that has the conditions of the data set ``like``.
+
+        A condition that the folder lacks has no fields; `napari_phenotrans.dataset.check.check` says so.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder, it is the data set's own, or its ``fields.csv`` is no table.
+        """
+        folder = Path(folder)
+        if not folder.is_dir() or folder.resolve() == like.folder.resolve():
+            what = "is the data set that is trained on" if folder.is_dir() else "does not exist"
+            raise InputError(
+                f"The held-out folder {folder} {what}. Expected another folder with the folders "
+                f"{', '.join(like.conditions)}."
+            )
+        return cls._listed(folder, like.conditions)
+
+    @classmethod
+    def _listed(cls, folder: Path, conditions: tuple[str, ...]) -> DataSet:
+        paths = {c: _images(folder / c) if (folder / c).is_dir() else [] for c in conditions}
+        rows, table = read_table(folder, {f"{c}/{path.name}" for c, some in paths.items() for path in some})
+        # The field itself is its group where none is said; told apart by condition where file names recur.
+        names = Counter(_bare(path) for some in paths.values() for path in some)
+        fields = []
+        for condition, some in paths.items():
+            for path in some:
+                columns = dict(rows.get(f"{condition}/{path.name}", {}))
+                said = columns.pop("group", "")
+                alone = _bare(path) if names[_bare(path)] == 1 else f"{condition}/{path.name}"
+                fields.append(Field(path, condition, said or alone, bool(said), columns))
+        return cls(folder, conditions, tuple(fields), table)
+
+    def split(self, held_out: Sequence[str] | float, seed: int = 0) -> tuple[DataSet, DataSet]:
+        """Split into training and held-out fields; a group is never in both.
+
+        Parameters
+        ----------
+        held_out
+            Names of the held-out groups, or the share of each condition's groups to hold out, drawn with ``seed``.
+
+        Raises
+        ------
+        InputError
+            If a group is unknown, or a condition would have no field left to train on.
+        """
+        if isinstance(held_out, float | int):
+            rng = np.random.default_rng(seed)
+            names: set[str] = set()
+            for condition in self.conditions:
+                groups = sorted(self.groups(condition))
+                # a patient may have fields in both conditions, and has been drawn already then
+                count = min(round(held_out * len(groups)), len(groups) - 1) - len(names & set(groups))
+                rest = [group for group in rng.permutation(groups).tolist() if group not in names]
+                names |= set(rest[: max(0, count)])
+        else:
+            names = set(held_out)
+        unknown = names - {f.group for f in self.fields}
+        if unknown:
+            raise InputError(f"Held-out groups that the data set does not have: {', '.join(sorted(unknown))}.")
+        training, held = (
+            replace(self, fields=tuple(f for f in self.fields if (f.group in names) is apart))
+            for apart in (False, True)
+        )
+        for condition in self.conditions:
+            if self.count()[condition] and not training.count()[condition]:
+                raise InputError(f"All fields of {condition} are held out; leave at least one group to train on.")
+        return training, held
+
+    def count(self) -> dict[str, int]:
+        """Return the number of fields per condition."""
+        counted = Counter(f.condition for f in self.fields)
+        return {condition: counted[condition] for condition in self.conditions}
+
+    def groups(self, condition: str) -> set[str]:
+        """Return the names of a condition's groups."""
+        return {f.group for f in self.fields if f.condition == condition}
+
+    def channels(self) -> tuple[str, ...]:
+        """Return the first field's channel names."""
+        return read(self.fields[0].path).channels
+
+    def pixel_size_um(self) -> float | None:
+        """Return the first field's pixel size."""
+        return read(self.fields[0].path).pixel_size_um
+
+    def planes(self, channels: Sequence[str], pixel_size: float | None = None) -> dict[str, list[np.ndarray]]:
+        """Read all planes into memory, float32 (C, Y, X) in the files' units at the working pixel size.
+
+        Raises
+        ------
+        InputError
+            If a field lacks a channel, naming the field.
+        """
+        planes: dict[str, list[np.ndarray]] = {condition: [] for condition in self.conditions}
+        for one in self.fields:
+            image = read(one.path)
+            missing = [name for name in channels if name not in image.channels]
+            if missing:
+                raise InputError(
+                    f"{one.path} has the channels {', '.join(image.channels)}, but {', '.join(missing)} was expected "
+                    f"as in the other fields. Name common channels with --channels."
+                )
+            chosen = [image.channels.index(name) for name in channels]
+            scale = factor(image.pixel_size_um or 1.0, pixel_size) if pixel_size else 1.0
+            for t, z in image.positions():
+                plane = image.plane(t=t, z=z)[chosen]
+                planes[one.condition].append(to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], scale)))
+        return planes
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if readable(path) and not path.name.startswith("."))
+
+
+def _bare(path: Path) -> str:
+    return path.name.removesuffix(suffix_of(path) or "")
+
+
+def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]], Table | None]:
+    """Return the columns of each field that a folder's ``fields.csv`` lists, and what of it does not fit.
+
+    Parameters
+    ----------
+    folder
+        Of the data set.
+    fields
+        The data set's fields, as ``condition/file``.
+
+    Returns
+    -------
+    By ``condition/file`` what the table says of a field, group among it; and the table, None where there is none.
+
+    Raises
+    ------
+    InputError
+        If it is no table.
+    """
+    path = folder / "fields.csv"
+    if not path.is_file():
+        return {}, None
+    try:
+        # spreadsheet programs write a mark of the encoding first, and semicolons in half of the world
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8 ({error.reason}). Save it as CSV in UTF-8.") from error
+    header = lines[0] if lines else ""
+    table = list(csv.reader(lines, delimiter=max(",;\t", key=header.count)))
+    columns = [cell.strip() for cell in table[0]] if table else []
+    columns = [name.lower() if name.lower() in ("file", "group") else name for name in columns]
+    if not {"file", "group"} <= set(columns):
+        raise InputError(f"{path} has the columns {', '.join(columns)}; expected at least file and group.")
+
+    beside = defaultdict(list)
+    for place in (place for place in folder.iterdir() if place.is_dir()):
+        for image in _images(place):
+            beside[image.name].append(f"{place.name}/{image.name}")
+    rows: dict[str, dict[str, str]] = {}
+    missing: list[str] = []
+    ambiguous: list[str] = []
+    repeated: list[str] = []
+    for cells in table[1:]:
+        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
+        written = row.pop("file", "").replace("\\", "/").removeprefix("./")
+        if not written:
+            continue
+        places = [written] if "/" in written and (folder / written).exists() else beside.get(written, [])
+        if len(places) != 1:
+            (ambiguous if places else missing).append(written)
+        elif rows.setdefault(places[0], row) != row:
+            repeated.append(places[0])
+    unlisted = sorted(fields - set(rows))
+    return rows, Table(path, tuple(missing), tuple(ambiguous), tuple(dict.fromkeys(repeated)), tuple(unlisted))

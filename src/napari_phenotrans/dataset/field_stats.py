@@ -1,0 +1,184 @@
+"""What one field of view holds: read once, one plane at a time, before training is decided."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io import read
+
+if TYPE_CHECKING:
+    from napari_phenotrans.dataset.dataset import Field
+
+DNA = re.compile(r"dna|dapi|hoechst|draq|sytox|syto\d|h2b|propidium|nucle|chromatin", re.IGNORECASE)
+
+# Per plane and per field, so that a long stack weighs no more in memory than a short one.
+_SAMPLED_SIDE, _SAMPLED_PLANES = 64, 16
+_BLOCK = 4
+_SATURATED = 0.005
+# Of the range below the brightest value: what piles up there is clipped, what thins out is a picture's normal end.
+_BELOW = 0.02
+_SMALLEST_NUCLEUS, _SOLID, _LEVELS, _LOOKED_AT = 20, 0.9, 8, 1024
+
+
+@dataclass(eq=False)
+class Channel:
+    """What one channel of a field holds, over all its planes.
+
+    Parameters
+    ----------
+    low, high
+        Darkest and brightest pixel, in the file's units.
+    contrast
+        From the 1st percentile to the 99.95th of the means over 4 × 4 pixels, of the plane where it is largest:
+        cells show in it, noise hardly does.
+    saturated
+        Share of pixels at the brightest value, of the plane where it is largest; 0 where nothing piles up there.
+    sample
+        Pixels on a coarse grid.
+    """
+
+    low: float = np.inf
+    high: float = -np.inf
+    contrast: float = 0.0
+    saturated: float = 0.0
+    sample: list[np.ndarray] = dataclasses.field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Survey:
+    """What is known about one field of view.
+
+    Parameters
+    ----------
+    field
+        The field.
+    unreadable
+        Why it cannot be read; the rest is then worth nothing.
+    names, size, planes, pixel_size_um, dtype
+        Channel names, (Y, X), number of planes, micrometers per pixel, and dtype, as the file states them.
+    finite
+        Whether all pixels are numbers.
+    channels
+        By name; empty where pixels are not finite.
+    hashes
+        One per plane that holds more than one single value.
+    nuclei
+        Diameters of the nuclei found in one plane, in pixels; empty where they were not looked for.
+    """
+
+    field: Field
+    unreadable: str = ""
+    names: tuple[str, ...] = ()
+    size: tuple[int, int] = (0, 0)
+    planes: int = 0
+    pixel_size_um: float | None = None
+    dtype: str = ""
+    finite: bool = True
+    channels: dict[str, Channel] = dataclasses.field(default_factory=dict)
+    hashes: set[bytes] = dataclasses.field(default_factory=set)
+    nuclei: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
+
+
+def survey(one: Field, *, nuclei: bool = False) -> Survey:
+    """Read a field of view, one plane at a time, and note what training wants to know of it.
+
+    Parameters
+    ----------
+    one
+        The field.
+    nuclei
+        Whether to measure nuclei in its middle plane: in the channel whose name says DNA, else in the first.
+
+    Returns
+    -------
+    What was found; a file that cannot be read is no error here.
+    """
+    found = Survey(one)
+    try:
+        image = read(one.path)
+        found.names, found.dtype, found.pixel_size_um = image.channels, str(image.dtype), image.pixel_size_um
+        found.size = image.sizes["Y"], image.sizes["X"]
+        positions = list(image.positions())
+        found.planes = len(positions)
+        sampled = set(np.linspace(0, len(positions) - 1, min(len(positions), _SAMPLED_PLANES)).astype(int).tolist())
+        channels = {name: Channel() for name in image.channels}
+        for number, (t, z) in enumerate(positions):
+            plane = image.plane(t=t, z=z)
+            if not np.isfinite(plane).all():
+                found.finite = False
+                continue
+            if plane.min() < plane.max():
+                found.hashes.add(blake2b(plane.tobytes(), digest_size=16, key=repr(plane.shape).encode()).digest())
+            for name, pixels in zip(image.channels, plane, strict=True):
+                _add(channels[name], pixels, number in sampled)
+            if nuclei and number == len(positions) // 2:
+                dna = next((i for i, name in enumerate(image.channels) if DNA.search(name)), 0)
+                found.nuclei = measure_nuclei(plane[dna])
+        if found.finite:
+            found.channels = channels
+    except InputError as error:
+        found.unreadable = str(error)
+    return found
+
+
+def _add(channel: Channel, pixels: np.ndarray, sampled: bool) -> None:
+    low, high = float(pixels.min()), float(pixels.max())
+    channel.low, channel.high = min(channel.low, low), max(channel.high, high)
+    if sampled:
+        step = [max(1, n // _SAMPLED_SIDE) for n in pixels.shape]
+        channel.sample.append(pixels[:: step[0], :: step[1]].astype(np.float32).ravel())
+    if low == high:
+        return
+    height, width = (n // _BLOCK * _BLOCK for n in pixels.shape)
+    if height and width:
+        blocks = pixels[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
+        dark, bright = np.percentile(blocks.mean(axis=(1, 3), dtype=np.float32), (1, 99.95))
+        channel.contrast = max(channel.contrast, float(bright - dark))
+    if pixels.dtype.kind in "iu":
+        share = float((pixels == pixels.max()).mean())
+        if share > _SATURATED:
+            below = pixels >= high - max(1.0, _BELOW * (high - low))
+            piled = high == np.iinfo(pixels.dtype).max or share > float(below.mean()) - share
+            channel.saturated = max(channel.saturated, share if piled else 0.0)
+
+
+def measure_nuclei(plane: np.ndarray) -> np.ndarray:
+    """Find nuclei that stand alone, or come apart at a higher threshold, in the middle of a plane.
+
+    Connected objects above Otsu's threshold of the blurred plane. One that has waists or holes (several nuclei that
+    touch) is cut at rising thresholds until its parts have none; those that the border cuts or that have fewer than 20
+    pixels are left out.
+
+    Parameters
+    ----------
+    plane
+        (Y, X) in any units.
+
+    Returns
+    -------
+    Diameters of circles of the same area, in pixels. Nuclei that touch come out somewhat too small.
+    """
+    # loaded when first used: a dock opens without it
+    from skimage.filters import gaussian, threshold_otsu
+    from skimage.measure import label, regionprops
+    from skimage.segmentation import clear_border
+
+    top, left = (max(0, (n - _LOOKED_AT) // 2) for n in plane.shape)
+    plane = plane[top : top + _LOOKED_AT, left : left + _LOOKED_AT]
+    blurred = gaussian(plane.astype(np.float32), sigma=1.5, preserve_range=True)
+    if blurred.min() == blurred.max():
+        return np.empty(0)
+    areas = []
+    for threshold in np.linspace(threshold_otsu(blurred), np.percentile(blurred, 99.9), _LEVELS, endpoint=False):
+        for r in regionprops(clear_border(label(blurred > threshold))):
+            if r.area >= _SMALLEST_NUCLEUS and r.solidity >= _SOLID:
+                areas.append(r.area)
+                blurred[r.slice][r.image] = -np.inf
+    return 2 * np.sqrt(np.array(areas, float) / np.pi)

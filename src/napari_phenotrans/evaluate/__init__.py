@@ -1,0 +1,1 @@
+"""Scores of translations, beside their floors."""

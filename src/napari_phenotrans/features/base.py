@@ -1,0 +1,95 @@
+"""What an extractor is, and what it may be built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_phenotrans.features.cache import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LEVELS = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Extractor:
+    """Turns crops into features.
+
+    Parameters
+    ----------
+    name
+        As it stands beside scores.
+    identity
+        Digest of all that its features depend on, besides the crops.
+    measure
+        Crops, float32 (n, C, s, s) in about [-1, 1], to features (n, d).
+    together
+        Columns that compare all channels together.
+    channels
+        Columns of each channel by itself; empty where it cannot tell them apart.
+    measurements
+        Whether each feature is a measurement with a meaning of its own.
+    parallel
+        Whether several crops may be measured at once in threads; networks use all cores by themselves.
+    """
+
+    name: str
+    identity: str
+    measure: Callable[[np.ndarray], np.ndarray]
+    together: np.ndarray
+    channels: tuple[np.ndarray, ...] = ()
+    measurements: bool = False
+    parallel: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """What extractors may use.
+
+    Parameters
+    ----------
+    weights
+        Files of published weights, by the extractor's name.
+    download
+        Whether weights that are not there may be downloaded.
+    device
+        Where networks compute.
+    cache
+        Where networks that were trained here are kept.
+    tick
+        Called now and then; raise in it to stop.
+    """
+
+    weights: dict[str, Path] = field(default_factory=dict)
+    download: bool = False
+    device: str = "cpu"
+    cache: Cache = field(default_factory=Cache)
+    tick: Callable[[], None] = lambda: None
+
+
+def digest(*parts: str | bytes | np.ndarray) -> str:
+    """Return a digest of texts and arrays, 32 hexadecimal digits."""
+    made = blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            made.update(f"{part.dtype.str} {part.shape}".encode())
+            made.update(np.ascontiguousarray(part).data)
+        else:
+            made.update(part.encode() if isinstance(part, str) else part)
+        made.update(b"\0")
+    return made.hexdigest()
+
+
+def eight_bit(crops: np.ndarray) -> np.ndarray:
+    """Turn crops in about [-1, 1] into uint8: the data set's limits are 0 and 255, the same for real and translated.
+
+    Nothing is stretched crop by crop: how bright a crop is may be the phenotype. What lies outside the limits is set
+    to the nearest of them.
+    """
+    return np.clip(np.rint((crops + 1) * (LEVELS / 2)), 0, LEVELS).astype(np.uint8)

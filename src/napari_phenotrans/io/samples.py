@@ -1,0 +1,65 @@
+"""The bundled images: real wells of BBBC013 and synthetic organoids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "data" / "samples"
+BBBC013 = (
+    "We used image set BBBC013v1 provided by Ilya Ravkin, available from the Broad Bioimage Benchmark Collection "
+    "[Ljosa et al., Nature Methods 2012]. CC BY 3.0."
+)
+INVENTED = "Synthetic: invented by napari-phenotrans, no microscope was involved. BSD-3-Clause."
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A bundled image: its file, its condition, the bundled checkpoint that knows it, and whom to cite."""
+
+    file: str
+    title: str
+    condition: str
+    target: str
+    checkpoint: str
+    attribution: str
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / self.file
+
+
+SAMPLES: dict[str, Sample] = {
+    "bbbc013-untreated": Sample(
+        "bbbc013_untreated_D02.ome.tif",
+        "BBBC013, untreated well (DNA, FKHR-EGFP)",
+        "untreated",
+        "wortmannin",
+        "bbbc013-cyclegan",
+        BBBC013,
+    ),
+    "bbbc013-wortmannin": Sample(
+        "bbbc013_wortmannin_D11.ome.tif",
+        "BBBC013, well with 250 nM wortmannin (DNA, FKHR-EGFP)",
+        "wortmannin",
+        "untreated",
+        "bbbc013-cyclegan",
+        BBBC013,
+    ),
+    "synthetic-organoid-healthy": Sample(
+        "synthetic_organoid_healthy.ome.tif",
+        "Synthetic organoid, healthy (DAPI, PH3, ZO1)",
+        "healthy",
+        "diseased",
+        "synthetic-organoids-cyclegan",
+        INVENTED,
+    ),
+    "synthetic-organoid-diseased": Sample(
+        "synthetic_organoid_diseased.ome.tif",
+        "Synthetic organoid, diseased (DAPI, PH3, ZO1)",
+        "diseased",
+        "healthy",
+        "synthetic-organoids-cyclegan",
+        INVENTED,
+    ),
+}

@@ -1,0 +1,1 @@
+"""Objects found and measured, before and after translation."""

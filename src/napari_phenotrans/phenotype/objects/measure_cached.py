@@ -1,0 +1,104 @@
+"""From a plane to its measured objects: found, measured, and kept by content for the next report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_phenotrans.phenotype.objects.catalog import Measurement
+from napari_phenotrans.phenotype.objects.measure import MeasuredPlane, Scale, measure
+from napari_phenotrans.phenotype.objects.segmentation import squares
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_phenotrans.features.cache import Cache
+    from napari_phenotrans.phenotype.objects.segmentation import Finder
+
+# Counts up when what is found or measured changes, so that nothing older is taken from the cache.
+VERSION = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """How planes are measured: one way for all of a report.
+
+    Parameters
+    ----------
+    channels
+        Names, in the order of the planes.
+    scale
+        What pixels mean.
+    finder, finder_name
+        Finds objects, and what distinguishes it from others; where it is None objects are squares of ``crop`` pixels.
+    object_channel
+        Index of the channel that shows the objects.
+    crop
+        See there.
+    cache
+        Keeps what was measured.
+    tick
+        Called before every plane; raise in it to stop.
+    """
+
+    channels: tuple[str, ...]
+    scale: Scale
+    finder: Finder | None
+    finder_name: str
+    object_channel: int
+    crop: int
+    cache: Cache
+    tick: Callable[[], None]
+
+    def __call__(self, plane: np.ndarray, labels: np.ndarray | None = None) -> tuple[np.ndarray, MeasuredPlane]:
+        """Return the objects (Y, X) of a plane (C, Y, X) and their values; ``labels`` where they are known."""
+        self.tick()
+        key = self._key(plane, labels)
+        kept = self.cache.get(key)
+        if kept is not None:
+            return kept["objects"], _unpacked(kept)
+        if labels is not None:
+            objects = labels.astype(np.int32)
+        elif self.finder is None:
+            objects = squares(plane.shape[1], plane.shape[2], self.crop)
+        else:
+            objects = self.finder(plane[self.object_channel].astype(np.float32))
+        found = measure(plane, objects, self.channels, self.scale, crops=labels is None and self.finder is None)
+        self.cache.put(key, _packed(found) | {"objects": objects})
+        return objects, found
+
+    def _key(self, plane: np.ndarray, labels: np.ndarray | None) -> str:
+        try:
+            library = version("cp_measure")
+        except PackageNotFoundError:
+            library = ""
+        how = (VERSION, library, self.channels, self.scale, self.finder_name, self.object_channel, self.crop)
+        content = blake2b(repr((how, plane.shape, plane.dtype.str)).encode(), digest_size=20)
+        content.update(np.ascontiguousarray(plane).tobytes())
+        if labels is not None:
+            content.update(np.ascontiguousarray(labels).tobytes())
+        return f"objects-{content.hexdigest()}"
+
+
+def _packed(found: MeasuredPlane) -> dict[str, np.ndarray]:
+    names = json.dumps([[asdict(m) for m in some] for some in (found.columns, found.field)])
+    return {
+        "labels": found.labels,
+        "centers": found.centers,
+        "values": found.values,
+        "field": np.array(list(found.field.values())),
+        "names": np.frombuffer(names.encode(), np.uint8),
+    }
+
+
+def _unpacked(kept: dict[str, np.ndarray]) -> MeasuredPlane:
+    columns, of_field = (
+        [Measurement(**said) for said in some] for some in json.loads(kept["names"].tobytes().decode())
+    )
+    field = dict(zip(of_field, kept["field"].tolist(), strict=True))
+    return MeasuredPlane(kept["labels"], kept["centers"], tuple(columns), kept["values"], field)

@@ -1,0 +1,263 @@
+"""A report in plain words: what was found, what to read first, what cannot be told."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS, LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_phenotrans.metrics import Measured
+    from napari_phenotrans.phenotype.objects.catalog import Measurement
+    from napari_phenotrans.phenotype.result import PhenotypeReport
+    from napari_phenotrans.phenotype.statistics.effects import Effect
+
+NAMED = 3
+PERCENT = f"{100 * LEVEL:g} %"
+
+
+# ---- numbers
+
+
+def short(number: float) -> str:
+    """Return a number with three digits."""
+    size = abs(number)
+    if size >= 1000:
+        return f"{number:.0f}"
+    if size >= 100:
+        return f"{number:.1f}"
+    return f"{number:.3g}".replace("-", "−")
+
+
+def value(number: float, m: Measurement) -> str:
+    """Return a mean in its unit; ratios as ratios."""
+    if m.log:
+        return short(math.exp(number))
+    return f"{short(number)}{' ' + m.unit if m.unit else ''}"
+
+
+def bare(number: float, m: Measurement) -> str:
+    """Return a mean without its unit."""
+    return short(math.exp(number) if m.log else number)
+
+
+def unit(m: Measurement) -> str:
+    return "ratio" if m.log else m.unit
+
+
+def sd(number: float) -> str:
+    """Return an effect in standard deviations."""
+    return f"{'+' if number > 0 else '−'}{abs(number):.2f}"
+
+
+def p_value(p: float | None) -> str:
+    if p is None:
+        return "–"
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def percent(share: float) -> str:
+    """Return a share; small ones with a digit more."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"
+
+
+def gap(measured: Measured | None) -> str:
+    """Return a gap closed with its interval, the minus sign as a minus sign."""
+    if measured is None:
+        return "–"
+    return f"{gap_value(measured)} {gap_interval(measured)}".strip()
+
+
+def gap_value(measured: Measured | None) -> str:
+    return "–" if measured is None else f"{measured.value:.2f}".replace("-", "−")
+
+
+def gap_interval(measured: Measured | None) -> str:
+    """Return the interval in brackets; nothing where there is none."""
+    if measured is None or measured.low is None or measured.high is None:
+        return ""
+    return f"[{measured.low:.2f}, {measured.high:.2f}]".replace("-", "−")
+
+
+def count(number: int, what: str, many: str = "") -> str:
+    return f"{number} {what if number == 1 else many or what + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+# ---- sentences
+
+
+def in_short(report: PhenotypeReport) -> list[str]:
+    """Return what a reader takes away who reads nothing else."""
+    effects = report.effects
+    leading = [row for row in effects.leading if row.differs or not effects.real_tested][:NAMED]
+    total = len(effects.rows)
+    said = []
+
+    # reality
+    named = "; ".join(_difference(row) for row in leading)
+    if not effects.real_tested:
+        said.append(
+            f"Too few groups to say which of {total} measurements differ between real {report.source} and real "
+            f"{report.target}. The largest differences are: {named}."
+        )
+    elif not effects.differing:
+        said.append(
+            f"None of {total} measurements is shown to differ between real {report.source} and real {report.target} "
+            f"(at {PERCENT}, corrected for their number). An engine has nothing to translate that these data show."
+        )
+    else:
+        said.append(
+            f"{len(effects.differing)} of {total} measurements differ between real {report.source} and real "
+            f"{report.target} (at {PERCENT}, corrected for their number). The largest differences are: {named}."
+        )
+    counts = [row for row in effects.of_fields if row.differs and row.measurement.key.startswith("Count_")]
+    if counts:
+        named = "; ".join(_difference(row) for row in counts)
+        said.append(f"Counts that differ: {named}.")
+
+    # the engine
+    closed = [row for row in leading if row.gap is not None]
+    if closed:
+        first = closed[0]
+        said.append(
+            f"Of the gap in {first.measurement.words} the engine closes {gap(first.gap)} (1 is all of it, 0 is what "
+            f"copying the source does; random halves of real {report.target} reach {first.gap_floor or math.nan:.2f})."
+        )
+        said.append(
+            f"Where it should change nothing ({report.source} → {report.source}, {report.target} → {report.target}) it "
+            f"changes {first.measurement.words} by up to {first.error_sd:.2f} SD; from {report.source} to "
+            f"{report.target} by {abs(first.made_sd):.2f} SD."
+        )
+    if effects.made_tested and effects.differing:
+        said.append(
+            f"Of these {len(effects.differing)} the engine changes {len(effects.of('reproduced'))} in the right "
+            f"direction, beyond its own error, and {len(effects.of('wrong way'))} in the wrong one; "
+            f"{len(effects.of('within error'))} go the right way, but within its error, and "
+            f"{len(effects.of('missed'))} it fails to change."
+        )
+    elif effects.differing or not effects.real_tested:
+        same = [row for row in effects.rows if row.gap is not None]
+        right = sum(row.real * row.made > 0 for row in same)
+        if same:
+            said.append(
+                f"In {right} of {len(same)} measurements with a difference the engine's change points in the right "
+                f"direction."
+            )
+    if effects.made_tested:
+        invented = effects.of("suspected invention")
+        what = f": {listed([row.measurement.words for row in invented[:NAMED]])}" if invented else ""
+        more = f" and {len(invented) - NAMED} more" if len(invented) > NAMED else ""
+        said.append(
+            f"It changes {count(len(invented), 'measurement')} in which reality shows no difference, suspected "
+            f"invention{what}{more}."
+        )
+    pairs = report.pairs
+    every = len(pairs.before) + len(pairs.lost)
+    if report.objects == "nuclei" and every and not report.given:
+        said.append(
+            f"Of {every} {report.objects} {percent(len(pairs.lost) / every)} are gone after translation, and "
+            f"{len(pairs.gained)} are there that were not before."
+        )
+    return said
+
+
+def read_first(report: PhenotypeReport) -> list[str]:
+    """Return what makes the report's numbers mean less than they seem to."""
+    effects, said = report.effects, [*report.confounders]
+    if report.made.get("synthetic"):
+        said.append("The engine was trained on synthetic images.")
+    sides = ((report.source, effects.source_groups), (report.target, effects.target_groups))
+    few = [f"{condition} has {len(groups)}" for condition, groups in sides if len(groups) < LEAST_GROUPS]
+    if few:
+        said.append(
+            f"{listed(few)} group{'s' if len(few) > 1 else ''} (wells, patients, organoids). Objects of one group are "
+            f"not independent, so that p has to come from groups; below {LEAST_GROUPS} per condition this report gives "
+            f"effect sizes only, and calls nothing changed."
+        )
+    elif len(effects.translated_groups) < LEAST_GROUPS:
+        said.append(
+            f"{count(len(effects.translated_groups), 'group was', 'groups were')} translated. Below {LEAST_GROUPS} "
+            f"nothing is said about which of the engine's changes are sure: their sizes are given, without p."
+        )
+    if effects.real_tested and effects.real.least_p > LEVEL:
+        said.append(
+            f"With {effects.real.groups[0]} pairs of groups no p can be below {effects.real.least_p:.3f}, so that "
+            f"nothing can be called changed. Six pairs are needed."
+        )
+    said += effects.notes
+    said.append(report.subject.why)
+    if report.control is None:
+        said.append(
+            "No control engine was given. Train one between two halves of one condition, where nothing differs: what "
+            "it changes all the same, this engine may have invented too."
+        )
+    return said
+
+
+def control_sentence(report: PhenotypeReport) -> str:
+    """Return what the control engine changed."""
+    control = report.control
+    if control is None:
+        return ""
+    ours = np.median([abs(row.made_sd) for row in report.effects.rows])
+    null = np.median(np.abs(list(control.made_sd.values())))
+    said = (
+        f"An engine trained between {control.conditions[0]} and {control.conditions[1]}, two halves of one condition "
+        f"({control.groups[0]} and {control.groups[1]} groups), changes half of the measurements by less than "
+        f"{null:.2f} standard deviations; the engine of this report by {ours:.2f}."
+    )
+    if control.called is not None:
+        by = (
+            "Judged as in this report"
+            if control.own_groups
+            else "Its groups are too few for p; held to the margins of this report, widened for so few groups"
+        )
+        said += f" {by}, {percent(control.called)} of its measurements are called changed, where {PERCENT} may be."
+    return said
+
+
+def limits(report: PhenotypeReport) -> list[str]:
+    """Return what these data cannot tell."""
+    effects = report.effects
+    said = [
+        "Translated images were never measured. They show what an engine learned from the groups that it saw; a "
+        "difference map is a hypothesis about a cell, not an observation of it.",
+        f"The conditions are compared by {len(effects.source_groups)} and {len(effects.target_groups)} groups. What "
+        f"holds for them may not hold for another plate, day, patient or laboratory.",
+        "A difference that is not called changed is not shown to be absent: its interval says how large it may be.",
+        "Cells are not followed in time. Which cell would have become which is nowhere in the data, so that many "
+        "translations fit them equally well, and no measurement of real images can tell which is right.",
+        "Translated images were measured with the objects of the real ones. What an engine moves, adds or takes away "
+        "cannot be seen in shapes and counts."
+        if report.given
+        else "Objects were found in translated images by the rule that finds them in real ones. Where an engine draws "
+        "what that rule takes for a border, shape and counts follow the engine, not the cells.",
+        "Measurements that are alike are folded together, by how they vary between objects of one condition; that two "
+        "say different things does not mean that two processes cause them.",
+    ]
+    if effects.translated_groups and any(report.subject.seen.get(group) for group in effects.translated_groups):
+        said.append("Some of the translated fields were seen in training; the gap closed on the others is beside it.")
+    if report.confounders:
+        said.append(
+            "A column of the data set coincides with the condition. Nothing here can tell what the one does from what "
+            "the other does."
+        )
+    if report.scale.pixel_size_um is None:
+        said.append("Pixel sizes are not known: areas and lengths do not compare with other images.")
+    return said
+
+
+def _difference(row: Effect) -> str:
+    m = row.measurement
+    return f"{m.words} ({value(row.source, m)} → {value(row.target, m)}, {sd(row.real_sd)} SD)"

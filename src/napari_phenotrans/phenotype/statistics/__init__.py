@@ -1,0 +1,1 @@
+"""What differs between conditions, and what of it the engine changes."""

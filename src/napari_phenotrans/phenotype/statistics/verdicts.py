@@ -1,0 +1,296 @@
+"""Judging every measurement: does it differ in reality, does the engine change it, and does the one fit the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.metrics import METRICS, Features, Measured
+from napari_phenotrans.metrics import floor as metric_floor
+from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS, contrast, corrected_p
+from napari_phenotrans.phenotype.statistics.effects import Effect, Effects, Role, Verdict
+from napari_phenotrans.phenotype.statistics.null_controls import floor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from napari_phenotrans.phenotype.objects.catalog import Measurement
+    from napari_phenotrans.phenotype.objects.tables import GroupMeans, Table
+
+# Two measurements of which the one tells the other within a condition say the same.
+ALIKE = 0.9
+HALF_WAY = 0.5
+LEAST_OBJECTS = 5
+_OBJECTS = 4000  # are enough to see that
+_GAP_SPLITS = 5
+
+
+def judge(
+    tables: Mapping[Role, Table],
+    *,
+    least: int = LEAST_OBJECTS,
+    seed: int = 0,
+    tick: Callable[[], None] | None = None,
+) -> Effects:
+    """Compare all measurements over groups.
+
+    *Differs in reality*: real target against real source, by `contrast`.
+
+    *The engine changes it*: |translated - real source|, less the engine's own error, exceeds (a) what the real
+    difference must exceed to count, the spread of the engine's changes over groups added to its standard error, and (b)
+    what 95 % of all differences between random halves of one condition stay below. What an engine does is always the
+    same and would be sure by itself; but it knows the conditions from these groups only, and cannot know better than
+    they do what is theirs and what is the condition's.
+
+    *Within error*: it differs, and the engine goes half of the way or more, but not beyond that. *Missed*: less.
+
+    *Suspected invention*: the engine changes it, it does not differ in reality, and the engine's change lies outside
+    the corrected interval of the real difference. Inside of it the question is *open*.
+
+    Parameters
+    ----------
+    tables
+        At least source, target and translated; the engine's error is taken for 0 where neither source again nor target
+        again is there.
+    least
+        Objects that a group needs, to say more about the group than about single cells.
+    seed
+        Of assignments, halves and intervals.
+    tick
+        Called now and then; raise in it to stop.
+
+    Raises
+    ------
+    InputError
+        If real source or real target has no group with so many objects.
+    """
+    means = {role: table.by_group(least) for role, table in tables.items()}
+    real, notes = _usable(means["source"], means["target"], least)
+    paired = notes.pop("", "") == "paired"
+    names = (real[0].names, real[1].names)
+    source, target = real[0].values, real[1].values
+
+    # ---- measurements that can be compared
+    measurements = tables["source"].measurements
+    spread = np.array([_spread(m, tables["source"], tables["target"]) for m in measurements])
+    left_out = {}
+    for index, m in enumerate(measurements):
+        if not np.isfinite(source[:, index]).all() or not np.isfinite(target[:, index]).all():
+            left_out[m.words] = "not measured in all groups"
+        elif not spread[index] > 0:
+            left_out[m.words] = "the same everywhere"
+    kept = np.array([m.words not in left_out for m in measurements])
+    if not kept.any():
+        raise InputError(
+            "No measurement was made in all groups, so that nothing can be compared. Add fields or groups."
+        )
+    source, target, spread = source[:, kept], target[:, kept], spread[kept]
+    measurements = tuple(m for m, k in zip(measurements, kept, strict=True) if k)
+
+    # ---- reality
+    between = contrast(source, target, spread, paired=paired, seed=seed, tick=tick)
+    halves = floor({"source": source, "target": target}, spread, seed=seed, tick=tick)
+
+    # ---- the engine, each group with itself
+    made = _changes(means, "translated", "source")[:, kept]
+    known = np.isfinite(made).sum(axis=0)
+    change = _mean(made)
+    own_error = np.sqrt(_variance(made) / np.maximum(known, 1))
+    errors = [np.zeros(len(spread))]
+    again: tuple[tuple[Role, Role], ...] = (("source again", "source"), ("target again", "target"))
+    errors += [np.abs(_mean(_changes(means, role, base)[:, kept])) for role, base in again if role in means]
+    error = np.nanmax(errors, axis=0)
+    made_tested = (known >= LEAST_GROUPS) & (between.critical is not None)
+    joint = np.hypot(between.error, own_error)
+    margin = np.fmax((between.critical or np.nan) * joint, halves.bar * spread)
+    made_p = np.full(len(spread), np.nan)
+    if between.largest is not None:
+        made_p = corrected_p(np.nan_to_num(np.maximum(np.abs(change) - error, 0) / joint), between.largest)
+    reach = _student(known) * own_error
+
+    rows = []
+    for i, m in enumerate(measurements):
+        if not np.isfinite(change[i]):
+            left_out[m.words] = "not measured in translated images"
+            continue
+        tested = bool(made_tested[i])
+        row = Effect(
+            measurement=m,
+            source=float(source[:, i].mean()),
+            target=float(target[:, i].mean()),
+            translated=float(np.nanmean(means["translated"].values[:, kept][:, i])),
+            spread=float(spread[i]),
+            real=float(between.difference[i]),
+            real_low=None if between.low is None else float(between.low[i]),
+            real_high=None if between.high is None else float(between.high[i]),
+            real_p=None if between.p is None else float(between.p[i]),
+            made=float(change[i]),
+            made_low=float(change[i] - reach[i]) if tested else None,
+            made_high=float(change[i] + reach[i]) if tested else None,
+            made_p=float(made_p[i]) if tested else None,
+            error=float(error[i]),
+            margin=float(margin[i]) if tested else None,
+            floor=float(halves.typical[i] * spread[i]),
+        )
+        verdict = _verdict(row, (between.critical or 0) * float(between.error[i]))
+        rows.append(replace(row, verdict=verdict))
+    # spreads between fields are another scale than those between objects
+    rows.sort(key=lambda row: (row.measurement.per_field, not row.differs, -abs(row.real_sd)))
+
+    # ---- how much of the gap, where there is one, and what says the same
+    gaps = []
+    for row in rows:
+        if tick:
+            tick()
+        there = row.differs if between.p is not None else abs(row.real_sd) > halves.bar
+        gaps.append(_with_gap(row, tables, seed) if there else row)
+    return Effects(
+        rows=tuple(_marked_alike(gaps, tables, seed)),
+        real=between,
+        floor=halves,
+        source_groups=names[0],
+        target_groups=names[1],
+        translated_groups=means["translated"].names,
+        left_out=left_out,
+        notes=tuple(notes.values()),
+    )
+
+
+def _usable(source: GroupMeans, target: GroupMeans, least: int) -> tuple[tuple[GroupMeans, GroupMeans], dict[str, str]]:
+    """Return the groups with objects to compare, and what is to be said of the others."""
+    notes: dict[str, str] = {}
+    sides = []
+    for side, what in ((source, "source"), (target, "target")):
+        of_objects = [i for i, m in enumerate(side.measurements) if not m.per_field]
+        enough = np.isfinite(side.values[:, of_objects]).any(axis=1) if of_objects else np.ones(len(side.names), bool)
+        few = [name for name, yes in zip(side.names, enough, strict=True) if not yes]
+        kept = [name for name, yes in zip(side.names, enough, strict=True) if yes]
+        if not kept:
+            raise InputError(
+                f"No group of the real {what} has as many as {least} objects, so that nothing can be compared. Look at "
+                f"the channel that objects are found in, say --diameter, or measure whole crops (--objects none)."
+            )
+        if few:
+            notes[what] = f"Groups of the real {what} with fewer than {least} objects were left out: {', '.join(few)}."
+        sides.append(side.of_names(kept))
+    shared = [name for name in sides[0].names if name in sides[1].names]
+    if len(shared) >= max(LEAST_GROUPS, min(len(side.names) for side in sides) / 2):
+        rest = sorted({name for side in sides for name in side.names} - set(shared))
+        notes[""] = "paired"
+        said = f"; those that have one only are left out of the comparison: {', '.join(rest)}" if rest else ""
+        notes["paired"] = f"{len(shared)} groups have both conditions and are compared with themselves{said}."
+        return (sides[0].of_names(shared), sides[1].of_names(shared)), notes
+    if shared:
+        notes["shared"] = (
+            f"{', '.join(shared)} {'have' if len(shared) > 1 else 'has'} both conditions, too few to compare groups "
+            f"with themselves: they are taken for independent, which makes p somewhat too large."
+        )
+    return (sides[0], sides[1]), notes
+
+
+def _spread(measurement: Measurement, *tables: Table) -> float:
+    """Return the standard deviation within a condition, both weighing the same."""
+    variances = [values.var(ddof=1) for values, _ in (t.column(measurement) for t in tables) if len(values) > 1]
+    return float(np.sqrt(np.mean(variances))) if variances else 0.0
+
+
+def _changes(means: Mapping[Role, GroupMeans], after: Role, before: Role) -> np.ndarray:
+    return means[after].values - means[before].of_names(means[after].names).values
+
+
+def _mean(rows: np.ndarray) -> np.ndarray:
+    known = np.isfinite(rows).sum(axis=0)
+    return np.where(known > 0, np.nansum(rows, axis=0) / np.maximum(known, 1), np.nan)
+
+
+def _variance(rows: np.ndarray) -> np.ndarray:
+    known = np.isfinite(rows).sum(axis=0)
+    return np.nansum((rows - _mean(rows)) ** 2, axis=0) / np.maximum(known - 1, 1)
+
+
+def _student(known: np.ndarray) -> np.ndarray:
+    from scipy import stats
+
+    return stats.t.ppf(0.975, np.maximum(known - 1, 1))
+
+
+def _verdict(row: Effect, reach: float) -> Verdict:
+    if row.margin is None or row.real_p is None:
+        return "not tested"
+    if row.differs:
+        if not row.changed:
+            return "within error" if row.made / row.real >= HALF_WAY else "missed"
+        return "reproduced" if row.real * row.made > 0 else "wrong way"
+    if not row.changed:
+        return "unchanged"
+    return "suspected invention" if abs(row.made - row.real) > reach else "open"
+
+
+def _with_gap(row: Effect, tables: Mapping[Role, Table], seed: int) -> Effect:
+    """Add the gap closed: over the translated groups, and over those of them that training saw, or did not."""
+    gap = METRICS["gap closed"]
+    translated = tables["translated"]
+
+    def measured(seen: bool | None, resamples: int) -> Measured | None:
+        names = sorted({p.group for p in translated.places if seen is None or p.seen is seen})
+        made, from_ = (_features(tables[role], row.measurement, names) for role in ("translated", "source"))
+        if not (real and made and from_):
+            return None
+        enough = min(len(side.names) for side in (real, made, from_)) >= LEAST_GROUPS
+        try:
+            return gap(real, made, from_, seed=seed, resamples=resamples if enough else 0)
+        except InputError:
+            return None  # no gap at all
+
+    real = _features(tables["target"], row.measurement)
+    of_source = _features(tables["source"], row.measurement)
+    best = metric_floor(gap, real, of_source, seed=seed, splits=_GAP_SPLITS) if real and of_source else None
+    both = len({place.seen for place in translated.places}) > 1
+    return replace(
+        row,
+        gap=measured(None, 200),
+        gap_floor=best.value if best else None,
+        gap_seen=measured(True, 0) if both else None,
+        gap_held_out=measured(False, 0) if both else None,
+    )
+
+
+def _features(table: Table, measurement: Measurement, names: Sequence[str] | None = None) -> Features | None:
+    values, groups = table.column(measurement)
+    chosen = np.isin(groups, names) if names is not None else np.ones(len(groups), bool)
+    return Features(values[chosen, None], groups[chosen]) if chosen.any() else None
+
+
+def _marked_alike(rows: Sequence[Effect], tables: Mapping[Role, Table], seed: int) -> list[Effect]:
+    """Mark what a larger effect says already, by how both vary between objects of one condition."""
+    rng = np.random.default_rng(seed)
+    columns = [row.measurement for row in rows if not row.measurement.per_field]
+    residuals = []
+    for role in ("source", "target"):
+        table: Table = tables[role]
+        indices = [table.columns.index(m) for m in columns]
+        values = table.values[:, indices]
+        values = values[rng.permutation(len(values))[:_OBJECTS]]
+        residuals.append(values - np.nanmean(values, axis=0))
+    pooled = np.nan_to_num(np.concatenate(residuals))
+    scale = np.sqrt((pooled**2).mean(axis=0))
+    unit = pooled / np.where(scale > 0, scale, 1)
+    alike = np.abs(unit.T @ unit) / len(unit)
+    marked: list[Effect] = []
+    leading: list[tuple[int, Effect]] = []
+    place = {m: i for i, m in enumerate(columns)}
+    for row in rows:
+        number = place.get(row.measurement)
+        if number is None:
+            marked.append(row)
+            continue
+        first = next((other for other, _ in leading if alike[number, other] >= ALIKE), None)
+        if first is None:
+            leading.append((number, row))
+            marked.append(row)
+        else:
+            marked.append(replace(row, like=columns[first].key))
+    return marked

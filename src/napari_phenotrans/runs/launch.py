@@ -1,0 +1,304 @@
+"""Starting trainings that outlive whoever started them, and asking them to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from napari_phenotrans.engines import engine_entry
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.runs.paths import COMMAND, DECIDED, OUTPUT, REPORT, STARTING, STATE, STOP, last_words
+from napari_phenotrans.runs.record import read_decided
+from napari_phenotrans.runs.lock import Owner, read_owner, refuse_living
+from napari_phenotrans.core.settings import flag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+NICENESS = 10  # how much less than others a training asks of the processor
+# Those that were started here: a child that nobody asks about stays as a dead entry in the system's list.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True, eq=False)
+class Child:
+    """A process that was started and goes on by itself.
+
+    Parameters
+    ----------
+    process
+        The process; to be asked, not to be waited for.
+    arguments
+        Those after ``phenotrans``.
+    folder
+        Where its output goes.
+    """
+
+    process: subprocess.Popen[bytes]
+    arguments: tuple[str, ...]
+    folder: Path
+
+    def poll(self) -> int | None:
+        """Return its exit code; None while it runs."""
+        return self.process.poll()
+
+    def said(self) -> str:
+        """Return its error where it said one, else the last line that it wrote; empty where it wrote none."""
+        return last_words(self.folder / OUTPUT)
+
+    def cancel(self) -> None:
+        """End it at once, with nothing saved."""
+        if self.poll() is None:
+            self.process.terminate()
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate(Child):
+    """A data set's check and a trial of a few steps, on their way."""
+
+    def report(self) -> dict[str, Any] | None:
+        """Return what ``train --dry-run --report`` wrote, see `trial.report`; None while it is at work.
+
+        Raises
+        ------
+        InputError
+            If it ended without a report.
+        """
+        code = self.poll()
+        if code is None:
+            return None
+        try:
+            return json.loads((self.folder / REPORT).read_bytes())
+        except (OSError, ValueError) as error:
+            raise InputError(self.said() or f"The trial ended with code {code} and without a word.") from error
+
+
+# ---- what is typed
+
+
+def train_arguments(
+    dataset: str | Path | None,
+    engine: str,
+    out: str | Path | None,
+    settings: Mapping[str, Any],
+    *,
+    preset: str | None = None,
+    held_out: str | Path | None = None,
+    held_out_share: float | None = None,
+    held_out_groups: Sequence[str] = (),
+    from_: str | Path | None = None,
+) -> list[str]:
+    """Return the arguments after ``phenotrans`` that train so; `command_line` makes a line for a shell of them.
+
+    Parameters
+    ----------
+    dataset
+        Data set folder; None takes that of ``from_``.
+    engine
+        Name in `ENGINES`.
+    out
+        The run folder to make; None for an `estimate`.
+    settings
+        Of that engine, by their names; those that are as they would be anyway are left out.
+    preset
+        Name of the preset that ``settings`` were made from.
+    held_out, held_out_share, held_out_groups
+        A data set folder, a share of the groups, or names of groups that training must not see; at most one of them.
+    from_
+        A run folder or its ``run.json`` whose data set and settings are the ground to build on.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or cannot be typed.
+    """
+    declared = engine_entry(engine).settings
+    if unknown := set(settings) - set(declared.model_fields):
+        raise InputError(f"{', '.join(map(flag, sorted(unknown)))}: no setting of the engine {engine}. Leave it out.")
+    ground = declared.make().model_dump()
+    if from_ is not None:
+        path = Path(from_)
+        decided = read_decided(path if path.name == DECIDED else path / DECIDED)
+        if decided["engine"] == engine:
+            ground |= declared.make(**decided["settings"]).model_dump()
+    if preset is not None:
+        ground |= declared.make(**declared.presets[preset]).model_dump(include=set(declared.presets[preset]))
+    chosen = declared.make(**(ground | dict(settings))).model_dump()
+
+    words = ["train"] + ([str(dataset)] if dataset is not None else []) + ["--engine", engine]
+    for name, value in (("--preset", preset), ("--from", from_), ("--out", out), ("--held-out", held_out)):
+        words += [] if value is None else [name, str(value)]
+    if held_out_groups:
+        words += ["--held-out-groups", _names("--held-out-groups", held_out_groups)]
+    elif held_out_share is not None:
+        words += ["--held-out-share", f"{held_out_share:g}"]
+    for name, value in chosen.items():
+        if value == ground[name]:
+            continue
+        extra = declared.model_fields[name].json_schema_extra
+        if value is None or (isinstance(extra, dict) and not extra.get("cli", True)):
+            raise InputError(
+                f"{flag(name)} cannot be set to {value!r} by a command. Load it from a run (--from) or a preset."
+            )
+        words += [flag(name), _names(flag(name), value) if isinstance(value, tuple) else str(value)]
+    return words
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return arguments as a line for this system's shell: ``phenotrans train …``."""
+    words = ["phenotrans", *arguments]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+# ---- what is started
+
+
+def start_training(arguments: Sequence[str], folder: str | Path) -> Child:
+    """Start a training that goes on when this process ends.
+
+    It has a session of its own and lower priority; what it says goes into ``output.txt`` in the run folder. Whoever
+    watches the folder sees it start, and why if it does not. Returns at once.
+
+    Parameters
+    ----------
+    arguments
+        As `train_arguments` makes them, with the run folder for ``--out``.
+    folder
+        The run folder; is made.
+
+    Raises
+    ------
+    InputError
+        If a process is at work in the folder, or it holds a run already, or cannot be written to.
+    """
+    folder = Path(folder)
+    _refuse_starting(folder)
+    if (folder / DECIDED).exists() and "--resume" not in arguments:
+        raise InputError(f"{folder} holds a run already. Choose another folder, or go on with that run.")
+    child = Child(_spawn(arguments, folder), tuple(arguments), folder)
+    with replacing(folder / STARTING, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(Owner.of(child.process.pid).written()), encoding="utf-8")
+    return child
+
+
+def continue_training(folder: str | Path, steps: int | None = None) -> Child:
+    """Go on with a run folder in a process of its own, up to ``steps`` where there are to be more of them.
+
+    Raises
+    ------
+    InputError
+        If a process is at work in the folder, or there is nothing to go on from.
+    """
+    folder = Path(folder)
+    if not (folder / STATE).is_file():
+        raise InputError(
+            f"{folder} cannot be resumed: it has no {STATE}, so it ended before its first step. Start anew, with the "
+            f"settings of its {DECIDED}."
+        )
+    more = [] if steps is None else ["--steps", str(steps)]
+    return start_training(["train", "--resume", str(folder), *more], folder)
+
+
+def request_stop(folder: str | Path) -> None:
+    """Ask the training in a folder to save and end within one step; one that has not begun is ended at once.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to.
+    """
+    folder = Path(folder)
+    waiting = read_owner(folder / STARTING)
+    try:
+        if waiting and waiting.here:
+            # one that has not trained yet has nothing to save
+            with suppress(psutil.NoSuchProcess):
+                if waiting.lives():
+                    psutil.Process(waiting.pid).terminate()
+            (folder / STARTING).unlink(missing_ok=True)
+        else:
+            (folder / STOP).touch()
+    except OSError as error:
+        raise InputError(
+            f"The training in {folder} cannot be asked to stop: {error.strerror or error}. Check that the folder is "
+            f"there and may be written to."
+        ) from error
+
+
+def estimate(arguments: Sequence[str], folder: str | Path) -> Estimate:
+    """Check a data set and try a few steps, in a process of its own.
+
+    Parameters
+    ----------
+    arguments
+        As `train_arguments` makes them.
+    folder
+        Takes report and output; to be thrown away afterwards.
+    """
+    folder = Path(folder)
+    (folder / REPORT).unlink(missing_ok=True)
+    words = [*arguments, "--dry-run", "--report", str(folder / REPORT)]
+    return Estimate(_spawn(words, folder), tuple(words), folder)
+
+
+def _names(option: str, names: Sequence[str]) -> str:
+    """Return names as they are typed."""
+    if split := [name for name in names if "," in name or name != name.strip()]:
+        raise InputError(
+            f"{option} takes names separated by commas, so {split[0]!r} cannot be one of them. Rename it in the images."
+        )
+    return ",".join(names)
+
+
+def _refuse_starting(folder: Path) -> None:
+    """Refuse a folder in which a process trains, or is about to."""
+    refuse_living(folder)
+    waiting = read_owner(folder / STARTING)
+    if waiting and waiting.here and waiting.lives():
+        raise InputError(
+            f"A training is being started in {folder} right now by process {waiting.pid}. Wait until it trains, or "
+            f"stop it first."
+        )
+
+
+def _spawn(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start ``phenotrans`` so that it needs nobody any more."""
+    command = [sys.executable, "-m", "napari_phenotrans", *arguments]
+    apart: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        apart = {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / OUTPUT).open("ab") as output:
+            output.write(f"{COMMAND}{command_line(arguments)}\n".encode())
+            output.flush()
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+                **apart,
+            )
+    except OSError as error:
+        raise InputError(
+            f"No process could be started in {folder}: {error.strerror or error}. Check that the folder may be "
+            f"written to and that the disk has room."
+        ) from error
+    _started[:] = [other for other in _started if other.poll() is None] + [process]
+    if sys.platform != "win32":
+        # threads that it starts later, torch's among them, inherit it
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    return process

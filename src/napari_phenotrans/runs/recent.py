@@ -1,0 +1,91 @@
+"""Which run folders there are: those in some folders, and those that were opened before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.runs.paths import DECIDED, EVENTS, STARTING
+from napari_phenotrans.runs.lock import modified
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+FILE = "runs.json"
+REMEMBERED = 200  # the latest
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run, or one that is being started."""
+    try:
+        return any((folder / name).is_file() for name in (DECIDED, STARTING))
+    except OSError:
+        return False
+
+
+def list_runs(parents: Sequence[Path]) -> list[Path]:
+    """Return the run folders that are among some folders or lie directly in them, the latest at work first."""
+    found: dict[Path, float] = {}
+    for parent in parents:
+        for folder in [parent, *_folders_in(parent)]:
+            if is_run(folder):
+                times = (modified(folder / name) for name in (EVENTS, DECIDED, STARTING))
+                found[folder] = max((at for at in times if at), default=0.0)
+    return sorted(found, key=lambda folder: (-found[folder], str(folder)))
+
+
+def _folders_in(parent: Path) -> Iterable[Path]:
+    try:
+        return [path for path in parent.iterdir() if path.is_dir()]
+    except OSError:
+        # not there, or nobody may look into it: no runs to be seen
+        return []
+
+
+class RememberedRuns:
+    """Run folders that were started or opened before, in a small file of the user's.
+
+    Parameters
+    ----------
+    file
+        Where they are kept; ``runs.json`` in the user's data folder where none is said.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        if file is None:
+            from platformdirs import user_data_path
+
+            file = user_data_path("napari-phenotrans", appauthor=False) / FILE
+        self.file = file
+
+    def folders(self) -> list[Path]:
+        """Return them, the latest first; also those that are not there now, for their disk may come back."""
+        try:
+            written = json.loads(self.file.read_bytes())
+        except (OSError, ValueError):
+            return []
+        return [Path(name) for name in written if isinstance(name, str)] if isinstance(written, list) else []
+
+    def add(self, folder: str | Path) -> None:
+        """Remember a folder, as the latest.
+
+        The file is read anew each time, so that a second napari loses nothing.
+        """
+        folder = Path(folder).absolute()
+        self._write([folder, *(other for other in self.folders() if other != folder)])
+
+    def remove(self, folder: str | Path) -> None:
+        """Forget a folder; its files stay."""
+        folder = Path(folder).absolute()
+        self._write([other for other in self.folders() if other != folder])
+
+    def _write(self, folders: list[Path]) -> None:
+        try:
+            with replacing(self.file, overwrite=True) as temporary:
+                temporary.write_text(json.dumps([str(f) for f in folders[:REMEMBERED]], indent=1), encoding="utf-8")
+        except InputError:
+            # a home that cannot be written to: the runs are there all the same, and nobody needs to be told
+            return

@@ -1,0 +1,1 @@
+"""Training an engine into a run folder."""

@@ -1,0 +1,119 @@
+"""Random square crops of each condition, turned and mirrored: what training sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from skimage.filters import threshold_otsu
+from torch import Tensor
+
+from napari_phenotrans.core.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_phenotrans.core.intensity import Intensity
+    from napari_phenotrans.core.keyed_random import Chance
+
+FOREGROUND_SHARE = 0.005
+DRAWS = 50
+# A data set lives on the GPU where it takes no more than this share of the memory that is free there.
+SHARE_OF_GPU = 0.25
+
+
+class Crops:
+    """Random square crops of each condition, turned and mirrored.
+
+    A crop is drawn again only where all its channels are background, by one threshold for all conditions: how
+    densely cells stand may be the phenotype. How often that happened is in `rejected`.
+
+    Parameters
+    ----------
+    planes
+        Float32 (C, Y, X) planes of each condition, in the images' units.
+    intensity
+        The data set's intensity limits.
+    crop
+        Side of a crop in pixels.
+    device
+        Where crops are wanted. The planes live there too where they fit.
+
+    Raises
+    ------
+    InputError
+        If a plane is smaller than a crop.
+    """
+
+    def __init__(
+        self,
+        planes: dict[str, list[np.ndarray]],
+        intensity: Intensity,
+        crop: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        small = [p.shape[1:] for ps in planes.values() for p in ps if min(p.shape[1:]) < crop]
+        if small:
+            raise InputError(
+                f"{len(small)} planes are smaller than a crop of {crop} × {crop}, the smallest {min(small)}. "
+                f"Choose a smaller --crop or a smaller --pixel-size."
+            )
+        self.crop = crop
+        self.device = torch.device(device)
+        normalized = {c: [intensity.normalize(p) for p in ps] for c, ps in planes.items()}
+        everything = [p[:, ::4, ::4].reshape(p.shape[0], -1) for ps in normalized.values() for p in ps]
+        self.threshold = np.array([threshold_otsu(channel) for channel in np.concatenate(everything, axis=1)])
+        self._foreground = {c: [self._sums(p) for p in ps] for c, ps in normalized.items()}
+        home = self._home(sum(p.nbytes for ps in normalized.values() for p in ps))
+        self.planes = {c: [torch.from_numpy(p).to(home) for p in ps] for c, ps in normalized.items()}
+        self.drawn = dict.fromkeys(planes, 0)
+        self.blank = dict.fromkeys(planes, 0)
+
+    @property
+    def rejected(self) -> dict[str, float]:
+        """Share of drawn crops that held nothing but background, per condition."""
+        return {c: self.blank[c] / max(1, self.drawn[c]) for c in self.planes}
+
+    def draw(self, condition: str, chance: Chance) -> Tensor:
+        """Return float32 (count, C, crop, crop) in about [-1, 1] on the device, one for each crop of ``chance``."""
+        cut = torch.stack([self._one(condition, rng) for rng in chance.each(f"crop of {condition}")])
+        return cut.to(self.device)
+
+    def large(self, condition: str, count: int) -> list[Tensor]:
+        """Return (C, h, w) pieces of ``count`` planes, up to four crops wide, their sides multiples of 4.
+
+        They hold what a crop may miss, such as a rare mitosis, in the share that planes have of it.
+        """
+        planes = self.planes[condition]
+        chosen = [planes[i] for i in np.linspace(0, len(planes) - 1, min(count, len(planes))).astype(int)]
+        height, width = (min(4 * self.crop, *(p.shape[axis] // 4 * 4 for p in chosen)) for axis in (1, 2))
+        return [p[:, :height, :width].to(self.device) for p in chosen]
+
+    def _one(self, condition: str, rng: np.random.Generator) -> Tensor:
+        planes = self.planes[condition]
+        for _ in range(DRAWS):
+            number = int(rng.integers(len(planes)))
+            top = int(rng.integers(planes[number].shape[1] - self.crop + 1))
+            left = int(rng.integers(planes[number].shape[2] - self.crop + 1))
+            self.drawn[condition] += 1
+            if self._has_foreground(self._foreground[condition][number], top, left):
+                break
+            self.blank[condition] += 1
+        cut = planes[number][:, top : top + self.crop, left : left + self.crop]
+        turned = torch.rot90(cut, int(rng.integers(4)), dims=(1, 2))
+        return turned.flip(2) if rng.integers(2) else turned
+
+    def _sums(self, plane: np.ndarray) -> np.ndarray:
+        """Return (C, Y + 1, X + 1) sums of foreground pixels above and left of each corner."""
+        above = plane > self.threshold[:, None, None]
+        return np.pad(above.cumsum(1, dtype=np.int32).cumsum(2, dtype=np.int32), ((0, 0), (1, 0), (1, 0)))
+
+    def _has_foreground(self, sums: np.ndarray, top: int, left: int) -> bool:
+        bottom, right = top + self.crop, left + self.crop
+        pixels = sums[:, bottom, right] - sums[:, top, right] - sums[:, bottom, left] + sums[:, top, left]
+        return bool((pixels >= FOREGROUND_SHARE * self.crop**2).any())
+
+    def _home(self, size: int) -> torch.device:
+        if self.device.type != "cuda":
+            return torch.device("cpu")
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return self.device if size <= SHARE_OF_GPU * free else torch.device("cpu")

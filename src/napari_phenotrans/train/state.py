@@ -1,0 +1,140 @@
+"""What only resuming a run needs, in one file beside its checkpoints."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.runs.paths import STATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_phenotrans.engines.base import Engine
+
+MEDIAN_OF = 5  # single held-out scores swing
+HALF = 0.5
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes
+    ----------
+    step
+        Updates made.
+    seconds
+        Spent on them, over all resumptions.
+    rollbacks
+        How often the run went back to an earlier state.
+    history
+        The held-out score of each scoring, lower is better.
+    best
+        The lowest median of five of them so far, and how many scorings it is ago.
+    held_out_losses
+        The engine's own loss on held-out crops at each scoring.
+    drawn, blank
+        Crops drawn, and those of them that held nothing but background, per condition.
+    images
+        Digest of the training images.
+    """
+
+    images: str
+    step: int = 0
+    seconds: float = 0.0
+    rollbacks: int = 0
+    history: list[float] = field(default_factory=list)
+    best: float | None = None
+    since_best: int = 0
+    held_out_losses: list[float] = field(default_factory=list)
+    drawn: dict[str, int] = field(default_factory=dict)
+    blank: dict[str, int] = field(default_factory=dict)
+
+    def note(self, score: float, losses: dict[str, float]) -> bool:
+        """Add a scoring: its score, lower is better, and the losses on held-out crops; returns whether it is best."""
+        if losses:
+            self.held_out_losses.append(sum(losses.values()))
+        self.history.append(score)
+        middle = median(self.history[-MEDIAN_OF:])
+        best = self.best is None or middle < self.best
+        self.best, self.since_best = (middle, 0) if best else (self.best, self.since_best + 1)
+        return best
+
+    def reason_to_end(self, patience: int, copies: float) -> str:
+        """Say why training should end, after ``patience`` scorings without a better one; empty where it should not.
+
+        ``copies`` is the share of what the engine makes that it copied from training crops.
+        """
+        if not patience:
+            return ""
+        if self.since_best >= patience:
+            return f"no better score in {patience} scorings"
+        if copies >= HALF:
+            return "half of what the engine makes is copied from training crops"
+        losses = self.held_out_losses
+        if len(losses) > patience and min(losses[-patience:]) > min(losses[:-patience]):
+            return f"the loss on held-out crops has not fallen in {patience} scorings: the engine learns by heart"
+        return ""
+
+
+def save_state(folder: Path, engine: Engine, progress: Progress, own: dict[int, Any]) -> None:
+    """Write networks, optimizers and progress, so that a run killed at any time goes on from the last such file.
+
+    ``own`` is `Engine.own_state` of all processes together.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written; an earlier one stays.
+    """
+    state = {
+        "format": 1,
+        "progress": asdict(progress),
+        "rate": engine.rate,
+        "translators": engine.translators.state_dict(),
+        "training": engine.training_state(),
+        "own": own,
+    }
+    with replacing(folder / STATE, overwrite=True) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:
+            # torch's word for what the disk refused, in terms of its own file
+            raise OSError("writing broke off") from error
+
+
+def load_state(folder: Path, engine: Engine, places: range) -> Progress:
+    """Give an engine, after `Engine.start_training`, the state that `save_state` wrote; returns the progress.
+
+    ``places`` are those in the batch that this process computes.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or of other networks.
+    """
+    path = folder / STATE
+    try:
+        state = torch.load(path, map_location=engine.device, weights_only=True)
+        engine.translators.load_state_dict(state["translators"])
+        engine.load_training_state(state["training"])
+        engine.load_own_state({place: own for place, own in state["own"].items() if place in places})
+        engine.rate = state["rate"]
+        return Progress(**state["progress"])
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{folder} cannot be resumed: it has no {STATE}, so it ended before its first step. Start it anew with "
+            f"--from {folder / 'run.json'} and another --out."
+        ) from error
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{path} cannot be used to resume: {error}. Expected what 'phenotrans train' of this version wrote. "
+            f"The checkpoints in the folder still translate; --start-from trains on from one of them."
+        ) from error

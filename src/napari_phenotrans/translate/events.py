@@ -1,0 +1,93 @@
+"""What translating says while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class EvaluationDone:
+    """One network evaluation of one tile; ``done`` of ``total`` for the current plane."""
+
+    t: int
+    z: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class TileDone:
+    """A rectangle of the translated plane that is as good as it will get until its neighbors come.
+
+    ``translated`` is (C, h, w) in the image's own units and dtype; ``top`` and ``left`` are its place in the plane.
+    A glimpse, which may come before the first tile, is 0 of ``total``.
+    """
+
+    t: int
+    z: int
+    top: int
+    left: int
+    translated: np.ndarray
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Finished:
+    """Pixels that are finished: ``translated`` (C, Y, X) in the image's units and dtype, ``difference`` float32.
+
+    ``difference`` is translated - real before rounding to the dtype. ``clipped`` counts per channel the pixels that
+    the dtype could not hold. ``top`` and ``left`` are the place in the plane, of which ``done`` are finished.
+    """
+
+    t: int
+    z: int
+    translated: np.ndarray
+    difference: np.ndarray
+    clipped: tuple[int, ...]
+    done: int
+    total: int
+    top: int = 0
+    left: int = 0
+
+    @property
+    def planes(self) -> float:
+        """How many planes' worth is finished."""
+        return self.done
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneDone(_Finished):
+    """One plane, or of each plane the region that was asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class RegionDone(_Finished):
+    """A rectangle of a plane that does not come whole, as a `PlaneDone`; ``share`` of that (0 to 1) is finished."""
+
+    share: float = 1.0
+
+    @property
+    def planes(self) -> float:
+        # with its last rectangle a plane is among those that are done
+        return self.done + self.share % 1
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorDone:
+    """What an engine gets wrong by itself in a plane, or in a region of one whose place is ``top`` and ``left``.
+
+    ``round_trip`` is source → target → source minus real, signed; ``engine_error`` its local amount, at least 0 (see
+    `trust.check_translation`). Both float32 (C, h, w) in the image's units.
+    """
+
+    t: int
+    z: int
+    top: int
+    left: int
+    round_trip: np.ndarray
+    engine_error: np.ndarray

@@ -1,0 +1,105 @@
+"""How a translation was made: all that is needed to say it, and to make it again."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from napari_phenotrans.checkpoints.checkpoint import BUNDLED, bundled
+from napari_phenotrans.checkpoints.matching import match_channels
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.settings import flag
+from napari_phenotrans.engines import engine_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+    from napari_phenotrans.core.image import Image
+    from napari_phenotrans.core.region import Region
+
+
+def provenance_of(
+    checkpoint: Checkpoint,
+    image: Image,
+    source: str,
+    target: str,
+    computed: Mapping[str, Any],
+    *,
+    channels: Mapping[str, str],
+    region: Region | None,
+    positions: Iterable[tuple[int, int]] | None,
+) -> dict[str, Any]:
+    """Return a translation's provenance; see `Translator.provenance`.
+
+    ``computed`` says how it was computed: device, precision, tiles, and what the engine was told. Channels are
+    named where the image calls one of them otherwise than the checkpoint, region and positions where they are not all
+    of the image.
+    """
+    card, path = checkpoint.card, checkpoint.path
+    indices, _ = match_channels(image, card, channels)
+    names = zip(card.channels, (image.channels[i] for i in indices), strict=True)
+    asked = None if positions is None else list(positions)
+    everywhere = asked is None or set(asked) == set(image.positions())
+    return {
+        "translated": True,
+        "by": f"napari-phenotrans {version('napari-phenotrans')}",
+        "real": str(image.path.absolute()) if image.path else "",
+        "reading": dict(image.reading),
+        "checkpoint": checkpoint.name,
+        "checkpoint file": "" if path is None or path.parent == BUNDLED else str(path.absolute()),
+        "engine": card.engine,
+        "synthetic training images": card.synthetic,
+        "source": source,
+        "target": target,
+        "channels": {mine: theirs for mine, theirs in names if mine != theirs},
+        "region": None if region is None else [region.top, region.left, region.height, region.width],
+        "positions": None if everywhere else [list(position) for position in asked or ()],
+        **computed,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def translate_command(provenance: Mapping[str, Any], out: str = "translated") -> str:
+    """Return the line for a shell that translates the same pixels to the same result.
+
+    Parameters
+    ----------
+    provenance
+        What `Translator.provenance` returned.
+    out
+        Folder for the results.
+
+    Raises
+    ------
+    InputError
+        If the image or the checkpoint is in no file, or the planes are not all those of some T with some Z.
+    """
+    if not provenance["real"]:
+        raise InputError("There is no command for an image that lies in no file. Save it, and open the file.")
+    checkpoint = provenance["checkpoint file"] or provenance["checkpoint"]
+    if checkpoint not in bundled() and not provenance["checkpoint file"]:
+        raise InputError("There is no command for a checkpoint that lies in no file. Save it, and load the file.")
+    parts = ["phenotrans", "translate", provenance["real"], "--checkpoint", checkpoint]
+    parts += ["--source", provenance["source"], "--target", provenance["target"], "--out", out]
+    for mine, theirs in provenance["channels"].items():
+        parts += ["--channel", f"{mine}={theirs}"]
+    for name, said in provenance["reading"].items():
+        parts += ["--join"] if said is True else ["--pattern" if name == "join" else flag(name), said]
+    if provenance["positions"] is not None:
+        places = {(int(t), int(z)) for t, z in provenance["positions"]}
+        ts, zs = (sorted(set(axis)) for axis in zip(*places, strict=True))
+        if len(ts) * len(zs) != len(places):
+            raise InputError(
+                f"There is no single command for these {len(places)} planes: expected each of the T {ts} with each of "
+                f"the Z {zs}. Translate them one after the other."
+            )
+        parts += [part for t in ts for part in ("--t", t)] + [part for z in zs for part in ("--z", z)]
+    if provenance["region"] is not None:
+        parts += ["--region", *provenance["region"]]
+    told = engine_entry(provenance["engine"]).translation.model_fields
+    for name in ("device", "precision", "tile", "overlap", *told):
+        parts += [] if provenance[name] is None else [flag(name), provenance[name]]
+    return shlex.join(map(str, parts))

@@ -1,0 +1,1 @@
+"""Widgets that know no viewer: docks, forms, choosers, the background worker."""

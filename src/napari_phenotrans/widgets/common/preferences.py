@@ -1,0 +1,124 @@
+"""What stays between sessions: the preferences that the user set, and what was chosen last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari.settings import get_plugin_settings
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.atomic import replacing
+
+PLUGIN = "napari-phenotrans"
+FILE = "napari-phenotrans-last.json"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What the user set under napari's Preferences, in `napari.yaml` as ``configurations``.
+
+    Attributes
+    ----------
+    device, precision
+        As `Translator` takes them; a device that this computer has not is the user's to change.
+    tile
+        Side of a tile in working pixels; None leaves it to the engine.
+    view
+        How a translation is shown at first: ``matrix``, ``composites``, ``blink`` or ``curtain``.
+    folder
+        Where saving starts; None where none is said.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int | None = None
+    view: str = "matrix"
+    folder: Path | None = None
+
+
+def preferences() -> Preferences:
+    """Return the user's preferences as they are now; the defaults where napari does not know the plugin."""
+    try:
+        said = get_plugin_settings(PLUGIN).translate
+    except KeyError:
+        # the dock is used as a widget while the plugin is switched off
+        return Preferences()
+    return Preferences(
+        said.device, said.precision, said.tile or None, said.view, Path(said.folder) if said.folder else None
+    )
+
+
+class Choices(BaseModel):
+    """What was chosen last.
+
+    Attributes
+    ----------
+    checkpoint
+        Bundled name or path.
+    scope, view
+        As `ScopeChooser` and the views name them.
+    how
+        The engine's translation settings per checkpoint: ``{"bbbc013-phendiff": {"strength": 0.36}}``.
+    folder
+        Where the user saved last.
+    open_sections
+        Which sections are open, by key.
+    training
+        The training dock's data set, engine, preset, and folder for runs.
+    evaluation
+        The evaluate dock's data set and checkpoint.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    checkpoint: str | None = None
+    scope: str | None = None
+    view: str | None = None
+    how: dict[str, dict[str, Any]] = {}
+    folder: str | None = None
+    open_sections: dict[str, bool] = {}
+    training: dict[str, str | None] = {}
+    evaluation: dict[str, str | None] = {}
+
+
+def choices() -> Choices:
+    """Return what was chosen last; a file that is not there or broken means that nothing was."""
+    path = _path()
+    if path is None:
+        return Choices()
+    try:
+        return Choices.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return Choices()
+
+
+def keep(**chosen: Any) -> None:
+    """Remember what was chosen, beside what else is remembered; entries of dictionaries are added.
+
+    The file is read anew each time, so that a second napari loses at most the choice made in the same moment.
+    """
+    path = _path()
+    if path is None:
+        return
+    before = choices().model_dump()
+    for name, value in chosen.items():
+        before[name] = before[name] | value if isinstance(value, dict) else value
+    text = Choices(**before).model_dump_json(indent=1)
+    try:
+        with replacing(path, overwrite=True) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except (InputError, OSError):
+        # A folder that cannot be written to: what was chosen counts for this session, and nobody needs to be told.
+        return
+
+
+def _path() -> Path | None:
+    """Return the file beside napari's own; None where napari keeps nothing, or does not know the plugin."""
+    try:
+        settings = get_plugin_settings(PLUGIN).config_path
+    except KeyError:
+        return None
+    return Path(settings).with_name(FILE) if settings else None

@@ -1,0 +1,177 @@
+"""What the evaluate dock has computed beside the GUI: a report, its page, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_phenotrans.dataset.dataset import DataSet
+from napari_phenotrans.widgets.common.worker import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from napari_phenotrans.phenotype.result import PhenotypeReport
+    from napari_phenotrans.phenotype.settings import ReportSettings
+    from napari_phenotrans.widgets.common.worker import Engines
+    from napari_phenotrans.widgets.evaluate.known_objects import KnownObjects
+    from napari_phenotrans.widgets.translate.jobs import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What is to be evaluated, and how.
+
+    Parameters
+    ----------
+    folder
+        The data set.
+    recipe
+        Checkpoint, conditions, device, and what the engine is told.
+    settings
+        Of the report.
+    channels
+        The images' name for a channel of the checkpoint where they differ.
+    held_out
+        Groups that training did not see, where the user said them.
+    known
+        Objects that the user found; None where they are to be found.
+    control
+        Run of an engine that was trained between two halves of one condition.
+    out, overwrite
+        Where the report is kept, and whether it may take the place of one that is there; nowhere where none is said.
+    """
+
+    folder: Path
+    recipe: Recipe
+    settings: ReportSettings
+    channels: dict[str, str] = field(default_factory=dict)
+    held_out: tuple[str, ...] | None = None
+    known: KnownObjects | None = None
+    control: Path | None = None
+    out: Path | None = None
+    overwrite: bool = False
+
+    def dataset(self) -> DataSet:
+        """List the fields of both conditions; raises as `DataSet.open` does."""
+        return DataSet.open(self.folder, (self.recipe.source, self.recipe.target))
+
+
+class MakeReport(Job):
+    """Make a phenotype report; yields what `report` does."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__()
+        self.asked = asked
+
+    def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.features.cache import Cache, default_folder
+        from napari_phenotrans.phenotype.report import report
+        from napari_phenotrans.widgets.common.plot import load_pyqtgraph
+
+        # what shows a report, which takes most of a second, for the main thread to find it
+        load_pyqtgraph()
+
+        asked, recipe = self.asked, self.asked.recipe
+        dataset = asked.dataset()
+        if asked.known:
+            asked.known.check(dataset.fields)
+        yield from report(
+            dataset,
+            recipe.checkpoint,
+            source=recipe.source,
+            target=recipe.target,
+            out=asked.out,
+            settings=asked.settings,
+            channels=asked.channels,
+            held_out_groups=asked.held_out,
+            labels=asked.known,
+            control=asked.control,
+            how=recipe.how,
+            device=recipe.device,
+            precision=recipe.precision,
+            cache=Cache(default_folder()),
+            overwrite=asked.overwrite,
+            tick=tick,
+        )
+
+
+@dataclass(frozen=True)
+class PageWritten:
+    """The report's page is a file now."""
+
+    path: Path
+
+
+class WritePage(Job):
+    """Write the page and the tables of a report that was kept nowhere."""
+
+    def __init__(self, report: PhenotypeReport, out: Path) -> None:
+        super().__init__()
+        self.report, self.out = report, out
+
+    def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[PageWritten]:
+        from napari_phenotrans.phenotype.page.files import write_report
+
+        yield PageWritten(write_report(self.report, self.out, overwrite=True)["page"])
+
+
+class MakeScores(Job):
+    """Translate the fields that a report would translate, and score them; yields what `evaluate` does.
+
+    Parameters
+    ----------
+    asked
+        What is to be evaluated.
+    features
+        Names in `EXTRACTORS`.
+    download
+        Whether weights that are not there may be downloaded.
+    """
+
+    def __init__(self, asked: Asked, features: tuple[str, ...], download: bool) -> None:
+        super().__init__()
+        self.asked, self.features, self.download = asked, features, download
+
+    def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.core.events import Notice
+        from napari_phenotrans.engines.device import choose_device
+        from napari_phenotrans.evaluate.evaluation import evaluate
+        from napari_phenotrans.evaluate.inputs import Material
+        from napari_phenotrans.evaluate.sources import from_checkpoint
+        from napari_phenotrans.features import Means
+        from napari_phenotrans.features.cache import Cache, default_folder
+        from napari_phenotrans.phenotype.selection import choose
+
+        asked, recipe = self.asked, self.asked.recipe
+        translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
+        dataset = asked.dataset()
+        subject = choose(
+            dataset, recipe.source, recipe.target, translator.checkpoint, asked.settings.translate, asked.held_out
+        )
+        yield Notice(subject.why)
+        material: Material | None = None
+        for event in from_checkpoint(
+            dataset,
+            translator,
+            recipe.source,
+            recipe.target,
+            scored=subject.is_translated,
+            channels=asked.channels,
+            how=recipe.how,
+            tick=tick,
+        ):
+            if isinstance(event, Material):
+                material = event
+            else:
+                yield event
+        assert material is not None
+        means = Means(
+            weights={},
+            download=self.download,
+            device=str(choose_device(recipe.device)),
+            cache=Cache(default_folder()),
+            tick=tick,
+        )
+        yield from evaluate(material, features=self.features, means=means)

@@ -1,0 +1,142 @@
+"""Scores with their floors: what to compare, and what came of it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QHeaderView,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_phenotrans.features import EXTRACTORS
+from napari_phenotrans.widgets.common.form_layout import Form
+from napari_phenotrans.widgets.common.notices import Notices
+from napari_phenotrans.widgets.common.tick_list import TickList
+
+if TYPE_CHECKING:
+    from napari_phenotrans.evaluate.evaluation import Evaluation
+    from napari_phenotrans.metrics.score_row import ScoreRow
+
+HEADINGS = (
+    ("Score", "The metric, and the channel; below, what it allows to say."),
+    ("Value", "Translated source against real target."),
+    ("Halves", "Floor: two random halves of the real target against each other. No engine can mean more than this."),
+    ("Copy", "Copy source: the real source offered as translation. An engine that is no better is worth nothing."),
+)
+TOGETHER = "all channels"
+TALLEST = 420
+DEFAULT = ("profile",)
+
+
+class ScoresPanel(QWidget):
+    """Asks for scores, and shows them: one block per direction and features, two lines per score."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.features = TickList("What is compared. Scores of different features do not compare with each other.")
+        self.features.show_names({name: name for name in EXTRACTORS}, DEFAULT)
+        for name, box in self.features.boxes.items():
+            box.setToolTip(EXTRACTORS[name].about)
+        self.download_box = QCheckBox("Download what is missing")
+        self.download_box.setToolTip("Weights of inception (91 MB) and vgg (528 MB); else what needs them is left out.")
+        self.button = QPushButton("Compute scores")
+        self.button.setToolTip("Translate the fields, and score them against real ones of the target.")
+        self.table = QTreeWidget()
+        self.table.setAccessibleName("Scores")
+        self.table.setToolTip("Read a score between its floor and what copying the source scores.")
+        self.table.setHeaderLabels([heading for heading, _ in HEADINGS])
+        head = self.table.headerItem()
+        across = self.table.header()
+        assert head is not None and across is not None
+        for place, (_, tooltip) in enumerate(HEADINGS):
+            head.setToolTip(place, tooltip)
+        across.setStretchLastSection(False)
+        across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        across.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.table.setRootIsDecorated(False)
+        self.table.setIndentation(8)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.hide()
+        self.notes = Notices()
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        rows = Form()
+        rows.add("Features", self.features)
+        column.addLayout(rows)
+        column.addWidget(self.download_box)
+        column.addWidget(self.button)
+        column.addWidget(self.table)
+        column.addWidget(self.notes)
+
+    def clear(self) -> None:
+        """Show no scores."""
+        self.table.clear()
+        self.table.hide()
+        self.notes.say("notes")
+
+    def show_scores(self, evaluation: Evaluation) -> None:
+        """Show what came of an evaluation."""
+        self.clear()
+        lines = 1
+        for (direction, features), rows in groupby(evaluation.rows, lambda row: (row.direction, row.features)):
+            title = " · ".join(part for part in (direction, f"features: {features}" if features else "") if part)
+            block = QTreeWidgetItem([title])
+            self.table.addTopLevelItem(block)
+            block.setFirstColumnSpanned(True)
+            lines += 1
+            for row in rows:
+                line, below = QTreeWidgetItem(_cells(row)), QTreeWidgetItem([_said(row)])
+                for item in (line, below):
+                    for place in range(len(HEADINGS)):
+                        item.setToolTip(place, about_score(row))
+                block.addChild(line)
+                line.addChild(below)
+                below.setFirstColumnSpanned(True)
+                lines += 2
+        self.table.expandAll()
+        self.table.setFixedHeight(min(TALLEST, (lines + 1) * (self.table.fontMetrics().height() + 6)))
+        self.table.show()
+        self.notes.say("notes", evaluation.notes)
+
+
+def about_score(row: ScoreRow) -> str:
+    """Return all that is to be known of a score, in sentences."""
+    said = [f"{row.metric}, {row.channel or TOGETHER}: {_number(row.value)}"]
+    if row.low is not None and row.high is not None:
+        said[0] += f", 95 % over groups {_number(row.low)} to {_number(row.high)}"
+    if row.p is not None:
+        said.append(f"p {row.p:.3g} by permutation")
+    said.append(f"{row.n} crops of {row.groups} groups on each side")
+    said += [text for text in (row.verdict, row.note) if text]
+    return ".\n".join(said) + "."
+
+
+def _cells(row: ScoreRow) -> list[str]:
+    name = f"{row.metric}, {row.channel or TOGETHER}"
+    return [name, _number(row.value), _number(row.floor), _number(row.copy_source)]
+
+
+def _said(row: ScoreRow) -> str:
+    said = [row.verdict] if row.verdict else []
+    if row.low is not None and row.high is not None:
+        said.append(f"{_number(row.low)} to {_number(row.high)}")
+    if row.p is not None:
+        said.append(f"p {row.p:.3g}")
+    said.append(f"{row.n} crops")
+    return "; ".join([*said, row.note] if row.note else said)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    size = abs(value)
+    return (f"{value:.0f}" if size >= 1000 else f"{value:.3g}" if size >= 100 else f"{value:.3f}").replace("-", "−")

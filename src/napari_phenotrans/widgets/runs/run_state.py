@@ -1,0 +1,157 @@
+"""A run folder as it was when it was last read: what widgets show, and nothing that another thread changes. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, score_curves
+from dataclasses import dataclass
+from napari_phenotrans.runs.paths import LAST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from napari_phenotrans.runs.diagnosis import Finding
+    from napari_phenotrans.runs.monitor import CheckpointFile, PreviewFile, RunWatch
+    from napari_phenotrans.widgets.common.curves import Curve, Level
+    from collections.abc import Sequence
+    from napari_phenotrans.runs.monitor import CheckpointFile
+
+
+LIVING = ("starting", "running", "silent")
+
+
+@dataclass(frozen=True)
+class RunLook:
+    """What a `RunWatch` said at one moment; ``losses`` and ``scores`` only where they were asked for."""
+
+    folder: Path
+    state: str
+    words: str
+    engine: str
+    settings: dict[str, Any]
+    conditions: tuple[str, ...]
+    step: int
+    steps: int
+    rate_s: float | None
+    left_s: float | None
+    memory: int | None
+    error: str
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    checkpoints: tuple[CheckpointFile, ...]
+    previews: tuple[PreviewFile, ...]
+    best: float | None
+    losses: tuple[Curve, ...] = ()
+    scores: dict[str, tuple[tuple[Curve, ...], tuple[Level, ...]]] = field(default_factory=dict)
+
+    @property
+    def living(self) -> bool:
+        """Whether somebody may be at work in it."""
+        return self.state in LIVING
+
+    @property
+    def curves(self) -> dict[str, Curve]:
+        """All curves by name, scores first."""
+        scores = [curve for curves, _ in self.scores.values() for curve in curves]
+        return {curve.name: curve for curve in (*scores, *self.losses)}
+
+
+def look(watch: RunWatch, *, closely: bool) -> RunLook:
+    """Return what a watch says now; ``closely`` with its curves. To be called on the thread that polls it."""
+    return RunLook(
+        watch.folder,
+        watch.state,
+        watch.words,
+        watch.engine,
+        dict(watch.settings),
+        tuple(watch.conditions),
+        watch.step,
+        watch.steps,
+        watch.rate_s,
+        watch.left_s,
+        watch.memory,
+        watch.error,
+        tuple(watch.findings),
+        tuple(watch.notes),
+        tuple(watch.checkpoints),
+        tuple(watch.previews),
+        best_kid(watch),
+        loss_curves(watch) if closely else (),
+        score_curves(watch) if closely else {},
+    )
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a state looks: a sign, a color that both of napari's themes bear, and a word."""
+
+    sign: str
+    color: str
+    word: str
+
+
+STATES = {
+    "starting": Look("◔", "#4e9af1", "starting"),
+    "running": Look("▶", "#3fa66b", "running"),
+    "silent": Look("?", "#d4a017", "silent"),
+    "died": Look("✝", "#e15759", "died"),
+    "failed": Look("✖", "#e15759", "failed"),
+    "stopped": Look("■", "#f28e2b", "stopped"),
+    "finished": Look("✔", "#4e9af1", "finished"),
+    "gone": Look("∅", "#9c755f", "gone"),
+    "none": Look("–", "#9c755f", "no run"),
+}
+
+
+def pace(run: RunLook) -> str:
+    """Return speed and memory, as far as they are known; the time left is among the run's own words."""
+    words = []
+    if run.rate_s:
+        fast = run.rate_s >= 1
+        words.append(f"{run.rate_s:.1f} steps per second" if fast else f"{1 / run.rate_s:.1f} seconds per step")
+    if run.memory:
+        words.append(f"{run.memory / 2**30:.1f} GB of memory")
+    return ", ".join(words)
+
+
+def offered(files: Sequence[CheckpointFile]) -> tuple[CheckpointFile, ...]:
+    """Return checkpoints as they are offered: the best, the last, then those of single steps, the latest first."""
+    return tuple(sorted(files, key=lambda file: (not file.best, file.path.name != LAST, -file.step)))
+
+
+def checkpoint_words(file: CheckpointFile) -> str:
+    """Return what a checkpoint is: "best, step 400", "last, step 1000", "step 200"."""
+    kind = "best, " if file.best else "last, " if file.path.name == LAST else ""
+    return f"{kind}step {file.step}"
+
+
+def nearest_checkpoint(files: Sequence[CheckpointFile], step: int) -> int | None:
+    """Return which checkpoint is nearest to a step; None where there is none.
+
+    Of several of one step it is the one that stays what it is while the run goes on, which best and last do not.
+    """
+    if not files:
+        return None
+    return min(
+        range(len(files)), key=lambda i: (abs(files[i].step - step), files[i].best or files[i].path.name == LAST)
+    )
+
+
+def different_settings(runs: Sequence[RunLook]) -> list[tuple[str, list[str]]]:
+    """Return what differs between runs, one row each: its name as the command line has it, and each run's value.
+
+    A setting that an engine has not is shown as a dash.
+    """
+    facts: list[dict[str, Any]] = [{"engine": run.engine, "conditions": run.conditions, **run.settings} for run in runs]
+    rows = []
+    for name in dict.fromkeys(name for each in facts for name in each):
+        values = [_said(each[name]) if name in each else "–" for each in facts]
+        if len(set(values)) > 1:
+            rows.append((name.replace("_", "-"), values))
+    return rows
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "not said" if value is None else str(value)

@@ -1,0 +1,247 @@
+"""The runs of the training dock: their list, and below it the chosen run, or the chosen ones beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+from superqt.utils import create_worker
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.runs.recent import RememberedRuns, list_runs
+from napari_phenotrans.runs.launch import continue_training, request_stop
+from napari_phenotrans.widgets.translate.menu import raise_dock
+from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.runs.run_list import RunList
+from napari_phenotrans.widgets.runs.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari import Viewer
+
+    from napari_phenotrans.widgets.runs.run_compare import RunCompare
+    from napari_phenotrans.widgets.runs.run_state import RunLook
+    from napari_phenotrans.widgets.runs.run_view import RunView
+
+NOTHING = "Choose a run to watch it."
+
+
+class RunsPanel(QWidget):
+    """Runs that were started or opened before, and those beside them, also while they go on elsewhere.
+
+    Parameters
+    ----------
+    viewer
+        Where previews are shown, and whose translate dock takes checkpoints.
+    remembered
+        Where run folders are remembered between sessions.
+
+    Signals
+    -------
+    translate_with
+        A checkpoint file that was put into the translate dock.
+    settings_wanted
+        A run folder whose settings are to be filled in.
+    """
+
+    translate_with = Signal(Path)
+    settings_wanted = Signal(Path)
+
+    def __init__(
+        self, viewer: Viewer, parent: QWidget | None = None, *, remembered: RememberedRuns | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("phenotrans_runs")
+        self.viewer = viewer
+        self.list = RunList()
+        self.watcher = Watcher(self)
+        self.view: RunView | None = None
+        self.compare: RunCompare | None = None
+        self.said = wrapped_label()
+        self.said.setToolTip("What is shown below, or what is needed for it.")
+        self._remembered = remembered or RememberedRuns()
+        self._runs: dict[Path, RunLook] = {}
+        self._loading = False
+        # until the user has chosen, a run that is going on is what is looked for
+        self._untouched = True
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.addWidget(self.list)
+        self._column.addWidget(self.said)
+        self._column.addStretch(1)
+
+        self.list.chosen.connect(self._on_chosen)
+        self.list.opened.connect(self.open_run)
+        self.list.removed.connect(self._on_removed)
+        self.watcher.polled.connect(self._on_polled)
+        viewer.events.theme.connect(self._on_theme)
+        self._say()
+        self._work(_find_runs, self._remembered, then=self._on_found)
+
+    def add_run(self, folder: Path) -> None:
+        """Add a run folder to the list, and remember it."""
+        folder = folder.absolute()
+        self.list.add(folder)
+        self.watcher.watch(folder)
+        self._work(self._remembered.add, folder)
+
+    def open_run(self, folder: Path) -> None:
+        """Add a run folder to the list, and show it."""
+        self.add_run(folder)
+        self.list.choose([folder.absolute()])
+
+    def close_viewer(self) -> None:
+        """Stop watching, and leave the viewer as it was; runs go on."""
+        if self.watcher.closed:
+            return
+        self.watcher.close()
+        self.viewer.events.theme.disconnect(self._on_theme)
+        if self.view:
+            self.view.close_previews()
+
+    # ---- the list
+
+    def _on_found(self, folders: list[Path]) -> None:
+        known = set(self.list.folders)
+        for folder in reversed(folders):
+            if folder not in known:
+                self.list.add(folder)
+                self.watcher.watch(folder)
+
+    def _on_removed(self, folders: list[Path]) -> None:
+        for folder in folders:
+            self.watcher.forget(folder)
+            self._runs.pop(folder, None)
+            self._work(self._remembered.remove, folder)
+        self.list.remove(folders)
+
+    def _on_chosen(self, folders: list[Path]) -> None:
+        self._untouched = False
+        self.watcher.look_at(folders)
+        self._say()
+        if len(folders) != 1 and self.view:
+            self.view.close_previews()
+            self.view.hide()
+        if len(folders) < 2 and self.compare:
+            self.compare.hide()
+        if folders and not self.view and not self._loading:
+            # it takes most of a second, and is needed by nobody who has no run
+            self._loading = True
+            self._work(_load_view, then=lambda _: self._make_view())
+
+    def _on_polled(self, runs: Sequence[RunLook]) -> None:
+        for run in runs:
+            self._runs[run.folder] = run
+            self.list.show_run(run)
+            if self._untouched and run.living:
+                self.list.choose([run.folder])
+        if {run.folder for run in runs} & set(self.list.selected):
+            self._show()
+
+    # ---- the chosen ones
+
+    def _make_view(self) -> None:
+        from napari_phenotrans.widgets.runs.run_view import RunView
+
+        self._loading = False
+        self.view = RunView(self.viewer)
+        self.view.stop_requested.connect(self._stop)
+        self.view.continue_requested.connect(self._continue)
+        self.view.translate_requested.connect(self._translate)
+        self.view.settings_requested.connect(self.settings_wanted)
+        self._add(self.view)
+        # filled in another turn of the event loop, so that neither is long
+        QTimer.singleShot(0, self._show)
+
+    def _add(self, widget: RunView | RunCompare) -> None:
+        widget.hide()
+        widget.set_theme(self.viewer.theme)
+        self._column.insertWidget(self._column.count() - 1, widget)
+
+    def _show(self) -> None:
+        """Show what was last read of the chosen runs."""
+        chosen = [self._runs[folder] for folder in self.list.selected if folder in self._runs]
+        if not chosen or len(chosen) < len(self.list.selected) or self.view is None:
+            return
+        if len(chosen) == 1:
+            self.view.show_run(chosen[0])
+            self.view.show()
+        else:
+            if self.compare is None:
+                from napari_phenotrans.widgets.runs.run_compare import RunCompare
+
+                self.compare = RunCompare()
+                self._add(self.compare)
+            self.compare.show_runs(chosen)
+            self.compare.show()
+        self._say()
+
+    def _say(self) -> None:
+        count = len(self.list.selected)
+        words = "" if count == 1 and self.view else f"{count} runs compared" if count > 1 else NOTHING
+        self.said.setText("reading the run…" if count == 1 and not self.view else words)
+        self.said.setVisible(bool(self.said.text()))
+
+    def _on_theme(self, _: Any = None) -> None:
+        for widget in (self.view, self.compare):
+            if widget:
+                widget.set_theme(self.viewer.theme)
+
+    # ---- what is wanted of a run
+
+    def _stop(self, folder: Path) -> None:
+        self._do(lambda: request_stop(folder), folder, "stopping: it saves first…")
+
+    def _continue(self, folder: Path, steps: int) -> None:
+        self._do(lambda: continue_training(folder, steps or None), folder, "starting: loading torch…")
+
+    def _do(self, what: Callable[[], Any], folder: Path, words: str) -> None:
+        """Do something with a run on a worker thread, for its folder may be far away."""
+        assert self.view
+        self.view.say(words)
+        self._work(what, then=lambda _: self.watcher.look_at([folder]))
+
+    def _translate(self, path: Path) -> None:
+        assert self.view
+        self.view.close_previews()
+        try:
+            raise_dock(self.viewer).checkpoints.choose(path)
+        except InputError as error:
+            self.view.say(str(error))
+            return
+        self.translate_with.emit(path)
+
+    def _work(self, function: Callable[..., Any], *args: Any, then: Callable[[Any], None] = lambda _: None) -> None:
+        def unless_closed(what: Callable[[Any], None]) -> Callable[[Any], None]:
+            # napari destroys the dock with its window, and what a worker then returns is nobody's
+            return lambda result: what(result) if isalive(self) and not self.watcher.closed else None
+
+        connect: dict[str, Any] = {"returned": unless_closed(then), "errored": unless_closed(self._on_error)}
+        create_worker(function, *args, _connect=connect)
+
+    def _on_error(self, error: Exception) -> None:
+        if not isinstance(error, (InputError, OSError)):
+            raise error
+        if self.view:
+            self.view.say(str(error))
+        else:
+            self.said.setText(str(error))
+
+
+def _find_runs(remembered: RememberedRuns) -> list[Path]:
+    """Return the remembered run folders, and those that lie beside them, the latest first."""
+    folders = remembered.folders()
+    beside = list_runs(list(dict.fromkeys(folder.parent for folder in folders)))
+    return list(dict.fromkeys([*folders, *beside]))
+
+
+def _load_view() -> None:
+    """Import what shows a run, which takes a second, for the main thread to find it."""
+    from napari_phenotrans.widgets.common.plot import load_pyqtgraph
+
+    load_pyqtgraph()
+    import napari_phenotrans.widgets.runs.run_view

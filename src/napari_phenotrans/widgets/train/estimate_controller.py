@@ -1,0 +1,125 @@
+"""What a run will cost, measured by a trial in a process of its own and told as it comes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.runs.history import duration
+from napari_phenotrans.runs.launch import estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_phenotrans.runs.launch import Estimate
+
+LOOK_EVERY_MS = 300
+
+
+class _Trial:
+    """The trial that is on its way, if there is one; no part of Qt, which may destroy a dock without a word to it."""
+
+    def __init__(self) -> None:
+        self.now: Estimate | None = None
+
+    def forget(self) -> None:
+        """Let go of the trial and what it wrote."""
+        if self.now:
+            shutil.rmtree(self.now.folder, ignore_errors=True)
+            self.now = None
+
+    def cancel(self) -> None:
+        """End the trial."""
+        if self.now:
+            self.now.cancel()
+            self.forget()
+
+
+class Estimating(QObject):
+    """Starts a trial, and looks now and then how far it is.
+
+    Signals
+    -------
+    moved
+        What the trial does, in words.
+    measured
+        What the run will cost, in words.
+    failed
+        Why that cannot be said, in words.
+    """
+
+    moved = Signal(str)
+    measured = Signal(str)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._trial = _Trial()
+        self.destroyed.connect(self._trial.cancel)
+        self._clock = QTimer(self)
+        self._clock.setInterval(LOOK_EVERY_MS)
+        self._clock.timeout.connect(self._look)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a trial is on its way."""
+        return self._trial.now is not None
+
+    def start(self, arguments: Sequence[str]) -> None:
+        """Try a few steps of what these arguments train, in place of what is being tried.
+
+        Raises
+        ------
+        InputError
+            If no process can be started.
+        """
+        self.cancel()
+        folder = Path(tempfile.mkdtemp(prefix="phenotrans-"))
+        try:
+            self._trial.now = estimate(arguments, folder)
+        except InputError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._clock.start()
+
+    def cancel(self) -> None:
+        """End the trial, if there is one."""
+        self._clock.stop()
+        self._trial.cancel()
+
+    def _look(self) -> None:
+        trial = self._trial.now
+        assert trial
+        try:
+            report = trial.report()
+        except InputError as error:
+            self._forget()
+            self.failed.emit(str(error))
+            return
+        if report is None:
+            self.moved.emit(f"estimating: {trial.said() or 'starting'}…")
+            return
+        self._forget()
+        if report["trial"]:
+            self.measured.emit(cost_words(report["trial"]))
+        else:
+            problem = next(p for p in report["check"]["problems"] if p["severity"] == "error")
+            self.failed.emit(f"This cannot be trained on: {problem['what']} {problem['do']}")
+
+    def _forget(self) -> None:
+        self._clock.stop()
+        self._trial.forget()
+
+
+def cost_words(trial: Mapping[str, Any]) -> str:
+    """Say what a run will cost, from what `napari_phenotrans.train.dry_run` measured."""
+    seconds, steps = trial["seconds_per_step"], trial["steps"]
+    return (
+        f"About {duration(seconds * steps)} for {steps} steps ({seconds:.2g} s each, without scoring) and "
+        f"{trial['memory'] / 2**30:.1f} GB of memory, on {trial['device']}."
+    )

@@ -1,0 +1,127 @@
+"""What training must not see: a share of the groups, groups by name, or another folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, QStringListModel, Qt, Signal
+from qtpy.QtWidgets import QCompleter, QFileDialog, QLineEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.widgets.common.form_layout import narrow_box
+from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
+from napari_phenotrans.widgets.train.jobs import HeldOut
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SHARE, GROUPS, FOLDER = "share", "groups", "folder"
+WAYS = {
+    SHARE: ("Share of groups", "Drawn by the seed from the groups of each condition."),
+    GROUPS: ("Groups by name", "As fields.csv names them; without one each field is a group named as its file."),
+    FOLDER: ("Another folder", "A data set folder of its own, with the same conditions."),
+}
+
+
+class HeldOutChooser(QWidget):
+    """A way to hold fields out, and what it needs.
+
+    Signals
+    -------
+    changed
+        Something else was chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._folder: Path | None = None
+        self.box = narrow_box(
+            "What training must not see. Scores on it say how far an engine can be trusted; a group is never split."
+        )
+        for way, (text, tooltip) in WAYS.items():
+            self.box.addItem(text, way)
+            self.box.setItemData(self.box.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
+        self.share_box = QSpinBox()
+        self.share_box.setRange(0, 90)
+        self.share_box.setValue(20)
+        self.share_box.setSuffix(" %")
+        self.share_box.setKeyboardTracking(False)
+        self.share_box.setToolTip("Share of each condition's groups; 0 holds nothing out, and there are no scores.")
+        self.share_box.setAccessibleName("Share of the groups that is held out")
+        wheel_where_focused(self.share_box)
+        self.groups_edit = QLineEdit()
+        self.groups_edit.setPlaceholderText("A01, A02")
+        self.groups_edit.setToolTip("Names of groups, separated by commas.")
+        self.groups_edit.setAccessibleName("Groups that are held out")
+        self._names = QStringListModel(self)
+        completer = QCompleter(self._names, self)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.groups_edit.setCompleter(completer)
+        self.folder_button = QPushButton("Choose…")
+        self.folder_button.setToolTip("Choose the folder with held-out fields.")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.box)
+        for widget in (self.share_box, self.groups_edit, self.folder_button):
+            column.addWidget(widget)
+        self.box.activated.connect(lambda _: self._on_way())
+        self.share_box.valueChanged.connect(lambda _: self.changed.emit())
+        self.groups_edit.editingFinished.connect(self.changed)
+        self.folder_button.clicked.connect(lambda _: self._ask())
+        self._show()
+
+    @property
+    def value(self) -> HeldOut:
+        """What is chosen.
+
+        Raises
+        ------
+        InputError
+            If groups or a folder are to be held out and none is named.
+        """
+        way = self.box.currentData()
+        if way == SHARE:
+            return HeldOut(self.share_box.value() / 100)
+        if way == GROUPS:
+            names = tuple(name.strip() for name in self.groups_edit.text().split(",") if name.strip())
+            if not names:
+                raise InputError("No group is named. Name the groups to hold out, separated by commas, or a share.")
+            return HeldOut(groups=names)
+        if self._folder is None:
+            raise InputError("No held-out folder is chosen. Press Choose…, or hold out a share of the groups.")
+        return HeldOut(folder=self._folder)
+
+    def choose(self, held_out: HeldOut) -> None:
+        """Show another choice, without a word to those who listen."""
+        way = FOLDER if held_out.folder else GROUPS if held_out.groups else SHARE
+        self.box.setCurrentIndex(self.box.findData(way))
+        with QSignalBlocker(self.share_box):
+            self.share_box.setValue(round(100 * held_out.share))
+        self.groups_edit.setText(", ".join(held_out.groups))
+        self._folder = held_out.folder
+        self._show()
+
+    def offer(self, groups: Sequence[str]) -> None:
+        """Complete names of groups while they are typed."""
+        self._names.setStringList(list(groups))
+
+    def _on_way(self) -> None:
+        self._show()
+        self.changed.emit()
+
+    def _ask(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder of held-out fields", str(self._folder or ""))
+        if chosen:
+            self._folder = Path(chosen)
+            self._show()
+            self.changed.emit()
+
+    def _show(self) -> None:
+        way = self.box.currentData()
+        self.share_box.setVisible(way == SHARE)
+        self.groups_edit.setVisible(way == GROUPS)
+        self.folder_button.setVisible(way == FOLDER)
+        self.folder_button.setText(self._folder.name if self._folder else "Choose…")

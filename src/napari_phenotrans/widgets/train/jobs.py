@@ -1,0 +1,95 @@
+"""What the training dock has done beside the GUI: looking into a folder, checking a data set, writing one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_phenotrans.dataset.dataset import DataSet
+from napari_phenotrans.widgets.common.worker import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from napari_phenotrans.core.settings import TrainingSettings
+    from napari_phenotrans.dataset.check import FieldSeen
+    from napari_phenotrans.dataset.check_report import Report
+    from napari_phenotrans.dataset.collect import FieldWritten, Piece
+    from napari_phenotrans.train.example_crops import Examples, FieldRead
+    from napari_phenotrans.widgets.common.worker import Engines
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What training must not see: a folder, or groups by name, or else a share of each condition's groups."""
+
+    share: float = 0.2
+    groups: tuple[str, ...] = ()
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be trained on, and how."""
+
+    folder: Path
+    settings: TrainingSettings
+    held_out: HeldOut
+
+    def parts(self) -> tuple[DataSet, DataSet | None]:
+        """List the fields to train on and those held out; raises as `DataSet` does."""
+        opened = DataSet.open(self.folder, self.settings.conditions)
+        if self.held_out.folder:
+            return opened, DataSet.open_held_out(self.held_out.folder, opened)
+        return opened.split(self.held_out.groups or self.held_out.share, self.settings.seed)
+
+
+class CheckDataSet(Job):
+    """Check a data set, then draw example crops where it can be trained on.
+
+    Parameters
+    ----------
+    wanted
+        What to check.
+    draw
+        Which example crops; with ``examples_only`` nothing is checked.
+    """
+
+    def __init__(self, wanted: Wanted, draw: int = 0, *, examples_only: bool = False) -> None:
+        super().__init__()
+        self.wanted, self.draw, self.examples_only = wanted, draw, examples_only
+
+    def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[FieldSeen | Report | FieldRead | Examples]:
+        from napari_phenotrans.dataset.check import check_each
+        from napari_phenotrans.dataset.check_report import Report
+
+        training, held_out = self.wanted.parts()
+        event: Any
+        if not self.examples_only:
+            for event in check_each(training, held_out, self.wanted.settings):
+                yield event
+                tick()
+            if isinstance(event, Report) and event.errors:
+                return
+        # torch comes with it
+        from napari_phenotrans.train.example_crops import draw_examples
+
+        for event in draw_examples(training, self.wanted.settings, self.draw):
+            yield event
+            tick()
+
+
+class WriteDataSet(Job):
+    """Write pieces into a data set folder."""
+
+    def __init__(self, pieces: Sequence[Piece], folder: Path) -> None:
+        super().__init__()
+        self.pieces, self.folder = tuple(pieces), folder
+
+    def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[FieldWritten]:
+        from napari_phenotrans.dataset.collect import collect
+
+        for event in collect(self.pieces, self.folder):
+            yield event
+            tick()

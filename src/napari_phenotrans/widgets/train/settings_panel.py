@@ -1,0 +1,235 @@
+"""How to train: an engine, a preset, and everything else one click away in the words of the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_phenotrans.core.settings import PRESETS
+from napari_phenotrans.engines import ENGINES, engine_entry
+from napari_phenotrans.widgets.common.form_layout import Form, keep_tab_order, narrow_box
+from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.section import Section
+from napari_phenotrans.widgets.common.settings_form import SettingsForm, words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from napari_phenotrans.core.settings import TrainingSettings
+
+DEFAULTS, OWN = "the engine's own", "own settings"
+# These are chosen among the data.
+ELSEWHERE = ("channels", "conditions")
+SUMMARY = ("steps", "crop", "width", "batch")
+
+
+class TrainingSettingsPanel(QWidget):
+    """Settings of one engine's training.
+
+    Signals
+    -------
+    changed
+        Engine, preset or a field has changed.
+    estimate_wanted
+        Time and memory are to be measured.
+    file_wanted
+        Settings are to be loaded from a run.
+    """
+
+    changed = Signal()
+    estimate_wanted = Signal()
+    file_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._form: SettingsForm | None = None
+        self._declared: type[TrainingSettings] | None = None
+        # what the fields started from: a preset's name, or the run.json of an earlier run, and its values
+        self._preset: str | None = None
+        self._file: Path | None = None
+        self._base: dict[str, Any] = {}
+        self.engine_box = narrow_box("What learns to translate.")
+        for name, entry in ENGINES.items():
+            self.engine_box.addItem(name, name)
+            self.engine_box.setItemData(self.engine_box.count() - 1, entry.settings.when, Qt.ItemDataRole.ToolTipRole)
+        self.when = wrapped_label()
+        self.when.setToolTip("When to use this engine.")
+        self.preset_box = narrow_box("Settings that belong together.")
+        self.summary = wrapped_label()
+        self.summary.setToolTip("The settings that cost most time and memory.")
+        self.section = Section("More", "Every setting, named as on the command line.", key="train settings")
+        self.estimate_button = QPushButton("Estimate")
+        self.estimate_button.setToolTip(
+            "Train ten steps on this computer, throw them away, and say what a run will cost."
+        )
+        self.load_button = QPushButton("Load settings…")
+        self.load_button.setToolTip("Take data set, engine and settings from the run.json of any earlier run.")
+        self.cost = wrapped_label()
+        self.cost.setToolTip("Time and memory of the whole run, from the last estimate.")
+        self.cost.hide()
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        first, second = Form(), Form()
+        first.add("Engine", self.engine_box)
+        second.add("Preset", self.preset_box)
+        # between forms, not in one: in a form's field column a sentence would be a narrow tower
+        column.addLayout(first)
+        column.addWidget(self.when)
+        column.addLayout(second)
+        column.addWidget(self.summary)
+        column.addWidget(self.section)
+        beside = QHBoxLayout()
+        beside.addWidget(self.estimate_button)
+        beside.addWidget(self.load_button)
+        column.addLayout(beside)
+        column.addWidget(self.cost)
+
+        self.engine_box.activated.connect(lambda _: self._on_engine())
+        self.preset_box.activated.connect(lambda _: self._on_preset())
+        self.estimate_button.clicked.connect(lambda _: self.estimate_wanted.emit())
+        self.load_button.clicked.connect(lambda _: self.file_wanted.emit())
+        self._make_form()
+        self._use_preset(next(iter(PRESETS)))
+
+    # ---- what is chosen
+
+    @property
+    def engine(self) -> str:
+        return self.engine_box.currentData()
+
+    @property
+    def preset(self) -> str | None:
+        """The preset that the fields started from; None where it is an earlier run, or the engine's own settings."""
+        return self._preset
+
+    @property
+    def file(self) -> Path | None:
+        """The ``run.json`` that the fields started from; None where it was another."""
+        return self._file
+
+    @property
+    def form(self) -> SettingsForm:
+        """The fields under *More*."""
+        assert self._form is not None
+        return self._form
+
+    def settings(self, **elsewhere: Any) -> TrainingSettings:
+        """Return all settings; ``elsewhere`` are the conditions and channels.
+
+        Raises
+        ------
+        InputError
+            If a field holds what cannot be used.
+        """
+        return engine_entry(self.engine).settings.make(**(self._base | self.said() | elsewhere))
+
+    def said(self) -> dict[str, Any]:
+        """Return what the fields hold; the preset or the run that they started from says the rest.
+
+        Raises
+        ------
+        InputError
+            If a field holds what cannot be used.
+        """
+        return self.form.settings.model_dump(include=set(self.form.fields))
+
+    # ---- what the dock tells
+
+    def choose(self, engine: str, preset: str | None) -> None:
+        """Choose an engine and one of its presets, its own settings where it has none of that name."""
+        self.engine_box.setCurrentIndex(max(0, self.engine_box.findData(engine)))
+        self._make_form()
+        self._use_preset(preset)
+
+    def load(self, file: Path, engine: str, settings: Mapping[str, Any]) -> None:
+        """Show the settings of an earlier run.
+
+        Raises
+        ------
+        InputError
+            If they cannot be used; everything is as it was then.
+        """
+        known = {name: value for name, value in settings.items() if name not in ELSEWHERE}
+        engine_entry(engine).settings.make(**known)
+        self.engine_box.setCurrentIndex(self.engine_box.findData(engine))
+        self._make_form()
+        self._preset, self._file, self._base = None, file, known
+        self._show_base()
+
+    def set_pixel_size(self, pixel_size: float) -> None:
+        """Train at this working pixel size."""
+        self.form.set_values({"pixel_size": pixel_size})
+        self._on_field()
+
+    def show_cost(self, text: str) -> None:
+        """Say what a run will cost; nothing takes back what was said."""
+        self.cost.setText(text)
+        self.cost.setVisible(bool(text))
+
+    # ---- what the user does
+
+    def _on_engine(self) -> None:
+        before = self._preset
+        self._make_form()
+        self._use_preset(before)
+
+    def _on_preset(self) -> None:
+        if self.preset_box.currentData() != OWN:
+            self._use_preset(self.preset_box.currentData())
+
+    def _make_form(self) -> None:
+        """Make the fields of the chosen engine, where they are another's."""
+        declared = engine_entry(self.engine).settings
+        if declared is self._declared:
+            return
+        self._declared = declared
+        if self._form:
+            self._form.setParent(None)
+            self._form.deleteLater()
+        self._form = SettingsForm(declared, [name for name in declared.model_fields if name not in ELSEWHERE])
+        self._form.changed.connect(self._on_field)
+        self.section.add(self._form)
+        keep_tab_order(self.section.button, *self._form.fields.values())
+        self.when.setText(declared.when)
+        with QSignalBlocker(self.preset_box):
+            self.preset_box.clear()
+            # published ones come after those that every engine has, under their own names
+            for name in sorted(declared.presets, key=lambda name: name not in PRESETS):
+                text = PRESETS.get(name, name)
+                self.preset_box.addItem(text[0].upper() + text[1:], name)
+                told = ", ".join(f"{setting} {value}" for setting, value in declared.presets[name].items())
+                self.preset_box.setItemData(self.preset_box.count() - 1, told, Qt.ItemDataRole.ToolTipRole)
+            self.preset_box.addItem(DEFAULTS, None)
+
+    def _use_preset(self, preset: str | None) -> None:
+        declared = engine_entry(self.engine).settings
+        self._preset = preset if preset in declared.presets else None
+        self._file, self._base = None, dict(declared.presets[self._preset]) if self._preset else {}
+        self._show_base()
+
+    def _show_base(self) -> None:
+        values = engine_entry(self.engine).settings.make(**self._base).model_dump()
+        self.form.set_values({name: values[name] for name in self.form.fields})
+        self._on_field()
+
+    def _on_field(self) -> None:
+        values = self.form.values
+        declared = engine_entry(self.engine).settings
+        before = declared.make(**self._base).model_dump()
+        own = self._file is not None or any(values[name] != before[name] for name in values)
+        with QSignalBlocker(self.preset_box):
+            if (place := self.preset_box.findData(OWN)) >= 0:
+                self.preset_box.removeItem(place)
+            if own:
+                self.preset_box.addItem(OWN, OWN)
+            self.preset_box.setCurrentIndex(self.preset_box.findData(OWN if own else self._preset))
+        shown = [name for name in SUMMARY if name in values]
+        self.summary.setText(
+            ", ".join(f"{words(name, declared.model_fields[name]).lower()} {values[name]}" for name in shown)
+        )
+        self.show_cost("")
+        self.changed.emit()

@@ -1,0 +1,108 @@
+"""Translating a folder's images beside the GUI, and looking at what came of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from superqt.utils import thread_worker
+
+from napari_phenotrans.core.events import Notice
+from napari_phenotrans.widgets.common.worker import Job
+from napari_phenotrans.widgets.translate.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from napari_phenotrans.translate.batch import FileDone, FileFailed, FileStarted
+    from napari_phenotrans.translate.translation import Translation
+    from napari_phenotrans.widgets.common.worker import Engines
+    from napari_phenotrans.widgets.translate.jobs import Recipe
+
+
+@dataclass(frozen=True)
+class FileRunning:
+    """How much of a file is translated, from 0 to 1."""
+
+    path: Path
+    share: float
+
+
+@dataclass(frozen=True)
+class FileNoticed:
+    """Something that the user should know of a file."""
+
+    path: Path
+    text: str
+
+
+class TranslateFolder(Job):
+    """Translate files one after the other, and write their results.
+
+    Parameters
+    ----------
+    recipe
+        How to translate.
+    paths, out
+        The files, and the folder for the results.
+    more
+        Further arguments of `napari_phenotrans.translate.batch.translate_files`.
+    """
+
+    def __init__(self, recipe: Recipe, paths: Sequence[Path], out: Path, more: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.recipe, self.paths, self.out, self.more = recipe, tuple(paths), out, dict(more or {})
+
+    def events(
+        self, engines: Engines, tick: Callable[[], None]
+    ) -> Iterator[FileStarted | FileRunning | FileNoticed | FileDone | FileFailed]:
+        from napari_phenotrans.translate.batch import FileDone, FileFailed, FileStarted, translate_files
+
+        recipe = self.recipe
+        translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
+        path, progress, said = self.paths[0], Progress(), 0
+        for event in translate_files(
+            self.paths,
+            self.out,
+            translator,
+            source=recipe.source,
+            target=recipe.target,
+            how=recipe.how,
+            tick=tick,
+            **self.more,
+        ):
+            if isinstance(event, FileStarted):
+                path, progress, said = event.path, Progress(event.planes), 0
+                yield event
+            elif isinstance(event, (FileDone, FileFailed)):
+                yield event
+            elif isinstance(event, Notice):
+                yield FileNoticed(path, event.text)
+            else:
+                # planes stay here: the GUI is told how many percent there are, each once
+                progress.add(event)
+                if round(100 * progress.share) > said:
+                    said = round(100 * progress.share)
+                    yield FileRunning(path, progress.share)
+
+
+@thread_worker
+def reading_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Translation:
+    """Read a file and its results, for `result_layers.add_translation`; pixels stay in the files.
+
+    Parameters
+    ----------
+    done
+        The file.
+    reading
+        How it was read, as for `napari_phenotrans.translate.batch.translate_files`.
+
+    Raises
+    ------
+    InputError
+        If one of the files is gone or damaged.
+    """
+    from napari_phenotrans.translate.batch import read_result
+
+    return read_result(done, reading)

@@ -1,0 +1,196 @@
+"""What the translate dock has computed: a translation, the check of one, a folder, files to save."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_phenotrans.translate.events import TileDone
+from napari_phenotrans.widgets.common.worker import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import numpy as np
+
+    from napari_phenotrans.core.image import Image
+    from napari_phenotrans.core.region import Region, View
+    from napari_phenotrans.widgets.common.worker import Engines
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """With what to translate, and from which condition to which."""
+
+    checkpoint: str
+    source: str
+    target: str
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int | None = None
+    how: dict[str, Any] = field(default_factory=dict)
+
+
+class LookingAt:
+    """What the user looks at, written by the main thread and read by the one that computes."""
+
+    def __init__(self, view: View | None = None) -> None:
+        self.view = view
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The engine stands on its device."""
+
+    device: str
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """Memory made the tile smaller; the translation's provenance with the one that is used from here on."""
+
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A `TileDone` with its difference map (C, h, w), float32."""
+
+    tile: TileDone
+    difference: np.ndarray
+
+
+class Translate(Job):
+    """Translate planes, or a region of them.
+
+    Parameters
+    ----------
+    image
+        The real layers as an image, in the order of the checkpoint's channels.
+    recipe
+        How to translate.
+    positions
+        The (t, z) to translate.
+    region
+        The part of the planes; None for all of it.
+    channels
+        The image's name for a channel of the checkpoint where they differ.
+    looking_at
+        What comes first, even while it runs.
+    reals
+        The real layers, for the main thread; nothing here touches them.
+    preview
+        Whether this is a look at a crop while a slider moves.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        recipe: Recipe,
+        positions: tuple[tuple[int, int], ...],
+        region: Region | None = None,
+        *,
+        channels: Mapping[str, str] | None = None,
+        looking_at: LookingAt | None = None,
+        reals: tuple[Any, ...] = (),
+        preview: bool = False,
+    ) -> None:
+        super().__init__()
+        self.image, self.recipe, self.positions, self.region = image, recipe, positions, region
+        self.channels = dict(channels or {})
+        self.looking_at = looking_at or LookingAt()
+        self.reals, self.preview = reals, preview
+
+    def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.engines.device import describe_device
+
+        recipe = self.recipe
+        translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
+        events = translator.translate(
+            self.image,
+            source=recipe.source,
+            target=recipe.target,
+            channels=self.channels,
+            how=recipe.how,
+            positions=self.positions,
+            region=self.region,
+            look_at=lambda: self.looking_at.view,
+            tick=tick,
+        )
+        made = partial(
+            translator.provenance,
+            self.image,
+            recipe.source,
+            recipe.target,
+            channels=self.channels,
+            how=recipe.how,
+            region=self.region,
+            positions=self.positions,
+        )
+        yield Ready(describe_device(translator.device), made())
+        tile = translator.tile
+        read: tuple[tuple[int, int], np.ndarray] | None = None
+        top = left = 0
+        for event in events:
+            if translator.tile != tile:
+                tile = translator.tile
+                yield Shrunk(made())
+            if not isinstance(event, TileDone):
+                yield event
+                continue
+            if read is None or read[0] != (event.t, event.z):
+                axes = self.image.axes
+                t, z = event.t if "T" in axes else None, event.z if "Z" in axes else None
+                read = (event.t, event.z), self.image.plane(t=t, z=z, region=self.region)
+                top, left = (self.region.top, self.region.left) if self.region else (0, 0)
+            height, width = event.translated.shape[1:]
+            rows = slice(event.top - top, event.top - top + height)
+            real = read[1][:, rows, event.left - left : event.left - left + width]
+            yield Tile(event, event.translated.astype("float32") - real.astype("float32"))
+
+
+class Check(Job):
+    """Measure what the engine gets wrong by itself where it translated.
+
+    Parameters
+    ----------
+    image, recipe, channels
+        As they were translated.
+    position, region
+        The (t, z), and the part of the plane; None for all of it.
+    difference
+        The difference map (C, h, w) that came of it, float32.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        recipe: Recipe,
+        position: tuple[int, int],
+        region: Region | None,
+        difference: np.ndarray,
+        channels: Mapping[str, str],
+    ) -> None:
+        super().__init__()
+        self.image, self.recipe, self.position, self.region = image, recipe, position, region
+        self.difference, self.channels = difference, channels
+
+    def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.translate.trust import check_translation
+
+        recipe = self.recipe
+        translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
+        yield from check_translation(
+            translator,
+            self.image,
+            source=recipe.source,
+            target=recipe.target,
+            position=self.position,
+            translated_difference=self.difference,
+            region=self.region,
+            channels=self.channels,
+            how=recipe.how,
+            tick=tick,
+        )

@@ -1,0 +1,356 @@
+"""What a running translation has made so far, as layers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Layer
+
+from napari_phenotrans.widgets.viewer.layers import (
+    KEY,
+    channel_name,
+    difference_data,
+    info,
+    layer_data,
+    letters_of,
+    to_image,
+    translated_data,
+)
+from napari_phenotrans.widgets.viewer.plane_room import PlaneRoom
+from napari_phenotrans.widgets.viewer.rows import Row, find_row, link
+from napari_phenotrans.widgets.viewer.zarr_planes import KeptFile, KeptPlanes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from napari import Viewer
+    from napari.layers import Image as ImageLayer
+
+    from napari_phenotrans.translate.events import PlaneDone, TileDone
+    from napari_phenotrans.translate.translation import Translation
+
+# Colors of a difference reach what all but 0.2 % of the pixels reach, but never less than this share of what the
+# real layer shows: where hardly anything changes, noise must not look like much.
+LEAST_SHARE = 0.1
+# What a color bar's ends may be, times a power of ten.
+ROUND = (1, 2, 3, 5, 10)
+# Pixels along each side of a plane that are enough to tell how far a difference reaches.
+ENOUGH = 512
+# Pixels of layers that are drawn anew at once.
+AT_ONCE = 2**23
+# What may differ between two translations whose planes may stand in one layer; everything else is the recipe.
+PASSING = {"real", "device", "date", "notices", "channel", "planes", "regions", "partial", "region", "positions"}
+
+
+class Results:
+    """Translated and difference layers of some real layers: made with the first tile, filled as tiles come.
+
+    Layers of an earlier translation of the same real layers are used again. Only to be used on the main thread.
+
+    Parameters
+    ----------
+    viewer
+        Where the layers are.
+    reals
+        The real layers, one per translated channel.
+    provenance
+        How the translation is made, see `Translator.provenance`.
+    folder
+        Where the user wants results that are too large for memory, see `plane_room.needs_folder`: two OME-Zarr folders
+        in it are written as planes come, under names that are free. Where none is said, that of an earlier translation.
+    later
+        Whether layers that there are none of yet come into the viewer by calls of `build`, one each: napari takes a
+        tenth of a second and more for one.
+
+    Raises
+    ------
+    InputError
+        If there is no room for the results, or the folder cannot be written to.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        reals: Sequence[ImageLayer],
+        provenance: dict[str, Any],
+        folder: Path | None = None,
+        *,
+        later: bool = False,
+    ) -> None:
+        self._viewer = viewer
+        self._provenance = provenance
+        self._room = PlaneRoom(reals[0])
+        self._planes: list[tuple[int, int]] = []
+        self._regions: list[tuple[int, ...]] = []
+        self._dirty = False
+        self._stale: list[ImageLayer] = []
+        self._unpictured: list[ImageLayer] = []
+        # whether anything came, and the layers that were made for it
+        self.filled = False
+        self._made: list[ImageLayer] = []
+        # what is not in the viewer yet, in the order in which it comes
+        self._to_come: list[ImageLayer] = []
+        rows = [find_row(viewer, real) for real in reals]
+        before = [info(row.translated).get("provenance", {}) if row else None for row in rows]
+        again = all(was is not None and _recipe(was) == _recipe(provenance) for was in before)
+        if again and before[0]:
+            self._planes = [tuple(place) for place in before[0].get("planes", [])]
+            self._regions = [tuple(place) for place in before[0].get("regions", [])]
+        made = [row.translated.data for row in rows if row]
+        kept = [pixels.file for pixels in made if isinstance(pixels, KeptPlanes) and pixels.file]
+        if kept and folder is None:
+            # results that were too large for memory once are so with another recipe
+            folder = kept[0].path.parent
+        if folder is None or (again and kept):
+            files: tuple[KeptFile, ...] = ()
+        else:
+            image = to_image(reals, [channel_name(real) for real in reals])
+            files = _new_files(folder, image, self._noted())
+        self.rows = tuple(
+            self._row(real, row, again, files, channel)
+            for channel, (real, row) in enumerate(zip(reals, rows, strict=True))
+        )
+        if again and files:
+            for t, z in {place[:2] for place in (*self._planes, *self._regions)}:
+                self._keep(t, z)
+        while self._to_come and not later:
+            self.build()
+
+    @property
+    def built(self) -> bool:
+        """Whether all layers are in the viewer."""
+        return not self._to_come
+
+    def build(self) -> None:
+        """Put one more layer into the viewer, if one is missing and its real layer still there."""
+        if not self._to_come:
+            return
+        layer = self._to_come.pop(0)
+        row = next(row for row in self.rows if layer in row.layers)
+        if row.real in self._viewer.layers:
+            # as the others, which may have been hidden meanwhile
+            layer.visible = self._made[0].visible if self._made else True
+            self._made.append(self._viewer.add_layer(layer))
+            if layer is row.translated:
+                link(self._viewer, row)
+
+    @property
+    def problem(self) -> str:
+        """Why results could not be written to the user's folder, in words; nothing where all is well."""
+        return next((file.problem for file in self._files if file.problem), "")
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The OME-Zarr folders that the results are in; none where they are in memory."""
+        return tuple(file.path for file in self._files)
+
+    def add_tile(self, tile: TileDone, difference: np.ndarray) -> None:
+        """Show a tile (C, h, w) and its difference, before the plane is whole."""
+        for row, translated, changed in zip(self.rows, tile.translated, difference, strict=True):
+            self._room.put(row.translated.data, translated, tile.t, tile.z, tile.top, tile.left)
+            self._room.put(row.difference.data, changed, tile.t, tile.z, tile.top, tile.left)
+        self._dirty = self.filled = True
+
+    def add_plane(self, plane: PlaneDone) -> None:
+        """Put a whole plane, or the whole region of one, in place of its tiles."""
+        first = not self._planes and not self._regions
+        height, width = plane.translated.shape[1:]
+        self._count(plane.t, plane.z, plane.top, plane.left, height, width)
+        for row, translated, difference in zip(self.rows, plane.translated, plane.difference, strict=True):
+            self._room.put(row.translated.data, translated, plane.t, plane.z, plane.top, plane.left)
+            self._room.put(row.difference.data, difference, plane.t, plane.z, plane.top, plane.left)
+            if first:
+                limit = _limit(row.real, difference)
+                row.difference.contrast_limits_range = (-4 * limit, 4 * limit)
+                row.difference.contrast_limits = (-limit, limit)
+            self._note(row)
+        self._keep(plane.t, plane.z)
+        self._dirty = self.filled = True
+
+    def refresh(self, *, last: bool = False) -> bool:
+        """Draw what came since the last call; the small pictures in napari's list of layers after the ``last``.
+
+        Large planes are drawn layer by layer, for each goes to the graphics card whole, and so are the small pictures.
+        Returns whether some are left for another call.
+        """
+        made = [layer for row in self.rows for layer in (row.translated, row.difference) if layer not in self._to_come]
+        if self._dirty:
+            self._dirty, self._stale = False, made
+        if not self._stale and self._unpictured:
+            layer, *self._unpictured = self._unpictured
+            layer.refresh(extent=False, highlight=False, data_displayed=False)
+        pixels = 0
+        while self._stale and pixels < AT_ONCE:
+            layer, *self._stale = self._stale
+            layer.refresh(extent=False, highlight=False, thumbnail=False)
+            pixels += math.prod(self._room.plane_shape)
+        if last:
+            self._unpictured = made
+        return bool(self._stale or self._unpictured)
+
+    def withdraw(self) -> None:
+        """Remove the layers that were made for this translation; those of an earlier one stay, empty."""
+        self._to_come = []
+        for layer in self._made:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def remade(self, provenance: dict[str, Any]) -> None:
+        """Write another provenance into the layers: memory made the tile smaller."""
+        self._provenance = provenance
+        for row in self.rows:
+            self._note(row)
+
+    def note(self, notices: Sequence[str]) -> None:
+        """Write what was said along the way into the layers' provenance; the translation is over."""
+        self._provenance = self._provenance | {"notices": list(notices)}
+        for row in self.rows:
+            self._note(row)
+        self._keep()
+
+    def wait(self) -> None:
+        """Return when all is written that goes to the user's folder."""
+        for file in self._files:
+            file.wait()
+
+    def _row(self, real: ImageLayer, row: Row | None, again: bool, files: Sequence[KeptFile], channel: int) -> Row:
+        target = self._provenance["target"]
+        if row is not None and again and not files:
+            pixels = [row.translated.data, row.difference.data]
+        elif files:
+            pixels = [KeptPlanes(self._room.shape, file.dtype, self._room.letters, file, channel) for file in files]
+        else:
+            pixels = [self._room.zeros(self._room.dtype), self._room.zeros(np.float32)]
+        if row is None:
+            translated = Layer.create(*translated_data(real, pixels[0], target))
+            difference = Layer.create(*difference_data(real, pixels[1], _limit(real, None)))
+            row = Row(real, translated, difference)
+            self._to_come += [translated, difference]
+        elif not again or files:
+            # the same layers, so that whatever the user did to them stays
+            for layer, new in zip((row.translated, row.difference), pixels, strict=True):
+                old, layer.data = layer.data, new
+                if again:
+                    self._move(old, new)
+            row.translated.name = translated_data(real, row.translated.data, target)[1]["name"]
+        self._note(row)
+        return row
+
+    def _move(self, old: Any, new: Any) -> None:
+        """Copy what is translated."""
+        for t, z in self._planes:
+            self._room.put(new, self._room.get(old, t, z), t, z)
+        for t, z, top, left, height, width in self._regions:
+            region = slice(top, top + height), slice(left, left + width)
+            self._room.put(new, self._room.get(old, t, z, region), t, z, top, left)
+
+    def _count(self, t: int, z: int, *place: int) -> None:
+        """Count a rectangle (top, left, height, width) of a plane as done."""
+        if place == (0, 0, *self._room.plane_shape):
+            self._planes = [*(plane for plane in self._planes if plane != (t, z)), (t, z)]
+            self._regions = [region for region in self._regions if region[:2] != (t, z)]
+        elif (t, z) not in self._planes and (t, z, *place) not in self._regions:
+            self._regions.append((t, z, *place))
+
+    def _keep(self, t: int | None = None, z: int | None = None) -> None:
+        """Have a plane, or everything, written to the user's folder, if there is one."""
+        position = None if t is None or z is None else self._room.position(t, z)
+        for row in self.rows:
+            for layer in (row.translated, row.difference):
+                if isinstance(layer.data, KeptPlanes):
+                    layer.data.keep(position)
+        for file in self._files:
+            file.note(self._noted())
+
+    @property
+    def _files(self) -> tuple[KeptFile, ...]:
+        layers = (self.rows[0].translated, self.rows[0].difference)
+        kept = [layer.data.file for layer in layers if isinstance(layer.data, KeptPlanes)]
+        return tuple(file for file in kept if file is not None)
+
+    def _note(self, row: Row) -> None:
+        provenance = self._noted() | {"channel": channel_name(row.real)}
+        for layer in (row.translated, row.difference):
+            layer.metadata[KEY] = info(layer) | {"provenance": provenance}
+
+    def _noted(self) -> dict[str, Any]:
+        noted = self._provenance | {"planes": list(self._planes), "regions": list(self._regions)}
+        if words := self._room.partial(self._planes, self._regions):
+            noted["partial"] = words
+        return noted
+
+
+def add_translation(viewer: Viewer, translation: Translation) -> tuple[Row, ...]:
+    """Add a finished translation's real, translated and difference layers to a viewer."""
+    source = translation.provenance["source"]
+    provenance = {"planes": list(translation.real.positions())} | translation.provenance
+    reals = [_add(viewer, data) for data in layer_data(translation.real, condition=source)]
+    rows = []
+    for index, real in enumerate(reals):
+        letters, _ = letters_of(real)
+        translated = _one_channel(translation.translated, index)
+        difference = _one_channel(translation.difference, index)
+        middle = difference[tuple(slice(None) if letter in "YX" else 0 for letter in letters)]
+        row = Row(
+            real,
+            _add(viewer, translated_data(real, translated, provenance["target"])),
+            _add(viewer, difference_data(real, difference, _limit(real, middle))),
+        )
+        for layer in (row.translated, row.difference):
+            layer.metadata[KEY] = info(layer) | {"provenance": provenance | {"channel": channel_name(real)}}
+        link(viewer, row)
+        rows.append(row)
+    return tuple(rows)
+
+
+def planes_done(rows: Iterable[Row]) -> set[tuple[int, int]]:
+    """Return the (t, z) that rows have results of, whole or in part."""
+    done = set()
+    for row in rows:
+        provenance = info(row.translated).get("provenance", {})
+        done |= {tuple(place[:2]) for place in (*provenance.get("planes", []), *provenance.get("regions", []))}
+    return done
+
+
+def _recipe(provenance: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in provenance.items() if name not in PASSING}
+
+
+def _new_files(folder: Path, image: Any, provenance: dict[str, Any]) -> tuple[KeptFile, KeptFile]:
+    """Make an OME-Zarr for translated and one for difference, under a name in the folder that is free."""
+    from napari_phenotrans.translate.outputs import name_of
+
+    stem = name_of(image.path) if image.path else "image"
+    kinds = ("translated", "difference")
+    tries = (stem if number == 1 else f"{stem} ({number})" for number in range(1, 10_000))
+    paths = ([folder / f"{name}_{kind}.ome.zarr" for kind in kinds] for name in tries)
+    free = next(each for each in paths if not any(path.exists() for path in each))
+    dtypes = (image.dtype, np.dtype(np.float32))
+    first, second = (
+        KeptFile(path, image, dtype, kind, provenance) for path, dtype, kind in zip(free, dtypes, kinds, strict=True)
+    )
+    return first, second
+
+
+def _add(viewer: Viewer, data: tuple[Any, dict[str, Any], str]) -> ImageLayer:
+    return viewer.add_layer(Layer.create(*data))
+
+
+def _one_channel(image: Any, index: int) -> np.ndarray:
+    if "C" not in image.axes:
+        return image.pixels
+    return image.pixels[(slice(None),) * image.axes.index("C") + (index,)]
+
+
+def _limit(real: ImageLayer, difference: np.ndarray | None) -> float:
+    low, high = real.contrast_limits
+    if difference is None:
+        return float(high - low) / 2
+    some = difference[tuple(slice(None, None, max(1, n // ENOUGH)) for n in difference.shape)]
+    limit = max(float(np.percentile(np.abs(some), 99.8)), LEAST_SHARE * float(high - low))
+    # up to a round number: napari's color bar marks round numbers, of others often nothing but the zero
+    power = 10.0 ** math.floor(math.log10(limit))
+    return next(number * power for number in ROUND if number * power >= limit * (1 - 1e-9))

@@ -1,0 +1,165 @@
+"""Saving, copying the command and translating a folder: between the panel that asks and the jobs that do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.translate.provenance import translate_command
+from napari_phenotrans.widgets.common.preferences import choices, keep, preferences
+from napari_phenotrans.widgets.common.worker import Runner
+from napari_phenotrans.widgets.translate.batch_job import TranslateFolder, reading_result
+from napari_phenotrans.widgets.translate.result_layers import add_translation
+from napari_phenotrans.widgets.translate.save_job import Save, Saved, Saving, note_saved, parts_of, pieces
+from napari_phenotrans.widgets.viewer.batched_update import one_update
+from napari_phenotrans.widgets.viewer.layer_info import path_of
+from napari_phenotrans.widgets.viewer.layers import info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from napari import Viewer
+
+    from napari_phenotrans.translate.batch import FileDone
+    from napari_phenotrans.translate.translation import Translation
+    from napari_phenotrans.widgets.common.worker import Problem
+    from napari_phenotrans.widgets.translate.jobs import Recipe
+    from napari_phenotrans.widgets.translate.save_panel import KeepPanel
+    from napari_phenotrans.widgets.viewer.rows import Row
+
+
+class Keeping(QObject):
+    """Does what a `KeepPanel` asks for.
+
+    Parameters
+    ----------
+    viewer
+        Where the layers are.
+    panel
+        Asks, and is told.
+    rows
+        Gives what is compared or chosen: what would be saved.
+    recipe
+        Gives how files would be translated; raises InputError in words where something is not chosen.
+
+    Signals
+    -------
+    opened
+        The rows of a file of the folder whose results were wanted, and their provenance.
+    failed
+        Why something could not be done, in words.
+    """
+
+    opened = Signal(object, dict)
+    failed = Signal(str)
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        panel: KeepPanel,
+        rows: Callable[[], list[Row]],
+        recipe: Callable[[], Recipe],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._panel = viewer, panel
+        self._rows, self._recipe = rows, recipe
+        self._saver, self._folder = Runner(self), Runner(self)
+        # of the folder that was translated last
+        self._reading: dict[str, Any] = {}
+        panel.start_in = str(preferences().folder or choices().folder or "")
+        panel.save_requested.connect(self.save)
+        panel.copy_requested.connect(self.copy)
+        panel.batch_requested.connect(self.translate_folder)
+        panel.open_requested.connect(self.open_result)
+        panel.cancel_requested.connect(self._saver.cancel)
+        panel.cancel_requested.connect(self._folder.cancel)
+        self._saver.came.connect(self._on_saving)
+        self._saver.ended.connect(self._on_saved)
+        self._folder.came.connect(lambda _, event: panel.show_event(event))
+        self._folder.ended.connect(lambda _, problem: panel.end_batch(problem.text if problem else ""))
+
+    def update(self, why_not: str) -> None:
+        """Tell the panel what there is to keep; ``why_not`` is what is missing for translating, in words."""
+        rows = self._rows()
+        done = bool(rows) and "planes" in info(rows[0].translated).get("provenance", {})
+        self._panel.set_ready(done, "Translate something first.")
+        if rows and not self._panel.start_in and (path := path_of(rows[0].real)):
+            self._panel.start_in = str(path.parent)
+        self._panel.set_folder_ready(not why_not, why_not)
+
+    def save(self, folder: Path, suffix: str, overwrite: bool) -> None:
+        """Save what is compared, unless files exist that may not be replaced: then ask."""
+        rows = self._rows()
+        try:
+            job = Save(parts_of(self._viewer, rows), folder, suffix, overwrite, rows=tuple(rows))
+        except InputError as error:
+            self._panel.say(str(error))
+            return
+        if job.existing and not overwrite:
+            self._panel.ask_to_replace(folder, suffix, job.existing)
+            return
+        keep(folder=str(folder))
+        self._panel.set_busy(True)
+        self._saver.start(job)
+
+    def copy(self) -> None:
+        """Put on the clipboard what makes the same translation again."""
+        try:
+            self._panel.copy("\n".join(commands_of(self._rows())))
+        except InputError as error:
+            self._panel.offer_saving(str(error))
+
+    def translate_folder(self, paths: list[Path], out: Path, more: dict[str, Any]) -> None:
+        """Translate files with what is chosen in the dock."""
+        try:
+            recipe = self._recipe()
+        except InputError as error:
+            self._panel.end_batch(str(error))
+            return
+        self._reading = dict(more.get("reading", {}))
+        self._folder.start(TranslateFolder(recipe, paths, out, more))
+
+    def open_result(self, done: FileDone) -> None:
+        """Show what came of a file of the folder."""
+        worker = reading_result(done, self._reading)
+        worker.returned.connect(self._on_read)
+        worker.errored.connect(lambda error: self.failed.emit(str(error)))
+        worker.start()
+
+    def close(self) -> None:
+        """Stop, and release what the engine holds in memory."""
+        self._saver.unload()
+        self._folder.unload()
+
+    def _on_saving(self, job: Save, event: Saving | Saved) -> None:
+        if isinstance(event, Saving):
+            self._panel.set_busy(True, event.share)
+        else:
+            note_saved(job.rows, event)
+            names = ", ".join(path.name for path in event.paths.values())
+            self._panel.say(f"saved {names} in {next(iter(event.paths.values())).parent}")
+
+    def _on_saved(self, _: Save, problem: Problem | None) -> None:
+        words = self._panel.said.text()
+        self._panel.set_busy(False)
+        self._panel.say(problem.text if problem else words if words.startswith("saved") else "saving was cancelled")
+
+    def _on_read(self, translation: Translation) -> None:
+        with one_update(self._viewer):
+            rows = add_translation(self._viewer, translation)
+        self.opened.emit(rows, translation.provenance)
+
+
+def commands_of(rows: Sequence[Row]) -> list[str]:
+    """Return the commands that make the translated pixels of some rows again: one per part that was translated.
+
+    Raises
+    ------
+    InputError
+        If image or checkpoint lie in no file, see `translate_command`.
+    """
+    return [translate_command(piece) for piece in pieces(info(rows[0].translated)["provenance"])]

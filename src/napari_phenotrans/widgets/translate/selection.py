@@ -1,0 +1,140 @@
+"""What the translate dock's form says: which layers are to be translated, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.region import Region
+from napari_phenotrans.widgets.common.preferences import preferences
+from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
+from napari_phenotrans.widgets.viewer.layers import channel_name, to_image
+from napari_phenotrans.widgets.viewer.rows import find_row
+from napari_phenotrans.widgets.viewer.visible import shown_plane, visible_region
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Image as ImageLayer
+
+    from napari_phenotrans.checkpoints.checkpoint import Card
+    from napari_phenotrans.core.image import Image
+    from napari_phenotrans.widgets.translate.layout import TranslateForm
+    from napari_phenotrans.widgets.translate.translate_controller import Translating
+    from napari_phenotrans.widgets.viewer.rows import Row
+
+
+class Chosen:
+    """Reads the form; changes nothing.
+
+    Parameters
+    ----------
+    form
+        The dock's form.
+    viewer
+        Whose layers are translated.
+    translating
+        What of a running translation is not in the viewer yet is known there.
+    """
+
+    def __init__(self, form: TranslateForm, viewer: Viewer, translating: Translating) -> None:
+        self._form, self._viewer, self._translating = form, viewer, translating
+
+    @property
+    def missing(self) -> str:
+        """What has to be chosen before translating, in words; nothing where all is there."""
+        card, channels = self._form.checkpoints.card, self._form.channels
+        if card is None:
+            return "Choose a checkpoint."
+        if not channels.image_layers:
+            return "Open an image, or drop one here."
+        missing = [name for name, layer in zip(card.channels, channels.layers, strict=True) if layer is None]
+        if missing:
+            return (
+                f"The checkpoint translates {', '.join(card.channels)}; choose the layer for {', '.join(missing)}, "
+                f"or another checkpoint."
+            )
+        if self._form.conditions.source is None:
+            return "Choose the source condition: what the image shows."
+        return ""
+
+    @property
+    def first(self) -> ImageLayer | None:
+        """The first layer that is chosen, or else the image's first."""
+        channels = self._form.channels
+        chosen = [layer for layer in channels.layers if layer is not None]
+        return next(iter(chosen or channels.image_layers), None)
+
+    @property
+    def reals(self) -> list[ImageLayer]:
+        """The layer of each channel of the checkpoint; nothing where one is missing."""
+        layers = self._form.channels.layers
+        chosen = [layer for layer in layers if layer is not None]
+        return chosen if len(chosen) == len(layers) else []
+
+    def rows(self) -> list[Row]:
+        """Return what was made of the chosen channels, or else of the whole image; nothing where a part is missing."""
+        building = {row.real: row for row in self._translating.building}
+        layers = self.reals or self._form.channels.image_layers
+        found = [building.get(layer) or find_row(self._viewer, layer) for layer in layers]
+        rows = [row for row in found if row is not None]
+        return rows if len(rows) == len(found) else []
+
+    def recipe(self) -> Recipe:
+        """Return how to translate.
+
+        Raises
+        ------
+        InputError
+            If something is not chosen, or cannot be used.
+        """
+        form = self._form
+        name, source, target = form.checkpoints.name, form.conditions.source, form.conditions.target
+        if not name or not source or not target:
+            raise InputError("Choose a checkpoint, and the conditions that the images show and are translated to.")
+        device, precision = form.devices.device, form.devices.precision
+        return Recipe(name, source, target, device, precision, preferences().tile, form.engine.how)
+
+    def image(self, card: Card) -> tuple[Image, dict[str, str]]:
+        """Return the chosen layers as an image, and its names for the checkpoint's channels where they differ.
+
+        Raises
+        ------
+        InputError
+            If the layers are not one image's.
+        """
+        reals = self.reals
+        names = [channel_name(layer) for layer in reals]
+        if len(set(names)) < len(names):
+            # layers of the same name: which is which was said by choosing them
+            names = list(card.channels)
+        pairs = zip(card.channels, names, strict=True)
+        return to_image(reals, names), {mine: theirs for mine, theirs in pairs if mine != theirs}
+
+    def job(self, crop: Region | None = None) -> Translate:
+        """Gather all of it; nothing may be missing. A ``crop`` of the shown plane is a preview, whatever the scope.
+
+        Raises
+        ------
+        InputError
+            If it does not go together.
+        """
+        card, scope = self._form.checkpoints.card, self._form.scope
+        assert card
+        recipe, reals = self.recipe(), self.reals
+        image, channels = self.image(card)
+        whole = scope.scope == "stack" and crop is None
+        positions = tuple(image.positions()) if whole else (shown_plane(self._viewer, reals[0]),)
+        region = crop or scope.region(self._viewer, reals[0])
+        preview = crop is not None
+        return Translate(image, recipe, positions, region, channels=channels, reals=tuple(reals), preview=preview)
+
+    def crop(self) -> Region | None:
+        """Return the crop at the view's center that a preview translates; None where there is nothing to preview."""
+        layer, card = self.first, self._form.checkpoints.card
+        region = visible_region(self._viewer, layer) if layer else None
+        if card is None or region is None or self.missing:
+            return None
+        # some tiles of the engine's, in pixels of the image as far as those are known
+        side = round(2 * card.crop * (card.pixel_size or 1 if card.pixel_unit == "pixel" else 1))
+        y, x = region.center
+        return Region(round(y) - side // 2, round(x) - side // 2, side, side).common(region)

@@ -1,0 +1,271 @@
+"""A translation that runs, as seen from the GUI: its tiles become layers, its events progress and words."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.events import Notice
+from napari_phenotrans.translate.events import PlaneDone
+from napari_phenotrans.widgets.translate.jobs import Ready, Shrunk, Tile, Translate
+from napari_phenotrans.widgets.translate.progress import Progress
+from napari_phenotrans.widgets.translate.result_layers import Results
+from napari_phenotrans.widgets.viewer.batched_update import adding
+from napari_phenotrans.widgets.viewer.rows import find_row
+from napari_phenotrans.widgets.viewer.visible import current_view
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari import Viewer
+
+    from napari_phenotrans.widgets.common.worker import Problem, Runner
+    from napari_phenotrans.widgets.viewer.rows import Row
+
+DRAW_EVERY_MS = 200
+# After the first tile is drawn, or where that takes long, the other layers come into the viewer, one per step: napari
+# takes a tenth of a second and more for each, and draws what is there in between.
+BUILD_AFTER_MS, BUILD_STEP_MS = 1500, 20
+# Until the first of them: Qt has drawn the first tile by then, which otherwise now and then waits for all of them.
+BUILD_FIRST_MS = 150
+
+
+class Translating(QObject):
+    """Starts translations on a runner and shows what comes of the latest.
+
+    Signals
+    -------
+    begun
+        The rows of layers that are being filled; some are in the viewer, the others will be.
+    grown
+        The same rows, of which one more layer is in the viewer.
+    moved
+        How far it is (0 to 1), and the same in words.
+    drawn
+        What came since the last time is in the layers, and they are drawn.
+    noticed
+        Something the user should know.
+    ended
+        The job and how it went, in words.
+    failed
+        The job and why it could not go on, in words.
+    """
+
+    begun = Signal(object)
+    grown = Signal(object)
+    moved = Signal(float, str)
+    drawn = Signal()
+    noticed = Signal(str)
+    ended = Signal(object, str)
+    failed = Signal(object, str)
+
+    def __init__(self, viewer: Viewer, runner: Runner, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._runner = runner
+        self._job: Translate | None = None
+        self._folder: Path | None = None
+        self._results: Results | None = None
+        self._ready: Ready | None = None
+        self._progress = Progress()
+        self._said: list[str] = []
+        self._drawn = False
+        # draws at most so often, however fast tiles come
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._draw)
+        self._builder = QTimer(self)
+        self._builder.setSingleShot(True)
+        self._builder.timeout.connect(self._build)
+        # a job that is over before its layers are built
+        self._over: tuple[Translate, Problem | None] | None = None
+        runner.came.connect(self._on_came)
+        runner.ended.connect(self._on_ended)
+        self._looked = (
+            viewer.scene.camera.events.center,
+            viewer.scene.camera.events.zoom,
+            viewer.dims.events.current_step,
+        )
+        for event in self._looked:
+            event.connect(self._on_looked)
+
+    @property
+    def job(self) -> Translate | None:
+        """The translation that runs; None where none does."""
+        return self._job
+
+    @property
+    def building(self) -> tuple[Row, ...]:
+        """The rows of which not all layers are in the viewer yet; nothing where all are."""
+        return self._results.rows if self._results and not self._results.built else ()
+
+    def start(self, job: Translate, folder: Path | None = None) -> None:
+        """Translate, in place of what runs; large results are written to the folder."""
+        self._build_all()
+        self._job, self._folder = job, folder
+        self._results, self._ready, self._said, self._drawn = None, None, [], False
+        self._progress = Progress(planes=len(job.positions))
+        self._on_looked()
+        self._runner.start(job)
+
+    def close(self) -> None:
+        """Forget what runs, and stop listening to the viewer."""
+        if self._results and (not self._results.built or (self._job and not self._results.filled)):
+            self._results.withdraw()
+        self._job = self._over = None
+        self._builder.stop()
+        self._timer.stop()
+        for event in self._looked:
+            event.disconnect(self._on_looked)
+
+    def _on_looked(self, _: Any = None) -> None:
+        if self._job and self._job.reals[0] in self._viewer.layers:
+            self._job.looking_at.view = current_view(self._viewer, self._job.reals[0])
+
+    # ---- what comes
+
+    def _on_came(self, job: Any, event: Any) -> None:
+        if self._job is None or job is not self._job:
+            return
+        if isinstance(event, Ready):
+            self._ready = event
+            self._progress.begin()
+            self._make_room(self._job)
+        elif isinstance(event, Notice):
+            self._said.append(event.text)
+            self.noticed.emit(event.text)
+        elif isinstance(event, Shrunk):
+            if self._results:
+                self._results.remade(event.provenance)
+        else:
+            self._show(self._job, event)
+            self._progress.add(event.tile if isinstance(event, Tile) else event)
+        first = self._results is not None and self._results.filled and not self._drawn
+        if first and self.building:
+            # before the other layers, and whatever else waits
+            self._timer.stop()
+            self._draw()
+        elif first:
+            # at once, together with what came at the same time
+            self._timer.start(0)
+        elif not self._timer.isActive():
+            self._timer.start(DRAW_EVERY_MS)
+
+    def _make_room(self, job: Translate) -> None:
+        """Make the layers while the first tile is on its way."""
+        if self._removed(job):
+            return
+        assert self._ready is not None
+        try:
+            # layers that are there already need no new scene
+            there = all(find_row(self._viewer, real) for real in job.reals)
+            with nullcontext() if there else adding(self._viewer):
+                self._results = Results(self._viewer, job.reals, self._ready.provenance, self._folder, later=True)
+                self._results.build()
+                self.begun.emit(self._results.rows)
+            if not self._results.built:
+                self._builder.start(BUILD_AFTER_MS)
+        except InputError as error:
+            # no room for the results: nothing of it can be shown or kept
+            self._stop(str(error))
+
+    def _build(self) -> None:
+        """Put one more layer into the viewer."""
+        if self._results is None:
+            return
+        with adding(self._viewer):
+            self._results.build()
+            self.grown.emit(self._results.rows)
+        if not self._results.built:
+            self._builder.start(BUILD_STEP_MS)
+        elif self._over:
+            self._finish(*self._over)
+
+    def _build_all(self) -> None:
+        """Put all that is missing into the viewer at once: something else begins."""
+        self._builder.stop()
+        self._over = None
+        if self._results and not self._results.built:
+            with adding(self._viewer):
+                while not self._results.built:
+                    self._results.build()
+                self.grown.emit(self._results.rows)
+
+    def _removed(self, job: Translate) -> bool:
+        gone = not all(layer in self._viewer.layers for layer in job.reals)
+        if gone:
+            self._stop("Stopped: a layer that was being translated was removed.")
+        return gone
+
+    def _show(self, job: Translate, event: Any) -> None:
+        if not isinstance(event, (Tile, PlaneDone)) or self._removed(job) or self._results is None:
+            return
+        if isinstance(event, Tile):
+            self._results.add_tile(event.tile, event.difference)
+        else:
+            self._results.add_plane(event)
+
+    def _stop(self, why: str) -> None:
+        self._runner.cancel()
+        self._said.append(why)
+        self.noticed.emit(why)
+
+    def _draw(self) -> None:
+        if self._results:
+            if self._results.filled and not self._drawn:
+                self._drawn = True
+                if self._builder.isActive():
+                    self._builder.start(BUILD_FIRST_MS)
+            if self._results.refresh():
+                self._timer.start(BUILD_STEP_MS)
+            self.drawn.emit()
+            if self._results.problem and self._results.problem not in self._said:
+                self._stop(self._results.problem)
+        if self._job and self._ready:
+            self.moved.emit(self._progress.share, f"{self._progress.words()} on {self._ready.device}")
+        self._runner.show_progress(self._progress.share)
+
+    # ---- the end
+
+    def _on_ended(self, ended: Any, problem: Problem | None) -> None:
+        if self._job is None or ended is not self._job:
+            return
+        job, self._job = self._job, None
+        self._timer.stop()
+        if self._results and self._results.filled and not self._results.built:
+            self._over = job, problem
+        else:
+            self._builder.stop()
+            self._finish(job, problem)
+
+    def _finish(self, job: Translate, problem: Problem | None) -> None:
+        self._over = None
+        counts = zip(job.image.channels, self._progress.clipped, strict=False)
+        if clipped := ", ".join(f"{count} pixels of {name}" for name, count in counts if count):
+            self._said.append(
+                f"Brighter or darker than {job.image.dtype} can hold, so set to its nearest value: {clipped}. "
+                f"The difference has them in full."
+            )
+            self.noticed.emit(self._said[-1])
+        if self._results and not self._results.filled:
+            # nothing came: layers that were made for it would show black
+            self._results.withdraw()
+        elif self._results:
+            self._results.note(self._said)
+            if self._results.refresh(last=True):
+                self._timer.start(BUILD_STEP_MS)
+            self.drawn.emit()
+            if self._results.problem and self._results.problem not in self._said:
+                self.noticed.emit(self._results.problem)
+        if problem:
+            self.failed.emit(job, problem.text)
+        elif self._progress.share < 1:
+            self.ended.emit(job, f"cancelled after {self._progress.share:.0%}; what is translated stays")
+        else:
+            assert self._ready is not None
+            seconds = time.monotonic() - self._progress.began
+            self.ended.emit(job, f"translated in {seconds:.1f} s on {self._ready.device}")

@@ -1,0 +1,235 @@
+"""How far a translation may be believed: the check on request, its numbers per channel, and the card's scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+
+from napari_phenotrans.translate.trust import FACTOR, MOST, by_chance
+from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_phenotrans.checkpoints.checkpoint import Score
+    from napari_phenotrans.translate.trust import TrustRow
+
+CHECK = "Check this translation"
+STEP = 0.1
+# Title and tooltip of each column; titles on several lines, so that five columns fit in a narrow dock.
+COLUMNS = (
+    ("Changes per channel", "A channel, as the checkpoint names it."),
+    (
+        "Mean\nchange",
+        "Translated minus real, averaged over all pixels: how much brighter (+) or darker (−) the channel became as a "
+        "whole. In the image's own units; below, in percent of the intensity range of the training images.",
+    ),
+    (
+        "Mean\namount",
+        "The same, but brighter and darker do not cancel: how much a pixel changes on average, whichever way. What "
+        "merely moves inside the cell shows here and not in the mean change.",
+    ),
+    (
+        "Pixels\nabove\nerror",
+        "Share of all pixels, background included, that change by more than the engine gets wrong by itself, times the "
+        "factor. Changes below 0.5 % of the range never count. Sparse cells make it small: compare images of equally "
+        "dense cells only.",
+    ),
+    (
+        "Round\ntrip\nerror",
+        "What does not come back when the translated image is translated back, as a share of the mean amount of "
+        "change. Near 0: the engine undoes what it did. Near 100 %: as much is wrong after the round trip as was "
+        "changed.",
+    ),
+)
+SCORE_COLUMNS = (
+    ("Held-out scores", "What the checkpoint reached on wells or patients that training never saw; from its card."),
+    ("Reached", "The score, with its interval where one is known."),
+    ("Floor", "What real images score against real images of the target: no engine can mean more than this."),
+    ("Copy source", "What the unchanged source images score: an engine that is no better is worth nothing."),
+)
+CAUTION = (
+    "Above the error does not yet mean true: a change that the engine makes and then undoes is no error of the round "
+    "trip. Only the held-out scores compare with real images."
+)
+
+
+class TrustPanel(QWidget):
+    """Asks for a check, and shows what came of it.
+
+    Signals
+    -------
+    check_requested
+        The user wants the shown translation checked.
+    factor_changed
+        How many times the engine's error a change has to exceed.
+    """
+
+    check_requested = Signal()
+    factor_changed = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.check_button = QPushButton(CHECK)
+        self.check_button.setToolTip(
+            "Measure what the engine gets wrong by itself in this very image: translate the translated image back and "
+            "see what does not come back (PhenDiff: also translate from source to source). Takes about as long as "
+            "translating did, and adds two layers per channel."
+        )
+        self.check_button.clicked.connect(lambda _: self.check_requested.emit())
+        # the slider goes in steps, the number beside it is the factor
+        self.factor_slider = QSlider(Qt.Orientation.Horizontal)
+        self.factor_slider.setRange(0, round(MOST / STEP))
+        self.factor_slider.setPageStep(5)
+        self.factor_box = QDoubleSpinBox()
+        self.factor_box.setRange(0, MOST)
+        self.factor_box.setDecimals(1)
+        self.factor_box.setSingleStep(STEP)
+        for field in (self.factor_slider, self.factor_box):
+            field.setToolTip(
+                "How many times the engine's error a change has to exceed to be shown in the layers called difference "
+                "above the engine's error, and to count in the table. 0 shows every change."
+            )
+            wheel_where_focused(field)
+        self.factor_slider.valueChanged.connect(lambda step: self.factor_box.setValue(step * STEP))
+        self.factor_box.valueChanged.connect(self._on_factor)
+        self.chance = wrapped_label()
+        self.chance.setToolTip(
+            "Errors scatter: some are larger than usual. So many would pass at this factor although nothing but error "
+            "is there (normal distribution). Move the factor up to let fewer pass."
+        )
+        self.summary = wrapped_label()
+        self.summary.setToolTip("What the table says, in words.")
+        self.caution = wrapped_label(CAUTION)
+        self.caution.setToolTip("What this check can and cannot tell.")
+        self.table = QWidget()
+        self.scores = QWidget()
+
+        label = QLabel("× error")
+        label.setToolTip(self.factor_slider.toolTip())
+        label.setBuddy(self.factor_box)
+        factor = QHBoxLayout()
+        factor.addWidget(label)
+        factor.addWidget(self.factor_slider, 1)
+        factor.addWidget(self.factor_box)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.addWidget(self.check_button)
+        self._column.addLayout(factor)
+        for widget in (self.chance, self.summary, self.table, self.caution, self.scores):
+            self._column.addWidget(widget)
+        self.set_factor(FACTOR)
+        self.clear()
+
+    @property
+    def factor(self) -> float:
+        """How many times the engine's error a change has to exceed."""
+        return round(self.factor_box.value(), 1)
+
+    def set_factor(self, factor: float) -> None:
+        """Show another factor, without saying that the user chose it."""
+        with QSignalBlocker(self.factor_slider), QSignalBlocker(self.factor_box):
+            self.factor_slider.setValue(round(factor / STEP))
+            self.factor_box.setValue(factor)
+        self._say_chance()
+
+    def set_busy(self, busy: bool) -> None:
+        """Show that a check runs, or that none does."""
+        self.check_button.setEnabled(not busy)
+        self.check_button.setText("Checking…" if busy else CHECK)
+
+    def clear(self) -> None:
+        """Show no numbers: nothing is checked."""
+        self.summary.setText("Not checked yet.")
+        for widget in (self.table, self.caution, self.scores):
+            widget.hide()
+
+    def show_table(self, rows: Sequence[TrustRow]) -> None:
+        """Show the numbers of a check, one row per channel; nothing where there are none."""
+        if not rows:
+            self.clear()
+            return
+        self.summary.setText(summary(rows))
+        self.table = self._replace(self.table, _grid(COLUMNS, [_cells(row) for row in rows]))
+        scores = list(dict.fromkeys(score for row in rows for score in row.scores))
+        self.scores = self._replace(self.scores, _grid(SCORE_COLUMNS, [_score_cells(s) for s in scores]))
+        self.caution.show()
+        self.table.show()
+        self.scores.setVisible(bool(scores))
+
+    def _replace(self, old: QWidget, new: QWidget) -> QWidget:
+        self._column.replaceWidget(old, new)
+        old.setParent(None)
+        old.deleteLater()
+        return new
+
+    def _on_factor(self, factor: float) -> None:
+        self.set_factor(factor)
+        self.factor_changed.emit(self.factor)
+
+    def _say_chance(self) -> None:
+        share = by_chance(self.factor)
+        words = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+        self.chance.setText(f"At this factor {words} of mere error would pass too.")
+
+
+def summary(rows: Sequence[TrustRow]) -> str:
+    """Return in one sentence which channels change beyond the engine's error, those that change most first."""
+    first, *others = sorted(rows, key=lambda row: row.above, reverse=True)
+    beyond = "what" if first.factor == 1 else f"{first.factor:g} times what"
+    rest = "".join(f"; in {row.channel}, {_percent(row.above)}" for row in others)
+    return (
+        f"In {first.channel}, {_percent(first.above)} of all pixels change by more than {beyond} the engine gets wrong "
+        f"by itself{rest}."
+    )
+
+
+def _cells(row: TrustRow) -> list[str]:
+    return [
+        row.channel,
+        f"{row.mean_change:+.3g}\n{_percent(row.mean_change / row.span, signed=True)}".replace("-", "−"),
+        f"{row.mean_amount:.3g}\n{_percent(row.mean_amount / row.span)}",
+        _percent(row.above),
+        "–" if row.round_trip is None else _percent(row.round_trip),
+    ]
+
+
+def _score_cells(score: Score) -> list[str]:
+    what = f" of {score.what}" if score.what else ""
+    spread = f"\n{score.low:.3g} to {score.high:.3g}" if score.low is not None and score.high is not None else ""
+    beside = ["–" if value is None else f"{value:.3g}" for value in (score.floor, score.copy_source)]
+    return [f"{score.metric}{what} ({score.groups} groups)", f"{score.value:.3g}{spread}", *beside]
+
+
+def _percent(share: float, *, signed: bool = False) -> str:
+    digits = 1 if abs(share) < 0.1 else 0
+    return f"{100 * share:{'+' if signed else ''}.{digits}f} %"
+
+
+def _grid(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> QWidget:
+    """Return a table for narrow docks: the first cell of each row, which may be long, stands above the others.
+
+    It has no scroll bar of its own; the first column's title stands above the titles of the others.
+    """
+    table = QWidget()
+    grid = QGridLayout(table)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(8)
+    grid.setVerticalSpacing(0)
+    for number, (name, *values) in enumerate([[title for title, _ in columns], *rows]):
+        heading = wrapped_label(name)
+        heading.setToolTip(columns[0][1])
+        grid.addWidget(heading, 2 * number, 0, 1, len(values))
+        for column, (value, (_, tooltip)) in enumerate(zip(values, columns[1:], strict=True)):
+            label = wrapped_label(value)
+            label.setWordWrap(False)
+            label.setToolTip(tooltip)
+            # titles stand on their column, numbers hang from their line
+            up = Qt.AlignmentFlag.AlignBottom if number == 0 else Qt.AlignmentFlag.AlignTop
+            label.setAlignment(up | Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(label, 2 * number + 1, column)
+            grid.setColumnStretch(column, 1)
+    return table

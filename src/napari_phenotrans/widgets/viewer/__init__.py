@@ -1,0 +1,1 @@
+"""Images as layers, and ways to compare them in one viewer."""

@@ -1,0 +1,89 @@
+"""In which units a difference is shown: the image's own, or multiples of the engine's error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_phenotrans.widgets.viewer.layers import DIVERGING, KEY, channel_name, info, like
+from napari_phenotrans.widgets.viewer.lazy_array import Lazy
+
+if TYPE_CHECKING:
+    from napari.layers import Image as ImageLayer
+
+    from napari_phenotrans.widgets.viewer.lazy_array import Place
+
+RELATIVE = "relative difference"
+# Ratios are cut here: where the engine errs by nothing at all, any difference would be infinitely many times that.
+MOST = 1000.0
+# What the colors of a relative difference reach, in multiples of the engine's error.
+SHOWN = 5.0
+BAR_WIDTH = 10
+BAR_HEIGHTS = (40, 150)
+
+
+def relative(difference: np.ndarray, engine_error: np.ndarray) -> np.ndarray:
+    """Return how many times the engine's error a difference is.
+
+    Parameters
+    ----------
+    difference
+        translated - real, signed, any shape.
+    engine_error
+        What the engine changes where nothing should, at least 0, in the same units, of a shape that fits; NaN where
+        it is not known.
+
+    Returns
+    -------
+    float32 from -1000 to 1000 with the sign of the difference: 0 where nothing changed, NaN where the error is not
+    known.
+    """
+    difference = np.asarray(difference, np.float32)
+    error = np.asarray(engine_error, np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.clip(difference / error, -MOST, MOST)
+    return np.where((difference == 0) & (error == 0), np.float32(0), ratio)
+
+
+def relative_data(real: ImageLayer, difference: ImageLayer, engine_error: Any) -> tuple[Any, dict[str, Any], str]:
+    """Return the layer of a difference in multiples of the engine's error; it follows the difference layer.
+
+    Parameters
+    ----------
+    real, difference
+        The layers of one channel.
+    engine_error
+        An array that is addressed as the difference layer's data is, or one plane of it for all planes.
+    """
+    planes = difference.ndim - np.ndim(engine_error)
+
+    def read(places: tuple[Place, ...]) -> np.ndarray:
+        return relative(np.asarray(difference.data[places]), np.asarray(engine_error[places[planes:]]))
+
+    options = like(difference) | {
+        "name": f"{channel_name(real)} – difference / engine error",
+        "colormap": DIVERGING,
+        "contrast_limits": (-SHOWN, SHOWN),
+        "blending": "additive",
+        "rgb": False,
+        "multiscale": False,
+        "metadata": {KEY: {**info(difference), "role": RELATIVE, "of": str(real.unique_id)}},
+    }
+    return Lazy(read, difference.data.shape, np.dtype(np.float32)), options, "image"
+
+
+def unit_of(layer: ImageLayer) -> str:
+    """Return what a layer's intensities are counted in, as a word behind a number."""
+    return "counts" if np.dtype(layer.dtype).kind in "ui" else "intensity units"
+
+
+def show_bar(difference: ImageLayer, cell_height: float) -> None:
+    """Show what a difference layer's colors mean, beside it, in a cell that is so many pixels high."""
+    bar = difference.colorbar
+    low, high = BAR_HEIGHTS
+    bar.position = "middle_right"
+    bar.size = (BAR_WIDTH, float(np.clip(cell_height / 2, low, high)))
+    bar.font_size = 7
+    bar.color, bar.box_color = "white", (0, 0, 0, 0.85)
+    bar.visible = True

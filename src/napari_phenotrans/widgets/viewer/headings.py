@@ -1,0 +1,140 @@
+"""Words in the picture itself that say what is real and what is translated, so that every screenshot says so."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.components.overlays import TextOverlay
+
+from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE, unit_of
+from napari_phenotrans.widgets.viewer.layers import BELIEVED, info, role
+from napari_phenotrans.widgets.viewer.snapshot import set_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari import Viewer
+    from napari.layers import Image as ImageLayer
+
+    from napari_phenotrans.widgets.viewer.rows import Row
+
+# napari measures a text in the whole part of its font's size, after dividing and multiplying it: only where that cuts
+# nothing off is the box behind the text as large as the text.
+WHOLE = 0.01
+FONT_SIZE, SMALLEST = 9 + WHOLE, 6 + WHOLE
+# napari measures small letters narrower than it draws them: with these on either side, the box is never too narrow.
+PAD = "\u00a0"
+# A letter is about so many pixels wide per point of the font's size, in the widest of the usual fonts.
+LETTER = 0.9
+# napari keeps so many pixels between a text and the edge, on either side.
+EDGE = 10
+BOX = (0, 0, 0, 0.85)
+KEYS = ("phenotrans_left", "phenotrans_center", "phenotrans_right")
+PLACES = {1: ("top_left",), 2: ("top_left", "top_right"), 3: ("top_left", "top_center", "top_right")}
+
+
+def real_heading(rows: Sequence[Row]) -> str:
+    """Return what the real layers show."""
+    kind = "synthetic" if info(rows[0].real).get("synthetic") else "real"
+    return f"{kind} {_said(rows, 'source')}".strip()
+
+
+def translated_heading(rows: Sequence[Row]) -> str:
+    """Return what the translated layers show, and that nobody measured it."""
+    source, target, checkpoint = (_said(rows, name) for name in ("source", "target", "checkpoint"))
+    way = f" {source} → {target}" if source and target else ""
+    name = Path(checkpoint).stem if checkpoint.endswith(".safetensors") else checkpoint
+    return f"translated{way}{f' by {name}' if name else ''} (not measured)"
+
+
+def difference_heading(difference: ImageLayer, real: ImageLayer) -> str:
+    """Return what a difference layer shows, and in which units."""
+    if role(difference) == RELATIVE:
+        return "difference in multiples of the engine's error"
+    if role(difference) == BELIEVED:
+        return f"difference above the engine's error in {unit_of(real)}"
+    return f"difference in {unit_of(real)} (translated − real)"
+
+
+class Headings:
+    """One to three texts at the top of the canvas, from left to right, each as wide as what it is about.
+
+    Parameters
+    ----------
+    viewer
+        In whose canvas they are.
+    keys
+        Three names that nobody else calls overlays by.
+    """
+
+    def __init__(self, viewer: Viewer, keys: Sequence[str] = KEYS) -> None:
+        self._viewer, self._keys = viewer, keys
+        self._texts: tuple[str, ...] = ()
+        self._shares: tuple[float, ...] = ()
+        viewer.canvas.events.size.connect(self._fit)
+
+    def say(self, *texts: str, shares: Sequence[float] = ()) -> None:
+        """Say these texts in place of what was said.
+
+        Parameters
+        ----------
+        texts
+            None to three.
+        shares
+            Of the canvas's width for each of them; equal ones where nothing is said.
+        """
+        overlays = self._viewer.canvas.overlays
+        if len(texts) != len(self._texts):
+            for key in self._keys[: len(self._texts)]:
+                overlays.pop(key, None)
+            for key, place in zip(self._keys, PLACES.get(len(texts), ()), strict=False):
+                overlays[key] = TextOverlay(position=place, color="white", box_color=BOX, visible=True)
+        self._texts, self._shares = texts, tuple(shares) or (1 / max(len(texts), 1),) * len(texts)
+        self._fit()
+
+    def close(self) -> None:
+        """Say nothing, and stop listening to the viewer."""
+        self.say()
+        self._viewer.canvas.events.size.disconnect(self._fit)
+
+    def _fit(self) -> None:
+        widths = [self._viewer.canvas.size[1] * share - 2 * EDGE for share in self._shares]
+        # one size for all, so that none looks more important
+        size = min((fitted(*said)[1] for said in zip(self._texts, widths, strict=True)), default=FONT_SIZE)
+        for key, text, width in zip(self._keys, self._texts, widths, strict=False):
+            lines, _ = fitted(text, width, size)
+            padded = "\n".join(f"{PAD}{line}{PAD}" for line in lines.split("\n"))
+            set_values(self._viewer.canvas.overlays[key], {"font_size": size, "text": padded})
+
+
+def fitted(text: str, width: float, largest: float = FONT_SIZE, lines: int = 3) -> tuple[str, float]:
+    """Return a text broken into lines that are at most ``width`` pixels wide, and the size of its font in points.
+
+    The font is made smaller, down to a limit, where a word would be cut or there would be more lines than ``lines``.
+    Lines are about equally long.
+    """
+    size = largest
+    while size > SMALLEST and not _fits(text, width / (size * LETTER), lines):
+        size -= 1
+    letters = int(width / (size * LETTER))
+    broken = _wrapped(text, letters)
+    while len(narrower := _wrapped(text, letters - 1)) == len(broken) and letters > 1:
+        letters, broken = letters - 1, narrower
+    return "\n".join(broken), size
+
+
+def _fits(text: str, letters: float, lines: int) -> bool:
+    broken = _wrapped(text, int(letters))
+    return len(broken) <= lines and max(map(len, broken), default=0) <= letters
+
+
+def _wrapped(text: str, letters: int) -> list[str]:
+    return textwrap.wrap(text, max(letters, 1), break_long_words=False, break_on_hyphens=False)
+
+
+def _said(rows: Sequence[Row], name: str) -> str:
+    # said only where it holds for all
+    values = {str(info(row.translated).get("provenance", {}).get(name) or "") for row in rows}
+    return values.pop() if len(values) == 1 else ""

@@ -1,0 +1,96 @@
+"""What layers are, as far as their metadata and names tell: which image, which channel, which condition."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image as ImageLayer
+
+from napari_phenotrans.checkpoints.matching import by_position, match_channels
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.widgets.viewer.layers import REAL, channel_name, info, role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari import Viewer
+
+    from napari_phenotrans.checkpoints.checkpoint import Card
+
+LOOSE = "loose layers"
+
+
+def real_layers(viewer: Viewer) -> list[ImageLayer]:
+    """Return the image layers that were not made by translating."""
+    return [layer for layer in viewer.layers if isinstance(layer, ImageLayer) and role(layer) in (None, REAL)]
+
+
+def image_id(layer: ImageLayer) -> str:
+    """Return what is equal for the layers of one image; layers that others added are one image together."""
+    return info(layer).get("image", LOOSE)
+
+
+def path_of(layer: ImageLayer) -> Path | None:
+    path = info(layer).get("path") or layer.source.path
+    return Path(path) if path else None
+
+
+def image_name(layer: ImageLayer) -> str:
+    """Return the name of the file that a layer came from; layers that others added have none together."""
+    path = path_of(layer)
+    if image_id(layer) == LOOSE:
+        return "Other layers"
+    return path.name if path else layer.name
+
+
+def known_condition(layer: ImageLayer, conditions: Sequence[str]) -> str | None:
+    """Return the condition that a layer shows, as its metadata, its folder or its file's name say; None if unknown."""
+    said = info(layer).get("condition")
+    if said in conditions:
+        return said
+    path = path_of(layer)
+    if path is None:
+        return None
+    by_name = {condition.casefold(): condition for condition in conditions}
+    for folder in path.parents:
+        if folder.name.casefold() in by_name:
+            return by_name[folder.name.casefold()]
+    words = set(re.split(r"[^a-z0-9]+", path.name.casefold()))
+    found = [condition for name, condition in by_name.items() if name in words]
+    return found[0] if len(found) == 1 else None
+
+
+def match_layers(layers: Sequence[ImageLayer], card: Card) -> tuple[list[ImageLayer | None], list[str]]:
+    """Find the checkpoint's channels among layers: by name, else by position where there are as many.
+
+    Returns
+    -------
+    One layer or None per channel of the checkpoint, and what the user should know.
+    """
+    names = [channel_name(layer) for layer in layers]
+    if not names:
+        return [None] * len(card.channels), []
+    try:
+        probe = Image(np.empty((len(names), 1, 1), np.uint8), "CYX", channels=tuple(names))
+        indices, notices = match_channels(probe, card, {})
+    except InputError:
+        by_name = {name.casefold(): layer for name, layer in zip(names, layers, strict=True)}
+        found = [by_name.get(name.casefold()) for name in card.channels]
+        if any(found) or len(layers) != len(card.channels):
+            return found, []
+        return list(layers), [by_position("No layer has the name of a channel of the checkpoint", names, card.channels)]
+    return [layers[index] for index in indices], notices
+
+
+def fitting_checkpoint(layers: Sequence[ImageLayer], cards: Mapping[str, Card], current: str | None) -> str | None:
+    """Return a checkpoint that knows these layers' channels by name: the current one if it does, else the first.
+
+    Where none does the current one stays.
+    """
+    names = {channel_name(layer).casefold() for layer in layers}
+    fitting = [key for key, card in cards.items() if {name.casefold() for name in card.channels} <= names]
+    return current if current in fitting or not fitting else fitting[0]

@@ -1,0 +1,374 @@
+"""Image <-> napari layers. Nothing else converts pixels, scale, units, axes, names and colors between the two."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import AXES, Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Layer
+
+# Where layers keep what they are: `layer.metadata[KEY]`, a dictionary with at least "role".
+KEY = "phenotrans"
+REAL, TRANSLATED, DIFFERENCE = "real", "translated", "difference"
+ROUND_TRIP, BELIEVED = "round-trip error", "difference above the engine's error"
+
+# Bytes up to which an image's pixels are loaded when its layers are made.
+IN_MEMORY = 64 * 2**20
+COLORMAPS = ("cyan", "magenta", "yellow", "green", "red", "blue")
+# Black where nothing changes, as a dark field is; blue and orange differ to every eye.
+DIVERGING = {
+    "name": "phenotrans difference",
+    "colors": ((0.65, 0.9, 1, 1), (0.1, 0.4, 1, 1), (0, 0, 0, 1), (1, 0.45, 0, 1), (1, 0.92, 0.65, 1)),
+}
+SAID_AXES = {"time": "T", "channel": "C", "c": "C", "t": "T", "z": "Z", "y": "Y", "x": "X"}
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+# ---- Image -> layers
+
+
+def layer_data(image: Image, *, condition: str | None = None, attribution: str = "") -> list[LayerData]:
+    """Return one layer-data tuple per channel; a pyramid becomes a multiscale layer, lazy pixels stay lazy.
+
+    Parameters
+    ----------
+    image
+        Any image.
+    condition
+        The biological state that it shows, where that is known.
+    attribution
+        Whom to cite for it.
+    """
+    letters = image.axes.replace("C", "")
+    group = uuid.uuid4().hex
+    metadata = {"attribution": attribution} if attribution else {}
+    pyramid = [_at_hand(pixels, image.axes) for pixels in (image.pixels, *image.pyramid)]
+    layers: list[LayerData] = []
+    for index, channel in enumerate(image.channels):
+        levels = [_channel(pixels, image.axes, index) for pixels in pyramid]
+        limits = contrast(_some_planes(levels[-1], letters))
+        options: dict[str, Any] = {
+            "name": channel,
+            "scale": _scale(image, letters),
+            "units": _units(image, letters),
+            "axis_labels": tuple(letters.lower()),
+            "colormap": _colormap(image, index),
+            "blending": "additive",
+            "contrast_limits": limits,
+            "metadata": metadata
+            | {
+                KEY: {
+                    "role": REAL,
+                    "image": group,
+                    "path": str(image.path or ""),
+                    "channel": channel,
+                    "axes": image.axes,
+                    "unit": image.unit,
+                    "condition": condition,
+                    "description": image.description,
+                    "synthetic": image.synthetic,
+                    "notes": image.notes,
+                    "reading": dict(image.reading),
+                }
+            },
+        }
+        if len(levels) > 1:
+            layers.append((levels, options | {"multiscale": True}, "image"))
+        else:
+            layers.append((levels[0], options, "image"))
+    return layers
+
+
+def translated_data(real: ImageLayer, pixels: np.ndarray, target: str) -> LayerData:
+    """Return the layer of a channel's translation: everything but the pixels and the name is its real layer's."""
+    options = like(real) | {
+        "name": f"{channel_name(real)} – translated to {target}",
+        "colormap": real.colormap,
+        "contrast_limits": tuple(real.contrast_limits),
+        "gamma": real.gamma,
+        "blending": "additive",
+        "metadata": {KEY: _derived(real, TRANSLATED)},
+    }
+    return pixels, options, "image"
+
+
+def difference_data(real: ImageLayer, pixels: np.ndarray, limit: float) -> LayerData:
+    """Return the layer of a channel's difference map, translated - real, in float32: colors diverge from 0."""
+    return _signed_data(real, pixels, limit, DIFFERENCE)
+
+
+def round_trip_data(real: ImageLayer, pixels: np.ndarray, limit: float) -> LayerData:
+    """Return the layer of what a channel's round trip got wrong, source → target → source - real, in float32."""
+    return _signed_data(real, pixels, limit, ROUND_TRIP)
+
+
+def believed_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
+    """Return the layer of a channel's difference map where it exceeds the engine's error, 0 elsewhere, in float32."""
+    return _signed_data(real, pixels, limit, BELIEVED)
+
+
+def like(real: ImageLayer) -> dict[str, Any]:
+    """Return the options that put a new layer where another one is: scale, place, units and axes."""
+    return {
+        "scale": real.scale,
+        "translate": real.translate,
+        "rotate": real.rotate,
+        "shear": real.shear,
+        "affine": real.affine,
+        "units": real.units,
+        "axis_labels": real.axis_labels,
+    }
+
+
+def contrast(pixels: np.ndarray) -> tuple[float, float]:
+    """Return contrast limits that keep a rare bright marker below saturation and hot pixels out."""
+    finite = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, (0.1, 99.95)))
+    return (low, high) if high > low else (low, low + 1)
+
+
+# ---- layers -> Image
+
+
+def info(layer: Layer) -> dict[str, Any]:
+    """Return what napari-phenotrans wrote into a layer; empty for everybody else's layers."""
+    return layer.metadata.get(KEY, {})
+
+
+def role(layer: Layer) -> str | None:
+    """Return ``real``, ``translated``, ``difference`` and the like; None for everybody else's layers."""
+    return info(layer).get("role")
+
+
+def channel_name(layer: Layer) -> str:
+    return info(layer).get("channel") or layer.name
+
+
+def letters_of(layer: ImageLayer) -> tuple[str, bool]:
+    """Return a layer's axes, and whether the layer says them itself rather than that they are guessed.
+
+    Layers without axis labels are taken as YX, ZYX or TZYX, and RGB layers have their channels last.
+    """
+    said = "".join(SAID_AXES.get(label.casefold(), "?") for label in layer.axis_labels)
+    known = "?" not in said and len(set(said)) == len(said) and {"Y", "X"} <= set(said)
+    letters = said if known else AXES.replace("C", "")[-layer.ndim :]
+    if layer.rgb:
+        return letters + "C", True
+    return letters, known or layer.ndim == 2
+
+
+def pixel_size_um(layer: ImageLayer) -> float | None:
+    """Return micrometers per pixel along Y, None where the layer's unit is no length."""
+    return _micrometers(layer, "Y")
+
+
+def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:
+    """Put one layer per channel together to an image, without copying or loading pixels.
+
+    Parameters
+    ----------
+    layers
+        Layers of equal shape, dtype and axes.
+    channels
+        The name of each channel.
+
+    Raises
+    ------
+    InputError
+        If the layers differ, have channels inside, or their axes are unknown.
+    """
+    first = layers[0]
+    letters, _ = letters_of(first)
+    for layer in layers:
+        mine, _ = letters_of(layer)
+        if "C" in mine:
+            raise InputError(
+                f"The layer {layer.name!r} holds several channels: its axes are {mine}, its shape is "
+                f"{full_resolution(layer).shape}. Split it first: say its axes and press Apply."
+            )
+        here, there = full_resolution(layer), full_resolution(first)
+        if (tuple(here.shape), here.dtype, mine) != (tuple(there.shape), there.dtype, letters):
+            raise InputError(
+                f"The chosen layers do not belong together: {first.name!r} has axes {letters}, shape "
+                f"{tuple(there.shape)} and {there.dtype}, {layer.name!r} has axes {mine}, shape "
+                f"{tuple(here.shape)} and {here.dtype}. Choose layers of one image."
+            )
+    about = info(first)
+    path = about.get("path") or first.source.path
+    return Image(
+        _Stacked([full_resolution(layer) for layer in layers]),
+        "C" + letters,
+        channels=tuple(channels),
+        pixel_size_um=pixel_size_um(first),
+        unit=about.get("unit", "pixel"),
+        path=_path(path),
+        z_step_um=_micrometers(first, "Z"),
+        frame_interval_s=_in(first, "T", "s"),
+        colors=tuple(_color(layer) for layer in layers),
+        description=about.get("description", ""),
+        reading=about.get("reading", {}),
+    )
+
+
+def with_axes(layer: ImageLayer, axes: str) -> Image:
+    """Read one layer anew with axes that the user said, as an image of its own; raises as `Image` does."""
+    pixels = full_resolution(layer)
+    names: tuple[str, ...] = ()
+    if layer.rgb:
+        pixels, names = pixels[..., :3], ("red", "green", "blue")
+    colors = tuple({"red": "#ff0000", "green": "#00ff00", "blue": "#0000ff"}[name] for name in names)
+    return Image(
+        pixels,
+        axes,
+        channels=names,
+        colors=colors,
+        pixel_size_um=pixel_size_um(layer),
+        unit="µm" if pixel_size_um(layer) else "pixel",
+        path=_path(info(layer).get("path") or layer.source.path),
+        description=info(layer).get("description", ""),
+    )
+
+
+def full_resolution(layer: ImageLayer) -> Any:
+    """Return the pixels, of a multiscale layer the finest."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+class _Stacked:
+    """Layers' pixels as one lazy array (C, …): what is sliced is read, nothing else."""
+
+    def __init__(self, arrays: list[Any]) -> None:
+        self._arrays = arrays
+        self.shape = (len(arrays), *(int(n) for n in arrays[0].shape))
+        self.ndim = len(self.shape)
+        self.dtype = np.dtype(arrays[0].dtype)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        first, *rest = index if isinstance(index, tuple) else (index,)
+        chosen = np.arange(len(self._arrays))[first]
+        if np.ndim(chosen) == 0:
+            return np.asarray(self._arrays[int(chosen)][tuple(rest)])
+        return np.stack([np.asarray(self._arrays[i][tuple(rest)]) for i in chosen])
+
+
+# ---- what passes between the functions above
+
+
+def _at_hand(pixels: Any, axes: str) -> Any:
+    """Load what is small, so that drawing it again reads no file; wrap the rest for Dask to read when it is drawn."""
+    size = int(np.prod(pixels.shape)) * np.dtype(pixels.dtype).itemsize
+    if isinstance(pixels, np.ndarray) or size <= IN_MEMORY:
+        return np.asarray(pixels)
+    import dask.array as da
+
+    if isinstance(pixels, da.Array):
+        return pixels
+    planes = tuple(int(n) if letter in "YX" else 1 for letter, n in zip(axes, pixels.shape, strict=True))
+    # a name of its own: dask would else read all pixels to make one
+    return da.from_array(pixels, chunks=getattr(pixels, "chunks", None) or planes, name=uuid.uuid4().hex)
+
+
+def _channel(pixels: Any, axes: str, index: int) -> Any:
+    if "C" not in axes:
+        return pixels
+    return pixels[(slice(None),) * axes.index("C") + (index,)]
+
+
+def _some_planes(pixels: Any, letters: str) -> np.ndarray:
+    # first, middle and last plane: enough to see by, and no stack is read for it
+    shape = pixels.shape
+    picks = {0.0, 0.5, 1.0} if len(letters) > 2 else {0.0}
+    planes = [
+        pixels[
+            tuple(
+                slice(None) if letter in "YX" else round(share * (n - 1))
+                for letter, n in zip(letters, shape, strict=True)
+            )
+        ]
+        for share in picks
+    ]
+    return np.stack([np.asarray(plane) for plane in planes])
+
+
+def _scale(image: Image, letters: str) -> tuple[float, ...]:
+    sizes = {
+        "T": image.frame_interval_s,
+        "Z": image.z_step_um if image.pixel_size_um else None,
+        "Y": image.pixel_size_um,
+        "X": image.pixel_size_um,
+    }
+    return tuple(sizes[letter] or 1.0 for letter in letters)
+
+
+def _units(image: Image, letters: str) -> tuple[str, ...]:
+    length = "um" if image.pixel_size_um else "pixel"
+    # a Z step that is unknown beside a known pixel size is shown as one micrometer, so that 3D views stay possible
+    units = {"T": "s" if image.frame_interval_s else "pixel", "Z": length, "Y": length, "X": length}
+    return tuple(units[letter] for letter in letters)
+
+
+def _colormap(image: Image, index: int) -> str:
+    if image.colors[index]:
+        return str(image.colors[index])
+    return "gray" if len(image.channels) == 1 else COLORMAPS[index % len(COLORMAPS)]
+
+
+def _signed_data(real: ImageLayer, pixels: Any, limit: float, derived: str) -> LayerData:
+    options = like(real) | {
+        "name": f"{channel_name(real)} – {derived}",
+        "colormap": DIVERGING,
+        "contrast_limits": (-limit, limit),
+        "blending": "additive",
+        "metadata": {KEY: _derived(real, derived)},
+    }
+    return pixels, options, "image"
+
+
+def _derived(real: ImageLayer, derived: str) -> dict[str, Any]:
+    return {
+        "role": derived,
+        "of": str(real.unique_id),
+        "channel": channel_name(real),
+        "synthetic": info(real).get("synthetic", False),
+    }
+
+
+def _color(layer: ImageLayer) -> str | None:
+    """Return "#rrggbb" where a layer's colors go straight from black to a color; white says nothing."""
+    ends = np.asarray(layer.colormap.colors)[:, :3]
+    if len(ends) != 2 or ends[0].any() or ends[1].all():
+        return None
+    return "#" + "".join(f"{round(float(part) * 255):02x}" for part in ends[1])
+
+
+def _micrometers(layer: ImageLayer, letter: str) -> float | None:
+    return _in(layer, letter, "um")
+
+
+def _in(layer: ImageLayer, letter: str, unit: str) -> float | None:
+    """Return the step along an axis in a unit, None where the layer has none of that kind."""
+    letters, _ = letters_of(layer)
+    letters = letters.replace("C", "") if layer.rgb else letters
+    if letter not in letters:
+        return None
+    axis = letters.index(letter)
+    step = layer.scale[axis] * layer.units[axis]
+    return float(step.to(unit).magnitude) if step.is_compatible_with(unit) else None
+
+
+def _path(path: Any) -> Any:
+    from pathlib import Path
+
+    return Path(path) if path else None

@@ -1,0 +1,177 @@
+"""Exported denoisers, loaded by diffusers, and imported back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import pytest
+import torch
+
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.checkpoints.interop import export_checkpoint, import_checkpoint
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.engines import ENGINES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import Tensor
+
+CONDITIONS = ("control", "drug", "washout")
+OBJECTIVES = ("edm", "v", "flow", "discrete")
+
+
+def crop() -> Tensor:
+    return torch.rand(2, 2, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@pytest.fixture(scope="module")
+def make() -> Callable[..., Checkpoint]:
+    def build(objective: str = "edm", **settings: Any) -> Checkpoint:
+        torch.manual_seed(0)
+        entry = ENGINES["phendiff"]
+        said = {"objective": objective, "width": 8, "levels": 3, "layers": 1, "crop": 32, **settings}
+        engine = entry.load()(entry.settings.make(**said), 2, CONDITIONS)
+        with torch.no_grad():
+            for value in engine.translators.parameters():
+                value.add_(0.05 * torch.randn_like(value))
+        card = Card(
+            engine="phendiff",
+            settings=engine.settings.model_dump(mode="json"),
+            conditions=CONDITIONS,
+            channels=("DNA", "GFP"),
+            low=(1.0, 2.0),
+            high=(901.0, 4000.0),
+            pixel_size=0.65,
+            pixel_unit="um",
+            crop=32,
+            about="tiny",
+        )
+        return Checkpoint.of(engine, card)
+
+    return build
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_diffusers_loads_it_and_computes_the_same(
+    make: Callable[..., Checkpoint], tmp_path: Path, objective: str
+) -> None:
+    checkpoint = make(objective)
+    export_checkpoint(checkpoint, tmp_path / "out")
+    unet, told = diffusers.UNet2DModel.from_pretrained(tmp_path / "out" / "unet", output_loading_info=True)
+    assert not any(told.values()), told
+    denoiser: Any = checkpoint.build_engine().translators["denoiser"]
+    with torch.no_grad():
+        for time in (0, 3.5, 700):
+            for label in range(4):  # the last is no condition
+                labels = torch.tensor([label, 0])
+                ours = denoiser(crop(), torch.tensor(time), labels)
+                assert (unet(crop(), torch.tensor(time), labels).sample - ours).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_scheduler_means_the_same_noise(make: Callable[..., Checkpoint], tmp_path: Path, objective: str) -> None:
+    """What diffusers' scheduler takes for the denoised image must be what the engine does."""
+    checkpoint = make(objective)
+    _, notices = export_checkpoint(checkpoint, tmp_path)
+    engine: Any = checkpoint.build_engine()
+    unet = diffusers.UNet2DModel.from_pretrained(tmp_path / "unet").eval()
+    name = json.loads((tmp_path / "scheduler" / "scheduler_config.json").read_text())["_class_name"]
+    scheduler = getattr(diffusers, name).from_pretrained(tmp_path / "scheduler")
+    scheduler.set_timesteps(20)
+    noise = torch.randn(crop().shape, generator=torch.Generator().manual_seed(1))
+    labels = torch.tensor([1, 1])
+    assert ("1000 times" in " ".join(notices)) == (objective == "edm")
+    for place in (1, 8, 15):
+        t = scheduler.timesteps[place]
+        with torch.no_grad():
+            if objective == "edm":
+                sigma = float(scheduler.sigmas[place])
+                x = crop() + sigma * noise
+                predicted = unet(scheduler.precondition_inputs(x, sigma), 1000 * t, labels).sample
+                seen = scheduler.precondition_outputs(x, predicted, sigma)
+            elif objective == "flow":
+                share = float(scheduler.sigmas[place])
+                z = scheduler.scale_noise(crop(), t[None], noise)
+                seen = z - share * unet(z, t, labels).sample
+                sigma, x = share / (1 - share), z / (1 - share)
+            else:
+                signal = float(scheduler.alphas_cumprod[t])
+                z = scheduler.add_noise(crop(), noise, t[None])
+                scheduler.register_to_config(clip_sample=False)
+                seen = scheduler.step(unet(z, t, labels).sample, t, z).pred_original_sample
+                sigma, x = ((1 - signal) / signal) ** 0.5, z / signal**0.5
+            ours = engine.denoise(engine.networks_to("drug"), 1, 1.0, x, sigma)
+        assert (ours - seen).abs().max() < 1e-3 * max(1, float(ours.abs().max())), place
+
+
+def test_diffusers_finds_a_whole_pipeline(make: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    export_checkpoint(make("discrete"), tmp_path)
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(tmp_path)
+    assert isinstance(pipeline.unet, diffusers.UNet2DModel)
+    assert isinstance(pipeline.scheduler, diffusers.DDIMScheduler)
+    assert pipeline.scheduler.config.num_train_timesteps == 3000
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_importing_the_export_back_restores_everything(
+    make: Callable[..., Checkpoint], tmp_path: Path, objective: str
+) -> None:
+    checkpoint = make(objective)
+    export_checkpoint(checkpoint, tmp_path / "out")
+    back = import_checkpoint(tmp_path / "out")
+    assert back.card == checkpoint.card
+    how = back.build_engine().translation_settings.make(strength=0.4, evaluations=6, guidance=1.5)
+    expected = checkpoint.build_engine().translate(crop(), "control", "drug", how)
+    assert (expected - crop()).abs().max() > 0.01
+    assert (back.build_engine().translate(crop(), "control", "drug", how) - expected).abs().max() < 1e-6
+    said = import_checkpoint(tmp_path / "out", conditions=["a", "b", "c"]).card
+    assert (said.conditions, said.channels) == (("a", "b", "c"), ("DNA", "GFP"))
+
+
+def test_an_imported_network_goes_out_as_it_came_in(make: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    export_checkpoint(make("discrete"), tmp_path / "one")
+    (tmp_path / "one" / "phenotrans_card.json").unlink()
+    foreign = import_checkpoint(tmp_path / "one", null_row=3)
+    export_checkpoint(foreign, tmp_path / "two")
+    weights = "unet/diffusion_pytorch_model.safetensors"
+    assert (tmp_path / "two" / weights).read_bytes() == (tmp_path / "one" / weights).read_bytes()
+    first, second = (json.loads((tmp_path / name / "unet/config.json").read_text()) for name in ("one", "two"))
+    assert second | first == second  # which also says what the first left to diffusers' defaults
+
+
+def test_files_that_were_trained_on_keep_names_and_limits_only(make: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    checkpoint = make("flow")
+    export_checkpoint(checkpoint, tmp_path)
+    unet = diffusers.UNet2DModel.from_pretrained(tmp_path / "unet")
+    unet.conv_in.bias.data += 1
+    unet.save_pretrained(tmp_path / "unet")
+    card = import_checkpoint(tmp_path).card
+    for name in ("conditions", "channels", "low", "high", "pixel_size", "pixel_unit"):
+        assert getattr(card, name) == getattr(checkpoint.card, name)
+    assert card.settings["objective"] == "flow"
+    assert card.training["no condition"] == "class 3 of the original"
+    assert card.about.startswith("Imported diffusion model")
+
+
+def test_the_readme_says_labels_limits_and_time(make: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    export_checkpoint(make(), tmp_path)
+    text = (tmp_path / "phenotrans_readme.txt").read_text(encoding="utf-8")
+    for part in ("1: drug", "3: no condition", "GFP: 2 is -1, 4000 is 1", "1000 * t", "EDMDPMSolverMultistepScheduler"):
+        assert part in text
+
+
+def test_existing_files_stay_unless_said(make: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    checkpoint = make()
+    export_checkpoint(checkpoint, tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="--overwrite"):
+        export_checkpoint(make("flow"), tmp_path / "out")
+    assert {path: path.read_bytes() for path in before} == before
+    export_checkpoint(make("flow"), tmp_path / "out", overwrite=True)
+    assert import_checkpoint(tmp_path / "out").card == make("flow").card
+    shutil.rmtree(tmp_path / "out")

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import stat
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from napari_phenotrans.checkpoints.checkpoint import CARD_KEY, Card, Checkpoint, bundled
+from napari_phenotrans.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def saved(make_checkpoint: Callable[..., Checkpoint], tmp_path: Path) -> Path:
+    return make_checkpoint("shift").save(tmp_path / "engine.safetensors")
+
+
+def test_card_and_weights_come_back(make_checkpoint: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    checkpoint = make_checkpoint("cyclegan", channels=3, about="a test", pixel_size=0.5, pixel_unit="um")
+    loaded = Checkpoint.load(checkpoint.save(tmp_path / "c.safetensors"))
+    assert loaded.card == checkpoint.card
+    assert loaded.name == "c"
+    assert loaded.tensors.keys() == checkpoint.tensors.keys()
+    for name, tensor in checkpoint.tensors.items():
+        np.testing.assert_array_equal(loaded.tensors[name], tensor)
+    assert Checkpoint.read_card(tmp_path / "c.safetensors") == checkpoint.card
+
+
+def test_half_precision_is_for_the_disk_only(make_checkpoint: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    whole = make_checkpoint("cyclegan")
+    engine = whole.build_engine()
+    path = Checkpoint.of(engine, whole.card, half=True).save(tmp_path / "half.safetensors")
+    assert path.stat().st_size < 0.6 * whole.save(tmp_path / "whole.safetensors").stat().st_size
+    parameters = list(Checkpoint.load(path).build_engine().translators.parameters())
+    assert all(parameter.dtype.is_floating_point and parameter.element_size() == 4 for parameter in parameters)
+
+
+def test_existing_file_is_refused_and_kept(saved: Path, make_checkpoint: Callable[..., Checkpoint]) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        make_checkpoint("cyclegan").save(saved)
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+def test_file_may_be_read_by_others_as_the_umask_allows(saved: Path) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o666 & ~mask
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    empty, text, pickled = (tmp_path / name for name in ("empty.safetensors", "a.safetensors", "b.safetensors"))
+    empty.touch()
+    text.write_text("hello")
+    pickled.write_bytes(pickle.dumps({"a": 1}))
+    for path in (empty, text, pickled):
+        with pytest.raises(InputError, match=rf"{path.name} is no checkpoint.*phenotrans import"):
+            Checkpoint.load(path)
+    save_file({"a": np.zeros(3)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(InputError, match="no card"):
+        Checkpoint.load(tmp_path / "foreign.safetensors")
+    with pytest.raises(InputError, match="neither a file nor a bundled name"):
+        Checkpoint.load("nothing-like-this")
+
+
+def test_truncated_file_is_refused(saved: Path) -> None:
+    saved.write_bytes(saved.read_bytes()[:-5])
+    with pytest.raises(InputError, match="is no checkpoint"):
+        Checkpoint.load(saved)
+
+
+@pytest.mark.parametrize("part", ["weights", "card"])
+def test_tampered_file_is_refused(saved: Path, part: str) -> None:
+    from safetensors import safe_open
+
+    with safe_open(saved, framework="numpy") as file:
+        header = file.metadata()
+    tensors = load_file(saved)
+    if part == "weights":
+        tensors["0.mean"] = tensors["0.mean"] + 1
+    else:
+        card = json.loads(header[CARD_KEY])
+        card["high"] = [1.0, 1.0]
+        header[CARD_KEY] = json.dumps(card)
+    save_file(tensors, saved, metadata=header)
+    with pytest.raises(InputError, match="changed after it was saved"):
+        Checkpoint.load(saved)
+
+
+def test_card_of_a_later_format_is_refused(saved: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(saved, framework="numpy") as file:
+        header = file.metadata()
+    header[CARD_KEY] = json.dumps(json.loads(header[CARD_KEY]) | {"format": 2})
+    save_file(load_file(saved), saved, metadata=header)
+    with pytest.raises(InputError, match=r"cannot read.*format"):
+        Checkpoint.load(saved)
+
+
+def test_weights_that_do_not_fit_the_card_are_refused(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    checkpoint = make_checkpoint("cyclegan")
+    fewer = {name: tensor for name, tensor in checkpoint.tensors.items() if "leave" not in name}
+    with pytest.raises(InputError, match="does not hold the weights"):
+        Checkpoint(checkpoint.card, fewer).build_engine()
+
+
+@pytest.mark.parametrize("name", ["bbbc013-cyclegan", "synthetic-organoids-cyclegan"])
+def test_bundled_checkpoints_say_what_they_are(name: str) -> None:
+    assert name in bundled()
+    checkpoint = Checkpoint.load(name)
+    assert checkpoint.path is not None
+    assert checkpoint.path.stat().st_size <= 8e6
+    card: Card = checkpoint.card
+    assert card.about
+    assert card.attribution
+    assert card.training["recipe"]
+    assert card.scores
+    assert card.synthetic == name.startswith("synthetic")
+    assert {tensor.dtype for tensor in checkpoint.tensors.values()} == {np.dtype(np.float16)}

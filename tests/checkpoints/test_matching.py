@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from napari_phenotrans.checkpoints.checkpoint import Card
+from napari_phenotrans.checkpoints.matching import check_conditions, match_channels, outside_intensities, working_scale
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import Image
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def card(**more: Any) -> Card:
+    said = {
+        "engine": "shift",
+        "settings": {},
+        "conditions": ("untreated", "treated"),
+        "channels": ("DAPI", "PH3"),
+        "low": (0, 0),
+        "high": (1, 1),
+        "crop": 32,
+    }
+    return Card(**(said | more))
+
+
+def image(*channels: str, **more: Any) -> Image:
+    return Image(np.zeros((len(channels), 4, 4)), "CYX", channels, **more)
+
+
+def test_channels_are_found_by_name_whatever_their_order_and_spelling() -> None:
+    assert match_channels(image("ph3", "Dapi"), card(), {}) == ([1, 0], [])
+    indices, notices = match_channels(image("DAPI", "ZO1", "pH-3"), card(), {})
+    assert indices == [0, 2]
+    assert "Not translated" in notices[0]
+    assert "ZO1" in notices[0]
+
+
+def test_synonyms_are_the_users_to_say() -> None:
+    assert match_channels(image("Hoechst", "PH3"), card(), {"DAPI": "Hoechst"})[0] == [0, 1]
+    with pytest.raises(InputError, match=r"Hoecst.*the image Hoechst, PH3"):
+        match_channels(image("Hoechst", "PH3"), card(), {"DAPI": "Hoecst"})
+    with pytest.raises(InputError, match="same channel"):
+        match_channels(image("Hoechst", "PH3"), card(), {"DAPI": "PH3"})
+
+
+def test_unnamed_channels_are_matched_by_position_and_it_says_so() -> None:
+    unnamed = Image(np.zeros((2, 4, 4)), "CYX")
+    indices, notices = match_channels(unnamed, card(), {})
+    assert indices == [0, 1]
+    assert "The image names no channels" in notices[0]
+    assert "channel 1 as DAPI, channel 2 as PH3" in notices[0]
+    indices, notices = match_channels(image("DAPI", "PH3"), card(channels=("channel 1", "channel 2")), {})
+    assert indices == [0, 1]
+    assert "The checkpoint names no channels" in notices[0]
+
+
+@pytest.mark.parametrize("channels", [("DAPI",), ("DAPI", "GFP"), ("GFP", "RFP", "BFP")])
+def test_wrong_channels_are_refused_with_both_lists(channels: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=rf"DAPI, PH3; the image has {len(channels)}: {', '.join(channels)}"):
+        match_channels(image(*channels), card(), {})
+
+
+def test_unknown_conditions_are_refused() -> None:
+    check_conditions(card(), "treated", "treated")
+    with pytest.raises(InputError, match=r"source condition 'sick'.*untreated and treated"):
+        check_conditions(card(), "sick", "treated")
+
+
+def test_pixel_size_decides_the_scale() -> None:
+    trained = card(pixel_size=0.5, pixel_unit="um")
+    assert working_scale(image("a", pixel_size_um=0.25), trained) == (0.5, [])
+    assert working_scale(image("a", pixel_size_um=0.51), trained) == (1.0, [])
+    scale, notices = working_scale(image("a"), trained)
+    assert scale == 1
+    assert "unknown" in notices[0]
+    assert "doubtful" in working_scale(image("a", pixel_size_um=5), trained)[1][0]
+    assert working_scale(image("a"), card(pixel_size=2)) == (0.5, [])
+    assert working_scale(image("a"), card()) == (1.0, [])
+
+
+def test_pixel_sizes_that_cannot_be_compared_are_said() -> None:
+    for trained, expected in ((card(pixel_size=2), 0.5), (card(), 1.0)):
+        scale, (notice,) = working_scale(image("a", pixel_size_um=5), trained)
+        assert scale == expected
+        assert "does not know the pixel size" in notice
+
+
+def test_intensities_outside_are_said_by_channel() -> None:
+    x = np.zeros((2, 10, 10), np.float32)
+    assert outside_intensities(x, card()) == {}
+    # a few pixels are noise; and one channel alone counts, however many there are
+    x[1, 0, 0] = 2
+    assert outside_intensities(x, card()) == {}
+    x[1, 0] = -2
+    (said,) = outside_intensities(x, card()).items()
+    assert said[0] == "PH3"
+    assert "10% of the pixels lie outside the intensities that training saw (0 to 1)" in said[1]
+    assert list(outside_intensities(np.full((2, 40, 40), -0.99), card())) == [""]
+    # one channel may be empty: the condition may have lost the marker
+    x = np.full((2, 40, 40), -0.99)
+    x[0, :2] = 0.5
+    assert outside_intensities(x, card()) == {}
+
+
+def test_synthetic_checkpoints_warn_on_any_other_image() -> None:
+    invented = card(synthetic=True)
+    assert "means nothing" in working_scale(image("a"), invented)[1][0]
+    assert working_scale(image("a", description="Synthetic: invented"), invented)[1] == []

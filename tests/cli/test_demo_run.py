@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import numpy as np
+from skimage.io import imread
+
+from napari_phenotrans.cli.demo_run import SHOWN, run_demo
+from napari_phenotrans.io import read
+
+
+def test_demo_does_the_main_job_twice(tmp_path: Path) -> None:
+    for _ in range(2):
+        results = list(run_demo(tmp_path))
+    assert [result.sample.condition for result in results] == ["untreated", "healthy"]
+    assert len(results) == len(SHOWN)
+    for result in results:
+        translated, difference = read(result.results.translated), read(result.results.difference)
+        real = read(result.sample.path)
+        assert translated.channels == real.channels
+        assert translated.dtype == real.dtype
+        assert difference.dtype == np.float32
+        assert np.abs(difference.plane()).max() > 5
+        sheet = imread(result.sheet)
+        assert min(sheet.shape[:2]) > 500
+        assert result.sheet.suffix == ".png"
+    assert not any("synthetic" in notice for notice in results[1].translation.notices)

@@ -1,0 +1,167 @@
+"""``phenotrans train`` as a user types it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.cli.train import train
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.core.settings import PRESETS
+from napari_phenotrans.engines import ENGINES
+from napari_phenotrans.io import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    for number, condition in enumerate(("a", "b")):
+        for well in range(4):
+            rng = np.random.default_rng(10 * number + well)
+            pixels = rng.integers(20, 200, (1, 64, 64)).astype(np.uint8)
+            path = folder / condition / f"{condition}{well}.ome.tif"
+            write(Image(pixels, "CYX", ("DNA",), pixel_size_um=0.5, unit="µm"), path)
+    return folder
+
+
+def call(*words: object) -> Result:
+    result = CliRunner().invoke(train, [str(word) for word in words])
+    if isinstance(result.exception, InputError):
+        raise result.exception
+    return result
+
+
+SMALL = ("--engine", "shift", "--held-out-groups", "a0,b0", "--steps", 4, "--crop", 32, "--score-every", 0)
+
+
+def test_training_and_resuming(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = call(images, "--out", out, *SMALL)
+    assert result.exit_code == 0, result.output
+    assert "held out {'a': 1, 'b': 1}" in result.output
+    assert "finished after 4 steps" in result.output
+    assert Checkpoint.read_card(out / "last.safetensors").conditions == ("a", "b")
+    longer = call("--resume", out, "--steps", 6)
+    assert "from step 4" in longer.output
+    assert "finished after 6 steps" in longer.output
+    with pytest.raises(InputError, match="only --steps may be raised"):
+        call("--resume", out, "--seed", 3)
+
+
+def test_a_run_again_but_for_what_is_said(images: Path, tmp_path: Path) -> None:
+    call(images, "--out", tmp_path / "first", *SMALL)
+    call("--from", tmp_path / "first" / "run.json", "--out", tmp_path / "second", "--seed", 5)
+    first, second = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("first", "second"))
+    assert second["settings"] == first["settings"] | {"seed": 5}
+    assert second["training"] == first["training"]
+    assert second["held-out"] == first["held-out"]
+
+
+def test_a_held_out_folder_is_scored_and_not_trained_on(images: Path, tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    for condition in ("a", "b"):
+        (held / condition).mkdir(parents=True)
+        for well in (2, 3):
+            name = f"{condition}{well}.ome.tif"
+            (images / condition / name).rename(held / condition / name)
+    result = call(
+        images, "--out", tmp_path / "run", "--engine", "shift", "--held-out", held, "--steps", 4, "--crop", 32,
+        "--score-every", 4,
+    )  # fmt: skip
+    assert "held out {'a': 2, 'b': 2}" in result.output
+    lines = result.output[result.output.index("step 4, held-out") :].splitlines()
+    headings, *rows = (re.split(r"\s{2,}", line.strip()) for line in lines[:3])
+    assert headings == ["step 4, held-out (best so far)", "KID", "gap closed, DNA", "round trip", "identity"]
+    assert [row[0] for row in rows] == ["a → b", "b → a"]
+    for row in rows:
+        assert re.fullmatch(r"-?\d\.\d{3} -?\d+\.\d\d \d+\.\d\d % \d+\.\d\d %", " ".join(row[1:])), row
+    decided = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert decided["held-out"]["folder"] == str(held)
+
+
+def test_dry_run_decides_and_writes_nothing(images: Path, tmp_path: Path) -> None:
+    result = call(images, "--engine", "shift", "--steps", 1000, "--crop", 32, "--dry-run")
+    assert result.exit_code == 0, result.output
+    for word in ("engine      shift", "crop        32 × 32", "device      cpu", "memory", "for 1000 steps"):
+        assert word in result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
+
+
+def test_a_dry_run_writes_its_report(images: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    words = (images, "--engine", "shift", "--steps", 1000, "--report", report)
+    result = call(*words, "--crop", 32, "--dry-run")
+    assert result.exit_code == 0, result.output
+    written = json.loads(report.read_text())
+    assert written["engine"] == "shift"
+    assert written["settings"]["crop"] == 32
+    assert [facts["fields"] for facts in written["check"]["conditions"]] == [3, 3]
+    assert written["trial"]["steps"] == 1000
+    # a data set that cannot be trained on is not tried
+    assert call(*words, "--crop", 128, "--dry-run").exit_code == 0
+    written = json.loads(report.read_text())
+    assert written["trial"] is None
+    assert any(problem["severity"] == "error" for problem in written["check"]["problems"])
+    with pytest.raises(InputError, match="--report goes with --dry-run"):
+        call(*words, "--crop", 32, "--out", tmp_path / "run")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_engine_has_the_presets_and_says_when_to_take_it(engine: str, preset: str) -> None:
+    declared = ENGINES[engine].settings
+    made = declared.make(**declared.presets[preset])
+    assert made.steps >= declared.presets["look"]["steps"]
+    assert list(declared.presets)[:3] == list(PRESETS)
+    assert declared.when.endswith(".")
+
+
+def test_problems_are_listed_before_a_second_is_spent(images: Path, tmp_path: Path) -> None:
+    pixels = np.full((1, 64, 64), 7, np.uint8)
+    write(Image(pixels, "CYX", ("DAPI",), pixel_size_um=0.5, unit="µm"), images / "a" / "other.ome.tif")
+    with pytest.raises(InputError, match="cannot be trained on") as refused:
+        call(images, "--out", tmp_path / "run", "--engine", "shift", "--crop", 128)
+    assert "other.ome.tif" in str(refused.value)
+    assert "--crop" in str(refused.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--engine", "shift", "--blocks", 3), "--blocks: no setting of the engine shift"),
+        (("--engine", "shift", "--steps", 0), "--steps: input should be greater than or equal to 1"),
+        (("--engine", "shift", "--preset", "paper"), "--preset paper: the engine shift has the presets look"),
+        (("--engine", "scgan", "--preset", "fast"), "the engine scgan has the presets look, overnight, gpu, paper"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(words: tuple[Any, ...], said: str, images: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        call(images, "--out", tmp_path / "run", *words)
+
+
+def test_what_is_missing_is_asked_for(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Where to\?.*--out.*--dry-run"):
+        call(images)
+    with pytest.raises(InputError, match=r"Which images\?"):
+        call("--out", tmp_path / "run")
+
+
+def test_a_preset_gives_way_to_what_is_said(images: Path) -> None:
+    assert ENGINES["scgan"].settings.presets["paper"]["identity"] == 0.5
+    result = call(
+        images, "--engine", "scgan", "--preset", "paper", "--batch", 2, "--width", 8, "--blocks", 1, "--crop", 64,
+        "--dry-run",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "crop        64 × 64" in result.output

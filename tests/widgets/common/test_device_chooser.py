@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_phenotrans.widgets.common import device_chooser
+from napari_phenotrans.widgets.common.device_chooser import DeviceChooser
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+FOUND = {"auto": "cuda:0 (a GPU)", "cuda:0": "cuda:0 (a GPU)", "cpu": "cpu (2 threads)"}
+
+
+@pytest.fixture
+def chooser(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> DeviceChooser:
+    monkeypatch.setattr(device_chooser, "load_torch", lambda: FOUND)
+    made = DeviceChooser()
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device"), [("auto", "auto"), ("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("cpu", "cpu"), ("mps", "auto")]
+)
+def test_a_preferred_device_is_chosen_once_it_is_known(
+    wanted: str, device: str, chooser: DeviceChooser, qtbot: QtBot
+) -> None:
+    chooser.choose(wanted, "fp32")
+    assert chooser.device == "auto"
+    qtbot.waitUntil(lambda: chooser.loaded)
+    assert chooser.device == device
+    assert chooser.line.text() == f"runs on {FOUND[device]}"
+    assert chooser.precision == "fp32"
+
+
+def test_precision_and_unloading(chooser: DeviceChooser, qtbot: QtBot) -> None:
+    assert chooser.precision == "auto"
+    with qtbot.waitSignal(chooser.unload_requested):
+        qtbot.mouseClick(chooser.unload_button, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(chooser.changed):
+        chooser.precision_box.setFocus()
+        qtbot.keyClick(chooser.precision_box, Qt.Key.Key_Down)
+    assert chooser.precision == "fp32"
+    assert chooser.precision_box.currentText() == "Exact (fp32)"
+    assert all(w.toolTip() for w in (chooser.box, chooser.precision_box, chooser.unload_button))

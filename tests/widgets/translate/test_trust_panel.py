@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QWidget
+
+from napari_phenotrans.checkpoints.checkpoint import Score
+from napari_phenotrans.translate.trust import TrustRow
+from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, summary
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+SCORE = Score(
+    metric="gap closed", direction="a → b", value=0.86, low=0.8, high=0.9, floor=0.968, copy_source=0, groups=4
+)
+ROWS = [
+    TrustRow("DNA", -0.4, 2.0, 200.0, 0.004, 1.0, None, (SCORE,)),
+    TrustRow("FKHR-EGFP", 4.5, 12.0, 300.0, 0.234, 1.0, 0.71, (SCORE,)),
+]
+
+
+@pytest.fixture
+def panel(qtbot: QtBot) -> TrustPanel:
+    made = TrustPanel()
+    qtbot.addWidget(made)
+    made.resize(320, 600)
+    made.show()
+    return made
+
+
+def texts(widget: QWidget) -> list[str]:
+    return [label.text() for label in widget.findChildren(QLabel)]
+
+
+def test_button_asks_for_a_check_and_not_twice(panel: TrustPanel, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(panel.check_requested):
+        qtbot.mouseClick(panel.check_button, Qt.MouseButton.LeftButton)
+    panel.set_busy(True)
+    assert panel.check_button.text() == "Checking…"
+    with qtbot.assertNotEmitted(panel.check_requested):
+        qtbot.mouseClick(panel.check_button, Qt.MouseButton.LeftButton)
+    panel.set_busy(False)
+    panel.check_button.setFocus()
+    with qtbot.waitSignal(panel.check_requested):
+        qtbot.keyClick(panel.check_button, Qt.Key.Key_Space)
+
+
+def test_slider_says_the_factor_and_what_passes_by_chance(panel: TrustPanel, qtbot: QtBot) -> None:
+    assert panel.factor == 2
+    assert "5 % of mere error" in panel.chance.text()
+    for widget, key, factor in (
+        (panel.factor_slider, Qt.Key.Key_Right, 2.1),
+        (panel.factor_slider, Qt.Key.Key_PageUp, 2.6),
+        (panel.factor_box, Qt.Key.Key_Down, 2.5),
+    ):
+        with qtbot.waitSignals([panel.factor_changed]) as said:
+            qtbot.keyClick(widget, key)
+        assert [signal.args for signal in said.all_signals_and_args] == [(factor,)]
+        assert (panel.factor_slider.value(), panel.factor_box.value()) == (round(10 * factor), pytest.approx(factor))
+    with qtbot.assertNotEmitted(panel.factor_changed):
+        panel.set_factor(3)
+    assert panel.factor == 3
+    assert "less than 1 % of mere error" in panel.chance.text()
+    panel.set_factor(5)
+    assert "less than 1 %" in panel.chance.text()
+    panel.set_factor(99)
+    assert panel.factor == 5
+
+
+def test_one_sentence_names_the_channel_that_changes_most_first() -> None:
+    assert summary(ROWS) == (
+        "In FKHR-EGFP, 23 % of all pixels change by more than what the engine gets wrong by itself; in DNA, 0.4 %."
+    )
+    twice = TrustRow("DNA", 0, 0, 1, 0.0, 2.0, None, ())
+    assert "more than 2 times what the engine gets wrong" in summary([twice])
+
+
+def test_table_shows_numbers_scores_floor_and_copy_source(panel: TrustPanel) -> None:
+    assert panel.summary.text() == "Not checked yet."
+    assert not panel.table.isVisible()
+    panel.show_table(ROWS)
+    assert panel.summary.text() == summary(ROWS)
+    shown = texts(panel.table)
+    for expected in ("FKHR-EGFP", "+4.5\n+1.5 %", "−0.4\n−0.2 %", "12\n4.0 %", "23 %", "0.4 %", "71 %", "–"):
+        assert expected in shown
+    # the scores of both channels are the same one, said once
+    assert texts(panel.scores)[-4:] == ["gap closed (4 groups)", "0.86\n0.8 to 0.9", "0.968", "0"]
+    assert len(texts(panel.scores)) == 8
+    assert "does not yet mean true" in panel.caution.text()
+    assert panel.caution.isVisible()
+    panel.show_table(ROWS[:1])
+    assert "FKHR-EGFP" not in texts(panel)
+    panel.show_table([])
+    assert panel.summary.text() == "Not checked yet."
+    assert not panel.table.isVisible()
+
+
+def test_everything_says_what_it_is_and_fits_a_narrow_dock(panel: TrustPanel, qtbot: QtBot) -> None:
+    panel.show_table(ROWS)
+    qtbot.waitExposed(panel)
+    assert panel.minimumSizeHint().width() <= 320 - 40  # margins and the dock's scroll bar
+    for label in [*panel.findChildren(QLabel), panel.check_button, panel.factor_slider, panel.factor_box]:
+        if label.window() is panel:
+            assert label.toolTip(), label
