@@ -22,9 +22,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.core.image import Image
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
-from napari_phenotrans.engines.update import Part, Update
+from napari_phenotrans.engines.update import BatchPart, Update
 from napari_phenotrans.translate.events import EvaluationDone, TileDone
 from napari_phenotrans.translate.translator import Translator
 
@@ -86,11 +86,11 @@ def training(name: str) -> dict[str, int]:
     entry, settings = ENGINES[name], USUAL[name]
     engine = entry.load()(entry.settings.make(**settings, batch=2), len(CHANNELS), CONDITIONS)
     engine.start_training()
-    chance = Chance(0, 0, 0, 2)
+    chance = KeyedRandom(0, 0, 0, 2)
     side = settings["crop"]
     crops = {c: torch.from_numpy(chance.uniform(c, len(CHANNELS), side, side)) * 2 - 1 for c in CONDITIONS}
     with counted() as counter:
-        engine.training_step(0, [Part(crops, chance)], Update())
+        engine.training_step(0, [BatchPart(crops, chance)], Update())
     return {f"multiplications of a step, 2 crops of {side} × {side}": counter.total}
 
 

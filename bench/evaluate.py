@@ -17,8 +17,8 @@ from bench.paired import circumstances
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.evaluate.evaluation import Evaluation, evaluate
-from napari_phenotrans.evaluate.inputs import Comparison, Cut, Material, Side
-from napari_phenotrans.features import EXTRACTORS, Means
+from napari_phenotrans.evaluate.inputs import Comparison, Cut, EvaluationSet, Side
+from napari_phenotrans.features import EXTRACTORS, ExtractorResources
 from napari_phenotrans.features.cache import Cache
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def measure(crops: int, crop: int, channels: int, features: tuple[str, ...], res
     material = invented(crops, crop, channels)
     names = tuple(name for name in features if name in EXTRACTORS)
     with tempfile.TemporaryDirectory() as folder:
-        means = Means(cache=Cache(Path(folder)))
+        means = ExtractorResources(cache=Cache(Path(folder)))
         seconds, rows = _timed(material, names, means, resamples)
         again, same = _timed(material, names, means, resamples)
     return {
@@ -71,7 +71,7 @@ def measure(crops: int, crop: int, channels: int, features: tuple[str, ...], res
     }
 
 
-def invented(crops: int, crop: int, channels: int) -> Material:
+def invented(crops: int, crop: int, channels: int) -> EvaluationSet:
     """Invent a direction: fields of each side differ in brightness, and each field from the others of its side."""
     rng = np.random.default_rng(0)
     noise = rng.standard_normal((PIECES, channels, crop, crop)).astype(np.float32)
@@ -102,11 +102,11 @@ def invented(crops: int, crop: int, channels: int) -> Material:
     translated = side(3000, 1.25, "source")
     fit = {name: np.concatenate([cut.crops()[:10] for cut in some]) for name, some in (("t", real), ("s", source))}
     names = tuple(f"channel {index}" for index in range(channels))
-    return Material((Comparison("source → target", real, translated, source),), names, fit)
+    return EvaluationSet((Comparison("source → target", real, translated, source),), names, fit)
 
 
 def _timed(
-    material: Material, features: tuple[str, ...], means: Means, resamples: int
+    material: EvaluationSet, features: tuple[str, ...], means: ExtractorResources, resamples: int
 ) -> tuple[dict[str, float], Evaluation]:
     """Return seconds by what was said to be done, and the scores."""
     spent: dict[str, float] = defaultdict(float)

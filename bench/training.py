@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from bench.ceilings import ceilings, describe, distance, shares_of, wait_for, work_of
 from bench.paired import circumstances, run
 from bench.writing import publish, spread
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.device import choose_device
-from napari_phenotrans.engines.update import Part, Update
+from napari_phenotrans.engines.update import BatchPart, Update
 from napari_phenotrans.train.loop import train
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def measure(
     crops = fixed_crops(sizes, channels, device)
     update = update_in(precision, device)
 
-    def draw(condition: str, chance: Chance) -> Tensor:
+    def draw(condition: str, chance: KeyedRandom) -> Tensor:
         return crops[condition][chance.first : chance.first + chance.count]
 
     training = train(engine, draw, engine.settings, update=update)
@@ -113,7 +113,7 @@ def measure(
     def counted() -> None:
         # whole and on this thread: others' operations are not seen
         for step in range(steps):
-            engine.training_step(step, [Part(crops, Chance(0, step, 0, sizes["batch"]))], update)
+            engine.training_step(step, [BatchPart(crops, KeyedRandom(0, step, 0, sizes["batch"]))], update)
         wait_for(device)
 
     def plain() -> None:
@@ -201,7 +201,7 @@ def carry(own: nn.Module, plain: nn.Module) -> None:
 
 def fixed_crops(sizes: dict[str, int], channels: int, device: torch.device) -> dict[str, Tensor]:
     """Return the crops of every step."""
-    chance, side = Chance(0, 0, 0, sizes["batch"]), sizes["crop"]
+    chance, side = KeyedRandom(0, 0, 0, sizes["batch"]), sizes["crop"]
     return {c: (torch.from_numpy(chance.uniform(c, channels, side, side)) * 2 - 1).to(device) for c in CONDITIONS}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from napari_phenotrans.engines.base import Engine
-    from napari_phenotrans.engines.update import Part
+    from napari_phenotrans.engines.update import BatchPart
 
 CONDITIONS = ("untreated", "treated")
 # Whose tests take longest: begun first, so that at the end no process waits for another's long one.
@@ -56,22 +56,24 @@ def make_engine() -> Callable[..., Engine]:
 
 
 @pytest.fixture
-def make_parts() -> Callable[..., list[Part]]:
+def make_parts() -> Callable[..., list[BatchPart]]:
     """Draw a step's batch of random crops, in ``divided`` parts; ``places`` are those of one process."""
 
     def build(
         step: int, *, batch: int = 2, divided: int = 1, places: range | None = None, channels: int = 2, size: int = 32
-    ) -> list[Part]:
+    ) -> list[BatchPart]:
         import torch
 
-        from napari_phenotrans.core.keyed_random import Chance
-        from napari_phenotrans.engines.update import Part
+        from napari_phenotrans.core.keyed_random import KeyedRandom
+        from napari_phenotrans.engines.update import BatchPart
 
         places = places or range(batch)
         count = len(places) // divided
-        chances = [Chance(0, step, first, count) for first in places[::count]]
+        chances = [KeyedRandom(0, step, first, count) for first in places[::count]]
         return [
-            Part({c: torch.from_numpy(chance.uniform(c, channels, size, size)) * 2 - 1 for c in CONDITIONS}, chance)
+            BatchPart(
+                {c: torch.from_numpy(chance.uniform(c, channels, size, size)) * 2 - 1 for c in CONDITIONS}, chance
+            )
             for chance in chances
         ]
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from torch import nn
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
-from napari_phenotrans.core.keyed_random import Chance
-from napari_phenotrans.engines.update import Part, Update
+from napari_phenotrans.core.keyed_random import KeyedRandom
+from napari_phenotrans.engines.update import BatchPart, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def test_both_sides_train_as_many_weights(name: str) -> None:
 def test_the_first_step_has_the_same_losses(name: str) -> None:
     engine, reference = training.pair(name, SIZES, 3, CPU)
     real = training.fixed_crops(SIZES, 3, CPU)
-    own = engine.training_step(0, [Part(real, Chance(0, 0, 0, 2))], Update())
+    own = engine.training_step(0, [BatchPart(real, KeyedRandom(0, 0, 0, 2))], Update())
     plain = reference.step([real[c] for c in training.CONDITIONS])
     for kind in ("adversarial", "round trip", "identity", "discriminator"):
         summed = sum(value for key, value in own.items() if key.startswith(kind))

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 
 
 def test_numbers_do_not_depend_on_how_a_batch_is_divided() -> None:
-    whole = Chance(7, 3, 0, 6)
-    parts = [Chance(7, 3, 0, 2), Chance(7, 3, 2, 4)]
+    whole = KeyedRandom(7, 3, 0, 6)
+    parts = [KeyedRandom(7, 3, 0, 2), KeyedRandom(7, 3, 2, 4)]
     for draw in (
         lambda chance: chance.normal("noise", 3, 2),
         lambda chance: chance.uniform("gain"),
@@ -17,18 +17,18 @@ def test_numbers_do_not_depend_on_how_a_batch_is_divided() -> None:
         np.testing.assert_array_equal(draw(whole), np.concatenate([draw(part) for part in parts]))
 
 
-@pytest.mark.parametrize("other", [Chance(8, 3, 0, 2), Chance(7, 4, 0, 2), Chance(7, 3, 2, 2)])
-def test_seed_step_and_place_each_change_the_numbers(other: Chance) -> None:
-    assert not np.isin(other.normal("noise", 4), Chance(7, 3, 0, 2).normal("noise", 4)).any()
+@pytest.mark.parametrize("other", [KeyedRandom(8, 3, 0, 2), KeyedRandom(7, 4, 0, 2), KeyedRandom(7, 3, 2, 2)])
+def test_seed_step_and_place_each_change_the_numbers(other: KeyedRandom) -> None:
+    assert not np.isin(other.normal("noise", 4), KeyedRandom(7, 3, 0, 2).normal("noise", 4)).any()
 
 
 def test_purposes_do_not_share_numbers() -> None:
-    chance = Chance(7, 3, 0, 2)
+    chance = KeyedRandom(7, 3, 0, 2)
     assert not np.isin(chance.normal("noise", 4), chance.normal("mask", 4)).any()
 
 
 def test_distributions() -> None:
-    chance = Chance(0, 0, 0, 50)
+    chance = KeyedRandom(0, 0, 0, 50)
     normal, uniform, integers = chance.normal("a", 400), chance.uniform("b", 400), chance.integers("c", 8, 400)
     assert normal.dtype == uniform.dtype == np.float32
     assert abs(normal.mean()) < 0.02
@@ -36,5 +36,5 @@ def test_distributions() -> None:
     assert 0 <= uniform.min() < 0.001 < 0.999 < uniform.max() < 1
     assert set(integers.ravel()) == set(range(8))
     # neighboring places and steps are as independent as any
-    rows = np.corrcoef(np.concatenate([normal[:5], Chance(0, 1, 0, 5).normal("a", 400)]))
+    rows = np.corrcoef(np.concatenate([normal[:5], KeyedRandom(0, 1, 0, 5).normal("a", 400)]))
     assert np.abs(rows - np.eye(10)).max() < 0.2

@@ -11,9 +11,9 @@ from torch import nn
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES, engine_entry
-from napari_phenotrans.engines.update import Part, Update
+from napari_phenotrans.engines.update import BatchPart, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_shape_is_kept_and_sizes_are_multiples_of_the_stride(
 @every_engine
 @pytest.mark.parametrize("channels", [1, 5])
 def test_losses_are_finite_and_training_is_deterministic(
-    name: str, channels: int, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+    name: str, channels: int, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
 ) -> None:
     results = []
     for noise in range(2):
@@ -95,7 +95,7 @@ def test_losses_are_finite_and_training_is_deterministic(
 
 @every_engine
 def test_saved_and_loaded_engine_translates_alike(
-    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]], tmp_path: Path
+    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]], tmp_path: Path
 ) -> None:
     engine = make_engine(name)
     engine.start_training()
@@ -135,7 +135,7 @@ def test_a_pixel_depends_on_its_surroundings_only(name: str, make_engine: Callab
 
 @every_engine
 def test_gradients_reach_every_parameter(
-    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
 ) -> None:
     engine = make_engine(name)
     engine.start_training()
@@ -155,7 +155,7 @@ def test_gradients_reach_every_parameter(
 
 @every_engine
 def test_dividing_a_batch_changes_nothing(
-    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
 ) -> None:
     """Four crops at once, in two parts, and shared by two processes: the same losses and gradients."""
 
@@ -181,7 +181,7 @@ def test_dividing_a_batch_changes_nothing(
 
 @every_engine
 def test_parts_at_once_give_the_same_bits_each_time(
-    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
 ) -> None:
     """Four parts on three threads: which of them is ready first differs, what comes out does not."""
 
@@ -203,7 +203,7 @@ def test_parts_at_once_give_the_same_bits_each_time(
 
 @every_engine
 def test_resuming_is_exact(
-    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
 ) -> None:
     settings = ALL_ON.get(name, {})
     engine = make_engine(name, **settings)
@@ -264,7 +264,7 @@ def test_training_learns_the_toy(name: str, make_engine: Callable[..., Engine]) 
     history = []
     for step in range(engine.settings.steps):
         drawn = {c: two_colors(c, 2, 1000 * (c == "treated") + step) for c in engine.conditions}
-        history.append(engine.training_step(step, [Part(drawn, Chance(0, step, 0, 2))], Update()))
+        history.append(engine.training_step(step, [BatchPart(drawn, KeyedRandom(0, step, 0, 2))], Update()))
     tenth = len(history) // 10
     falling = [key for key in history[0] if key.startswith(FALLING[name])]
     assert len(falling) == 2 * len(FALLING[name])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines.cyclegan import decay
 from napari_phenotrans.engines.image_pool import Pool
 from napari_phenotrans.engines.update import Update
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_phenotrans.engines.base import Engine
-    from napari_phenotrans.engines.update import Part
+    from napari_phenotrans.engines.update import BatchPart
 
 
 def numbered(step: int, first: int = 0, count: int = 4) -> torch.Tensor:
@@ -30,7 +30,7 @@ def test_learning_rate_is_constant_then_falls_to_zero() -> None:
 
 @pytest.mark.parametrize("name", ["cyclegan", "scgan"])
 def test_learning_rate_follows_the_step_and_the_engines_rate(
-    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+    name: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
 ) -> None:
     engine = make_engine(name, steps=10)
     engine.start_training()
@@ -44,7 +44,7 @@ def test_pool_fills_then_shows_about_half_earlier_crops() -> None:
     pool = Pool(20, 4, "pool")
     earlier = 0
     for step in range(200):
-        crops, chance = numbered(step), Chance(0, step, 0, 4)
+        crops, chance = numbered(step), KeyedRandom(0, step, 0, 4)
         shown = pool.show(crops, chance)
         if step < 5:
             assert torch.equal(shown, crops)
@@ -58,9 +58,9 @@ def test_pool_fills_then_shows_about_half_earlier_crops() -> None:
 
 def test_pool_replaces_the_crops_that_it_showed() -> None:
     pool = Pool(4, 4, "pool")
-    pool.keep(numbered(0), Chance(0, 0, 0, 4))
+    pool.keep(numbered(0), KeyedRandom(0, 0, 0, 4))
     for step in range(1, 20):
-        crops, chance = numbered(step), Chance(0, step, 0, 4)
+        crops, chance = numbered(step), KeyedRandom(0, step, 0, 4)
         shown = pool.show(crops, chance)
         assert torch.equal(pool.show(crops, chance), shown)  # looking changes nothing
         pool.keep(crops, chance)
@@ -71,10 +71,10 @@ def test_pool_replaces_the_crops_that_it_showed() -> None:
 def test_pool_shows_the_same_however_the_batch_is_divided() -> None:
     whole, divided = Pool(8, 4, "pool"), Pool(8, 4, "pool")
     for step in range(30):
-        shown = whole.show(numbered(step), Chance(0, step, 0, 4))
-        whole.keep(numbered(step), Chance(0, step, 0, 4))
+        shown = whole.show(numbered(step), KeyedRandom(0, step, 0, 4))
+        whole.keep(numbered(step), KeyedRandom(0, step, 0, 4))
         for first in (2, 0):
-            crops, chance = numbered(step, first, 2), Chance(0, step, first, 2)
+            crops, chance = numbered(step, first, 2), KeyedRandom(0, step, first, 2)
             assert torch.equal(divided.show(crops, chance), shown[first : first + 2])
             divided.keep(crops, chance)
 
@@ -82,7 +82,7 @@ def test_pool_shows_the_same_however_the_batch_is_divided() -> None:
 def test_pool_of_zero_keeps_nothing_and_any_other_something() -> None:
     none, some = Pool(0, 4, "pool"), Pool(1, 4, "pool")
     for step in range(5):
-        crops, chance = numbered(step), Chance(0, step, 0, 4)
+        crops, chance = numbered(step), KeyedRandom(0, step, 0, 4)
         assert torch.equal(none.show(crops, chance), crops)
         none.keep(crops, chance)
         some.keep(crops, chance)
@@ -94,12 +94,12 @@ def test_pool_of_zero_keeps_nothing_and_any_other_something() -> None:
 def test_discriminators_see_augmented_crops_only(
     name: str,
     make_engine: Callable[..., Engine],
-    make_parts: Callable[..., list[Part]],
+    make_parts: Callable[..., list[BatchPart]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     purposes = []
 
-    def blacken(crops: torch.Tensor, chance: Chance, purpose: str) -> torch.Tensor:
+    def blacken(crops: torch.Tensor, chance: KeyedRandom, purpose: str) -> torch.Tensor:
         purposes.append(purpose)
         return crops * 0 + 0.25
 
@@ -116,7 +116,7 @@ def test_discriminators_see_augmented_crops_only(
 
 
 def test_a_step_that_breaks_off_changes_nothing(
-    make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]], monkeypatch: pytest.MonkeyPatch
+    make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory that runs out in the last part's discriminators: the step is computed again as if it were the first."""
     results = []
@@ -145,7 +145,7 @@ def test_a_step_that_breaks_off_changes_nothing(
 
 
 def test_translating_uses_the_averaged_generators(
-    make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+    make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
 ) -> None:
     engine = make_engine("cyclegan", ema=0.9)
     engine.start_training()

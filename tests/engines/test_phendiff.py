@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.settings import PhenDiffTranslation
 from napari_phenotrans.engines.update import Update
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.engines.phendiff import PhenDiff
-    from napari_phenotrans.engines.update import Part
+    from napari_phenotrans.engines.update import BatchPart
 
-    MakeParts = Callable[..., list[Part]]
+    MakeParts = Callable[..., list[BatchPart]]
 
 TINY = {"width": 8, "levels": 3, "warmup": 2}
 
@@ -113,7 +113,7 @@ def test_translating_and_scoring_in_between_change_nothing(
         before = weights(watched.translators)
         watched.translate(torch.rand(1, 2, 32, 32), "untreated", "treated", PhenDiffTranslation(evaluations=2))
         watched.held_out_loss(make_parts(0)[0])
-        watched.generate("treated", Chance(0, 0, 0, 1), 16)
+        watched.generate("treated", KeyedRandom(0, 0, 0, 1), 16)
         assert same(weights(watched.translators), before)
     assert same(weights(watched.live), weights(alone.live))
     assert same(weights(watched.translators), weights(alone.translators))
@@ -311,17 +311,17 @@ def test_the_published_sampler_is_for_the_discrete_objective(make: Callable[...,
 
 def test_generating_depends_on_chance_and_condition_alone(make: Callable[..., PhenDiff]) -> None:
     engine = make()
-    one = engine.generate("treated", Chance(0, 0, 0, 2), 16)
+    one = engine.generate("treated", KeyedRandom(0, 0, 0, 2), 16)
     assert one.shape == (2, 2, 16, 16)
-    assert torch.equal(engine.generate("treated", Chance(0, 0, 0, 2), 16), one)
-    torch.testing.assert_close(engine.generate("treated", Chance(0, 0, 1, 1), 16), one[1:], atol=1e-3, rtol=0)
-    assert not torch.allclose(engine.generate("untreated", Chance(0, 0, 0, 2), 16), one, atol=1e-2)
+    assert torch.equal(engine.generate("treated", KeyedRandom(0, 0, 0, 2), 16), one)
+    torch.testing.assert_close(engine.generate("treated", KeyedRandom(0, 0, 1, 1), 16), one[1:], atol=1e-3, rtol=0)
+    assert not torch.allclose(engine.generate("untreated", KeyedRandom(0, 0, 0, 2), 16), one, atol=1e-2)
 
 
 def test_generating_starts_from_noise_of_the_greatest_level(make: Callable[..., PhenDiff]) -> None:
     engine = make(objective="edm")
     engine.translators["denoiser"] = recorder = Recorder().requires_grad_(False)
-    engine.generate("treated", Chance(0, 0, 0, 2), 32)
+    engine.generate("treated", KeyedRandom(0, 0, 0, 2), 32)
     x, time, labels = recorder.seen[0]
     assert x.std().item() == pytest.approx(1, abs=0.1)
     assert (time / 250).exp().tolist() == pytest.approx([80, 80], rel=1e-3)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.update import Update
 from napari_phenotrans.networks.fastgan_discriminator import SpectralConv
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_phenotrans.engines.base import Engine
-    from napari_phenotrans.engines.update import Part
+    from napari_phenotrans.engines.update import BatchPart
 
 
 def kinds(engine: Engine, kind: type[nn.Module]) -> int:
@@ -44,7 +44,7 @@ def test_real_crops_are_judged_apart_from_translated_ones(make_engine: Callable[
     """A norm over both would tell real crops by their neighbors: the judgment on them must not depend on these."""
     engine = make_engine("scgan", batch=8)
     engine.start_training()
-    real, chance = torch.rand(8, 2, 32, 32), Chance(0, 0, 0, 8)
+    real, chance = torch.rand(8, 2, 32, 32), KeyedRandom(0, 0, 0, 8)
     one, other = (engine.judge(engine.discriminators[0], real, shown, chance) for shown in (real, -real))
     assert one["self-supervision"] == other["self-supervision"]
     on_real = (engine.discriminators[0](real) - 1).pow(2).mean()
@@ -58,7 +58,7 @@ def test_self_supervision_has_its_weight_and_teaches_on_real_crops_only(make_eng
         engine = make_engine("scgan", self_supervision=weight)
         engine.start_training()
         real, shown = torch.full((2, 2, 32, 32), 0.5), torch.rand(2, 2, 32, 32, requires_grad=True)
-        value = engine.judge(engine.discriminators[0], real, shown, Chance(0, 0, 0, 2))["self-supervision"]
+        value = engine.judge(engine.discriminators[0], real, shown, KeyedRandom(0, 0, 0, 2))["self-supervision"]
         assert torch.autograd.grad(value, shown, allow_unused=True) == (None,)
         values.append(float(value.detach()))
     assert values[1] == pytest.approx(3 * values[0])
@@ -71,14 +71,14 @@ def test_which_quarter_is_reconstructed_is_drawn_for_each_crop(make_engine: Call
     drawn = []
     discriminator.reconstruct = lambda look, x, corners: drawn.append(corners) or []
     for step in range(40):
-        engine.judge(discriminator, real, real, Chance(0, step, 0, 2))
+        engine.judge(discriminator, real, real, KeyedRandom(0, step, 0, 2))
     corners = torch.stack(drawn)
     assert sorted(corners.unique().tolist()) == [0, 1, 2, 3]
     assert not torch.equal(corners[:, 0], corners[:, 1])
 
 
 def test_singular_values_are_followed_once_per_step(
-    make_engine: Callable[..., Engine], make_parts: Callable[..., list[Part]]
+    make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
 ) -> None:
     """One round of power iteration on the new weights, though the batch came in two parts."""
     engine = make_engine("scgan")
@@ -126,7 +126,7 @@ def test_perceptual_reconstruction_trains_the_discriminator(make_engine: Callabl
     engine.start_training()
     real = torch.rand(1, 5, 32, 32)
     assert float(engine.perceptual(real, real)) == 0
-    judged = engine.judge(engine.discriminators[0], real, real, Chance(0, 0, 0, 1))
+    judged = engine.judge(engine.discriminators[0], real, real, KeyedRandom(0, 0, 0, 1))
     judged["self-supervision"].backward()
     assert engine.discriminators[0].enter[0].weight.grad.abs().sum() > 0
     assert not any("perceptual" in key for key in engine.training_state())

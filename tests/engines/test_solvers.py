@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import torch
 
-from napari_phenotrans.engines.base import Evaluation, run_whole
+from napari_phenotrans.engines.base import NetworkCall, run_whole
 from napari_phenotrans.engines.objectives import SIGMA_MAX, SIGMA_MIN, Discrete
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE, PhenDiffTranslation
 from napari_phenotrans.engines.solvers import dpm, heun, noise_levels, published_generation, published_inversion
@@ -173,7 +173,7 @@ def test_only_the_last_evaluation_is_final_and_tiles_can_take_it_alone(
 
     finals = []
 
-    def halves(steps: Generator[Evaluation, Tensor, Tensor]) -> Generator[Evaluation, Tensor, Tensor]:
+    def halves(steps: Generator[NetworkCall, Tensor, Tensor]) -> Generator[NetworkCall, Tensor, Tensor]:
         result: Tensor | None = None
         while True:
             try:
@@ -182,7 +182,7 @@ def test_only_the_last_evaluation_is_final_and_tiles_can_take_it_alone(
                 return finished.value
             finals.append(evaluation.final)
             network = evaluation.network
-            cut = Evaluation(lambda x, n=network: torch.cat([n(h) for h in x.split(24)]), evaluation.x, False)
+            cut = NetworkCall(lambda x, n=network: torch.cat([n(h) for h in x.split(24)]), evaluation.x, False)
             result = yield cut
 
     torch.testing.assert_close(run_whole(halves(solver(noise, sigmas, exact.denoisers[0], final=True))), whole)

@@ -13,7 +13,7 @@ from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.evaluate import critic as module
 from napari_phenotrans.evaluate.critic import critic_loss, critic_row
 from napari_phenotrans.evaluate.inputs import Comparison, Cut
-from napari_phenotrans.features import Means
+from napari_phenotrans.features import ExtractorResources
 
 
 def side(seed: int, shift: float, groups: int = 6) -> tuple[Cut, ...]:
@@ -27,7 +27,7 @@ def side(seed: int, shift: float, groups: int = 6) -> tuple[Cut, ...]:
 
 def score(comparison: Comparison, steps: int, **more):
     events, row = [], None
-    scoring = critic_row(comparison, steps, Means(), **more)
+    scoring = critic_row(comparison, steps, ExtractorResources(), **more)
     while True:
         try:
             events.append(next(scoring))

@@ -12,8 +12,8 @@ from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.evaluate import evaluation as module
 from napari_phenotrans.evaluate.evaluation import Evaluation, evaluate
-from napari_phenotrans.evaluate.inputs import Comparison, Cut, Material
-from napari_phenotrans.features import Means
+from napari_phenotrans.evaluate.inputs import Comparison, Cut, EvaluationSet
+from napari_phenotrans.features import ExtractorResources
 from napari_phenotrans.features.cache import Cache
 from napari_phenotrans.metrics import METRICS
 
@@ -35,7 +35,7 @@ def side(some: list[tuple[str, np.ndarray]], kept: int = 4) -> tuple[Cut, ...]:
     return tuple(Cut(name, name, lambda p=plane: [p], LIMITS, 32, tuple(range(kept))) for name, plane in some)
 
 
-def material(made: float = SHIFT, **more) -> Material:
+def material(made: float = SHIFT, **more) -> EvaluationSet:
     """Sources moved by ``made`` as translations; both directions share sides, as in a run."""
     untreated, treated = fields(1, tag="U"), fields(2, SHIFT, tag="T")
     there = [(name, plane + np.float32([[[0]], [[made]]])) for name, plane in untreated]
@@ -45,7 +45,7 @@ def material(made: float = SHIFT, **more) -> Material:
         "treated": np.concatenate([c.crops() for c in real]),
     }
     comparison = Comparison("untreated → treated", real, side(there), source)
-    return Material((comparison,), ("DNA", "GFP"), fit, {"crop": 32}, **more)
+    return EvaluationSet((comparison,), ("DNA", "GFP"), fit, {"crop": 32}, **more)
 
 
 def run(*args, **kwargs) -> tuple[Evaluation, list]:
@@ -82,7 +82,7 @@ def test_progress_comes_in_parts_and_ends_with_where_the_scores_come_from(perfec
 
 
 def test_the_same_again_is_measured_from_what_was_kept(tmp_path, monkeypatch):
-    means = Means(cache=Cache(tmp_path))
+    means = ExtractorResources(cache=Cache(tmp_path))
     first, _ = run(material(), metrics=["kid"], resamples=0, means=means)
 
     def refuse(*_):
@@ -158,7 +158,7 @@ def test_one_channel_is_scored_once():
         *(alone(cuts) for cuts in (one.comparisons[0].real, one.comparisons[0].translated, one.comparisons[0].source)),
     )
     fit = {name: crops[:, 1:] for name, crops in one.fit.items()}
-    rows = run(Material((comparison,), ("GFP",), fit), metrics=["kid"], resamples=0)[0].rows
+    rows = run(EvaluationSet((comparison,), ("GFP",), fit), metrics=["kid"], resamples=0)[0].rows
     assert [row.channel for row in rows] == ["GFP"]
 
 
@@ -171,7 +171,7 @@ def test_it_stops_when_it_is_told_to():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(material(), means=Means(tick=tick))
+        run(material(), means=ExtractorResources(tick=tick))
 
 
 def test_unknown_names_are_refused_before_anything_is_read():

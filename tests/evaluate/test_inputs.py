@@ -7,7 +7,7 @@ import pytest
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
-from napari_phenotrans.evaluate.inputs import Material
+from napari_phenotrans.evaluate.inputs import EvaluationSet
 from napari_phenotrans.evaluate.sources import from_folders
 from napari_phenotrans.io import write
 
@@ -125,6 +125,6 @@ def test_pixels_that_are_no_numbers_are_refused(folders):
     (folders / "results" / "0_translated.ome.tif").unlink()
     save(folders / "results" / "0_translated.ome.tif", broken)
     material = from_folders(folders / "treated", folders / "results", crop=32)
-    assert isinstance(material, Material)
+    assert isinstance(material, EvaluationSet)
     with pytest.raises(InputError, match="not finite"):
         [cut.crops() for cut in material.comparisons[0].translated]

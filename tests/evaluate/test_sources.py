@@ -11,7 +11,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.dataset.dataset import DataSet
-from napari_phenotrans.evaluate.inputs import Material
+from napari_phenotrans.evaluate.inputs import EvaluationSet
 from napari_phenotrans.evaluate.sources import from_checkpoint
 from napari_phenotrans.io import write
 from napari_phenotrans.translate.translator import Translator
@@ -43,7 +43,7 @@ def test_every_crop_of_the_source_is_beside_its_translation(
 ) -> None:
     translator = Translator(make_checkpoint("shift"), device="cpu")
     *before, material = from_checkpoint(dataset, translator, "untreated", "treated", crops=100)
-    assert isinstance(material, Material)
+    assert isinstance(material, EvaluationSet)
     assert [event.done for event in before if isinstance(event, Progressed)][:3] == [0, 1, 2]
     (each,) = material.comparisons
     assert each.direction == "untreated → treated"
@@ -62,7 +62,7 @@ def test_features_are_fitted_to_fields_that_are_not_scored(
     translator = Translator(make_checkpoint("shift"), device="cpu")
     ways = {"scored": lambda one: one.group.endswith("0"), "crops": 100}
     *_, material = from_checkpoint(dataset, translator, "untreated", "treated", **ways)
-    assert isinstance(material, Material)
+    assert isinstance(material, EvaluationSet)
     (each,) = material.comparisons
     assert [cut.group for cut in (*each.real, *each.translated)] == ["t0", "u0"]
     assert {name: len(crops) for name, crops in material.fit.items()} == {"untreated": 12, "treated": 12}

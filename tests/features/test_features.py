@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.features import EXTRACTORS, Extractor, Means, extractor_entry, in_domain
+from napari_phenotrans.features import EXTRACTORS, Extractor, ExtractorResources, extractor_entry, in_domain
 from napari_phenotrans.features import profile as classical
 from napari_phenotrans.features.cache import Cache
 
 FREE = ("profile", "in-domain")
 
 
-def built(name: str, fit: dict[str, np.ndarray], means: Means | None = None) -> tuple[Extractor, list]:
+def built(name: str, fit: dict[str, np.ndarray], means: ExtractorResources | None = None) -> tuple[Extractor, list]:
     events = []
-    building = EXTRACTORS[name].build(fit, means or Means())
+    building = EXTRACTORS[name].build(fit, means or ExtractorResources())
     while True:
         try:
             events.append(next(building))
@@ -63,7 +63,7 @@ def test_other_crops_to_fit_to_make_another_extractor(name, fit):
 
 
 def test_the_in_domain_network_is_trained_once_per_data_set(fit, tmp_path):
-    means = Means(cache=Cache(tmp_path))
+    means = ExtractorResources(cache=Cache(tmp_path))
     first, events = built("in-domain", fit, means)
     assert [event.done for event in events] == list(range(1, 13))
     second, none = built("in-domain", fit, means)
@@ -74,7 +74,7 @@ def test_the_in_domain_network_is_trained_once_per_data_set(fit, tmp_path):
 
 
 def test_the_profile_is_fitted_once_per_data_set(fit, tmp_path, monkeypatch):
-    means = Means(cache=Cache(tmp_path))
+    means = ExtractorResources(cache=Cache(tmp_path))
     first, _ = built("profile", fit, means)
     monkeypatch.setattr(classical.Profile, "fit", None)
     assert built("profile", fit, means)[0].identity == first.identity
@@ -96,7 +96,7 @@ def test_training_stops_when_it_is_told_to(fit):
         raise Stop
 
     with pytest.raises(Stop):
-        built("in-domain", fit, Means(tick=tick))
+        built("in-domain", fit, ExtractorResources(tick=tick))
 
 
 def test_every_way_of_spoiling_changes_a_crop():
@@ -119,4 +119,4 @@ def test_weights_that_are_not_there_are_not_fetched_silently(name, fit, monkeypa
         built(name, fit)
     assert str(tmp_path) in str(caught.value)
     with pytest.raises(InputError, match=r"gone\.pth is no file"):
-        built(name, fit, Means(weights={name: Path("gone.pth")}, download=True))
+        built(name, fit, ExtractorResources(weights={name: Path("gone.pth")}, download=True))

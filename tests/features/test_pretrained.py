@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.features import EXTRACTORS, Means
+from napari_phenotrans.features import EXTRACTORS, ExtractorResources
 from napari_phenotrans.features import pretrained as photographs
 from napari_phenotrans.features.base import eight_bit
 from napari_phenotrans.features.pretrained import check_installed, download, load_network, to_pictures
@@ -63,7 +63,7 @@ def finish(building):
 @pytest.mark.parametrize(("channels", "seen"), [(2, 3), (4, 4)])
 def test_inception_sees_each_channel_and_all_in_one_picture(inception_weights, channels, seen):
     crops = (np.random.default_rng(0).random((1, channels, 32, 32), np.float32) * 2 - 1) * 0.9
-    means = Means(weights={"inception": inception_weights})
+    means = ExtractorResources(weights={"inception": inception_weights})
     extractor = finish(EXTRACTORS["inception"].build({"real": crops}, means))
     values = extractor.measure(crops)
     assert values.shape == (1, seen * 2048)
@@ -89,7 +89,9 @@ def test_vgg_takes_torchvisions_layout(tmp_path, monkeypatch):
         layout = models.vgg16().state_dict()
     stand_in(layout, tmp_path / "vgg.pth")
     crops = np.random.default_rng(0).random((1, 1, 32, 32), np.float32)
-    extractor = finish(EXTRACTORS["vgg"].build({"real": crops}, Means(weights={"vgg": tmp_path / "vgg.pth"})))
+    extractor = finish(
+        EXTRACTORS["vgg"].build({"real": crops}, ExtractorResources(weights={"vgg": tmp_path / "vgg.pth"}))
+    )
     values = extractor.measure(crops)
     assert values.shape == (1, 4096)
     assert (values >= 0).all()
@@ -153,7 +155,7 @@ def test_a_download_tells_how_far_it_is_and_ends_with_the_whole_file(server, tmp
     name = f"weights-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     (folder / name).write_bytes(content)
     path = tmp_path / "kept" / name
-    events = list(download(f"{address}/{name}", path, Means()))
+    events = list(download(f"{address}/{name}", path, ExtractorResources()))
     assert [(event.done, event.total) for event in events] == [(1000, 2560), (2000, 2560), (2560, 2560)]
     assert path.read_bytes() == content
 
@@ -163,16 +165,16 @@ def test_a_file_with_another_checksum_is_not_kept(server, tmp_path):
     (folder / "weights-00000000.pth").write_bytes(b"something else")
     path = tmp_path / "weights-00000000.pth"
     with pytest.raises(InputError, match="not the file expected"):
-        list(download(f"{address}/weights-00000000.pth", path, Means()))
+        list(download(f"{address}/weights-00000000.pth", path, ExtractorResources()))
     assert [each.name for each in tmp_path.iterdir()] == ["served"]
 
 
 def test_without_a_connection_there_is_a_sentence(server, tmp_path):
     _, address = server
     with pytest.raises(InputError, match="could not be downloaded: File not found"):
-        list(download(f"{address}/nothing-12345678.pth", tmp_path / "nothing.pth", Means()))
+        list(download(f"{address}/nothing-12345678.pth", tmp_path / "nothing.pth", ExtractorResources()))
     with pytest.raises(InputError, match=r"Without a connection.*profile or in-domain"):
-        list(download("http://127.0.0.1:9/none-12345678.pth", tmp_path / "none.pth", Means()))
+        list(download("http://127.0.0.1:9/none-12345678.pth", tmp_path / "none.pth", ExtractorResources()))
 
 
 def test_a_download_can_be_stopped(server, tmp_path):
@@ -183,7 +185,11 @@ def test_a_download_can_be_stopped(server, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(download(f"{address}/weights-00000000.pth", tmp_path / "weights-00000000.pth", Means(tick=tick)))
+        list(
+            download(
+                f"{address}/weights-00000000.pth", tmp_path / "weights-00000000.pth", ExtractorResources(tick=tick)
+            )
+        )
     assert [each.name for each in tmp_path.iterdir()] == ["served"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from napari_phenotrans.dataset.synthetic import CHANNELS, organoid
 from napari_phenotrans.phenotype.objects.measure import MeasuredPlane, Scale, measure
-from napari_phenotrans.phenotype.objects.segmentation import Look, scikit_image_finder
+from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance, scikit_image_finder
 from napari_phenotrans.phenotype.objects.tables import Place, Table, densities
 from napari_phenotrans.phenotype.statistics.contrasts import LEVEL
 from napari_phenotrans.phenotype.statistics.verdicts import judge
@@ -23,7 +23,7 @@ SEEDS, ORGANOIDS, GROUPS = 20, 18, 6
 def healthy() -> list[tuple[Place, MeasuredPlane]]:
     """Healthy organoids, measured once; each is a group."""
     planes = [organoid(seed, size=80).image.pixels for seed in range(ORGANOIDS)]
-    look = Look.of([plane[0] for plane in planes])
+    look = ObjectAppearance.of([plane[0] for plane in planes])
     find = scikit_image_finder(look)
     scale = Scale((0.0,) * 3, (4000.0,) * 3, look.diameter, 0.65)
     return [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from napari_phenotrans.runs.diagnosis import diagnose
-from napari_phenotrans.runs.history import Story
+from napari_phenotrans.runs.history import RunHistory
 
 THERE, BACK = "a → b", "b → a"
 FINE = {
@@ -27,9 +27,9 @@ def story(
     *,
     step: int = 900,
     more: tuple[dict[str, Any], ...] = (),
-) -> Story:
+) -> RunHistory:
     """Return a run of 1000 steps that is at ``step``; facts and scores were told every 100 steps before."""
-    told = Story()
+    told = RunHistory()
     told.take({"event": "Started", "step": 0, "steps": 1000, "device": "", "fields": {"a": 3, "b": 3}, "held_out": {}})
     for number, each in enumerate(facts or [], start=1):
         told.take({"event": "Preview", "step": 100 * number, "path": "", "facts": each})

@@ -11,15 +11,15 @@ import pytest
 
 from napari_phenotrans.train.events import Divided, Failed, Finished, Losses, Pace, RolledBack, Saved, Scored, Started, Stopped, to_json
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.runs.history import Story, duration
+from napari_phenotrans.runs.history import RunHistory, duration
 
 if TYPE_CHECKING:
     from typing import Any
 
 
-def told(*events: Any, seconds: float = 1.0, story: Story | None = None) -> Story:
+def told(*events: Any, seconds: float = 1.0, story: RunHistory | None = None) -> RunHistory:
     """Tell events, each so many seconds after the one before."""
-    story = story or Story()
+    story = story or RunHistory()
     for event in events:
         line = json.loads(to_json(event))
         story.take(line | {"time": story.latest + seconds})

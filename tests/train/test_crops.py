@@ -6,7 +6,7 @@ import torch
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.train.crops import Crops
 
 INTENSITY = Intensity((0.0, 0.0), (100.0, 100.0))
@@ -28,7 +28,7 @@ def make(crop: int = 32) -> Crops:
 
 def test_crops_are_pieces_of_planes_in_all_eight_orientations() -> None:
     crops = make()
-    drawn = crops.draw("treated", Chance(0, 0, 0, 64))
+    drawn = crops.draw("treated", KeyedRandom(0, 0, 0, 64))
     assert drawn.shape == (64, 2, 32, 32)
     assert drawn.dtype == torch.float32
     ramps = [c[1] for c in drawn if (c[0] > 0).all()]
@@ -44,26 +44,26 @@ def test_crops_are_pieces_of_planes_in_all_eight_orientations() -> None:
 
 def test_a_draw_depends_on_step_and_place_only() -> None:
     crops = make()
-    whole = crops.draw("untreated", Chance(0, 5, 0, 6))
-    crops.draw("treated", Chance(0, 9, 0, 3))
-    parts = [crops.draw("untreated", Chance(0, 5, first, 2)) for first in (0, 2, 4)]
+    whole = crops.draw("untreated", KeyedRandom(0, 5, 0, 6))
+    crops.draw("treated", KeyedRandom(0, 9, 0, 3))
+    parts = [crops.draw("untreated", KeyedRandom(0, 5, first, 2)) for first in (0, 2, 4)]
     assert torch.equal(whole, torch.cat(parts))
-    assert not torch.equal(whole, crops.draw("untreated", Chance(0, 6, 0, 6)))
+    assert not torch.equal(whole, crops.draw("untreated", KeyedRandom(0, 6, 0, 6)))
 
 
 def test_blank_crops_are_drawn_again_and_counted() -> None:
     crops = make()
-    drawn = crops.draw("untreated", Chance(0, 0, 0, 60))
+    drawn = crops.draw("untreated", KeyedRandom(0, 0, 0, 60))
     assert (drawn[:, 0] > 0).flatten(1).any(1).all()
     assert 0.2 < crops.rejected["untreated"] < 0.8
-    crops.draw("treated", Chance(0, 0, 0, 60))
+    crops.draw("treated", KeyedRandom(0, 0, 0, 60))
     assert crops.rejected["treated"] < crops.rejected["untreated"]
 
 
 def test_a_plane_that_is_all_background_does_not_hang() -> None:
     planes = {"untreated": [np.full((2, 64, 64), 5, np.float32)], "treated": [spots(slice(0, 60), 64)]}
     crops = Crops(planes, INTENSITY, 32)
-    assert crops.draw("untreated", Chance(0, 0, 0, 2)).shape == (2, 2, 32, 32)
+    assert crops.draw("untreated", KeyedRandom(0, 0, 0, 2)).shape == (2, 2, 32, 32)
     assert crops.rejected["untreated"] == 1
 
 

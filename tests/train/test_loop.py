@@ -11,11 +11,11 @@ from napari_phenotrans.train.loop import fix_statistics, is_finite, train
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.engines.base import Engine
 
 
-def draw(condition: str, chance: Chance) -> torch.Tensor:
+def draw(condition: str, chance: KeyedRandom) -> torch.Tensor:
     crops = torch.from_numpy(chance.uniform(condition, 2, 32, 32))
     return crops if condition == "treated" else -crops
 
@@ -23,8 +23,8 @@ def draw(condition: str, chance: Chance) -> torch.Tensor:
 def test_every_process_computes_its_share_of_the_same_batch(make_engine: Callable[..., Engine]) -> None:
     seen: dict[tuple[int, int], torch.Tensor] = {}
 
-    def noted(process: int) -> Callable[[str, Chance], torch.Tensor]:
-        def one(condition: str, chance: Chance) -> torch.Tensor:
+    def noted(process: int) -> Callable[[str, KeyedRandom], torch.Tensor]:
+        def one(condition: str, chance: KeyedRandom) -> torch.Tensor:
             crops = draw(condition, chance)
             if condition == "treated":
                 seen[process, chance.step] = crops

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.engines.base import Engine, Evaluation
+from napari_phenotrans.engines.base import Engine, NetworkCall
 from napari_phenotrans.train.validation import NOT_FINITE, HeldOut, collapsed
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ class Known(Engine):
 
     def translation(
         self, x: Tensor, source: str, target: str, how: TranslationSettings
-    ) -> Generator[Evaluation, Tensor, Tensor]:
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
         self.asked.append((source, target, tuple(x.shape)))
-        return (yield Evaluation(lambda crop: self.rule(crop, source, target), x, final=True))
+        return (yield NetworkCall(lambda crop: self.rule(crop, source, target), x, final=True))
 
     def start_training(self) -> None: ...
     def training_step(self, step, parts, update): ...

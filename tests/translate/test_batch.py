@@ -83,7 +83,7 @@ def test_large_planes_are_written_as_they_come_and_are_the_same(
     monkeypatch.setattr("napari_phenotrans.translate.outputs.PYRAMID", 900)
     monkeypatch.setattr("napari_phenotrans.io.write_planes._SMALLEST", 16)
     with monkeypatch.context() as patch:
-        patch.setattr("napari_phenotrans.translate.tiled_inference.Driver.evaluates_once", lambda *_: False)
+        patch.setattr("napari_phenotrans.translate.tiled_inference.TiledInference.evaluates_once", lambda *_: False)
         events = list(translate_files([path], tmp_path / "whole", translator, region=region, **WAY))
     assert PlaneDone in {type(event) for event in events}
     whole = read_result(events[-1])

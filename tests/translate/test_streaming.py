@@ -214,7 +214,7 @@ def test_small_planes_come_whole_where_each_is_evaluated_many_times(
     make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(translator, "LARGE_PLANE", 64 * 64)
-    monkeypatch.setattr("napari_phenotrans.translate.tiled_inference.Driver.evaluates_once", lambda *_: False)
+    monkeypatch.setattr("napari_phenotrans.translate.tiled_inference.TiledInference.evaluates_once", lambda *_: False)
     engine = Translator(make_checkpoint())
     assert isinstance(list(engine.translate(noise(64, 64), **WAY, in_regions=True))[-1], PlaneDone)
     assert isinstance(list(engine.translate(noise(64, 68), **WAY, in_regions=True))[-1], RegionDone)

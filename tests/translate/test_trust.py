@@ -11,7 +11,7 @@ from napari_phenotrans.checkpoints.checkpoint import Score
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.engines.base import Evaluation
+from napari_phenotrans.engines.base import NetworkCall
 from napari_phenotrans.translate.events import ErrorDone, EvaluationDone, PlaneDone
 from napari_phenotrans.translate.translation import Translator
 from napari_phenotrans.translate.trust import (
@@ -68,7 +68,7 @@ def test_change_beyond_the_error_stays_and_mere_noise_goes(make_checkpoint: Call
     def translation(x: torch.Tensor, source: str, target: str, how: Any) -> Any:
         there = target == "treated"
         change = torch.stack([square if there else -square, noise[int(there)]])
-        return (yield Evaluation(lambda crop: crop + change, x, final=True))
+        return (yield NetworkCall(lambda crop: crop + change, x, final=True))
 
     translator = Translator(make_checkpoint("shift"))
     translator.engine.translation = translation  # type: ignore[method-assign]
@@ -94,7 +94,7 @@ def test_what_comes_back_unrounded_is_no_error(make_checkpoint: Callable[..., Ch
 
     def translation(x: torch.Tensor, source: str, target: str, how: Any) -> Any:
         factor = 0.5 if target == "treated" else 2.0
-        return (yield Evaluation(lambda crop: crop * factor, x, final=True))
+        return (yield NetworkCall(lambda crop: crop * factor, x, final=True))
 
     translator = Translator(make_checkpoint("shift"))
     translator.engine.translation = translation  # type: ignore[method-assign]

@@ -159,7 +159,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """Hold every network evaluation of the mean shift until the test lets it pass."""
-    from napari_phenotrans.engines.base import Evaluation
+    from napari_phenotrans.engines.base import NetworkCall
     from napari_phenotrans.engines.shift import Shift
 
     made = Gate()
@@ -173,7 +173,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
             made.wait()
             return evaluation.network(crop)
 
-        blended = yield Evaluation(network, evaluation.x, evaluation.final)
+        blended = yield NetworkCall(network, evaluation.x, evaluation.final)
         try:
             steps.send(blended)
         except StopIteration as finished:

@@ -14,7 +14,7 @@ from napari_phenotrans.features import EXTRACTORS
 from napari_phenotrans.metrics import METRICS
 
 if TYPE_CHECKING:
-    from napari_phenotrans.evaluate.inputs import Material
+    from napari_phenotrans.evaluate.inputs import EvaluationSet
 
 FEATURES = "; ".join(f"{name}: {entry.about}" for name, entry in EXTRACTORS.items())
 
@@ -84,10 +84,10 @@ def evaluate(
     from napari_phenotrans.engines.device import choose_device
     from napari_phenotrans.evaluate.evaluation import Evaluation
     from napari_phenotrans.evaluate.evaluation import evaluate as score
-    from napari_phenotrans.evaluate.inputs import Material
+    from napari_phenotrans.evaluate.inputs import EvaluationSet
     from napari_phenotrans.evaluate.score_table import table_lines, write_csv, write_json
     from napari_phenotrans.evaluate.sources import from_folders, from_run
-    from napari_phenotrans.features import Means
+    from napari_phenotrans.features import ExtractorResources
     from napari_phenotrans.features.cache import Cache, default_folder
     from napari_phenotrans.io.atomic import refuse_existing
 
@@ -109,10 +109,10 @@ def evaluate(
 
     weights = {"inception": inception_weights, "vgg": vgg_weights}
     with Progress("reading images") as progress:
-        material: Material | None = None
+        material: EvaluationSet | None = None
         if run:
             for event in from_run(run, checkpoint=checkpoint, fields=fields, crops=crops, device=device):
-                if isinstance(event, Material):
+                if isinstance(event, EvaluationSet):
                     material = event
                 else:
                     progress.show(event)
@@ -128,7 +128,7 @@ def evaluate(
                 crops=crops,
             )
         assert material is not None
-        means = Means(
+        means = ExtractorResources(
             weights={name: path for name, path in weights.items() if path},
             download=download,
             device=str(choose_device(device)),

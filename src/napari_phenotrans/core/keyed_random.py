@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Chance:
+class KeyedRandom:
     """Random numbers for the crops ``first`` … ``first + count - 1`` of one step's batch.
 
     They depend on the seed, the step, the crop's place in the batch and the purpose alone. So a step comes out the

@@ -16,13 +16,13 @@ from napari_phenotrans.networks.norm import fix_statistics, norms, set_mode
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TrainingSettings
-    from napari_phenotrans.engines.update import Part, Update
+    from napari_phenotrans.engines.update import BatchPart, Update
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class NetworkCall:
     """One network evaluation that a translating engine asks for.
 
     Whoever drives the engine applies ``network`` to ``x`` (N, C, H, W), whole or tile by tile with blending, and
@@ -37,7 +37,7 @@ class Evaluation:
 
 
 @torch.no_grad()
-def run_whole(steps: Generator[Evaluation, Tensor, Tensor]) -> Tensor:
+def run_whole(steps: Generator[NetworkCall, Tensor, Tensor]) -> Tensor:
     """Give an engine or a solver every evaluation that it asks for, on the whole of x; returns what it returns."""
     try:
         evaluation = next(steps)
@@ -110,7 +110,7 @@ class Engine(ABC):
     @abstractmethod
     def translation(
         self, x: Tensor, source: str, target: str, how: TranslationSettings
-    ) -> Generator[Evaluation, Tensor, Tensor]:
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
         """Translate (N, C, H, W) in about [-1, 1]; yields the network evaluations it needs, returns the translation.
 
         Source equal to target is the identity control: what the engine changes where nothing should change. ``how``
@@ -201,10 +201,10 @@ class Engine(ABC):
         """Make what only training needs: discriminators, optimizers, averages."""
 
     @abstractmethod
-    def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
+    def training_step(self, step: int, parts: Sequence[BatchPart], update: Update) -> dict[str, float]:
         """Update once on the parts of a batch, which weigh the same; returns the losses by name.
 
-        All random numbers come from the parts' `Chance`, and learning rates are a function of ``step``, so that
+        All random numbers come from the parts' `KeyedRandom`, and learning rates are a function of ``step``, so that
         resuming and dividing a batch change nothing.
         """
 
@@ -230,11 +230,11 @@ class Engine(ABC):
             if isinstance(network, nn.Module):
                 network.zero_grad(set_to_none=True)
 
-    def generate(self, condition: str, chance: Chance, size: int) -> Tensor | None:
+    def generate(self, condition: str, chance: KeyedRandom, size: int) -> Tensor | None:
         """Make (count, C, size, size) of a condition from noise alone; None from engines that only translate."""
         return None
 
     @torch.no_grad()
-    def held_out_loss(self, part: Part) -> dict[str, float]:
+    def held_out_loss(self, part: BatchPart) -> dict[str, float]:
         """Return losses on held-out crops that rise when the engine overfits; none where there is no such loss."""
         return {}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.engines.base import Engine, Evaluation
+from napari_phenotrans.engines.base import Engine, NetworkCall
 from napari_phenotrans.engines.image_pool import Pool
 from napari_phenotrans.networks.augment import AUGMENTATIONS
 from napari_phenotrans.networks.ema import average
@@ -20,10 +20,10 @@ from napari_phenotrans.networks.resnet import STRIDE, ResNetGenerator
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.settings import GANSettings
-    from napari_phenotrans.engines.update import Part, Update
+    from napari_phenotrans.engines.update import BatchPart, Update
 
 # of what only training needs: the networks and optimizers that a training state holds
 LIVE = ("generators", "discriminators", "generators_adam", "discriminators_adam")
@@ -54,9 +54,9 @@ class CycleGAN(Engine):
 
     def translation(
         self, x: Tensor, source: str, target: str, how: TranslationSettings
-    ) -> Generator[Evaluation, Tensor, Tensor]:
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
         self.index(source)
-        return (yield Evaluation(self.networks_to(target), x, final=True))
+        return (yield NetworkCall(self.networks_to(target), x, final=True))
 
     # ---- training
 
@@ -64,7 +64,7 @@ class CycleGAN(Engine):
         """Return a network that gives logits (N, ...) for crops (N, C, H, W)."""
         return PatchDiscriminator(self.channels, self.settings.width)
 
-    def judge(self, discriminator: nn.Module, real: Tensor, shown: Tensor, chance: Chance) -> dict[str, Tensor]:
+    def judge(self, discriminator: nn.Module, real: Tensor, shown: Tensor, chance: KeyedRandom) -> dict[str, Tensor]:
         """Return a discriminator's losses by name, to be summed; both batches are augmented already."""
         # half of it as in the authors' code: the discriminators are to learn more slowly than the generators
         on_real, on_shown = discriminator(torch.cat([real, shown])).split([len(real), len(shown)])
@@ -82,7 +82,7 @@ class CycleGAN(Engine):
         self.discriminators_adam = torch.optim.Adam(self.discriminators.parameters(), s.learning_rate, betas)
         self.pools = [Pool(s.pool, s.batch, f"pool of {condition}") for condition in self.conditions]
 
-    def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
+    def training_step(self, step: int, parts: Sequence[BatchPart], update: Update) -> dict[str, float]:
         s = self.settings
         for optimizer in (self.generators_adam, self.discriminators_adam):
             for group in optimizer.param_groups:
@@ -107,7 +107,9 @@ class CycleGAN(Engine):
             average(self.translators[str(index)], generator, step, s.ema)
         return update.mean([losses | more for (_, losses), more in zip(made, judged, strict=True)])
 
-    def _generators_loss(self, part: Part, update: Update) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
+    def _generators_loss(
+        self, part: BatchPart, update: Update
+    ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
         """Return the generators' loss, with what they made of the part and the loss's terms by name."""
         s, augment = self.settings, AUGMENTATIONS[self.settings.augment]
         real = [part.crops[condition] for condition in self.conditions]
@@ -128,7 +130,7 @@ class CycleGAN(Engine):
         return cast("Tensor", loss), ([t.detach().float() for t in translated], losses)
 
     def _discriminators_loss(
-        self, part: Part, translated: list[Tensor], update: Update
+        self, part: BatchPart, translated: list[Tensor], update: Update
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the discriminators' loss on real crops and on translated ones from now and before, and its terms."""
         augment = AUGMENTATIONS[self.settings.augment]

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
 
 
 class Pool:
     """Lets a discriminator forget less by showing it earlier translations too (Shrivastava et al. 2017, section 2.3).
 
     Each place in the batch has a pool of its own, which only crops of that place enter and leave, and whose decisions
-    are `Chance`'s. One pool for all would depend on the order in which crops come and on crops that another process
-    holds; so a step comes out the same whether its batch is whole, in parts, or spread over processes. The pools of
-    all places together hold about as many crops as the paper's one pool.
+    are `KeyedRandom`'s. One pool for all would depend on the order in which crops come and on crops that another
+    process holds; so a step comes out the same whether its batch is whole, in parts, or spread over processes. The
+    pools of all places together hold about as many crops as the paper's one pool.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Pool:
         self.purpose = purpose
         self.kept: dict[int, list[Tensor]] = {}
 
-    def show(self, crops: Tensor, chance: Chance) -> Tensor:
+    def show(self, crops: Tensor, chance: KeyedRandom) -> Tensor:
         """Return (N, C, H, W) in which, once the pool is full, about half of the crops are earlier ones."""
         shown = list(crops)
         for index, (kept, slot) in enumerate(self._slots(chance)):
@@ -47,7 +47,7 @@ class Pool:
                 shown[index] = kept[slot]
         return torch.stack(shown)
 
-    def keep(self, crops: Tensor, chance: Chance) -> None:
+    def keep(self, crops: Tensor, chance: KeyedRandom) -> None:
         """Put the crops in the places of those that `show` gave for them.
 
         Apart from `show`, which changes nothing, so that a step that ran out of memory can be computed again.
@@ -56,7 +56,7 @@ class Pool:
             if slot is not None:
                 kept[slot : slot + 1] = [crop.detach().clone()]
 
-    def _slots(self, chance: Chance) -> list[tuple[list[Tensor], int | None]]:
+    def _slots(self, chance: KeyedRandom) -> list[tuple[list[Tensor], int | None]]:
         """Return for each crop its place's pool, and which of it the crop replaces: the end where it is not full."""
         slots: list[tuple[list[Tensor], int | None]] = []
         for place, rng in zip(range(chance.first, chance.first + chance.count), chance.each(self.purpose), strict=True):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.engines.base import Engine, Evaluation, run_whole
+from napari_phenotrans.engines.base import Engine, NetworkCall, run_whole
 from napari_phenotrans.engines.objectives import Discrete, make_objective
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE, PhenDiffSettings, PhenDiffTranslation
 from napari_phenotrans.engines.solvers import dpm, heun, noise_levels, published_generation, published_inversion
@@ -24,9 +24,9 @@ from napari_phenotrans.networks.unet import build_unet, unet_config
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TranslationSettings
-    from napari_phenotrans.engines.update import Part
+    from napari_phenotrans.engines.update import BatchPart
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -78,7 +78,7 @@ class PhenDiff(Engine):
 
     def translation(
         self, x: Tensor, source: str, target: str, how: TranslationSettings
-    ) -> Generator[Evaluation, Tensor, Tensor]:
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
         assert isinstance(how, PhenDiffTranslation)
         network, origin, aim = self.networks_to(target), self.index(source), self.index(target)
         if how.strength == 0:
@@ -127,7 +127,7 @@ class PhenDiff(Engine):
         told, untold = both.chunk(2)
         return untold + guidance * (told - untold)
 
-    def generate(self, condition: str, chance: Chance, size: int) -> Tensor:
+    def generate(self, condition: str, chance: KeyedRandom, size: int) -> Tensor:
         """Generate (count, C, size, size) of a condition from noise alone, to be held against the training crops."""
         noise = torch.from_numpy(chance.normal("noise to generate from", self.channels, size, size))
         sigmas = noise_levels(50, 1.0, self.objective.sigma_min, self.objective.sigma_max)[::-1]
@@ -145,11 +145,11 @@ class PhenDiff(Engine):
         self.live.to(memory_format=torch.channels_last)
         self.adam = torch.optim.AdamW(self.live.parameters(), s.learning_rate, betas=(0.95, 0.999), weight_decay=1e-6)
 
-    def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
+    def training_step(self, step: int, parts: Sequence[BatchPart], update: Update) -> dict[str, float]:
         for group in self.adam.param_groups:
             group["lr"] = self.rate * self.learning_rate(step)
 
-        def denoising(part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        def denoising(part: BatchPart) -> tuple[Tensor, dict[str, Tensor]]:
             each = self._losses(self.live, part, update, drop=self.settings.label_drop)
             return torch.stack(list(each.values())).mean(), each
 
@@ -167,11 +167,11 @@ class PhenDiff(Engine):
         return s.learning_rate * rising * falling
 
     @torch.no_grad()
-    def held_out_loss(self, part: Part) -> dict[str, float]:
+    def held_out_loss(self, part: BatchPart) -> dict[str, float]:
         """Return the averaged denoiser's loss; the same part gives the same noise, so that steps can be compared."""
         return {k: float(v) for k, v in self._losses(self.translators["denoiser"], part, Update(), drop=0.0).items()}
 
-    def _losses(self, network: nn.Module, part: Part, update: Update, *, drop: float) -> dict[str, Tensor]:
+    def _losses(self, network: nn.Module, part: BatchPart, update: Update, *, drop: float) -> dict[str, Tensor]:
         """Return the denoising loss of each condition (Karras et al. 2022, eq. 8; the mean over crops)."""
         x0 = torch.cat([part.crops[condition] for condition in self.conditions])
         device, chance = x0.device, part.chance

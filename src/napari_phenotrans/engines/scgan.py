@@ -14,9 +14,9 @@ from napari_phenotrans.networks.fastgan_discriminator import SelfSupervisedDiscr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.engines.settings import SCGANSettings
-    from napari_phenotrans.engines.update import Part, Update
+    from napari_phenotrans.engines.update import BatchPart, Update
 
 # Least crops per batch that are normalized over the batch, as published; fewer give statistics that say little.
 BATCH_NORM_FROM = 8
@@ -57,7 +57,7 @@ class SCGAN(CycleGAN):
 
             self.perceptual = PerceptualDistance(self.settings.vgg).to(self.device)
 
-    def judge(self, discriminator: nn.Module, real: Tensor, shown: Tensor, chance: Chance) -> dict[str, Tensor]:
+    def judge(self, discriminator: nn.Module, real: Tensor, shown: Tensor, chance: KeyedRandom) -> dict[str, Tensor]:
         discriminator = cast("SelfSupervisedDiscriminator", discriminator)
         # apart, so that a norm over the batch does not tell the discriminator what share of it is real
         look, on_shown = discriminator.look(real), discriminator(shown)
@@ -70,7 +70,7 @@ class SCGAN(CycleGAN):
             "self-supervision": self.settings.self_supervision * sum(distance(made, seen) for seen, made in pairs),
         }
 
-    def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
+    def training_step(self, step: int, parts: Sequence[BatchPart], update: Update) -> dict[str, float]:
         losses = super().training_step(step, parts, update)
         for discriminator in self.discriminators:
             cast("SelfSupervisedDiscriminator", discriminator).follow_weights()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from napari_phenotrans.engines.base import Engine, Evaluation
+from napari_phenotrans.engines.base import Engine, NetworkCall
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_phenotrans.core.settings import TranslationSettings
-    from napari_phenotrans.engines.update import Part, Update
+    from napari_phenotrans.engines.update import BatchPart, Update
 
 
 class Shift(Engine):
@@ -29,14 +29,14 @@ class Shift(Engine):
 
     def translation(
         self, x: Tensor, source: str, target: str, how: TranslationSettings
-    ) -> Generator[Evaluation, Tensor, Tensor]:
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
         shift = (self._means(target).mean - self._means(source).mean)[:, None, None]
-        return (yield Evaluation(lambda crop: crop + shift, x, final=True))
+        return (yield NetworkCall(lambda crop: crop + shift, x, final=True))
 
     def start_training(self) -> None:
         """Nothing to make: the first step replaces the means, the next ones are averaged with it."""
 
-    def training_step(self, step: int, parts: Sequence[Part], update: Update) -> dict[str, float]:
+    def training_step(self, step: int, parts: Sequence[BatchPart], update: Update) -> dict[str, float]:
         errors: dict[str, Tensor] = {}
         for condition in self.conditions:
             mean = self._means(condition).mean

@@ -11,7 +11,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from napari_phenotrans.engines.base import Evaluation
+from napari_phenotrans.engines.base import NetworkCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.engines.objectives import Discrete
 
-    Steps = Generator[Evaluation, Tensor, Tensor]
+    Steps = Generator[NetworkCall, Tensor, Tensor]
     Denoiser = Callable[[Tensor, float], Tensor]
     Predictor = Callable[[Tensor, float], Tensor]
     Way = tuple[Any, ...]
@@ -143,23 +143,23 @@ def published_generation(z: Tensor, schedule: Discrete, count: int, part: int, p
             def last(tile: Tensor, t: int = t, following: float = following) -> Tensor:
                 return _ddim(schedule, tile, predictor(tile, t), signal[t], following)
 
-            return (yield Evaluation(last, z, final=True))
+            return (yield NetworkCall(last, z, final=True))
         predicted = yield _prediction(predictor, z, t)
         z = _ddim(schedule, z, predicted, signal[t], following)
     return z
 
 
-def _denoising(denoiser: Denoiser, x: Tensor, sigma: float, key: Way | None, place: int) -> Evaluation:
-    return Evaluation(lambda tile: denoiser(tile, sigma), x, False, None if key is None else (*key, place, sigma))
+def _denoising(denoiser: Denoiser, x: Tensor, sigma: float, key: Way | None, place: int) -> NetworkCall:
+    return NetworkCall(lambda tile: denoiser(tile, sigma), x, False, None if key is None else (*key, place, sigma))
 
 
-def _last(denoiser: Denoiser, x: Tensor, sigma: float, following: float) -> Evaluation:
+def _last(denoiser: Denoiser, x: Tensor, sigma: float, following: float) -> NetworkCall:
     """Euler's step; the slope is (x - D) / sigma."""
-    return Evaluation(lambda tile: tile + (following - sigma) / sigma * (tile - denoiser(tile, sigma)), x, final=True)
+    return NetworkCall(lambda tile: tile + (following - sigma) / sigma * (tile - denoiser(tile, sigma)), x, final=True)
 
 
-def _prediction(predictor: Predictor, z: Tensor, t: int, key: Way | None = None) -> Evaluation:
-    return Evaluation(lambda tile: predictor(tile, t), z, False, None if key is None else (*key, t))
+def _prediction(predictor: Predictor, z: Tensor, t: int, key: Way | None = None) -> NetworkCall:
+    return NetworkCall(lambda tile: predictor(tile, t), z, False, None if key is None else (*key, t))
 
 
 def _ddim(schedule: Discrete, z: Tensor, predicted: Tensor, signal: float, following: float) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
 
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ Told = TypeVar("Told")
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class BatchPart:
     """A part of one step's batch.
 
     Parameters
@@ -35,7 +35,7 @@ class Part:
     """
 
     crops: dict[str, Tensor]
-    chance: Chance
+    chance: KeyedRandom
 
 
 class Update:

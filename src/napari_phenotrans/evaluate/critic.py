@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_phenotrans.evaluate.inputs import Comparison, Side
-    from napari_phenotrans.features import Means
+    from napari_phenotrans.features import ExtractorResources
 
 SPLITS = 10
 PASSES = 5  # over the other half, since the penalty's places are drawn
@@ -31,7 +31,7 @@ LEAST_GROUPS = 4
 
 
 def critic_row(
-    comparison: Comparison, steps: int, means: Means, *, seed: int = 0
+    comparison: Comparison, steps: int, means: ExtractorResources, *, seed: int = 0
 ) -> Generator[Progressed, None, ScoreRow]:
     """Train critics on halves and read them on the other halves (Osokin et al. 2017, section 5.1).
 
@@ -143,7 +143,7 @@ def _read(
     other: np.ndarray,
     other_places: np.ndarray,
     rng: np.random.Generator,
-    means: Means,
+    means: ExtractorResources,
 ) -> float:
     """Return minus the loss on crops that the critic was not trained on."""
     losses = []
@@ -161,7 +161,7 @@ def _load(side: Side) -> np.ndarray:
     return np.concatenate([cut.crops() for cut in side])
 
 
-def _batch(crops: np.ndarray, places: np.ndarray, means: Means) -> Tensor:
+def _batch(crops: np.ndarray, places: np.ndarray, means: ExtractorResources) -> Tensor:
     return torch.from_numpy(crops[places]).to(means.device)
 
 

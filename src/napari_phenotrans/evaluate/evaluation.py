@@ -12,7 +12,7 @@ import numpy as np
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.evaluate.critic import critic_row
-from napari_phenotrans.features import Extractor, Means, extractor_entry
+from napari_phenotrans.features import Extractor, ExtractorResources, extractor_entry
 from napari_phenotrans.features.base import digest
 from napari_phenotrans.metrics import METRICS, Features
 from napari_phenotrans.metrics.score_row import ScoreRow, score_row
@@ -20,7 +20,7 @@ from napari_phenotrans.metrics.score_row import ScoreRow, score_row
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from napari_phenotrans.evaluate.inputs import Cut, Material, Side
+    from napari_phenotrans.evaluate.inputs import Cut, EvaluationSet, Side
 
 EMPTY = 0.01  # standard deviation within a crop, in [-1, 1], below which nothing is on it: half a percent of the range
 MANY = 0.5  # share of empty crops, or of pixels beyond the limits in a thousand, from which it is said
@@ -37,11 +37,11 @@ class Evaluation:
 
 
 def evaluate(
-    material: Material,
+    material: EvaluationSet,
     *,
     features: Sequence[str] = ("profile",),
     metrics: Sequence[str] = tuple(METRICS),
-    means: Means | None = None,
+    means: ExtractorResources | None = None,
     critic_steps: int = 0,
     resamples: int = 200,
     seed: int = 0,
@@ -76,7 +76,7 @@ def evaluate(
     InputError
         If a name is unknown, none of the features can be had, or real images hold nothing.
     """
-    means = means or Means()
+    means = means or ExtractorResources()
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
         raise InputError(f"There is no metric {', '.join(unknown)}. Choose among {', '.join(METRICS)}.")
@@ -191,7 +191,7 @@ def _channels(extractor: Extractor, names: Sequence[str]) -> list[int]:
 
 
 def _measure(
-    side: Side, extractor: Extractor, means: Means
+    side: Side, extractor: Extractor, means: ExtractorResources
 ) -> Generator[Progressed | Notice, None, tuple[Features, _Facts]]:
     """Measure all crops of a side, field by field; what was measured before is not measured again."""
 

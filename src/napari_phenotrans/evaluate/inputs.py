@@ -75,7 +75,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class EvaluationSet:
     """All that is to be scored.
 
     Parameters
@@ -169,6 +169,6 @@ def fit_crops(
 
 
 def limits_of(crop: int, intensity: Intensity, channels: Sequence[str]) -> dict[str, Any]:
-    """Return how crops were cut, as `Material.about` lists it."""
+    """Return how crops were cut, as `EvaluationSet.about` lists it."""
     limits = zip(channels, intensity.low, intensity.high, strict=True)
     return {"crop": crop, "limits": {name: [round(low, 4), round(high, 4)] for name, low, high in limits}}

@@ -14,7 +14,7 @@ from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.dataset.dataset import DataSet, Field
 from napari_phenotrans.evaluate.inputs import (
     Comparison,
-    Material,
+    EvaluationSet,
     Side,
     cut_side,
     fit_crops,
@@ -46,7 +46,7 @@ def from_run(
     crops: int = 1000,
     device: str = "auto",
     tick: Callable[[], None] | None = None,
-) -> Iterator[Progressed | Material]:
+) -> Iterator[Progressed | EvaluationSet]:
     """Translate a run's held-out fields in every direction, and compare them with its held-out fields.
 
     Parameters
@@ -64,7 +64,7 @@ def from_run(
 
     Returns
     -------
-    Iterator of `Progressed`, and last the `Material`.
+    Iterator of `Progressed`, and last the `EvaluationSet`.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def from_run(
         )
     yield Progressed("reading training fields", total, total)
     fit = fit_crops(run.dataset, card.channels, size, card.intensity, card.crop)
-    yield Material(
+    yield EvaluationSet(
         tuple(comparisons),
         card.channels,
         fit,
@@ -161,7 +161,7 @@ def from_folders(
     crop: int = 128,
     pixel_size: float | None = None,
     crops: int = 1000,
-) -> Material:
+) -> EvaluationSet:
     """Compare a folder of translated images with one of real images of the target.
 
     Groups come from a ``fields.csv`` beside a folder, as in a data set; a translated image has the group of the source
@@ -249,7 +249,7 @@ def from_folders(
         for role, some in fields.items()
     }
     about = {role: str(path) for role, path in folders.items()} | limits_of(crop, intensity, names)
-    return Material(
+    return EvaluationSet(
         (Comparison("", sides["real"], sides["translated"], sides.get("source")),),
         names,
         fit_crops(data_set, names, pixel_size, intensity, crop),
@@ -290,7 +290,7 @@ def from_checkpoint(
     how: Mapping[str, object] | None = None,
     crops: int = 1000,
     tick: Callable[[], None] | None = None,
-) -> Iterator[Progressed | Material]:
+) -> Iterator[Progressed | EvaluationSet]:
     """Translate a condition's fields, and compare them with those of another.
 
     Extractors are fitted to the fields that are not scored, where there are such of both conditions.
@@ -316,7 +316,7 @@ def from_checkpoint(
 
     Returns
     -------
-    Iterator of `Progressed`, and last the `Material`.
+    Iterator of `Progressed`, and last the `EvaluationSet`.
 
     Raises
     ------
@@ -360,7 +360,7 @@ def from_checkpoint(
     apart = {one.condition for one in rest} == {source, target}
     fit = replace(dataset, conditions=(source, target), fields=rest if apart else dataset.fields)
     notes = () if apart else ("Features are fitted to the real images that are scored.",)
-    yield Material(
+    yield EvaluationSet(
         (Comparison(f"{source} → {target}", real[target], cut(fields[source], made), real[source]),),
         card.channels,
         fit_crops(fit, names, size, card.intensity, card.crop),

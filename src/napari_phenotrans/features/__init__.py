@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.features.base import Extractor, Means
+from napari_phenotrans.features.base import Extractor, ExtractorResources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.events import Progressed
 
-__all__ = ["EXTRACTORS", "Entry", "Extractor", "Means", "extractor_entry"]
+__all__ = ["EXTRACTORS", "Entry", "Extractor", "ExtractorResources", "extractor_entry"]
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,29 @@ class Entry:
     """
 
     about: str
-    build: Callable[[Mapping[str, np.ndarray], Means], Generator[Progressed, None, Extractor]]
+    build: Callable[[Mapping[str, np.ndarray], ExtractorResources], Generator[Progressed, None, Extractor]]
     channels: bool = True
 
 
-def _profile(fit: Mapping[str, np.ndarray], means: Means) -> Generator[Progressed, None, Extractor]:
+def _profile(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     from napari_phenotrans.features.profile import build_profile
 
     return build_profile(fit, means)
 
 
-def _in_domain(fit: Mapping[str, np.ndarray], means: Means) -> Generator[Progressed, None, Extractor]:
+def _in_domain(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     from napari_phenotrans.features.in_domain import build_in_domain
 
     return build_in_domain(fit, means)
 
 
-def _inception(fit: Mapping[str, np.ndarray], means: Means) -> Generator[Progressed, None, Extractor]:
+def _inception(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     from napari_phenotrans.features.pretrained import build_photographs
 
     return build_photographs("inception", fit, means)
 
 
-def _vgg(fit: Mapping[str, np.ndarray], means: Means) -> Generator[Progressed, None, Extractor]:
+def _vgg(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     from napari_phenotrans.features.pretrained import build_photographs
 
     return build_photographs("vgg", fit, means)

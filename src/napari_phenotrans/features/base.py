@@ -49,7 +49,7 @@ class Extractor:
 
 
 @dataclass(frozen=True, eq=False)
-class Means:
+class ExtractorResources:
     """What extractors may use.
 
     Parameters

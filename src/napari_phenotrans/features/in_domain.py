@@ -17,7 +17,7 @@ from napari_phenotrans.networks.wgan_critic import SMALLEST, Critic
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from napari_phenotrans.features.base import Means
+    from napari_phenotrans.features.base import ExtractorResources
 
 VERSION = "in-domain 2"  # to be raised with every change of how it is trained
 WIDTH = 16
@@ -28,7 +28,7 @@ RATE = 2e-4
 AT_ONCE = 32
 
 
-def build_in_domain(fit: Mapping[str, np.ndarray], means: Means) -> Generator[Progressed, None, Extractor]:
+def build_in_domain(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     """Train the network, or take it as it was trained on the same crops before.
 
     The features are a discriminator's, as Goldsborough et al. 2017 (CytoGAN, section 3.2) use them for cells. But a
@@ -95,7 +95,9 @@ def spoil(crops: Tensor, rng: np.random.Generator) -> Tensor:
     return torch.stack(spoiled)
 
 
-def _train(network: Critic, conditions: list[np.ndarray], means: Means) -> Generator[Progressed, None, None]:
+def _train(
+    network: Critic, conditions: list[np.ndarray], means: ExtractorResources
+) -> Generator[Progressed, None, None]:
     rng = np.random.default_rng(0)
     adam = torch.optim.Adam(network.parameters(), RATE, betas=(0.5, 0.999))
     for step in range(STEPS):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from napari_phenotrans.features.base import Means
+    from napari_phenotrans.features.base import ExtractorResources
 
 AT_ONCE = 16  # pictures
 CHUNK = 2**20  # bytes of a download between two reports
@@ -51,7 +51,9 @@ PUBLISHED = {
 }
 
 
-def build_photographs(name: str, fit: Mapping[str, np.ndarray], means: Means) -> Generator[Progressed, None, Extractor]:
+def build_photographs(
+    name: str, fit: Mapping[str, np.ndarray], means: ExtractorResources
+) -> Generator[Progressed, None, Extractor]:
     """Load a published network, downloading its weights first where that is allowed.
 
     It sees 8-bit pictures: each channel by itself as a gray picture, and two or three channels together as one of red,
@@ -156,7 +158,7 @@ def downloaded_path(name: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / url_of(name).rsplit("/", 1)[-1]
 
 
-def download(url: str, path: Path, means: Means) -> Generator[Progressed, None, None]:
+def download(url: str, path: Path, means: ExtractorResources) -> Generator[Progressed, None, None]:
     """Download a file; it takes its name only when it is whole and has the checksum that ends its name.
 
     Raises

@@ -15,7 +15,7 @@ from napari_phenotrans.features.base import Extractor, digest
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from napari_phenotrans.features.base import Means
+    from napari_phenotrans.features.base import ExtractorResources
 
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999)
@@ -141,7 +141,7 @@ AT_ONCE = 8  # crops, so that what is computed on stays in the processor's cache
 VERSION = "profile 1"  # to be raised with every change of what is measured
 
 
-def build_profile(fit: Mapping[str, np.ndarray], means: Means) -> Generator[Progressed, None, Extractor]:
+def build_profile(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     """Fit the profile to real training crops of all conditions together, or take the fit to the same crops before."""
     yield Progressed("fitting the profile", 0, 1)
     means.tick()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
 
 # Of the side, in both kinds: the published 12.5 %.
 SHIFT = 1 / 8
@@ -25,12 +25,12 @@ OFFSET = 0.05
 HOLE = 1 / 2
 
 
-def nothing(crops: Tensor, chance: Chance, purpose: str) -> Tensor:
+def nothing(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
     """Return the crops."""
     return crops
 
 
-def fluorescence(crops: Tensor, chance: Chance, purpose: str) -> Tensor:
+def fluorescence(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
     """Vary gain and offset of each channel, place and orientation of each crop.
 
     Only what changes between fields of one condition anyway. So there is no hole, and channels never mix (saturation
@@ -67,7 +67,7 @@ def fluorescence(crops: Tensor, chance: Chance, purpose: str) -> Tensor:
     return torch.stack(moved)
 
 
-def original(crops: Tensor, chance: Chance, purpose: str) -> Tensor:
+def original(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
     """Apply the published color, translation and cutout, for comparison: made for photographs.
 
     Brightness ±0.5, saturation × U(0, 2) about the channels' mean, contrast × U(0.5, 1.5) about the crop's mean; a
@@ -97,7 +97,7 @@ def original(crops: Tensor, chance: Chance, purpose: str) -> Tensor:
     return torch.stack(moved)
 
 
-AUGMENTATIONS: dict[str, Callable[[Tensor, Chance, str], Tensor]] = {
+AUGMENTATIONS: dict[str, Callable[[Tensor, KeyedRandom, str], Tensor]] = {
     "none": nothing,
     "fluorescence": fluorescence,
     "original": original,

@@ -17,7 +17,7 @@ LAST = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class DiscriminatorOutput:
     """What the discriminator makes of images (N, C, H, W).
 
     Parameters
@@ -93,7 +93,7 @@ class SelfSupervisedDiscriminator(nn.Module):
         """Return logits (N, 2, h, w) for images (N, C, H, W)."""
         return self.look(x).logits
 
-    def look(self, x: Tensor) -> Look:
+    def look(self, x: Tensor) -> DiscriminatorOutput:
         """Return logits and feature maps for images (N, C, H, W)."""
         maps = [self.enter(x)]
         for down in self.down:
@@ -105,9 +105,9 @@ class SelfSupervisedDiscriminator(nn.Module):
         # area means, so that the copy holds no noise that the picture has not
         copy = self.copy(F.avg_pool2d(x, 2))
         logits = torch.cat([self.judge(maps[-1]), self.judge_copy(copy)], dim=1)
-        return Look(logits, maps[-1], copy, maps[-2])
+        return DiscriminatorOutput(logits, maps[-1], copy, maps[-2])
 
-    def reconstruct(self, look: Look, x: Tensor, corners: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def reconstruct(self, look: DiscriminatorOutput, x: Tensor, corners: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return pairs of what should be seen and what is reconstructed, (N, C, s, s) each.
 
         Liu et al. 2021, section 3.2: both degraded alike, by scaling and by cutting out a quarter.

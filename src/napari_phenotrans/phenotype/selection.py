@@ -12,7 +12,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.dataset.check_report import few
 from napari_phenotrans.dataset.field_stats import DNA
 from napari_phenotrans.io import read
-from napari_phenotrans.phenotype.objects.segmentation import Look
+from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS
 from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
 from napari_phenotrans.runs.record import fields_from, read_decided
@@ -146,14 +146,14 @@ def find_object_channel(channels: Sequence[str], said: str | None) -> tuple[int,
     return 0, f"No channel is called after DNA; objects were looked for in the first one, {channels[0]}."
 
 
-def look_at(subject: Subject, optics: Optics, channel: int, diameter: float | None) -> Look:
-    """Measure what objects look like, in up to four planes of each real condition; raises as `Look.of` does."""
+def look_at(subject: Subject, optics: Optics, channel: int, diameter: float | None) -> ObjectAppearance:
+    """Measure what objects look like in up to four planes of each real condition; raises as `ObjectAppearance.of`."""
     planes: list[np.ndarray] = []
     for some in subject.fields.values():
         for index in sorted(set(np.linspace(0, len(some) - 1, _LOOKED_AT).astype(int).tolist())):
             found = [plane for _, _, plane in optics.planes(read(some[index].path))]
             planes.append(found[len(found) // 2][channel])
-    return Look.of(planes, diameter)
+    return ObjectAppearance.of(planes, diameter)
 
 
 def check_fields(subject: Subject, card: Card, channels: Mapping[str, str]) -> tuple[float | None, list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from napari_phenotrans.runs.history import Series, Story
+    from napari_phenotrans.runs.history import Series, RunHistory
 
 # Seen on two previews, or three scorings, in a row: single ones swing.
 PREVIEWS, SCORINGS = 2, 3
@@ -45,7 +45,7 @@ class Finding:
     advice: str
 
 
-def diagnose(story: Story) -> tuple[Finding, ...]:
+def diagnose(story: RunHistory) -> tuple[Finding, ...]:
     """Return what looks wrong with a run, the gravest first; nothing where nothing does, or too little is known.
 
     Parameters
@@ -57,7 +57,7 @@ def diagnose(story: Story) -> tuple[Finding, ...]:
     return tuple(finding for look in looks for finding in list(look(story))[:1])
 
 
-def _collapsed(story: Story) -> Iterator[Finding]:
+def _collapsed(story: RunHistory) -> Iterator[Finding]:
     advice = (
         "Try a lower --learning-rate, a larger --batch, or more images; for a GAN also --augment fluorescence. An "
         "earlier checkpoint may still be good."
@@ -71,7 +71,7 @@ def _collapsed(story: Story) -> Iterator[Finding]:
             yield Finding("collapsed", f"Whatever crop is translated {direction}, the result is the same.", advice)
 
 
-def _inverted(story: Story) -> Iterator[Finding]:
+def _inverted(story: RunHistory) -> Iterator[Finding]:
     for direction in _directions(story):
         for channel, curve in _of_channels(story.facts, f"correlation {direction}"):
             correlation = _lately(curve, PREVIEWS)
@@ -85,7 +85,7 @@ def _inverted(story: Story) -> Iterator[Finding]:
                 )
 
 
-def _identity_only(story: Story) -> Iterator[Finding]:
+def _identity_only(story: RunHistory) -> Iterator[Finding]:
     if story.step < min(_EARLY_SHARE * story.steps, _EARLY):
         return
     for direction in _directions(story):
@@ -109,7 +109,7 @@ def _identity_only(story: Story) -> Iterator[Finding]:
             )
 
 
-def _discriminator_wins(story: Story) -> Iterator[Finding]:
+def _discriminator_wins(story: RunHistory) -> Iterator[Finding]:
     for condition in story.fields:
         beaten, sure = (story.losses.get(f"{name} {condition}") for name in ("adversarial", "discriminator"))
         losses = _lately(beaten, LOSSES), _lately(sure, LOSSES)
@@ -122,7 +122,7 @@ def _discriminator_wins(story: Story) -> Iterator[Finding]:
             )
 
 
-def _memorizing(story: Story) -> Iterator[Finding]:
+def _memorizing(story: RunHistory) -> Iterator[Finding]:
     for direction in _directions(story):
         copied = story.scores.get(f"copies {direction}")
         if copied is not None and len(copied) and copied.values[-1] >= COPIED:
@@ -134,7 +134,7 @@ def _memorizing(story: Story) -> Iterator[Finding]:
             )
 
 
-def _overfitting(story: Story) -> Iterator[Finding]:
+def _overfitting(story: RunHistory) -> Iterator[Finding]:
     advice = (
         "Translate with the best checkpoint rather than the last. Next time take more images or fewer steps, or "
         "--early-stop 5, which ends a run by itself."
@@ -161,7 +161,7 @@ def _overfitting(story: Story) -> Iterator[Finding]:
                 yield Finding("overfitting", f"The {name} loss has risen from {before:.3g} to {after:.3g}.", advice)
 
 
-def _directions(story: Story) -> list[str]:
+def _directions(story: RunHistory) -> list[str]:
     found = [name.removeprefix("variety ") for name in story.facts if name.startswith("variety ")]
     return found or [name.removeprefix("kid ") for name in story.copy_source if name.startswith("kid ")]
 

@@ -31,7 +31,7 @@ class Series:
         return len(self.steps)
 
 
-class Story:
+class RunHistory:
     """What a run has told so far.
 
     Steps that a later `Started` or `RolledBack` makes again are forgotten, so that curves are those of the run that

@@ -13,7 +13,7 @@ from typing import Any
 from napari_phenotrans.runs.diagnosis import Finding, diagnose
 from napari_phenotrans.runs.paths import BEST, CHECKPOINT, CHECKPOINTS, DECIDED, EVENTS, LAST, LOCK, OUTPUT, PREVIEW, PREVIEWS, STARTING, STOP, files_of_steps, last_words
 from napari_phenotrans.runs.lock import SILENT_S, Owner, modified, read_owner
-from napari_phenotrans.runs.history import Story, duration
+from napari_phenotrans.runs.history import RunHistory, duration
 
 _FULL = 2**22  # bytes free: less, and nothing can be saved
 _HEAD = 256  # bytes that tell one file of events from another
@@ -36,7 +36,7 @@ class PreviewFile:
     path: Path
 
 
-class RunWatch(Story):
+class RunWatch(RunHistory):
     """A run folder as it is now; `poll` looks again.
 
     Nothing is written into the folder, no torch is needed, and `poll` may run in another thread than whoever shows the

@@ -13,7 +13,7 @@ from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
     from napari_phenotrans.core.intensity import Intensity
-    from napari_phenotrans.core.keyed_random import Chance
+    from napari_phenotrans.core.keyed_random import KeyedRandom
 
 FOREGROUND_SHARE = 0.005
 DRAWS = 50
@@ -73,7 +73,7 @@ class Crops:
         """Share of drawn crops that held nothing but background, per condition."""
         return {c: self.blank[c] / max(1, self.drawn[c]) for c in self.planes}
 
-    def draw(self, condition: str, chance: Chance) -> Tensor:
+    def draw(self, condition: str, chance: KeyedRandom) -> Tensor:
         """Return float32 (count, C, crop, crop) in about [-1, 1] on the device, one for each crop of ``chance``."""
         cut = torch.stack([self._one(condition, rng) for rng in chance.each(f"crop of {condition}")])
         return cut.to(self.device)

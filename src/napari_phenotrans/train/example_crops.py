@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.intensity import Intensity
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.io import read
 from napari_phenotrans.networks.augment import AUGMENTATIONS
@@ -92,7 +92,7 @@ def draw_examples(training: DataSet, settings: TrainingSettings, draw: int = 0) 
         yield FieldRead(one.name, number + 1, len(chosen))
     intensity = Intensity.fit(plane for some in planes.values() for plane in some)
     crops = Crops(planes, intensity, settings.crop)
-    chance = Chance(settings.seed, draw, 0, COUNT)
+    chance = KeyedRandom(settings.seed, draw, 0, COUNT)
     drawn = {condition: crops.draw(condition, chance) for condition in training.conditions}
     augment = getattr(settings, "augment", "none")
     augmented = {}

@@ -9,8 +9,8 @@ import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.keyed_random import Chance
-from napari_phenotrans.engines.update import Part, Update
+from napari_phenotrans.core.keyed_random import KeyedRandom
+from napari_phenotrans.engines.update import BatchPart, Update
 from napari_phenotrans.train.events import Divided, Losses
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def train(
     engine: Engine,
-    draw: Callable[[str, Chance], torch.Tensor],
+    draw: Callable[[str, KeyedRandom], torch.Tensor],
     settings: TrainingSettings,
     *,
     first_step: int = 0,
@@ -33,15 +33,15 @@ def train(
     """Update an engine step by step.
 
     On a processor a batch is computed in several parts at once, see `parts_at_once`. Where a step runs out of memory,
-    its batch is computed in more parts from then on. All randomness comes from `Chance`, so the parts give the step
-    that the whole batch would have given.
+    its batch is computed in more parts from then on. All randomness comes from `KeyedRandom`, so the parts give the
+    step that the whole batch would have given.
 
     Parameters
     ----------
     engine
         After `Engine.start_training`, and `Engine.load_training_state` where ``first_step`` is not 0.
     draw
-        Gives (count, C, crop, crop) of a condition for the crops of a `Chance`, on the engine's device.
+        Gives (count, C, crop, crop) of a condition for the crops of a `KeyedRandom`, on the engine's device.
     settings
         The engine's settings.
     first_step
@@ -60,10 +60,10 @@ def train(
     own = settings.batch // processes
     parts = parts_at_once(engine, own)
 
-    def divide(step: int) -> list[Part]:
+    def divide(step: int) -> list[BatchPart]:
         size = own // parts
-        chances = [Chance(settings.seed, step, process * own + i * size, size) for i in range(parts)]
-        return [Part({c: draw(c, chance) for c in engine.conditions}, chance) for chance in chances]
+        chances = [KeyedRandom(settings.seed, step, process * own + i * size, size) for i in range(parts)]
+        return [BatchPart({c: draw(c, chance) for c in engine.conditions}, chance) for chance in chances]
 
     for step in range(first_step, settings.steps):
         while True:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from napari_phenotrans.core.intensity import Intensity
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.engines.update import Part
+from napari_phenotrans.engines.update import BatchPart
 from napari_phenotrans.train.crops import Crops
 from napari_phenotrans.train.loop import start_from
 from napari_phenotrans.train.validation import HeldOut
@@ -68,9 +68,9 @@ class Prepared:
         """Return the engine's own losses on held-out crops, the same ones each time."""
         if self.unseen is None:
             return {}
-        chance = Chance(seed, HELD_OUT_STEP, 0, HELD_OUT_CROPS)
+        chance = KeyedRandom(seed, HELD_OUT_STEP, 0, HELD_OUT_CROPS)
         drawn = {c: self.unseen.draw(c, chance) for c in self.engine.conditions}
-        return self.engine.held_out_loss(Part(drawn, chance))
+        return self.engine.held_out_loss(BatchPart(drawn, chance))
 
 
 def prepare(
@@ -137,7 +137,7 @@ def prepare(
         crops,
         scored_on,
         unseen,
-        fixed={c: crops.draw(c, Chance(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions},
+        fixed={c: crops.draw(c, KeyedRandom(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions},
         measured={c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions},
         images=_digest(planes),
     )

@@ -13,7 +13,7 @@ import torch
 from napari_phenotrans.checkpoints.checkpoint import Score
 from napari_phenotrans.core.crop_grid import center, evenly, grid, spread
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.keyed_random import Chance
+from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines.base import directions
 from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.metrics import METRICS, Features, floor
@@ -250,7 +250,7 @@ class HeldOut:
             if self.copies:
                 # what an engine learned by heart shows best where nothing but a condition is given
                 with torch.no_grad():
-                    free = engine.generate(target, Chance(self.seed, step, 0, self.copies), self.crop)
+                    free = engine.generate(target, KeyedRandom(self.seed, step, 0, self.copies), self.crop)
                 looked_up = crops[spread(len(crops), self.copies)] if free is None else free.cpu().numpy()
                 nearest = copy_gauge(looked_up, self._training[target])
                 scores.append(said("copy ratio", float(np.median([each.ratio for each in nearest]))))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.io.write_zarr import GrowingZarr
-    from napari_phenotrans.translate.translation import Room, Translation
+    from napari_phenotrans.translate.translation import ResultSink, Translation
 
 # Planes of more pixels are written with smaller versions of themselves, for viewers.
 PYRAMID = 4096 * 4096
@@ -88,7 +88,7 @@ class ResultFiles:
         self._stack = ExitStack()
 
     @property
-    def rooms(self) -> Callable[[Image], tuple[Room, Room]] | None:
+    def rooms(self) -> Callable[[Image], tuple[ResultSink, ResultSink]] | None:
         """What makes room for results, as `translation.translating` takes it; None where they are written at the end.
 
         Raises
@@ -112,7 +112,7 @@ class ResultFiles:
     def __exit__(self, *error: object) -> bool | None:
         return self._stack.__exit__(*error)  # type: ignore[arg-type]
 
-    def _grow(self, image: Image) -> tuple[Room, Room]:
+    def _grow(self, image: Image) -> tuple[ResultSink, ResultSink]:
         from napari_phenotrans.io.write_zarr import GrowingZarr
 
         kinds = ((self._results.translated, image.dtype), (self._results.difference, np.dtype(np.float32)))

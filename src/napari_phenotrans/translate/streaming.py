@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.events import Notice
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.core.intensity import Intensity
-    from napari_phenotrans.translate.tiled_inference import Driver, Task
+    from napari_phenotrans.translate.tiled_inference import Task, TiledInference
     from napari_phenotrans.translate.working_plane import Cut
 
 # Columns of the image that are translated together, from the first row to the last: memory grows with them. Where a
@@ -34,7 +34,7 @@ SAMPLE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class StreamedRegion:
     """A finished rectangle of the plane, in pixels of the image: as it was read, and translated - real, float32."""
 
     region: Region
@@ -157,7 +157,7 @@ class Stream:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: TiledInference,
         cut: Cut,
         read: Callable[[Region], np.ndarray],
         step: int,
@@ -168,8 +168,8 @@ class Stream:
         self._intensity, self._task = intensity, task
         self._sample: list[np.ndarray] = []
 
-    def __iter__(self) -> Iterator[Notice | Evaluated | Part]:
-        """Yield an `Evaluated` per tile, and a `Part` for each rectangle as soon as no tile will change it any more.
+    def __iter__(self) -> Iterator[Notice | Evaluated | StreamedRegion]:
+        """Yield an `Evaluated` per tile, and a `StreamedRegion` for each rectangle that no tile will change any more.
 
         Where memory runs out over a tile, the rows that are left come from smaller ones.
         """
@@ -190,7 +190,7 @@ class Stream:
 
     def _strip(
         self, strips: Sequence[Region], number: int, first: int
-    ) -> Generator[Notice | Evaluated | Part, None, int]:
+    ) -> Generator[Notice | Evaluated | StreamedRegion, None, int]:
         """Translate a strip from a row on; returns the row from which it is to go on, if it could not be ended."""
         cut, engine, strip = self._cut, self._driver.engine, strips[number]
         height, width = (padded_size(max(n, engine.smallest), engine.stride) for n in cut.working.shape)
@@ -242,7 +242,7 @@ class Stream:
         beyond = ((0, 0), (0, tile.height - inside.height), (0, tile.width - inside.width))
         return np.pad(x, beyond, mode="reflect")
 
-    def _part(self, rows: Rows, blend: Blend, region: Region) -> Part:
+    def _part(self, rows: Rows, blend: Blend, region: Region) -> StreamedRegion:
         cut = self._cut
         lies = needed(region, cut.size, cut.working_size)
         small = self._working(rows, lies)
@@ -250,7 +250,9 @@ class Stream:
         self._sample.append(small[:, ::step, ::step].reshape(len(small), -1))
         values = blend.read(lies.moved(-cut.working.top, -cut.working.left))
         difference = self._intensity.denormalize(values) - small
-        return Part(region, rows.part(region), resample_part(difference, lies, cut.working_size, region, cut.size))
+        return StreamedRegion(
+            region, rows.part(region), resample_part(difference, lies, cut.working_size, region, cut.size)
+        )
 
     def _working(self, rows: Rows, region: Region) -> np.ndarray:
         """Return working pixels (C, h, w) in the image's units; the region lies in the whole plane."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from napari_phenotrans.core.settings import TranslationSettings
-    from napari_phenotrans.engines.base import Engine, Evaluation
+    from napari_phenotrans.engines.base import Engine, NetworkCall
     from napari_phenotrans.engines.device import Precision
 
 
@@ -78,7 +78,7 @@ class Task:
     tick: Callable[[], None]
 
 
-class Driver:
+class TiledInference:
     """Drives an engine over planes.
 
     Parameters
@@ -134,7 +134,7 @@ class Driver:
             yield Whole(finished.value[0].float().cpu().numpy())
 
     def _evaluate(
-        self, evaluation: Evaluation, x: np.ndarray, task: Task
+        self, evaluation: NetworkCall, x: np.ndarray, task: Task
     ) -> Generator[Notice | Tiled | Evaluated, None, np.ndarray]:
         """Evaluate all tiles; returns them blended, (C, Y, X)."""
         channels, height, width = evaluation.x.shape[1:]
@@ -171,7 +171,7 @@ class Driver:
             else:
                 yield self.shrink(tiles[0])
 
-    def _glimpse(self, evaluation: Evaluation, task: Task) -> Iterator[Tiled]:
+    def _glimpse(self, evaluation: NetworkCall, task: Task) -> Iterator[Tiled]:
         height, width = evaluation.x.shape[2:]
         tiles = self._tiles(height, width)
         view = task.view()
@@ -220,7 +220,7 @@ class Driver:
         values = self._apply(evaluation, [Region(0, 0, *crop.shape[1:])], task)
         return None if values is None else values[0]
 
-    def _apply(self, evaluation: Evaluation, regions: list[Region] | list[Tile], task: Task) -> np.ndarray | None:
+    def _apply(self, evaluation: NetworkCall, regions: list[Region] | list[Tile], task: Task) -> np.ndarray | None:
         """Return the network's values (N, C, h, w) for regions of the same size; None where memory ran out."""
         import torch
 

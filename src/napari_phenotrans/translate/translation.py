@@ -35,7 +35,7 @@ class Translation:
     provenance: dict[str, Any]
 
 
-class Room(Protocol):
+class ResultSink(Protocol):
     """Where a result goes while it comes: `io.scratch.Scratch`, or a file that grows."""
 
     def put(self, values: np.ndarray, t: int, z: int, top: int, left: int) -> None:
@@ -95,7 +95,7 @@ def translating(
     positions: Iterable[tuple[int, int]] | None = None,
     region: Region | None = None,
     how: Mapping[str, Any] | None = None,
-    rooms: Callable[[Image], tuple[Room, Room]] | None = None,
+    rooms: Callable[[Image], tuple[ResultSink, ResultSink]] | None = None,
     **more: Any,
 ) -> Iterator[Event | Translation]:
     """Yield what `Translator.translate` does, which also says the arguments, and last the `Translation`.
@@ -135,5 +135,5 @@ def translating(
     yield Translation(real, translated.image(), difference.image(), tuple(notices), provenance)
 
 
-def _scratch(image: Image) -> tuple[Room, Room]:
+def _scratch(image: Image) -> tuple[ResultSink, ResultSink]:
     return Scratch(image, image.dtype), Scratch(image, np.dtype(np.float32))

@@ -15,8 +15,8 @@ from napari_phenotrans.core.region import Region
 from napari_phenotrans.core.settings import flag
 from napari_phenotrans.translate.events import EvaluationDone, PlaneDone, RegionDone, TileDone
 from napari_phenotrans.translate.provenance import provenance_of
-from napari_phenotrans.translate.streaming import Part, Stream, rows_at_once
-from napari_phenotrans.translate.tiled_inference import Driver, Evaluated, Task, Tiled
+from napari_phenotrans.translate.streaming import Stream, StreamedRegion, rows_at_once
+from napari_phenotrans.translate.tiled_inference import Evaluated, Task, Tiled, TiledInference
 from napari_phenotrans.translate.working_plane import Cut, WorkingPlane
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Translator:
                 f"A tile of {tile} with an overlap of {overlap} cannot be used: expected a tile of at least "
                 f"{self.engine.smallest} and an overlap smaller than it. Say --tile {usual}."
             )
-        self._driver = Driver(
+        self._driver = TiledInference(
             self.engine, self.device, self.precision, tile, overlap, fixed=self.card.statistics == "fixed"
         )
         self._said = dict(how or {})
@@ -352,7 +352,7 @@ def _streamed(stream: Stream, cut: Cut, finished: tuple[int, int, int, int], dty
         if isinstance(event, Evaluated):
             share = event.done / event.total
             yield EvaluationDone(t, z, event.done, event.total)
-        elif isinstance(event, Part):
+        elif isinstance(event, StreamedRegion):
             where = event.region
             translated, clipped = to_dtype(event.real + event.difference, dtype)
             last = (where.bottom, where.right) == (cut.region.bottom, cut.region.right)

@@ -11,7 +11,7 @@ from napari_phenotrans.phenotype.objects import catalog
 from napari_phenotrans.phenotype.objects import measure as measurements
 from napari_phenotrans.phenotype.objects.measure import MeasuredPlane, Scale, measure
 from napari_phenotrans.phenotype.objects.measure_cached import Measuring
-from napari_phenotrans.phenotype.objects.segmentation import Look, scikit_image_finder
+from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance, scikit_image_finder
 
 pytest.importorskip("cp_measure", reason="the extra 'report' is not installed")
 
@@ -25,7 +25,7 @@ def column(found: MeasuredPlane, words: str) -> np.ndarray:
 
 @pytest.fixture
 def labels(make_cells) -> np.ndarray:
-    look = Look.of([make_cells(seed)[0] for seed in range(3)])
+    look = ObjectAppearance.of([make_cells(seed)[0] for seed in range(3)])
     return scikit_image_finder(look)(make_cells()[0].astype(np.float32))
 
 

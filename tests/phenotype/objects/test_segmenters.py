@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.phenotype.objects.segmentation import Look
+from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance
 from napari_phenotrans.phenotype.objects.segmenters import LIBRARIES, choose_finder, open_finder
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class CellposeModel:
         assert diameter == 10 and normalize is False
         return (plane > self.above).astype("uint16"), [], []
 """
-LOOK = Look(10.0, 20.0, 40.0, 20.0, 120.0)
+LOOK = ObjectAppearance(10.0, 20.0, 40.0, 20.0, 120.0)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.cli.translate import translate
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.engines.base import Evaluation
+from napari_phenotrans.engines.base import NetworkCall
 from napari_phenotrans.engines.shift import Shift
 from napari_phenotrans.io import read
 from napari_phenotrans.widgets.common.worker import background
@@ -194,7 +194,7 @@ def test_the_copied_command_names_the_tile_that_memory_allowed(
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             return evaluation.network(crop)
 
-        blended = yield Evaluation(network, evaluation.x, evaluation.final)
+        blended = yield NetworkCall(network, evaluation.x, evaluation.final)
         try:
             steps.send(blended)
         except StopIteration as finished:

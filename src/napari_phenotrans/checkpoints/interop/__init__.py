@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_phenotrans.checkpoints.interop.foreign_weights import Said
+from napari_phenotrans.checkpoints.interop.foreign_weights import ForeignFacts
 from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def import_checkpoint(
         If nothing that can be read is there, or what was said does not fit it.
     """
     path = Path(path)
-    said = Said(limits, channels, conditions, pixel_size_um)
+    said = ForeignFacts(limits, channels, conditions, pixel_size_um)
 
     from napari_phenotrans.checkpoints.interop.diffusers_folder import import_folder, is_one
 

@@ -10,7 +10,7 @@ import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.checkpoints.interop.cyclegan_layout import Layer, generator_layers
-from napari_phenotrans.checkpoints.interop.foreign_weights import Said, read_tensors, refuse_unfit, some
+from napari_phenotrans.checkpoints.interop.foreign_weights import ForeignFacts, read_tensors, refuse_unfit, some
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines import engine_entry
@@ -32,7 +32,7 @@ EXPECTED = (
 )
 
 
-def import_generators(path: Path, said: Said) -> Checkpoint:
+def import_generators(path: Path, said: ForeignFacts) -> Checkpoint:
     """Read a CycleGAN generator, or those of both directions, into a checkpoint that translates alike.
 
     Parameters

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
-from napari_phenotrans.checkpoints.interop.foreign_weights import Said, load_diffusers, read_tensors, refuse_unfit, some
+from napari_phenotrans.checkpoints.interop.foreign_weights import (
+    ForeignFacts,
+    load_diffusers,
+    read_tensors,
+    refuse_unfit,
+    some,
+)
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines import engine_entry
@@ -82,7 +88,9 @@ def is_one(path: Path) -> bool:
     return _find(path) is not None
 
 
-def import_folder(path: Path, said: Said, *, null_row: int | None = None, scheduler: Path | None = None) -> Checkpoint:
+def import_folder(
+    path: Path, said: ForeignFacts, *, null_row: int | None = None, scheduler: Path | None = None
+) -> Checkpoint:
     """Read a class-conditional denoiser into a checkpoint whose network computes the same.
 
     Parameters

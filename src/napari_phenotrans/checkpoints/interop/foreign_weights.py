@@ -57,7 +57,7 @@ def load_diffusers() -> ModuleType:
 
 
 @dataclass(frozen=True)
-class Said:
+class ForeignFacts:
     """What a user says about a foreign file that the file does not; None where nothing is said.
 
     Attributes

@@ -33,7 +33,7 @@ Finder = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Look:
+class ObjectAppearance:
     """What objects look like over all real planes of a data set: one rule for real and translated alike.
 
     Parameters
@@ -59,7 +59,7 @@ class Look:
         return f"diameter {self.diameter:.1f} pixels, background {self.background:.4g}, found from {self.least:.4g} on"
 
     @classmethod
-    def of(cls, planes: Iterable[np.ndarray], diameter: float | None = None) -> Look:
+    def of(cls, planes: Iterable[np.ndarray], diameter: float | None = None) -> ObjectAppearance:
         """Measure it in (Y, X) planes of both conditions.
 
         Parameters
@@ -99,7 +99,7 @@ class Look:
         return cls(diameter, dark, dark + LEAST_CONTRAST * (bright - dark), low, high)
 
 
-def scikit_image_finder(look: Look) -> Finder:
+def scikit_image_finder(look: ObjectAppearance) -> Finder:
     """Return a finder by scikit-image, for sparse cultures and dense tissue.
 
     On a log scale, so that a dim object counts like a bright one: centers are maxima of the Laplacian of Gaussian, a

@@ -21,7 +21,7 @@ from napari_phenotrans.phenotype.objects.segmenter_process import READY, receive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_phenotrans.phenotype.objects.segmentation import Finder, Look
+    from napari_phenotrans.phenotype.objects.segmentation import Finder, ObjectAppearance
 
 PATIENCE_S = 10  # for a process to end that was told to
 
@@ -57,7 +57,7 @@ LIBRARIES = {
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenSegmenter:
     """What finds the objects of a report.
 
     Parameters
@@ -78,7 +78,7 @@ class Chosen:
     notice: str = ""
 
 
-def choose_finder(name: str, weights: str | None) -> Chosen:
+def choose_finder(name: str, weights: str | None) -> ChosenSegmenter:
     """Check what was chosen, before anything is computed; nothing is loaded yet.
 
     Parameters
@@ -100,7 +100,7 @@ def choose_finder(name: str, weights: str | None) -> Chosen:
                 f"--weights {weights} goes with StarDist and Cellpose only. Leave it out, or say --objects stardist or "
                 f"--objects cellpose."
             )
-        return Chosen(name)
+        return ChosenSegmenter(name)
     what = "the folder of a StarDist model (with its config.json)" if library.in_folder else "a file of Cellpose's"
     own = " or ".join(library.models)
     if not weights:
@@ -109,7 +109,7 @@ def choose_finder(name: str, weights: str | None) -> Chosen:
             f"own model {own}, which {library.title} downloads where it is not there yet."
         )
     if weights in library.models:
-        return Chosen(
+        return ChosenSegmenter(
             name,
             weights,
             f"{weights} of {library.title} {_version(name)}",
@@ -121,11 +121,11 @@ def choose_finder(name: str, weights: str | None) -> Chosen:
         raise InputError(
             f"--weights {weights} is not {what}, and none of {library.title}'s own models either. Name one, or {own}."
         )
-    return Chosen(name, str(path), f"weights {_digest(path)} in {library.title} {_version(name)}")
+    return ChosenSegmenter(name, str(path), f"weights {_digest(path)} in {library.title} {_version(name)}")
 
 
 @contextmanager
-def open_finder(chosen: Chosen, look: Look, device: str) -> Iterator[Finder]:
+def open_finder(chosen: ChosenSegmenter, look: ObjectAppearance, device: str) -> Iterator[Finder]:
     """Give what finds objects, loaded; a library's process ends with the block.
 
     Raises
@@ -177,7 +177,7 @@ class Elsewhere:
         What objects look like.
     """
 
-    def __init__(self, title: str, child: subprocess.Popen[bytes], said: IO[bytes], look: Look) -> None:
+    def __init__(self, title: str, child: subprocess.Popen[bytes], said: IO[bytes], look: ObjectAppearance) -> None:
         self._title, self._child, self._said, self._look = title, child, said, look
 
     def __call__(self, plane: np.ndarray) -> np.ndarray:

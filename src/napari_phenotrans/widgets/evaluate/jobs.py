@@ -138,9 +138,9 @@ class MakeScores(Job):
         from napari_phenotrans.core.events import Notice
         from napari_phenotrans.engines.device import choose_device
         from napari_phenotrans.evaluate.evaluation import evaluate
-        from napari_phenotrans.evaluate.inputs import Material
+        from napari_phenotrans.evaluate.inputs import EvaluationSet
         from napari_phenotrans.evaluate.sources import from_checkpoint
-        from napari_phenotrans.features import Means
+        from napari_phenotrans.features import ExtractorResources
         from napari_phenotrans.features.cache import Cache, default_folder
         from napari_phenotrans.phenotype.selection import choose
 
@@ -151,7 +151,7 @@ class MakeScores(Job):
             dataset, recipe.source, recipe.target, translator.checkpoint, asked.settings.translate, asked.held_out
         )
         yield Notice(subject.why)
-        material: Material | None = None
+        material: EvaluationSet | None = None
         for event in from_checkpoint(
             dataset,
             translator,
@@ -162,12 +162,12 @@ class MakeScores(Job):
             how=recipe.how,
             tick=tick,
         ):
-            if isinstance(event, Material):
+            if isinstance(event, EvaluationSet):
                 material = event
             else:
                 yield event
         assert material is not None
-        means = Means(
+        means = ExtractorResources(
             weights={},
             download=self.download,
             device=str(choose_device(recipe.device)),

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.widgets.common.worker import Runner
 from napari_phenotrans.widgets.translate.jobs import Translate
-from napari_phenotrans.widgets.translate.translate_controller import Translating
+from napari_phenotrans.widgets.translate.translate_controller import TranslateController
 from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.comparison import Comparison
 from napari_phenotrans.widgets.viewer.files import Files
@@ -78,7 +78,7 @@ class NucleusView(QObject):
         self.comparison = Comparison(viewer)
         self._files = Files(viewer, self)
         self._runner = Runner(self)
-        self._translating = Translating(viewer, self._runner, self)
+        self._translating = TranslateController(viewer, self._runner, self)
         self._spot: Spot | None = None
         self._with: tuple[Card, Recipe, dict[str, str]] | None = None
         self._marks: list[Points] = []

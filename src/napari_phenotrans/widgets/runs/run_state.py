@@ -82,7 +82,7 @@ def look(watch: RunWatch, *, closely: bool) -> RunLook:
 
 
 @dataclass(frozen=True)
-class Look:
+class StateStyle:
     """How a state looks: a sign, a color that both of napari's themes bear, and a word."""
 
     sign: str
@@ -91,15 +91,15 @@ class Look:
 
 
 STATES = {
-    "starting": Look("◔", "#4e9af1", "starting"),
-    "running": Look("▶", "#3fa66b", "running"),
-    "silent": Look("?", "#d4a017", "silent"),
-    "died": Look("✝", "#e15759", "died"),
-    "failed": Look("✖", "#e15759", "failed"),
-    "stopped": Look("■", "#f28e2b", "stopped"),
-    "finished": Look("✔", "#4e9af1", "finished"),
-    "gone": Look("∅", "#9c755f", "gone"),
-    "none": Look("–", "#9c755f", "no run"),
+    "starting": StateStyle("◔", "#4e9af1", "starting"),
+    "running": StateStyle("▶", "#3fa66b", "running"),
+    "silent": StateStyle("?", "#d4a017", "silent"),
+    "died": StateStyle("✝", "#e15759", "died"),
+    "failed": StateStyle("✖", "#e15759", "failed"),
+    "stopped": StateStyle("■", "#f28e2b", "stopped"),
+    "finished": StateStyle("✔", "#4e9af1", "finished"),
+    "gone": StateStyle("∅", "#9c755f", "gone"),
+    "none": StateStyle("–", "#9c755f", "no run"),
 }
 
 

@@ -15,12 +15,12 @@ from napari_phenotrans.translate.trust import doubts
 from napari_phenotrans.widgets.common.preferences import choices, keep, preferences
 from napari_phenotrans.widgets.common.worker import Runner
 from napari_phenotrans.widgets.translate.layout import TranslateForm
-from napari_phenotrans.widgets.translate.save_controller import Keeping
-from napari_phenotrans.widgets.translate.selection import Chosen
-from napari_phenotrans.widgets.translate.translate_controller import Translating
-from napari_phenotrans.widgets.translate.trust_controller import Checking
+from napari_phenotrans.widgets.translate.save_controller import SaveController
+from napari_phenotrans.widgets.translate.selection import Selection
+from napari_phenotrans.widgets.translate.translate_controller import TranslateController
+from napari_phenotrans.widgets.translate.trust_controller import TrustController
 from napari_phenotrans.widgets.translate.view_bar import ABOVE
-from napari_phenotrans.widgets.translate.view_controller import Looking
+from napari_phenotrans.widgets.translate.view_controller import ViewController
 from napari_phenotrans.widgets.viewer.files import Files, axes_of
 from napari_phenotrans.widgets.viewer.layer_info import fitting_checkpoint, image_id, image_name, known_condition
 from napari_phenotrans.widgets.viewer.layers import info, letters_of
@@ -54,11 +54,11 @@ class TranslateDock(TranslateForm):
         self.viewer = napari_viewer
         self.files = Files(napari_viewer, self)
         self.runner = Runner(self)
-        self.translating = Translating(napari_viewer, self.runner, self)
-        self.checking = Checking(napari_viewer, self.runner, self)
-        self.chosen = Chosen(self, napari_viewer, self.translating)
-        self.looking = Looking(napari_viewer, self.view_bar, self.checking, self.chosen.rows, self.notices)
-        self.keeping = Keeping(napari_viewer, self.keep_panel, self.chosen.rows, self.chosen.recipe, self)
+        self.translating = TranslateController(napari_viewer, self.runner, self)
+        self.checking = TrustController(napari_viewer, self.runner, self)
+        self.chosen = Selection(self, napari_viewer, self.translating)
+        self.looking = ViewController(napari_viewer, self.view_bar, self.checking, self.chosen.rows, self.notices)
+        self.keeping = SaveController(napari_viewer, self.keep_panel, self.chosen.rows, self.chosen.recipe, self)
         self._image: str | None = None
         # the last translation that was asked for, and whether the slider has moved on since the preview began
         self._asked: Translate | None = None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.viewer.rows import Row
 
 
-class Keeping(QObject):
+class SaveController(QObject):
     """Does what a `KeepPanel` asks for.
 
     Parameters

@@ -49,7 +49,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SavedLayer:
     """One of the images to save: which (a value of `KINDS`), its pixels, and what is written beside them."""
 
     kind: str
@@ -71,7 +71,7 @@ class Saved:
     paths: dict[str, Path]
 
 
-def parts_of(viewer: Viewer, rows: Sequence[Row]) -> list[Part]:
+def parts_of(viewer: Viewer, rows: Sequence[Row]) -> list[SavedLayer]:
     """Gather what there is to save of some rows; only to be used on the main thread.
 
     Parameters
@@ -108,11 +108,11 @@ def parts_of(viewer: Viewer, rows: Sequence[Row]) -> list[Part]:
                 name: info(layers[kind][0])[name] for name in ("checked", "factor") if name in info(layers[kind][0])
             }
             provenance = made | found
-        parts.append(Part(KINDS[kind], image, provenance | {"role": kind}))
+        parts.append(SavedLayer(KINDS[kind], image, provenance | {"role": kind}))
     return parts
 
 
-def paths_for(parts: Sequence[Part], folder: Path, suffix: str) -> dict[str, Path]:
+def paths_for(parts: Sequence[SavedLayer], folder: Path, suffix: str) -> dict[str, Path]:
     """Return where each kind goes: ``<image>_real.ome.tif`` and so on."""
     path = parts[0].image.path
     # characters that some system forbids in names of files
@@ -138,7 +138,12 @@ class Save(Job):
     """
 
     def __init__(
-        self, parts: Sequence[Part], folder: Path, suffix: str, overwrite: bool = False, rows: tuple[Row, ...] = ()
+        self,
+        parts: Sequence[SavedLayer],
+        folder: Path,
+        suffix: str,
+        overwrite: bool = False,
+        rows: tuple[Row, ...] = (),
     ) -> None:
         super().__init__()
         self.parts, self.paths = tuple(parts), paths_for(parts, folder, suffix)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.widgets.translate.layout import TranslateForm
-    from napari_phenotrans.widgets.translate.translate_controller import Translating
+    from napari_phenotrans.widgets.translate.translate_controller import TranslateController
     from napari_phenotrans.widgets.viewer.rows import Row
 
 
-class Chosen:
+class Selection:
     """Reads the form; changes nothing.
 
     Parameters
@@ -36,7 +36,7 @@ class Chosen:
         What of a running translation is not in the viewer yet is known there.
     """
 
-    def __init__(self, form: TranslateForm, viewer: Viewer, translating: Translating) -> None:
+    def __init__(self, form: TranslateForm, viewer: Viewer, translating: TranslateController) -> None:
         self._form, self._viewer, self._translating = form, viewer, translating
 
     @property

@@ -34,7 +34,7 @@ BUILD_AFTER_MS, BUILD_STEP_MS = 1500, 20
 BUILD_FIRST_MS = 150
 
 
-class Translating(QObject):
+class TranslateController(QObject):
     """Starts translations on a runner and shows what comes of the latest.
 
     Signals

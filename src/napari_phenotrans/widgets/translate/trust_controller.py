@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.viewer.rows import Row
 
 
-class Checking(QObject):
+class TrustController(QObject):
     """Starts checks on a runner, and keeps what they found.
 
     Signals

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_phenotrans.widgets.common.notices import Notices
-    from napari_phenotrans.widgets.translate.trust_controller import Checking
+    from napari_phenotrans.widgets.translate.trust_controller import TrustController
     from napari_phenotrans.widgets.translate.view_bar import ViewBar
     from napari_phenotrans.widgets.viewer.rows import Row
 
 
-class Looking:
+class ViewController:
     """Keeps the view bar, the comparison in the viewer, and what is known of the engine's error together.
 
     Parameters
@@ -40,7 +40,7 @@ class Looking:
     """
 
     def __init__(
-        self, viewer: Viewer, bar: ViewBar, checking: Checking, rows: Callable[[], list[Row]], notices: Notices
+        self, viewer: Viewer, bar: ViewBar, checking: TrustController, rows: Callable[[], list[Row]], notices: Notices
     ) -> None:
         self.comparison = Comparison(viewer)
         self._bar, self._checking, self._rows, self._notices = bar, checking, rows, notices
