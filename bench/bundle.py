@@ -19,8 +19,8 @@ from napari_phenotrans.dataset.synthetic import write_dataset
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.io import read, write
 from napari_phenotrans.io.samples import BBBC013, INVENTED
-from napari_phenotrans.train.events import Saved
-from napari_phenotrans.train.run import Run
+from napari_phenotrans.training.events import Saved
+from napari_phenotrans.training.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

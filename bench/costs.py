@@ -25,8 +25,8 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.update import BatchPart, Update
-from napari_phenotrans.translate.events import EvaluationDone, TileDone
-from napari_phenotrans.translate.translator import Translator
+from napari_phenotrans.translation.events import EvaluationDone, TileDone
+from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from scipy import ndimage
 from bench.paired import circumstances
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.core.intensity import Intensity
-from napari_phenotrans.evaluate.evaluation import Evaluation, evaluate
-from napari_phenotrans.evaluate.inputs import Comparison, Cut, EvaluationSet, Side
+from napari_phenotrans.evaluation.evaluate import Evaluation, evaluate
+from napari_phenotrans.evaluation.inputs import Comparison, Cut, EvaluationSet, Side
 from napari_phenotrans.features import EXTRACTORS, ExtractorResources
 from napari_phenotrans.features.cache import Cache
 

@@ -12,7 +12,7 @@ def translate_on(checkpoint: str, path: str, source: str, target: str) -> None:
     """Translate until the process is ended; says on stdout when the first results came."""
     load_torch()
     from napari_phenotrans.core.events import Notice
-    from napari_phenotrans.translate.translation import Translator
+    from napari_phenotrans.translation.translate import Translator
 
     translator, image = Translator(checkpoint), read(path)
     said = False

@@ -18,7 +18,7 @@ from napari_phenotrans.io import write
 from napari_phenotrans.phenotype.report import report
 from napari_phenotrans.phenotype.result import ReportDone
 from napari_phenotrans.runs.paths import LAST
-from napari_phenotrans.train.run import Run
+from napari_phenotrans.training.run import Run
 
 HALVES = ("half one", "half two")
 SMALL: dict[str, dict[str, Any]] = {

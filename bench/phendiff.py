@@ -24,7 +24,7 @@ from napari_phenotrans.engines.device import arithmetic, choose_device
 from napari_phenotrans.engines.settings import PhenDiffTranslation
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES
-from napari_phenotrans.translate.translator import Translator
+from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

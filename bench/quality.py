@@ -15,8 +15,8 @@ import torch
 from bench.paired import circumstances
 from bench.quality_plan import Entry, plan, prepare, split
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.train.dry_run import try_steps
-from napari_phenotrans.train.run import Run
+from napari_phenotrans.training.dry_run import try_steps
+from napari_phenotrans.training.run import Run
 
 
 def pace_of(entry: Entry, work: Path) -> float | None:

@@ -15,7 +15,7 @@ from napari_phenotrans.core.resample import rescaled_size, to_size
 from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.io import read
 from napari_phenotrans.metrics import Features
-from napari_phenotrans.translate.translation import Translator
+from napari_phenotrans.translation.translate import Translator
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ import torch
 from bench.paired import circumstances, run
 from bench.translate import CHANNELS, CONDITIONS, Residual, plain_network, random_checkpoint
 from bench.writing import publish, spread
-from napari_phenotrans.translate.translator import Translator
+from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

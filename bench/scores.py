@@ -14,7 +14,7 @@ from napari_phenotrans.checkpoints.checkpoint import Checkpoint, Score
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.dataset.synthetic import organoid, pair
 from napari_phenotrans.io import read
-from napari_phenotrans.translate.translation import Translator, translate_image
+from napari_phenotrans.translation.translate import Translator, translate_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

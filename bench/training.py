@@ -17,7 +17,7 @@ from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.device import choose_device
 from napari_phenotrans.engines.update import BatchPart, Update
-from napari_phenotrans.train.loop import train
+from napari_phenotrans.training.loop import train
 
 if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
@@ -211,7 +211,7 @@ def update_in(precision: str, device: torch.device) -> Update:
         return Update()
     from lightning.fabric import Fabric
 
-    from napari_phenotrans.train.fabric import FabricUpdate
+    from napari_phenotrans.training.fabric import FabricUpdate
 
     return FabricUpdate(Fabric(accelerator=device.type, devices=1, precision=precision))
 

@@ -19,8 +19,8 @@ from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.translate.translation import translate_image
-from napari_phenotrans.translate.translator import Translator
+from napari_phenotrans.translation.translate import translate_image
+from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from bench.quality_table import told
 from napari_phenotrans.dataset.dataset import DataSet, Field
 from napari_phenotrans.dataset.synthetic import write_dataset
 from napari_phenotrans.engines import ENGINES, engine_entry
-from napari_phenotrans.train.run import Run
+from napari_phenotrans.training.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

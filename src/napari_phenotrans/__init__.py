@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.events import Notice
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.io import read, write
-    from napari_phenotrans.translate.events import PlaneDone, TileDone
-    from napari_phenotrans.translate.translation import translate, translate_image
+    from napari_phenotrans.translation.events import PlaneDone, TileDone
+    from napari_phenotrans.translation.translate import translate, translate_image
 
 _PLACES = {
     "Checkpoint": "checkpoints.checkpoint",
     "Image": "core.image",
     "InputError": "core.errors",
     "Notice": "core.events",
-    "PlaneDone": "translate.events",
-    "TileDone": "translate.events",
+    "PlaneDone": "translation.events",
+    "TileDone": "translation.events",
     "read": "io",
-    "translate": "translate.translation",
-    "translate_image": "translate.translation",
+    "translate": "translation.translate",
+    "translate_image": "translation.translate",
     "write": "io",
 }
 __all__ = [

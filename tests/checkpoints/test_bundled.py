@@ -9,7 +9,7 @@ from bench.phenotype import find_nuclei, nucleus_over_ring, overlap
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled, find
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES, Sample
-from napari_phenotrans.translate.translation import Translator, translate_image
+from napari_phenotrans.translation.translate import Translator, translate_image
 
 every_sample = pytest.mark.parametrize("name", SAMPLES)
 

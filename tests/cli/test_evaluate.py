@@ -15,7 +15,7 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import write
-from napari_phenotrans.train.run import Run
+from napari_phenotrans.training.run import Run
 
 
 def save(path, seed: int, shift: float = 0) -> None:

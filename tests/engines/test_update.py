@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_phenotrans.engines.update import Update
-from napari_phenotrans.train.loop import parts_at_once
+from napari_phenotrans.training.loop import parts_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -24,7 +24,7 @@ from napari_phenotrans.phenotype.report import report
 from napari_phenotrans.phenotype.result import PhenotypeReport, ReportDone
 from napari_phenotrans.phenotype.settings import ReportSettings
 from napari_phenotrans.runs.paths import LAST
-from napari_phenotrans.train.run import Run
+from napari_phenotrans.training.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

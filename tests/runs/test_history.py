@@ -9,9 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_phenotrans.train.events import Divided, Failed, Finished, Losses, Pace, RolledBack, Saved, Scored, Started, Stopped, to_json
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.runs.history import RunHistory, duration
+from napari_phenotrans.training.events import (
+    Divided,
+    Failed,
+    Finished,
+    Losses,
+    Pace,
+    RolledBack,
+    Saved,
+    Scored,
+    Started,
+    Stopped,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from typing import Any

@@ -16,14 +16,22 @@ import pytest
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.cli.train import train
-from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
+from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import write
-from napari_phenotrans.train.run import Run
+from napari_phenotrans.runs.launch import (
+    NICENESS,
+    command_line,
+    continue_training,
+    estimate,
+    request_stop,
+    start_training,
+    train_arguments,
+)
 from napari_phenotrans.runs.lock import Owner
-from napari_phenotrans.runs.launch import NICENESS, command_line, continue_training, estimate, request_stop, start_training, train_arguments
 from napari_phenotrans.runs.monitor import RunWatch
+from napari_phenotrans.training.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

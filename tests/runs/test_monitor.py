@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from napari_phenotrans.runs import monitor as watching
-from napari_phenotrans.train.events import Failed, Finished, Losses, Preview, Saved, Scored, Started, Stopped, to_json
 from napari_phenotrans.runs.lock import SILENT_S, Owner
 from napari_phenotrans.runs.monitor import RunWatch
+from napari_phenotrans.training.events import (
+    Failed,
+    Finished,
+    Losses,
+    Preview,
+    Saved,
+    Scored,
+    Started,
+    Stopped,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES, Sample
-from napari_phenotrans.translate.contact_sheet import contact_sheet
-from napari_phenotrans.translate.outputs import Results, result_paths, write_results
-from napari_phenotrans.translate.translation import Translation, translate_image
+from napari_phenotrans.translation.contact_sheet import contact_sheet
+from napari_phenotrans.translation.outputs import Results, result_paths, write_results
+from napari_phenotrans.translation.translate import Translation, translate_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from napari_phenotrans.translate.translation import Event
+    from napari_phenotrans.translation.translate import Event
 
 SHOWN = ("bbbc013-untreated", "synthetic-organoid-healthy")
 

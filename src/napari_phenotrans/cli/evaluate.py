@@ -14,7 +14,7 @@ from napari_phenotrans.features import EXTRACTORS
 from napari_phenotrans.metrics import METRICS
 
 if TYPE_CHECKING:
-    from napari_phenotrans.evaluate.inputs import EvaluationSet
+    from napari_phenotrans.evaluation.inputs import EvaluationSet
 
 FEATURES = "; ".join(f"{name}: {entry.about}" for name, entry in EXTRACTORS.items())
 
@@ -82,11 +82,11 @@ def evaluate(
     """
     from napari_phenotrans.core.events import Notice, Progressed
     from napari_phenotrans.engines.device import choose_device
-    from napari_phenotrans.evaluate.evaluation import Evaluation
-    from napari_phenotrans.evaluate.evaluation import evaluate as score
-    from napari_phenotrans.evaluate.inputs import EvaluationSet
-    from napari_phenotrans.evaluate.score_table import table_lines, write_csv, write_json
-    from napari_phenotrans.evaluate.sources import from_folders, from_run
+    from napari_phenotrans.evaluation.evaluate import Evaluation
+    from napari_phenotrans.evaluation.evaluate import evaluate as score
+    from napari_phenotrans.evaluation.inputs import EvaluationSet
+    from napari_phenotrans.evaluation.score_table import table_lines, write_csv, write_json
+    from napari_phenotrans.evaluation.sources import from_folders, from_run
     from napari_phenotrans.features import ExtractorResources
     from napari_phenotrans.features.cache import Cache, default_folder
     from napari_phenotrans.io.atomic import refuse_existing

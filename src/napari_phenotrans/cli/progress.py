@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_phenotrans.core.events import Progressed
-    from napari_phenotrans.translate.translation import Event
+    from napari_phenotrans.translation.translate import Event
 
 
 class Progress:
@@ -43,7 +43,7 @@ class Progress:
     def show(self, event: Event | Progressed) -> None:
         """Draw one event."""
         from napari_phenotrans.core.events import Progressed
-        from napari_phenotrans.translate.events import EvaluationDone, PlaneDone, RegionDone, TileDone
+        from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone, TileDone
 
         if isinstance(event, Progressed):
             self._bar.update(self._task, description=event.what, completed=event.done, total=event.total)

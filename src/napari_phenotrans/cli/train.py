@@ -18,8 +18,8 @@ from napari_phenotrans.engines import ENGINES, engine_entry
 
 if TYPE_CHECKING:
     from napari_phenotrans.dataset.dataset import DataSet
-    from napari_phenotrans.train.events import Scored
-    from napari_phenotrans.train.run import Event, Run
+    from napari_phenotrans.training.events import Scored
+    from napari_phenotrans.training.run import Event, Run
 
 
 _EVERY = ", ".join(f"{name} ({words})" for name, words in PRESETS.items())
@@ -71,7 +71,7 @@ def train(
     if report and not dry_run:
         raise InputError("--report goes with --dry-run: a training writes its own files into --out.")
     click.echo("loading torch", err=True)
-    from napari_phenotrans.train.run import Run
+    from napari_phenotrans.training.run import Run
 
     chosen = {name: value for name, value in said.items() if value is not None}
     if resume:
@@ -102,7 +102,7 @@ def _new_run(
     dry_run: bool,
 ) -> Run:
     from napari_phenotrans.dataset.dataset import DataSet
-    from napari_phenotrans.train.run import Run
+    from napari_phenotrans.training.run import Run
 
     if out is None and not dry_run:
         raise InputError("Where to? Name the run folder to make with --out, or look first with --dry-run.")
@@ -148,7 +148,7 @@ def _check(run: Run) -> None:
 def _say_what_was_decided(run: Run, file: Path | None) -> None:
     from napari_phenotrans.dataset.check import check
     from napari_phenotrans.io.atomic import replacing
-    from napari_phenotrans.train.dry_run import try_steps
+    from napari_phenotrans.training.dry_run import try_steps
 
     click.echo("reading the images", err=True)
     report = check(run.dataset, run.held_out, run.settings)
@@ -199,7 +199,7 @@ def _follow(run: Run, *, resume: bool) -> None:
 
 def _line(event: Event, run: Run) -> str | None:
     from napari_phenotrans.core.events import Notice
-    from napari_phenotrans.train import events
+    from napari_phenotrans.training import events
 
     match event:
         case events.Started():

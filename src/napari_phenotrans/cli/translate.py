@@ -75,8 +75,8 @@ def translate(
     """
     from napari_phenotrans.core.events import Notice
     from napari_phenotrans.core.region import Region
-    from napari_phenotrans.translate.batch import FileDone, FileFailed, FileStarted, translate_files
-    from napari_phenotrans.translate.translation import Translator
+    from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, translate_files
+    from napari_phenotrans.translation.translate import Translator
 
     pairs = _pairs(channels)
     paths = list(dict.fromkeys(inputs))

@@ -11,8 +11,8 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.io import read
 from napari_phenotrans.phenotype.objects.tables import Table
-from napari_phenotrans.translate.events import ErrorDone, PlaneDone
-from napari_phenotrans.translate.trust import FACTOR, believed, check_translation
+from napari_phenotrans.translation.events import ErrorDone, PlaneDone
+from napari_phenotrans.translation.trust import FACTOR, believed, check_translation
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

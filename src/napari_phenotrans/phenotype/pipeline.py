@@ -17,7 +17,7 @@ from napari_phenotrans.dataset.dataset import Field
 from napari_phenotrans.io import read
 from napari_phenotrans.phenotype.objects.pairs import Match, Pairs, match
 from napari_phenotrans.phenotype.objects.tables import Place, Table
-from napari_phenotrans.translate.events import PlaneDone
+from napari_phenotrans.translation.events import PlaneDone
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.phenotype.objects.measure import MeasuredPlane
     from napari_phenotrans.phenotype.objects.measure_cached import Measuring
     from napari_phenotrans.phenotype.statistics.effects import Role
-    from napari_phenotrans.translate.translation import Translator
+    from napari_phenotrans.translation.translate import Translator
 
 
 # Objects are counted up to the largest number: more would take more memory than images do.

@@ -115,7 +115,7 @@ def report(
         if StarDist or Cellpose are wanted and are not there, or their weights are not.
     """
     from napari_phenotrans.phenotype.page.files import refuse_existing_report, write_report
-    from napari_phenotrans.translate.translation import Translator
+    from napari_phenotrans.translation.translate import Translator
 
     settings, tick = settings or ReportSettings.make(), tick or (lambda: None)
     chosen = choose_finder(settings.objects, settings.weights)

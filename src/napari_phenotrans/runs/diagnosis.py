@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from napari_phenotrans.runs.history import Series, RunHistory
+    from napari_phenotrans.runs.history import RunHistory, Series
 
 # Seen on two previews, or three scorings, in a row: single ones swing.
 PREVIEWS, SCORINGS = 2, 3

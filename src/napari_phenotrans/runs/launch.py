@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.settings import flag
+from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.runs.lock import Owner, read_owner, refuse_living
 from napari_phenotrans.runs.paths import COMMAND, DECIDED, OUTPUT, REPORT, STARTING, STATE, STOP, last_words
 from napari_phenotrans.runs.record import read_decided
-from napari_phenotrans.runs.lock import Owner, read_owner, refuse_living
-from napari_phenotrans.core.settings import flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

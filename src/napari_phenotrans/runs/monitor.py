@@ -11,9 +11,24 @@ from shutil import disk_usage
 from typing import Any
 
 from napari_phenotrans.runs.diagnosis import Finding, diagnose
-from napari_phenotrans.runs.paths import BEST, CHECKPOINT, CHECKPOINTS, DECIDED, EVENTS, LAST, LOCK, OUTPUT, PREVIEW, PREVIEWS, STARTING, STOP, files_of_steps, last_words
-from napari_phenotrans.runs.lock import SILENT_S, Owner, modified, read_owner
 from napari_phenotrans.runs.history import RunHistory, duration
+from napari_phenotrans.runs.lock import SILENT_S, Owner, modified, read_owner
+from napari_phenotrans.runs.paths import (
+    BEST,
+    CHECKPOINT,
+    CHECKPOINTS,
+    DECIDED,
+    EVENTS,
+    LAST,
+    LOCK,
+    OUTPUT,
+    PREVIEW,
+    PREVIEWS,
+    STARTING,
+    STOP,
+    files_of_steps,
+    last_words,
+)
 
 _FULL = 2**22  # bytes free: less, and nothing can be saved
 _HEAD = 256  # bytes that tell one file of events from another

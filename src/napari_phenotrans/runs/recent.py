@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.atomic import replacing
-from napari_phenotrans.runs.paths import DECIDED, EVENTS, STARTING
 from napari_phenotrans.runs.lock import modified
+from napari_phenotrans.runs.paths import DECIDED, EVENTS, STARTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

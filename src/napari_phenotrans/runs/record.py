@@ -11,11 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from napari_phenotrans.dataset.dataset import DataSet, Field
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.dataset.dataset import DataSet, Field
 from napari_phenotrans.io.atomic import replacing
-from napari_phenotrans.runs.paths import DECIDED
 from napari_phenotrans.runs.lock import Owner
+from napari_phenotrans.runs.paths import DECIDED
 
 
 def write_decided(folder: Path, decided: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.checkpoints.interop import import_checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
-from napari_phenotrans.translate.translation import translate, translate_image
+from napari_phenotrans.translation.translate import translate, translate_image
 
 # ---- the original, from plain layers
 

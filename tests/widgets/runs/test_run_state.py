@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from napari_phenotrans.runs.monitor import CheckpointFile, RunWatch
-from napari_phenotrans.widgets.runs.run_state import STATES, checkpoint_words, different_settings, nearest_checkpoint, offered, pace
-from napari_phenotrans.widgets.runs.run_state import RunLook, look
+from napari_phenotrans.widgets.runs.run_state import (
+    STATES,
+    RunLook,
+    checkpoint_words,
+    different_settings,
+    look,
+    nearest_checkpoint,
+    offered,
+    pace,
+)
 
 BEST = CheckpointFile(400, Path("run/best.safetensors"), best=True)
 LAST = CheckpointFile(1000, Path("run/last.safetensors"))

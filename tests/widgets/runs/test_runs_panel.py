@@ -14,17 +14,17 @@ import qtpy
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QSlider, QSpinBox
 
+from napari_phenotrans.core.image import Image
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
-from napari_phenotrans.core.image import Image
 from napari_phenotrans.io import write
-from napari_phenotrans.train.previews import read_preview
-from napari_phenotrans.train.run import Run
 from napari_phenotrans.runs.recent import RememberedRuns
-from napari_phenotrans.widgets.viewer.layers import role
+from napari_phenotrans.training.previews import read_preview
+from napari_phenotrans.training.run import Run
 from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 from napari_phenotrans.widgets.runs.preview_layers import PREVIEW
 from napari_phenotrans.widgets.runs.runs_panel import RunsPanel
+from napari_phenotrans.widgets.viewer.layers import role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

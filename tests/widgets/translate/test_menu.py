@@ -39,7 +39,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def add_translated(checkpoint: Path, tmp_path: Path) -> Callable[..., list[Any]]:
     """Return a function that adds an image, translated, and returns its real layers."""
     from napari_phenotrans.core.image import Image
-    from napari_phenotrans.translate.translation import translate_image
+    from napari_phenotrans.translation.translate import translate_image
     from napari_phenotrans.widgets.translate.result_layers import add_translation
 
     def add(viewer: Viewer, name: str) -> list[Any]:

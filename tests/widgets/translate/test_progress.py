@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_phenotrans.translate.events import EvaluationDone, PlaneDone, RegionDone, TileDone
+from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone, TileDone
 from napari_phenotrans.widgets.translate.progress import Progress
 
 if TYPE_CHECKING:

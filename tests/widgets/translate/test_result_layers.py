@@ -11,7 +11,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.io import provenance, read
-from napari_phenotrans.translate.events import PlaneDone, TileDone
+from napari_phenotrans.translation.events import PlaneDone, TileDone
 from napari_phenotrans.widgets.translate.result_layers import Results, planes_done
 from napari_phenotrans.widgets.viewer import plane_room as planes
 from napari_phenotrans.widgets.viewer import zarr_planes as kept

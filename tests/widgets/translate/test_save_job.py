@@ -11,7 +11,7 @@ from napari.layers import Layer
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.io import provenance, read
-from napari_phenotrans.translate.events import PlaneDone
+from napari_phenotrans.translation.events import PlaneDone
 from napari_phenotrans.widgets.common.worker import Engines
 from napari_phenotrans.widgets.reader import read_layers
 from napari_phenotrans.widgets.translate.result_layers import Results

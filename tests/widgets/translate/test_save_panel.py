@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io import read
-from napari_phenotrans.translate.batch import FileDone, FileFailed, FileStarted
+from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted
 from napari_phenotrans.widgets.common.worker import Runner
 from napari_phenotrans.widgets.translate.batch_job import FileNoticed, FileRunning, TranslateFolder, reading_result
 from napari_phenotrans.widgets.translate.jobs import Recipe

@@ -8,8 +8,8 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 
 from napari_phenotrans.core.image import Image
-from napari_phenotrans.translate.events import ErrorDone
-from napari_phenotrans.translate.trust import FACTOR
+from napari_phenotrans.translation.events import ErrorDone
+from napari_phenotrans.translation.trust import FACTOR
 from napari_phenotrans.widgets.translate.trust_layers import TrustLayers
 from napari_phenotrans.widgets.viewer.layer_info import real_layers
 from napari_phenotrans.widgets.viewer.layers import difference_data, full_resolution, info, layer_data, translated_data

@@ -7,7 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_phenotrans.checkpoints.checkpoint import Score
-from napari_phenotrans.translate.trust import TrustRow
+from napari_phenotrans.translation.trust import TrustRow
 from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, summary
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from napari_phenotrans.core.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari_phenotrans.translate.translation import Translator
+    from napari_phenotrans.translation.translate import Translator
 
 # How much less than the GUI's thread the computing ones ask of the processor (Linux' "nice").
 NICENESS = 10
@@ -78,7 +78,7 @@ class Engines:
     def get(self, checkpoint: str, device: str, precision: str = "auto", tile: int | None = None) -> Translator:
         """Return the translator of a checkpoint, built anew where another was used last or the file has changed."""
         from napari_phenotrans.checkpoints.checkpoint import find
-        from napari_phenotrans.translate.translation import Translator
+        from napari_phenotrans.translation.translate import Translator
 
         path = find(checkpoint)
         key = path, path.stat().st_mtime_ns, device, precision, tile

@@ -137,9 +137,9 @@ class MakeScores(Job):
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.core.events import Notice
         from napari_phenotrans.engines.device import choose_device
-        from napari_phenotrans.evaluate.evaluation import evaluate
-        from napari_phenotrans.evaluate.inputs import EvaluationSet
-        from napari_phenotrans.evaluate.sources import from_checkpoint
+        from napari_phenotrans.evaluation.evaluate import evaluate
+        from napari_phenotrans.evaluation.inputs import EvaluationSet
+        from napari_phenotrans.evaluation.sources import from_checkpoint
         from napari_phenotrans.features import ExtractorResources
         from napari_phenotrans.features.cache import Cache, default_folder
         from napari_phenotrans.phenotype.selection import choose

@@ -22,7 +22,7 @@ from napari_phenotrans.widgets.common.notices import Notices
 from napari_phenotrans.widgets.common.tick_list import TickList
 
 if TYPE_CHECKING:
-    from napari_phenotrans.evaluate.evaluation import Evaluation
+    from napari_phenotrans.evaluation.evaluate import Evaluation
     from napari_phenotrans.metrics.score_row import ScoreRow
 
 HEADINGS = (

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QTimer
 
-from napari_phenotrans.train.previews import KINDS
+from napari_phenotrans.training.previews import KINDS
+from napari_phenotrans.widgets.viewer.batched_update import adding, one_update
 from napari_phenotrans.widgets.viewer.headings import KEYS, Headings
 from napari_phenotrans.widgets.viewer.layers import COLORMAPS, KEY, contrast
 from napari_phenotrans.widgets.viewer.snapshot import Snapshot, add_quietly, set_values
-from napari_phenotrans.widgets.viewer.batched_update import adding, one_update
 
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.train.previews import PreviewArrays
+    from napari_phenotrans.training.previews import PreviewArrays
     from napari_phenotrans.widgets.viewer.layers import LayerData
 
 PREVIEW = "preview"

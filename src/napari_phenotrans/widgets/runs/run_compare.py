@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
-from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
-from napari_phenotrans.widgets.runs.curve_panel import CurvePanel
 from napari_phenotrans.widgets.common.curves import COLORS
-from napari_phenotrans.widgets.runs.run_curves import run_name
+from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
 from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.runs.curve_panel import CurvePanel
+from napari_phenotrans.widgets.runs.run_curves import run_name
 from napari_phenotrans.widgets.runs.run_state import different_settings
 
 if TYPE_CHECKING:

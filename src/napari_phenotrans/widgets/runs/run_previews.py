@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayou
 from superqt.utils import create_worker
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.train.previews import read_preview
+from napari_phenotrans.training.previews import read_preview
 from napari_phenotrans.widgets.common.notices import wrapped_label
 from napari_phenotrans.widgets.runs.preview_layers import PreviewLayers
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
-    from napari_phenotrans.train.previews import PreviewArrays
     from napari_phenotrans.runs.monitor import PreviewFile
+    from napari_phenotrans.training.previews import PreviewArrays
     from napari_phenotrans.widgets.runs.run_state import RunLook
 
 

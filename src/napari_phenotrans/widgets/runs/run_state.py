@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, score_curves
-from dataclasses import dataclass
+
 from napari_phenotrans.runs.paths import LAST
+from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, score_curves
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
     from napari_phenotrans.runs.diagnosis import Finding
     from napari_phenotrans.runs.monitor import CheckpointFile, PreviewFile, RunWatch
     from napari_phenotrans.widgets.common.curves import Curve, Level
-    from collections.abc import Sequence
-    from napari_phenotrans.runs.monitor import CheckpointFile
 
 
 LIVING = ("starting", "running", "silent")

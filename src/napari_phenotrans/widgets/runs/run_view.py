@@ -9,12 +9,12 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from napari_phenotrans.widgets.common.form_layout import Form, keep_tab_order, narrow_box
-from napari_phenotrans.widgets.runs.curve_panel import CurvePanel
-from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 from napari_phenotrans.widgets.common.notices import Notices, wrapped_label
-from napari_phenotrans.widgets.runs.run_state import STATES, checkpoint_words, nearest_checkpoint, offered, pace
-from napari_phenotrans.widgets.runs.run_previews import RunPreviews
 from napari_phenotrans.widgets.common.section import Section
+from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
+from napari_phenotrans.widgets.runs.curve_panel import CurvePanel
+from napari_phenotrans.widgets.runs.run_previews import RunPreviews
+from napari_phenotrans.widgets.runs.run_state import STATES, checkpoint_words, nearest_checkpoint, offered, pace
 
 if TYPE_CHECKING:
     from napari import Viewer

@@ -11,12 +11,12 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from superqt.utils import create_worker
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.runs.recent import RememberedRuns, list_runs
 from napari_phenotrans.runs.launch import continue_training, request_stop
-from napari_phenotrans.widgets.translate.menu import raise_dock
+from napari_phenotrans.runs.recent import RememberedRuns, list_runs
 from napari_phenotrans.widgets.common.notices import wrapped_label
 from napari_phenotrans.widgets.runs.run_list import RunList
 from napari_phenotrans.widgets.runs.watcher import Watcher
+from napari_phenotrans.widgets.translate.menu import raise_dock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -244,4 +244,3 @@ def _load_view() -> None:
     from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 
     load_pyqtgraph()
-    import napari_phenotrans.widgets.runs.run_view

@@ -117,7 +117,7 @@ class Estimating(QObject):
 
 
 def cost_words(trial: Mapping[str, Any]) -> str:
-    """Say what a run will cost, from what `napari_phenotrans.train.dry_run` measured."""
+    """Say what a run will cost, from what `napari_phenotrans.training.dry_run` measured."""
     seconds, steps = trial["seconds_per_step"], trial["steps"]
     return (
         f"About {duration(seconds * steps)} for {steps} steps ({seconds:.2g} s each, without scoring) and "

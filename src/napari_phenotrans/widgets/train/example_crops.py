@@ -14,7 +14,7 @@ from napari_phenotrans.widgets.common.notices import wrapped_label
 from napari_phenotrans.widgets.viewer.layers import COLORMAPS
 
 if TYPE_CHECKING:
-    from napari_phenotrans.train.example_crops import Examples
+    from napari_phenotrans.training.example_crops import Examples
 
 ACROSS = 4
 GAP = 3

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.dataset.check import FieldSeen
     from napari_phenotrans.dataset.check_report import Report
     from napari_phenotrans.dataset.collect import FieldWritten, Piece
-    from napari_phenotrans.train.example_crops import Examples, FieldRead
+    from napari_phenotrans.training.example_crops import Examples, FieldRead
     from napari_phenotrans.widgets.common.worker import Engines
 
 
@@ -73,7 +73,7 @@ class CheckDataSet(Job):
             if isinstance(event, Report) and event.errors:
                 return
         # torch comes with it
-        from napari_phenotrans.train.example_crops import draw_examples
+        from napari_phenotrans.training.example_crops import draw_examples
 
         for event in draw_examples(training, self.wanted.settings, self.draw):
             yield event

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from napari_phenotrans.translate.batch import FileDone, FileFailed, FileStarted
-    from napari_phenotrans.translate.translation import Translation
+    from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted
+    from napari_phenotrans.translation.translate import Translation
     from napari_phenotrans.widgets.common.worker import Engines
     from napari_phenotrans.widgets.translate.jobs import Recipe
 
@@ -47,7 +47,7 @@ class TranslateFolder(Job):
     paths, out
         The files, and the folder for the results.
     more
-        Further arguments of `napari_phenotrans.translate.batch.translate_files`.
+        Further arguments of `napari_phenotrans.translation.batch.translate_files`.
     """
 
     def __init__(self, recipe: Recipe, paths: Sequence[Path], out: Path, more: Mapping[str, Any] | None = None) -> None:
@@ -57,7 +57,7 @@ class TranslateFolder(Job):
     def events(
         self, engines: Engines, tick: Callable[[], None]
     ) -> Iterator[FileStarted | FileRunning | FileNoticed | FileDone | FileFailed]:
-        from napari_phenotrans.translate.batch import FileDone, FileFailed, FileStarted, translate_files
+        from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, translate_files
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
@@ -96,13 +96,13 @@ def reading_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> 
     done
         The file.
     reading
-        How it was read, as for `napari_phenotrans.translate.batch.translate_files`.
+        How it was read, as for `napari_phenotrans.translation.batch.translate_files`.
 
     Raises
     ------
     InputError
         If one of the files is gone or damaged.
     """
-    from napari_phenotrans.translate.batch import read_result
+    from napari_phenotrans.translation.batch import read_result
 
     return read_result(done, reading)

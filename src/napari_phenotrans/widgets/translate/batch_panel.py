@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.translate.batch import FileDone, FileFailed, FileStarted, images_in
+from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, images_in
 from napari_phenotrans.widgets.common.notices import wrapped_label
 from napari_phenotrans.widgets.translate.batch_job import FileNoticed, FileRunning
 

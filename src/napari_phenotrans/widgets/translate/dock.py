@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.checkpoints.describe import card_warnings
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.translate.trust import doubts
+from napari_phenotrans.translation.trust import doubts
 from napari_phenotrans.widgets.common.preferences import choices, keep, preferences
 from napari_phenotrans.widgets.common.worker import Runner
 from napari_phenotrans.widgets.translate.layout import TranslateForm

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_phenotrans.translate.events import TileDone
+from napari_phenotrans.translation.events import TileDone
 from napari_phenotrans.widgets.common.worker import Job
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Check(Job):
         self.difference, self.channels = difference, channels
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
-        from napari_phenotrans.translate.trust import check_translation
+        from napari_phenotrans.translation.trust import check_translation
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.translate.events import EvaluationDone, PlaneDone, RegionDone
+from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone
 
 if TYPE_CHECKING:
-    from napari_phenotrans.translate.events import TileDone
+    from napari_phenotrans.translation.events import TileDone
 
 
 class Progress:

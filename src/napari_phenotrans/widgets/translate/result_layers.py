@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.translate.events import PlaneDone, TileDone
-    from napari_phenotrans.translate.translation import Translation
+    from napari_phenotrans.translation.events import PlaneDone, TileDone
+    from napari_phenotrans.translation.translate import Translation
 
 # Colors of a difference reach what all but 0.2 % of the pixels reach, but never less than this share of what the
 # real layer shows: where hardly anything changes, noise must not look like much.
@@ -321,7 +321,7 @@ def _recipe(provenance: dict[str, Any]) -> dict[str, Any]:
 
 def _new_files(folder: Path, image: Any, provenance: dict[str, Any]) -> tuple[KeptFile, KeptFile]:
     """Make an OME-Zarr for translated and one for difference, under a name in the folder that is free."""
-    from napari_phenotrans.translate.outputs import name_of
+    from napari_phenotrans.translation.outputs import name_of
 
     stem = name_of(image.path) if image.path else "image"
     kinds = ("translated", "difference")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.translate.provenance import translate_command
+from napari_phenotrans.translation.provenance import translate_command
 from napari_phenotrans.widgets.common.preferences import choices, keep, preferences
 from napari_phenotrans.widgets.common.worker import Runner
 from napari_phenotrans.widgets.translate.batch_job import TranslateFolder, reading_result
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
-    from napari_phenotrans.translate.batch import FileDone
-    from napari_phenotrans.translate.translation import Translation
+    from napari_phenotrans.translation.batch import FileDone
+    from napari_phenotrans.translation.translate import Translation
     from napari_phenotrans.widgets.common.worker import Problem
     from napari_phenotrans.widgets.translate.jobs import Recipe
     from napari_phenotrans.widgets.translate.save_panel import KeepPanel

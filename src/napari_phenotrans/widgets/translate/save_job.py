@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.translate.outputs import name_of
+from napari_phenotrans.translation.outputs import name_of
 from napari_phenotrans.widgets.common.worker import Job
 from napari_phenotrans.widgets.viewer.layer_info import path_of
 from napari_phenotrans.widgets.viewer.layers import (

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from napari import Viewer
 
-    from napari_phenotrans.translate.translation import Translation
+    from napari_phenotrans.translation.translate import Translation
     from napari_phenotrans.widgets.translate.dock import TranslateDock
 
 

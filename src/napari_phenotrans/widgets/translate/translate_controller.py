@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.translate.events import PlaneDone
+from napari_phenotrans.translation.events import PlaneDone
 from napari_phenotrans.widgets.translate.jobs import Ready, Shrunk, Tile, Translate
 from napari_phenotrans.widgets.translate.progress import Progress
 from napari_phenotrans.widgets.translate.result_layers import Results

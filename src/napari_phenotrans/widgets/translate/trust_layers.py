@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_phenotrans.translate.trust import FACTOR, believed
+from napari_phenotrans.translation.trust import FACTOR, believed
 from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.layers import (
     BELIEVED,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.translate.events import ErrorDone
+    from napari_phenotrans.translation.events import ErrorDone
     from napari_phenotrans.widgets.viewer.layers import LayerData
     from napari_phenotrans.widgets.viewer.lazy_array import Place
     from napari_phenotrans.widgets.viewer.rows import Row

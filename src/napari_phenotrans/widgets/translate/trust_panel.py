@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
-from napari_phenotrans.translate.trust import FACTOR, MOST, by_chance
+from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
 from napari_phenotrans.widgets.common.notices import wrapped_label
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_phenotrans.checkpoints.checkpoint import Score
-    from napari_phenotrans.translate.trust import TrustRow
+    from napari_phenotrans.translation.trust import TrustRow
 
 CHECK = "Check this translation"
 STEP = 0.1

@@ -1,0 +1,105 @@
+"""Scores as a table on the screen, as CSV and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.metrics.score_row import ScoreRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_phenotrans.evaluation.evaluate import Evaluation
+
+HEADINGS = ("metric", "channel", "score", "95 % interval", "real vs real", "copy source", "crops", "")
+NUMBERS = slice(2, 7)  # columns that are set flush right
+TOGETHER = "all together"
+
+
+def table_lines(evaluation: Evaluation) -> list[str]:
+    """Return the table, one block per direction and extractor, then what has to be known before believing it."""
+    lines: list[str] = []
+    footnotes: list[str] = []
+    for (direction, features), block in groupby(evaluation.rows, lambda row: (row.direction, row.features)):
+        title = " · ".join(part for part in (direction, f"features: {features}") if part)
+        cells = [HEADINGS, *(_cells(row, footnotes) for row in block)]
+        widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
+        lines += [title, *(_aligned(line, widths) for line in cells), ""]
+    lines += [f"[{number}] {text}" for number, text in enumerate(footnotes, start=1)]
+    lines += [f"note: {text}" for text in evaluation.notes]
+    return lines
+
+
+def write_csv(evaluation: Evaluation, path: Path, *, overwrite: bool = False) -> Path:
+    """Write a line per row, with all that `ScoreRow` holds and the verdict; empty where there is nothing.
+
+    Raises
+    ------
+    InputError
+        If the file exists and may not be overwritten, or cannot be written.
+    """
+    with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        names = [*(each.name for each in dataclasses.fields(ScoreRow)), "verdict"]
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(row_values(row) for row in evaluation.rows)
+    return path
+
+
+def write_json(evaluation: Evaluation, path: Path, *, overwrite: bool = False) -> Path:
+    """Write rows, notes and where the scores come from; raises as `write_csv` does."""
+    whole = {
+        "about": evaluation.about,
+        "notes": evaluation.notes,
+        "rows": [row_values(row) for row in evaluation.rows],
+    }
+    with replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_text(json.dumps(whole, indent=2, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def row_values(row: ScoreRow) -> dict[str, str | float | int | None]:
+    """Return a row's fields by name, and its verdict."""
+    return dataclasses.asdict(row) | {"verdict": row.verdict}
+
+
+def _cells(row: ScoreRow, footnotes: list[str]) -> tuple[str, ...]:
+    said = [row.verdict]
+    if row.p is not None:
+        said.insert(0, f"p {row.p:.3g}")
+    if row.note:
+        if row.note not in footnotes:
+            footnotes.append(row.note)
+        said.append(f"[{footnotes.index(row.note) + 1}]")
+    between = "" if row.low is None or row.high is None else f"{_number(row.low)} to {_number(row.high)}"
+    return (
+        row.metric,
+        row.channel or TOGETHER,
+        _number(row.value),
+        between,
+        _number(row.floor),
+        _number(row.copy_source),
+        str(row.n),
+        "  ".join(part for part in said if part),
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) >= 100 else f"{value:.3f}"
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    right = range(*NUMBERS.indices(len(widths)))
+    padded = [
+        cell.rjust(width) if column in right else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return ("  " + "  ".join(padded)).rstrip()

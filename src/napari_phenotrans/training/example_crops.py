@@ -1,0 +1,118 @@
+"""Crops to look at before training: drawn, normalized and augmented as an engine will see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_phenotrans.core.intensity import Intensity
+from napari_phenotrans.core.keyed_random import KeyedRandom
+from napari_phenotrans.dataset.dataset import DataSet
+from napari_phenotrans.io import read
+from napari_phenotrans.networks.augment import AUGMENTATIONS
+from napari_phenotrans.training.crops import Crops
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_phenotrans.core.settings import TrainingSettings
+    from napari_phenotrans.dataset.dataset import Field
+
+# Fields of each condition that are read for it: enough to see by, and no large data set fills the memory.
+MOST_FIELDS = 6
+COUNT = 12
+
+
+@dataclass(frozen=True)
+class FieldRead:
+    """A field was read; it is ``done`` of ``total``."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Crops of each condition.
+
+    Parameters
+    ----------
+    crops
+        Per condition float32 (n, C, h, w) in about [-1, 1], turned and mirrored.
+    augmented
+        The same crops as discriminators see them; empty where nothing is augmented.
+    channels
+        Names, and their colors ("#rrggbb", None where the file says none).
+    intensity
+        What -1 and 1 stand for. Fitted to the fields that were read.
+    rejected
+        Per condition, the share of drawn crops that held nothing but background and were drawn again.
+    fields
+        Number of fields that were read.
+    all_fields
+        Whether these are all there are.
+    """
+
+    crops: dict[str, np.ndarray]
+    augmented: dict[str, np.ndarray]
+    channels: tuple[str, ...]
+    colors: tuple[str | None, ...]
+    intensity: Intensity
+    rejected: dict[str, float]
+    fields: int
+    all_fields: bool
+
+
+def draw_examples(training: DataSet, settings: TrainingSettings, draw: int = 0) -> Iterator[FieldRead | Examples]:
+    """Read some fields of each condition, saying which, and in the end give crops of them.
+
+    Parameters
+    ----------
+    training
+        What would be trained on.
+    settings
+        Channels, pixel size, crop, seed, and the augmentation where the engine has one.
+    draw
+        Another number gives other crops.
+
+    Raises
+    ------
+    InputError
+        If a field cannot be read, lacks a channel or is smaller than a crop.
+    """
+    chosen = tuple(one for condition in training.conditions for one in _some(training, condition))
+    channels = settings.channels or training.channels()
+    planes: dict[str, list[np.ndarray]] = {condition: [] for condition in training.conditions}
+    for number, one in enumerate(chosen):
+        alone = DataSet(training.folder, training.conditions, (one,))
+        planes[one.condition] += alone.planes(channels, settings.pixel_size)[one.condition]
+        yield FieldRead(one.name, number + 1, len(chosen))
+    intensity = Intensity.fit(plane for some in planes.values() for plane in some)
+    crops = Crops(planes, intensity, settings.crop)
+    chance = KeyedRandom(settings.seed, draw, 0, COUNT)
+    drawn = {condition: crops.draw(condition, chance) for condition in training.conditions}
+    augment = getattr(settings, "augment", "none")
+    augmented = {}
+    if augment != "none":
+        augmented = {c: AUGMENTATIONS[augment](some, chance, f"look at {c}").numpy() for c, some in drawn.items()}
+    first = read(chosen[0].path)
+    colors = dict(zip(first.channels, first.colors, strict=True))
+    yield Examples(
+        crops={c: some.numpy() for c, some in drawn.items()},
+        augmented=augmented,
+        channels=channels,
+        colors=tuple(colors.get(name) for name in channels),
+        intensity=intensity,
+        rejected=crops.rejected,
+        fields=len(chosen),
+        all_fields=len(chosen) == len(training.fields),
+    )
+
+
+def _some(training: DataSet, condition: str) -> list[Field]:
+    fields = [one for one in training.fields if one.condition == condition]
+    picks = np.linspace(0, len(fields) - 1, min(len(fields), MOST_FIELDS)).astype(int)
+    return [fields[i] for i in picks]

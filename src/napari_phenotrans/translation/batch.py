@@ -1,0 +1,216 @@
+"""Translating file after file, for the command line and the dock alike."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.events import Notice
+from napari_phenotrans.io import find_channel_files, provenance, read, readable
+from napari_phenotrans.translation.outputs import ResultFiles, refuse_existing_results, result_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from napari_phenotrans.translation.translate import Event, Translation, Translator
+
+# What `ResultFiles` and saving in the dock call their files.
+_OURS = re.compile(r"_(translated|difference|round_trip|believed)\.ome\.(tiff?|zarr)$", re.IGNORECASE)
+
+# What provenance in a file holds as JSON and is needed again.
+_NO_TEXT = ("translated", "reading", "channels", "region", "positions", "notices")
+
+
+@dataclass(frozen=True)
+class FileStarted:
+    """A file was opened; ``planes`` of it will be translated. It is ``number`` of ``total``, from 1."""
+
+    path: Path
+    number: int
+    total: int
+    planes: int
+
+
+@dataclass(frozen=True)
+class FileDone:
+    """The results of a file are written."""
+
+    path: Path
+    translated: Path
+    difference: Path
+
+
+@dataclass(frozen=True)
+class FileFailed:
+    """A file could not be translated; nothing was written for it."""
+
+    path: Path
+    error: Exception
+
+    @property
+    def reason(self) -> str:
+        """Why, in words for the user."""
+        if isinstance(self.error, InputError):
+            return str(self.error)
+        # torch's own errors, out of memory among them; its messages go on for pages after the first line
+        said = str(self.error).splitlines() or [type(self.error).__name__]
+        return f"The computation stopped: {said[0]} Choose another device, or translate less at a time."
+
+
+@dataclass(frozen=True)
+class FolderImages:
+    """What a folder holds: images to translate, results of earlier translations, and how much else."""
+
+    images: tuple[Path, ...]
+    results: tuple[Path, ...]
+    other_files: int
+    folders: int
+
+    def words(self) -> str:
+        """Say what there is to translate, and what is left out."""
+        return f"{_count(len(self.images), 'image')} to translate; left out: {self.rest()}"
+
+    def rest(self) -> str:
+        """Say what is left out."""
+        kinds = ((len(self.results), "result"), (self.other_files, "other file"), (self.folders, "folder"))
+        return ", ".join(_count(number, what) for number, what in kinds if number) or "nothing"
+
+
+def images_in(folder: Path, *, join: bool = False) -> FolderImages:
+    """List the images in a folder, by name; what lies in folders inside it is not looked at.
+
+    Parameters
+    ----------
+    folder
+        The folder. OME-Zarr folders in it count as images.
+    join
+        Whether files hold one channel each: then each field of view is listed once, as its first file.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be read, holds no image, or none that can be joined.
+    """
+    try:
+        there = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror or error}. Choose another folder.") from error
+    known = sorted((path for path in there if readable(path)), key=_natural)
+    results = tuple(path for path in known if _OURS.search(path.name))
+    images = tuple(path for path in known if path not in results)
+    others = [path for path in there if path not in known]
+    if images and join:
+        images = tuple(next(iter(field.files.values())) for field in find_channel_files([*map(str, images)]))
+    folders = sum(path.is_dir() for path in others)
+    found = FolderImages(images, results, len(others) - folders, folders)
+    if not images:
+        raise InputError(
+            f"{folder} holds no image to translate, but {found.rest()}. Choose the folder that the images lie in."
+        )
+    return found
+
+
+def translate_files(
+    paths: Sequence[Path],
+    out: Path,
+    translator: Translator,
+    *,
+    source: str,
+    target: str,
+    ts: Sequence[int] = (),
+    zs: Sequence[int] = (),
+    reading: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    **more: Any,
+) -> Iterator[FileStarted | FileDone | FileFailed | Event]:
+    """Translate files one after the other and write their results; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    paths
+        The files; results are named after them, see `napari_phenotrans.translation.outputs.result_paths`.
+    out
+        Folder for the results.
+    translator
+        What translates.
+    source, target
+        Conditions from and to.
+    ts, zs
+        Planes of each file to translate; all where none are said.
+    reading
+        Arguments for `napari_phenotrans.io.read`.
+    overwrite
+        Whether results that exist may be replaced.
+    more
+        Further arguments of `Translator.translate`, such as ``channels``, ``region``, ``how`` and ``tick``.
+
+    Returns
+    -------
+    Iterator of `FileStarted`, then what translating yields (among it `Notice` of what reading had to guess), then
+    `FileDone` for each file; `FileFailed`, wherever it comes, ends a file.
+    """
+    from napari_phenotrans.translation.translate import Translation, translating
+
+    places = result_paths(paths, out)
+    for number, (path, results) in enumerate(places.items(), start=1):
+        try:
+            refuse_existing_results(results, overwrite)
+            image = read(path, **(reading or {}))
+            positions = list(product(ts or range(image.sizes.get("T", 1)), zs or range(image.sizes.get("Z", 1))))
+            yield FileStarted(path, number, len(places), len(positions))
+            yield from (Notice(note) for note in image.notes)
+            with ResultFiles(results, overwrite=overwrite) as files:
+                for event in translating(
+                    image, translator, source=source, target=target, positions=positions, rooms=files.rooms, **more
+                ):
+                    if isinstance(event, Translation):
+                        files.finish(event)
+                    else:
+                        yield event
+        except (InputError, RuntimeError, MemoryError, OSError) as error:
+            yield FileFailed(path, error)
+        else:
+            yield FileDone(path, results.translated, results.difference)
+
+
+def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Translation:
+    """Read a file and its results again, the channels and planes that were translated; pixels stay in the files.
+
+    Parameters
+    ----------
+    done
+        The file.
+    reading
+        As it was for `translate_files`.
+
+    Raises
+    ------
+    InputError
+        If one of the files is gone or damaged.
+    """
+    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.translation.translate import Translation
+
+    image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
+    made: dict[str, Any] = provenance(done.translated)
+    made |= {name: json.loads(made[name]) for name in _NO_TEXT if name in made}
+    real = image.part(
+        channels=[image.channels.index(name) for name in translated.channels],
+        positions=[tuple(place) for place in made["positions"]] if made["positions"] else None,
+        region=Region(*made["region"]) if made["region"] else None,
+    )
+    return Translation(real, translated, difference, tuple(made["notices"]), made)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort A2 before A10."""
+    return [(int(part), "") if part.isdigit() else (-1, part.casefold()) for part in re.split(r"(\d+)", path.name)]

@@ -1,0 +1,1 @@
+"""The runs in the Train dock: watched, compared, looked at."""

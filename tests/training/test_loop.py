@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from napari_phenotrans.training.events import Losses
+from napari_phenotrans.training.loop import fix_statistics, is_finite, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_phenotrans.core.keyed_random import KeyedRandom
+    from napari_phenotrans.engines.base import Engine
+
+
+def draw(condition: str, chance: KeyedRandom) -> torch.Tensor:
+    crops = torch.from_numpy(chance.uniform(condition, 2, 32, 32))
+    return crops if condition == "treated" else -crops
+
+
+def test_every_process_computes_its_share_of_the_same_batch(make_engine: Callable[..., Engine]) -> None:
+    seen: dict[tuple[int, int], torch.Tensor] = {}
+
+    def noted(process: int) -> Callable[[str, KeyedRandom], torch.Tensor]:
+        def one(condition: str, chance: KeyedRandom) -> torch.Tensor:
+            crops = draw(condition, chance)
+            if condition == "treated":
+                seen[process, chance.step] = crops
+            return crops
+
+        return one
+
+    for process, processes in ((9, 1), (0, 2), (1, 2)):
+        engine = make_engine("shift", batch=4, steps=2)
+        engine.start_training()
+        place = 0 if processes == 1 else process
+        list(train(engine, noted(process), engine.settings, process=place, processes=processes))
+    for step in range(2):
+        assert torch.equal(seen[9, step], torch.cat([seen[0, step], seen[1, step]]))
+
+
+def test_training_goes_on_from_a_step(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine("shift", steps=5)
+    engine.start_training()
+    events = list(train(engine, draw, engine.settings, first_step=3))
+    assert [event.step for event in events if isinstance(event, Losses)] == [4, 5]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_losses_that_are_no_numbers_are_noticed(value: float) -> None:
+    assert is_finite({"a": 1.0, "b": 0.0})
+    assert not is_finite({"a": 1.0, "b": value})
+
+
+def test_statistics_come_from_what_is_translated(make_engine: Callable[..., Engine]) -> None:
+    """The network to *treated* is measured on untreated pieces, the other one on treated pieces."""
+    engine = make_engine("cyclegan")
+    pieces = {"untreated": [torch.full((2, 32, 32), -0.5)], "treated": [torch.rand(2, 32, 40)]}
+    fix_statistics(engine, pieces)
+    flat = engine.translators["1"].enter[1].var
+    varied = engine.translators["0"].enter[1].var
+    assert flat.max() < 1e-9
+    assert varied.min() > 1e-9
+    assert engine.statistics_are_fixed
