@@ -121,9 +121,8 @@ def test_previews_are_pixels_in_the_images_units(run: Any, dataset: DataSet) -> 
             read_preview(wrong)
 
 
-def test_the_pace_is_told_as_it_goes(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "PACE_S", 0.0)
-    paces = [event for event in run(save_every=100).events() if isinstance(event, Pace)]
+def test_the_pace_is_told_as_it_goes(run: Any) -> None:
+    paces = [event for event in run(save_every=100).events(pace_s=0.0) if isinstance(event, Pace)]
     assert [pace.step for pace in paces] == [1, 2, 3, 4]
     assert all(pace.steps_per_second > 0 and pace.memory > 2**20 for pace in paces)
 

@@ -19,7 +19,8 @@ from napari_phenotrans.engines import ENGINES, engine_entry
 if TYPE_CHECKING:
     from napari_phenotrans.dataset.dataset import DataSet
     from napari_phenotrans.training.events import Scored
-    from napari_phenotrans.training.run import Event, Run
+    from napari_phenotrans.training.events import Event
+    from napari_phenotrans.training.run import Run
 
 
 _EVERY = ", ".join(f"{name} ({words})" for name, words in PRESETS.items())

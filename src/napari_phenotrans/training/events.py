@@ -6,7 +6,8 @@ import dataclasses
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
+
+from napari_phenotrans.core.events import Notice
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,10 @@ class Failed:
     error: str
 
 
-def to_json(event: Any) -> str:
+Event = Started | Notice | Losses | Pace | Divided | RolledBack | Preview | Scored | Saved | Stopped | Finished | Failed
+
+
+def to_json(event: Event) -> str:
     """Return one line of ``events.jsonl``: the event's class name, its fields and the time (seconds since 1970)."""
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     return json.dumps({"event": type(event).__name__, **fields, "time": round(time.time(), 3)}, allow_nan=True)

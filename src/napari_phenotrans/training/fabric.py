@@ -78,13 +78,19 @@ def memory_in_use(device: torch.device) -> int:
     return psutil.Process().memory_info().rss
 
 
+def own_places(fabric: Fabric, batch: int) -> range:
+    """Return which crops of every batch this process computes, by their places in it."""
+    share = batch // fabric.world_size
+    return range(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+
+
 def gather(fabric: Fabric, own: dict[int, Any]) -> dict[int, Any]:
     """Return what all processes hold by their places in the batch; places are never two processes'."""
     if fabric.world_size == 1:
         return own
     held: list[dict[int, Any]] = [{}] * fabric.world_size
     torch.distributed.all_gather_object(held, move_data_to_device(own, torch.device("cpu")))
-    return {place: state for one in held for place, state in one.items()}
+    return {place: state for states in held for place, state in states.items()}
 
 
 class FabricUpdate(Update):

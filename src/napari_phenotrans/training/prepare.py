@@ -15,6 +15,7 @@ from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.engines.update import BatchPart
 from napari_phenotrans.training.crops import Crops
+from napari_phenotrans.training.held_out_crops import ScoringPlan
 from napari_phenotrans.training.loop import start_from
 from napari_phenotrans.training.validation import HeldOut
 
@@ -125,10 +126,8 @@ def prepare(
     if s.score_every and all(kept.values()):
         normalized = {c: [(group, intensity.normalize(p)) for group, p in some] for c, some in kept.items()}
         seen = {c: [plane.cpu().numpy() for plane in some] for c, some in crops.planes.items()}
-        scored_on = HeldOut(
-            normalized, seen, channels, s.crop, stride=engine.stride, tile=engine.tile,
-            copies=COPIES if engine.tile else 0, seed=s.seed,
-        )  # fmt: skip
+        plan = ScoringPlan(s.crop, engine.stride, engine.tile, copies=COPIES if engine.tile else 0, seed=s.seed)
+        scored_on = HeldOut(normalized, seen, channels, plan)
         unseen = Crops({c: [p for _, p in some] for c, some in kept.items()}, intensity, s.crop, device)
     return Prepared(
         engine,

@@ -57,6 +57,12 @@ class Progress:
     drawn: dict[str, int] = field(default_factory=dict)
     blank: dict[str, int] = field(default_factory=dict)
 
+    def reach(self, step: int, seconds: float, drawn: dict[str, int], blank: dict[str, int]) -> None:
+        """Note that a step was reached, after so many more seconds, and how many crops were drawn until then."""
+        self.step = step
+        self.seconds += seconds
+        self.drawn, self.blank = dict(drawn), dict(blank)
+
     def note(self, score: float, losses: dict[str, float]) -> bool:
         """Add a scoring: its score, lower is better, and the losses on held-out crops; returns whether it is best."""
         if losses:
