@@ -89,7 +89,7 @@ def test_the_history_of_earlier_runs_is_shown() -> None:
     assert shift.facts["variety untreated → treated"].steps.tolist() == [2, 4]
     assert [file.step for file in shift.checkpoints] == [2, 4, 4, 4]
     assert read_preview(shift.previews[-1].path).crops.shape == (2, 3, 4, 1, 32, 32)
-    assert (cyclegan.state, cyclegan.words) == ("stopped", "Stopped at step 3 of 6: stopped by request.")
+    assert (cyclegan.state, cyclegan.sentence) == ("stopped", "Stopped at step 3 of 6: stopped by request.")
     assert cyclegan.losses["adversarial treated"].steps.tolist() == [1, 2, 3]
     assert cyclegan.scores["kid untreated → treated"].steps.tolist() == [2]
     assert cyclegan.settings["learning_rate"] == 2e-4

@@ -146,7 +146,7 @@ def test_a_disk_that_is_full_when_saving_keeps_the_last_checkpoint(run: Any, mon
     with pytest.raises(InputError, match=r"last\.safetensors could not be written: .*No space left.*disk has room"):
         list(one.events())
     watch = look(one.folder)
-    assert (watch.state, watch.words) == ("failed", "Failed at step 4 of 4. It can go on from step 2.")
+    assert (watch.state, watch.sentence) == ("failed", "Failed at step 4 of 4. It can go on from step 2.")
     assert "disk has room" in watch.error
     assert Checkpoint.load(watch.checkpoints[-1].path).card.training["steps"] == 2
     assert not [path.name for path in one.folder.iterdir() if ".part." in path.name or path.name == "lock"]

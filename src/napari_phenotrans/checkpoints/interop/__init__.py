@@ -59,12 +59,12 @@ def import_checkpoint(
         If nothing that can be read is there, or what was said does not fit it.
     """
     path = Path(path)
-    said = ForeignFacts(limits, channels, conditions, pixel_size_um)
+    facts = ForeignFacts(limits, channels, conditions, pixel_size_um)
 
-    from napari_phenotrans.checkpoints.interop.diffusers_folder import import_folder, is_one
+    from napari_phenotrans.checkpoints.interop.diffusers_folder import import_folder, is_diffusers_folder
 
-    if is_one(path):
-        return import_folder(path, said, null_row=null_row, scheduler=Path(scheduler) if scheduler else None)
+    if is_diffusers_folder(path):
+        return import_folder(path, facts, null_row=null_row, scheduler=Path(scheduler) if scheduler else None)
     if null_row is not None or scheduler is not None:
         raise InputError(
             f"--null-row and --scheduler belong to diffusion models, and {path} is no folder of diffusers: expected "
@@ -73,7 +73,7 @@ def import_checkpoint(
 
     from napari_phenotrans.checkpoints.interop.cyclegan_pth import import_generators
 
-    return import_generators(path, said)
+    return import_generators(path, facts)
 
 
 def export_checkpoint(

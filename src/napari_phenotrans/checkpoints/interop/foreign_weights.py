@@ -1,4 +1,4 @@
-"""What every reader of other people's files needs: tensors alone, and what only the user can say about them."""
+"""Weights that other programs saved: reading them safely, and what only their user can say about them."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ def read_tensors(file: Path, expected: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        held = f"a dict with {some(list(map(str, state)))}" if isinstance(state, dict) else type(state).__name__
-        raise InputError(f"{file} holds {held}, not bare tensors by name. {expected}")
+        content = f"a dict with {join_some(list(map(str, state)))}" if isinstance(state, dict) else type(state).__name__
+        raise InputError(f"{file} holds {content}, not bare tensors by name. {expected}")
     return state
 
 
@@ -167,7 +167,7 @@ def refuse_unfit(
     Parameters
     ----------
     file, state
-        Where the tensors are from, and they.
+        The tensors by name, and the file that they come from.
     shapes
         Shapes of the network's tensors by name.
     network, expected
@@ -180,7 +180,7 @@ def refuse_unfit(
     """
     unusable = [key for key, value in state.items() if not value.is_floating_point() or value.layout != torch.strided]
     if unusable:
-        raise InputError(f"{file} holds {some(unusable)}, not as dense floating point numbers. {expected}")
+        raise InputError(f"{file} holds {join_some(unusable)}, not as dense floating point numbers. {expected}")
     missing = [key for key in shapes if key not in state]
     unexpected = [key for key in sorted(state) if key not in shapes]
     odd = [
@@ -189,18 +189,18 @@ def refuse_unfit(
         if key in state and tuple(state[key].shape) != tuple(shape)
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": odd}
-    problems = [f"{what}: {some(keys)}" for what, keys in kinds.items() if keys]
+    problems = [f"{what}: {join_some(keys)}" for what, keys in kinds.items() if keys]
     if problems:
         raise InputError(f"{file} is not the {network} that it looks like: {'; '.join(problems)}. {expected}")
     not_finite = [key for key in shapes if not state[key].isfinite().all()]
     if not_finite:
         raise InputError(
-            f"{file} holds values that are not finite in {some(not_finite)}: its training diverged. "
+            f"{file} holds values that are not finite in {join_some(not_finite)}: its training diverged. "
             f"Take the file of an earlier epoch."
         )
 
 
-def some(words: Sequence[str], most: int = 6) -> str:
-    """Return words for a message, no more than fit."""
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more
+def join_some(names: Sequence[str], most: int = 6) -> str:
+    """Return the first names for a message, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -61,7 +61,7 @@ def look(watch: RunWatch, *, closely: bool) -> RunLook:
     return RunLook(
         watch.folder,
         watch.state,
-        watch.words,
+        watch.sentence,
         watch.engine,
         dict(watch.settings),
         tuple(watch.conditions),

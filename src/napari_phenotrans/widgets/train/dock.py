@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.dataset.collect import FieldWritten
+from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 from napari_phenotrans.io import readable
 from napari_phenotrans.runs.launch import command_line, start_training, train_arguments
 from napari_phenotrans.runs.paths import DECIDED
@@ -315,9 +316,7 @@ class TrainingDock(TrainingForm):
             out,
             self.settings.said() | {"conditions": wanted.settings.conditions, "channels": wanted.settings.channels},
             preset=self.settings.preset,
-            held_out=held_out.folder,
-            held_out_share=None if held_out.folder or held_out.groups else held_out.share,
-            held_out_groups=held_out.groups,
+            held_out=HeldOutChoice(held_out.share, held_out.groups, held_out.folder),
             from_=self.settings.file,
         )
 

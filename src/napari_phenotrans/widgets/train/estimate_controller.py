@@ -102,7 +102,7 @@ class Estimating(QObject):
             self.failed.emit(str(error))
             return
         if report is None:
-            self.moved.emit(f"estimating: {trial.said() or 'starting'}…")
+            self.moved.emit(f"estimating: {trial.last_message() or 'starting'}…")
             return
         self._forget()
         if report["trial"]:
