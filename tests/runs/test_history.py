@@ -34,8 +34,8 @@ def told(*events: Any, seconds: float = 1.0, story: RunHistory | None = None) ->
     story = story or RunHistory()
     for event in events:
         line = json.loads(to_json(event))
-        story.take(line | {"time": story.latest + seconds})
-    story.settle()
+        story.add_event(line | {"time": story.latest + seconds})
+    story.update_curves()
     return story
 
 
@@ -109,7 +109,7 @@ def test_time_left_counts_scoring_and_saving_but_not_the_pause_before_resuming()
 def test_what_is_no_number_and_what_is_unknown_is_borne() -> None:
     story = told(started(), Losses(1, {"cycle": math.nan}))
     assert math.isnan(story.losses["cycle"].values[0])
-    story.take({"event": "Invented later", "anything": 1})
+    story.add_event({"event": "Invented later", "anything": 1})
     assert story.step == 1
 
 

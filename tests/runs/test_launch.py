@@ -182,7 +182,7 @@ def test_a_start_that_fails_says_why(images: Path, tmp_path: Path) -> None:
 def test_one_that_has_not_begun_is_ended_at_once(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        (tmp_path / "starting.json").write_text(json.dumps(Owner.of(process.pid).written()))
+        (tmp_path / "starting.json").write_text(json.dumps(Owner.of(process.pid).as_json()))
         request_stop(tmp_path)
         assert process.wait(PATIENCE_S) == -signal.SIGTERM
     finally:

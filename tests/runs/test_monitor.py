@@ -46,11 +46,11 @@ class Folder:
             "engine": "shift", "settings": {"steps": 10, "save_every": 2, "score_every": 2},
             "conditions": ["a", "b"], "channels": ["DNA", "GFP"],
         }  # fmt: skip
-        (self.path / "run.json").write_text(json.dumps(decided | owner.written() | more))
+        (self.path / "run.json").write_text(json.dumps(decided | owner.as_json() | more))
         return self
 
     def hold(self, owner: Owner, silent_s: float = 0.0, name: str = "lock") -> Folder:
-        (self.path / name).write_text(json.dumps(owner.written()))
+        (self.path / name).write_text(json.dumps(owner.as_json()))
         return self.quiet(silent_s)
 
     def quiet(self, seconds: float) -> Folder:

@@ -16,11 +16,9 @@ import torch
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.core.image import Image
-from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.shift import Shift
-from napari_phenotrans.io import read, write
+from napari_phenotrans.io import read
 from napari_phenotrans.training.events import (
     Divided,
     Failed,
@@ -41,23 +39,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from napari_phenotrans.dataset.dataset import DataSet
+
 TINY: dict[str, dict[str, Any]] = {
     "cyclegan": {"width": 8, "blocks": 1, "augment": "fluorescence", "pool": 4},
     "scgan": {"width": 8, "blocks": 1, "augment": "fluorescence", "pool": 4},
     "phendiff": {"width": 8, "levels": 3},
 }
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
-    folder = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(0)
-    for condition, level in (("untreated", 50), ("treated", 150)):
-        for well in range(3):
-            pixels = rng.poisson(level, (2, 72, 72)).astype(np.uint8)
-            path = folder / condition / f"{condition}{well}.ome.tif"
-            write(Image(pixels, "CYX", ("DNA", "GFP"), pixel_size_um=0.5, unit="µm"), path)
-    return DataSet.open(folder, ("untreated", "treated"))
 
 
 def run(dataset: DataSet, folder: Path, engine: str = "shift", **said: Any) -> Run:

@@ -16,10 +16,7 @@ from safetensors import SafetensorError
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.image import Image
-from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
-from napari_phenotrans.io import write
 from napari_phenotrans.runs.lock import Owner
 from napari_phenotrans.runs.monitor import RunWatch
 from napari_phenotrans.runs.record import Log
@@ -32,19 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from napari_phenotrans.dataset.dataset import DataSet
+
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
-    folder = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(0)
-    for condition, level in (("untreated", 50), ("treated", 150)):
-        for well in range(3):
-            pixels = rng.poisson(level, (2, 72, 72)).astype(np.uint8)
-            path = folder / condition / f"{condition}{well}.ome.tif"
-            write(Image(pixels, "CYX", ("DNA", "GFP"), pixel_size_um=0.5, unit="µm"), path)
-    return DataSet.open(folder, ("untreated", "treated"))
 
 
 @pytest.fixture
@@ -263,7 +250,7 @@ def test_the_lock_of_a_killed_process_keeps_nobody_out(run: Any) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     owner = Owner.of(process.pid)
     process.wait()
-    (one.folder / "lock").write_text(json.dumps(owner.written()))
+    (one.folder / "lock").write_text(json.dumps(owner.as_json()))
     assert isinstance(list(one.for_steps(6).events(resume=True))[-1], Finished)
 
 

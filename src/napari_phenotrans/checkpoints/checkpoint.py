@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.engines import engine_entry
@@ -42,7 +42,7 @@ class Score(BaseModel):
 
 
 class Card(BaseModel):
-    """What a checkpoint says about itself.
+    """What a checkpoint says about its engine, its images and its training.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Card(BaseModel):
     conditions, channels
         Names, in the order that the networks know.
     targets
-        The conditions it translates to; all, where none is said. Imports may know one direction only.
+        The conditions it translates to; all where empty. Imports may know one direction only.
     low, high
         Intensity limits per channel, see `Intensity`.
     pixel_size, pixel_unit
@@ -64,13 +64,13 @@ class Card(BaseModel):
     bf16_rms
         RMS error that bfloat16 costs, as a share of the range; None where it was not measured.
     translation
-        What this checkpoint's engine is told where the user says nothing, such as PhenDiff's ``strength``.
+        Translation settings where the user chooses none, such as PhenDiff's ``strength``.
     synthetic
         The training images were invented.
     about, attribution
-        One sentence on what this is, and whom to cite for the images.
+        One sentence about the checkpoint, and whom to cite for the images.
     training
-        How it was made: steps, seed, fields, date, …
+        Of the training: steps, seed, fields, date, …
     scores
         What it reached on held-out fields.
     """
@@ -172,7 +172,7 @@ class Checkpoint:
             try:
                 save_file(tensors, temporary, metadata=header)
             except SafetensorError as error:
-                # a full disk, as safetensors says it
+                # what safetensors raises on a full disk
                 raise OSError(str(error)) from error
         return path
 
@@ -256,9 +256,8 @@ def _read_header(path: Path) -> tuple[Card, str, str]:
 def _digest(card: str, tensors: dict[str, np.ndarray]) -> str:
     # of the card as it stands in the file: a field that a later version adds must not make older files look
     # tampered with
-    digest = hashlib.sha256(json.dumps(json.loads(card), sort_keys=True).encode())
+    parts: list[str | np.ndarray] = [json.dumps(json.loads(card), sort_keys=True)]
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
-        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
-        digest.update(tensor.tobytes())
-    return digest.hexdigest()
+        parts += [f"{name} {tensor.dtype.str} {tensor.shape}", tensor]
+    return sha256_of(parts)

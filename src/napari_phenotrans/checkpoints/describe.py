@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card, Score
     from napari_phenotrans.core.image import Image
 
-# of an engine's settings, what tells its networks apart
+# The settings that tell the networks of an engine apart.
 SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective")
 
 
@@ -43,7 +43,7 @@ def describe_card(name: str, card: Card) -> str:
         for channel, low, high in zip(card.channels, card.low, card.high, strict=True)
     )
     facts = _facts(card)
-    settings = ", ".join(f"{key} {value}" for key, value in _shown(card).items())
+    settings = ", ".join(f"{key} {value}" for key, value in _network_settings(card).items())
     rows = [
         ("checkpoint", name),
         ("about", card.about or "nothing said"),
@@ -66,7 +66,7 @@ def describe_card(name: str, card: Card) -> str:
 
 
 def card_lines(card: Card) -> list[str]:
-    """Return what a user of a checkpoint looks for first, in lines."""
+    """Return the most important facts of a checkpoint, in lines."""
     facts = {"engine": card.engine} | _facts(card)
     return [
         *([card.about] if card.about else []),
@@ -115,7 +115,7 @@ def _facts(card: Card) -> dict[str, str]:
     }
 
 
-def _shown(card: Card) -> dict[str, object]:
+def _network_settings(card: Card) -> dict[str, object]:
     return {key: card.settings[key] for key in SHOWN if card.settings.get(key) is not None}
 
 

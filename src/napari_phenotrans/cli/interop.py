@@ -1,4 +1,4 @@
-"""``phenotrans import`` and ``phenotrans export``: other people's formats."""
+"""``phenotrans import`` and ``phenotrans export``, from and to other programs' formats."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that e
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of reading an image."""
+    """Add the options of reading an image to a command."""
     for option in (
         click.option("--series", default=0, help="Which image of a file that holds several, from 0."),
         click.option(
@@ -32,9 +32,9 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def said(how: dict[str, Any]) -> dict[str, Any]:
+def read_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Turn the options of `reading` into the arguments of `read`."""
-    return {"axes": how["axes"], "series": how["series"], "join": how["pattern"] or how["join"]}
+    return {"axes": options["axes"], "series": options["series"], "join": options["pattern"] or options["join"]}
 
 
 def setting_options(
@@ -49,16 +49,16 @@ def setting_options(
     common
         Their base: its settings are every engine's, the others say whose they are.
     """
-    seen: dict[str, dict[str, FieldInfo]] = {}
+    by_field: dict[str, dict[str, FieldInfo]] = {}
     for engine, settings in by_engine.items():
         for field, declared in settings.model_fields.items():
             extra = declared.json_schema_extra
             if not isinstance(extra, dict) or extra.get("cli", True):
-                seen.setdefault(field, {})[engine] = declared
+                by_field.setdefault(field, {})[engine] = declared
 
-    def give(command: Callable[..., None]) -> Callable[..., None]:
-        for field, declarations in reversed(seen.items()):
-            # the engine's own default is used where nothing is said, so that a default stands in one place
+    def add_options(command: Callable[..., None]) -> Callable[..., None]:
+        for field, declarations in reversed(by_field.items()):
+            # no default here: the engine's settings have it
             declared = next(iter(declarations.values()))
             own = "" if field in common.model_fields else f"[{', '.join(declarations)}] "
             text = f"{own}{declared.description}{_defaults(declarations)}"
@@ -67,11 +67,11 @@ def setting_options(
             )
         return command
 
-    return give
+    return add_options
 
 
 def _defaults(declarations: Mapping[str, FieldInfo]) -> str:
-    """Say a setting's default, or each engine's where they differ."""
+    """Return a setting's default for its help, or each engine's where they differ."""
     engines: dict[Any, list[str]] = {}
     for name, declared in declarations.items():
         engines.setdefault(declared.default, []).append(name)

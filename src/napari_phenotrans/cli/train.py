@@ -1,4 +1,4 @@
-"""``phenotrans train``: its options are the engines' settings."""
+"""``phenotrans train``, whose options are the engines' settings and where the images lie."""
 
 from __future__ import annotations
 

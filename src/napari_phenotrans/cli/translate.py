@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_phenotrans.cli.options import DEVICE, OVERWRITE, reading, said, setting_options
+from napari_phenotrans.cli.options import DEVICE, OVERWRITE, read_arguments, reading, setting_options
 from napari_phenotrans.cli.progress import Progress
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
@@ -90,7 +90,7 @@ def translate(
         for event in translate_files(
             paths, out, translator, source=source, target=target, channels=pairs, ts=ts, zs=zs,
             region=Region(*region) if region else None, overwrite=overwrite,
-            reading=said({"axes": axes, "join": join, "pattern": pattern, "series": series}),
+            reading=read_arguments({"axes": axes, "join": join, "pattern": pattern, "series": series}),
         ):  # fmt: skip
             if isinstance(event, FileStarted):
                 path = event.path

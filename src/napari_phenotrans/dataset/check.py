@@ -1,4 +1,4 @@
-"""Is a data set fit to train on? Every problem at once, before a second of training is spent."""
+"""Checking a data set before training: every field is read once, and all problems are listed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 # A nucleus of about so many working pixels lets several cells fit in a crop, each with its texture.
 NUCLEUS = 25
-_MEASURED, _ENOUGH_NUCLEI = 3, 10
+_MEASURED, _ENOUGH_NUCLEI = 3, 10  # fields per condition that nuclei are measured in; nuclei for a proposal
 _FEW_GROUPS = 5
-_BLANK = 0.05
-_UNBALANCED, _OTHER_SIZE = 3, 4
-_TELLS = 0.9
+_BLANK = 0.05  # of the contrast that good fields have
+_UNBALANCED, _OTHER_SIZE = 3, 4  # ratios of field counts, and of pixels per field
+_TELLS = 0.9  # share of fields whose condition can be guessed from a column
 _SMALLEST_CROP = 32
 
 
 @dataclass(frozen=True)
 class FieldSeen:
-    """A field was read; it is ``done`` of ``total``."""
+    """A field was read, number ``done`` of ``total``."""
 
     name: str
     done: int
@@ -39,14 +39,14 @@ class FieldSeen:
 
 
 def check(training: DataSet, held_out: DataSet | None, settings: TrainingSettings) -> Report:
-    """Read every field once and list all that speaks against training on it; takes and returns as `check_each`."""
+    """Return the report of `check_each`, which says what the arguments are."""
     *_, report = check_each(training, held_out, settings)
     assert isinstance(report, Report)
     return report
 
 
 def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSettings) -> Iterator[FieldSeen | Report]:
-    """Read every field once, saying which, and in the end list all that speaks against training on them.
+    """Read every field once, and list all that speaks against training on them.
 
     Parameters
     ----------
@@ -65,27 +65,27 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
     for condition in training.conditions:
         names = [f.name for f in training.fields if f.condition == condition]
         measured |= {names[i] for i in np.linspace(0, len(names) - 1, _MEASURED).astype(int) if names}
-    unseen = held_out.fields if held_out else ()
-    total = len(training.fields) + len(unseen)
-    seen, kept = [], []
-    for one in training.fields:
-        seen.append(survey(one, nuclei=one.name in measured))
-        yield FieldSeen(one.name, len(seen), total)
-    for one in unseen:
-        kept.append(survey(one))
-        yield FieldSeen(one.name, len(seen) + len(kept), total)
-    readable = [s for s in seen + kept if not s.unreadable]
+    held_out_fields = held_out.fields if held_out else ()
+    total = len(training.fields) + len(held_out_fields)
+    surveys, held_out_surveys = [], []
+    for field in training.fields:
+        surveys.append(survey(field, nuclei=field.name in measured))
+        yield FieldSeen(field.name, len(surveys), total)
+    for field in held_out_fields:
+        held_out_surveys.append(survey(field))
+        yield FieldSeen(field.name, len(surveys) + len(held_out_surveys), total)
+    readable = [s for s in surveys + held_out_surveys if not s.unreadable]
 
-    # channels: what was said, else what all fields have
-    every = list(dict.fromkeys(name for s in readable for name in s.names))
-    channels = settings.channels or tuple(name for name in every if all(name in s.names for s in readable))
-    # pixel size: in micrometers where files state one; a file that states none is taken for a usual one
-    usual = _usual_size(readable)
-    sizes = [s.pixel_size_um or usual for s in readable]
+    # ---- channels: those of the settings, else those that all fields have
+    all_names = list(dict.fromkeys(name for s in readable for name in s.names))
+    channels = settings.channels or tuple(name for name in all_names if all(name in s.names for s in readable))
+    # ---- pixel size: in micrometers where files state one; a file that states none is taken for a usual one
+    usual_size = _usual_size(readable)
+    sizes = [s.pixel_size_um or usual_size for s in readable]
     unequal = bool(sizes) and max(sizes) > (1 + SAME) * min(sizes)
     pixel_size = settings.pixel_size or (sizes[0] if sizes and not unequal else None)
     blank = _blank(readable, channels)
-    diameters = np.sort([d * (s.pixel_size_um or usual) for s in seen if s not in blank for d in s.nuclei])
+    diameters = np.sort([d * (s.pixel_size_um or usual_size) for s in surveys if s not in blank for d in s.nuclei])
     nucleus = proposed = None
     if len(diameters) >= _ENOUGH_NUCLEI:
         # weighed by area, for debris is many and small
@@ -96,27 +96,27 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
 
     problems = [
         *_unfit_folders(training, held_out),
-        *_unfit_files(readable, [s for s in seen + kept if s.unreadable], settings, channels, proposed),
+        *_unfit_files(readable, [s for s in surveys + held_out_surveys if s.unreadable], settings, channels, proposed),
         *_unfit_pixels(readable, channels, blank),
-        *_duplicates(seen, kept),
+        *_duplicates(surveys, held_out_surveys),
         *telling_columns(training),
     ]
     problems.sort(key=lambda problem: problem.severity == "warning")
     yield Report(
         problems=tuple(problems),
-        conditions=tuple(_facts(condition, training, held_out, seen, channels) for condition in training.conditions),
+        conditions=tuple(_facts(condition, training, held_out, surveys, channels) for condition in training.conditions),
         channels=channels,
         pixel_size=pixel_size,
         proposed=proposed,
         nucleus=nucleus,
         unit="um" if any(s.pixel_size_um for s in readable) else "pixel",
         crop=settings.crop,
-        histograms={channel: _histogram(training.conditions, seen, channel) for channel in channels},
+        histograms={channel: _histogram(training.conditions, surveys, channel) for channel in channels},
     )
 
 
 def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Problem]:
-    """Tell what is wrong with folders, groups and ``fields.csv``; no pixel is needed for it."""
+    """List problems of folders, groups and ``fields.csv``."""
     apart = held_out is not None and held_out.folder != training.folder
     for table in dict.fromkeys(d.table for d in (training, held_out) if d and d.table):
         where = f"{table.path.parent.name}/{table.path.name}"
@@ -173,11 +173,11 @@ def _unfit_files(
     channels: Sequence[str],
     proposed: float | None,
 ) -> Iterable[Problem]:
-    """Tell what is wrong with files, their channels, pixel sizes and sizes."""
+    """List problems of files, their channels, pixel sizes and sizes."""
     if damaged:
         what = f"Files cannot be read ({len(damaged)}); {damaged[0].unreadable}"
         yield Problem("error", what, "Mend the files, or take them out of the data set.", _names(damaged))
-    # channels
+    # ---- channels
     twice = [s for s in readable if len(set(s.names)) < len(s.names)]
     if twice:
         what = f"A channel's name occurs twice: {', '.join(twice[0].names)}."
@@ -191,7 +191,7 @@ def _unfit_files(
         shared = [name for name in _in_order(readable, common) if all(name in s.names for s in readable)]
         do = f"Say --channels {','.join(shared)}." if shared else "No channel is common to all: rename or remove files."
         yield Problem("error", what, do, _names(other))
-    # pixel sizes
+    # ---- pixel sizes
     usual = _usual_size(readable)
     known = sorted({s.pixel_size_um for s in readable if s.pixel_size_um})
     unknown = [s for s in readable if not s.pixel_size_um]
@@ -208,7 +208,7 @@ def _unfit_files(
         odd = [s for s in readable if s.pixel_size_um and factor(s.pixel_size_um, usual) != 1]
         do = f"Say --pixel-size {proposed or float(f'{known[-1]:.4g}'):g}, to which all are resampled."
         yield Problem("error", what, do, _names(odd))
-    # sizes, in working pixels
+    # ---- sizes, in working pixels
     working = {}
     for s in readable:
         scale = factor(s.pixel_size_um or usual, settings.pixel_size) if settings.pixel_size else 1.0
@@ -230,7 +230,7 @@ def _unfit_files(
 
 
 def _unfit_pixels(readable: Sequence[Survey], channels: Sequence[str], blank: Sequence[Survey]) -> Iterable[Problem]:
-    """Tell what is wrong with intensities."""
+    """List problems of intensities."""
     broken = [s for s in readable if not s.finite]
     if broken:
         what = "Pixels are not finite (NaN or infinite)."
@@ -258,18 +258,24 @@ def _unfit_pixels(readable: Sequence[Survey], channels: Sequence[str], blank: Se
         yield Problem("warning", what, do, _names([s for s in readable if s.dtype != common]))
 
 
-def _duplicates(seen: Sequence[Survey], kept: Sequence[Survey]) -> Iterable[Problem]:
-    """Tell which planes occur in several fields."""
+def _duplicates(surveys: Sequence[Survey], held_out_surveys: Sequence[Survey]) -> Iterable[Problem]:
+    """List planes that occur in several fields."""
     holders = defaultdict(list)
-    for role, surveys in (("training", seen), ("held-out", kept)):
-        for s in surveys:
+    for first_role, of_role in (("training", surveys), ("held-out", held_out_surveys)):
+        for s in of_role:
             for content in s.hashes:
-                holders[content].append((role, s.field))
+                holders[content].append((first_role, s.field))
     pairs: dict[str, dict[str, None]] = defaultdict(dict)
-    for some in holders.values():
-        for (role, one), (other_role, other) in combinations(some, 2):
-            kind = "roles" if role != other_role else "conditions" if one.condition != other.condition else "within"
-            pairs[kind][f"{one.name} = {other.name}"] = None
+    for fields in holders.values():
+        for (first_role, first), (second_role, second) in combinations(fields, 2):
+            kind = (
+                "roles"
+                if first_role != second_role
+                else "conditions"
+                if first.condition != second.condition
+                else "within"
+            )
+            pairs[kind][f"{first.name} = {second.name}"] = None
     texts: tuple[tuple[str, Literal["error", "warning"], str, str], ...] = (
         ("roles", "error", "training and held-out fields", "Scores would flatter: take them out of one."),
         ("conditions", "error", "two conditions", "One of them lies in the wrong folder: take it out."),
@@ -294,7 +300,7 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
         if itself or len(groups) == len(values):
             # names the condition, or every value belongs to one group only: a name of the field or of the group
             continue
-        told, surest = [], 0.0
+        told_apart, surest = [], 0.0
         for pair in combinations(training.conditions, 2):
             share: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
             count = Counter(f.condition for f in fields if f.condition in pair)
@@ -303,12 +309,12 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
                     share[f.columns[column]][pair.index(f.condition)] += 0.5 / count[f.condition]
             right = sum(max(shares) for shares in share.values())
             if len(count) == 2 and len(share) > 1 and right >= _TELLS - 1e-9:
-                told.append(" from ".join(pair))
+                told_apart.append(" from ".join(pair))
                 surest = max(surest, right)
-        if told:
+        if told_apart:
             which = "; ".join(f"{c}: {_values(fields, c, column)}" for c in dict.fromkeys(f.condition for f in fields))
             how = "always" if surest > 1 - 1e-9 else f"for {100 * surest:.0f} % of the fields"
-            what = f"The column {column} of fields.csv tells {few(told)}, {how} ({which})."
+            what = f"The column {column} of fields.csv tells {few(told_apart)}, {how} ({which})."
             do = (
                 f"Unless it is the condition itself (as a dose is), the engine may learn {column} in its place: add "
                 f"fields that have both, or train between two values of {column} in one condition as a control."
@@ -327,9 +333,9 @@ def _blank(readable: Sequence[Survey], channels: Sequence[str]) -> list[Survey]:
 
 
 def _facts(
-    condition: str, training: DataSet, held_out: DataSet | None, seen: Sequence[Survey], channels: Sequence[str]
+    condition: str, training: DataSet, held_out: DataSet | None, surveys: Sequence[Survey], channels: Sequence[str]
 ) -> ConditionFacts:
-    mine = [s for s in seen if s.field.condition == condition and not s.unreadable]
+    mine = [s for s in surveys if s.field.condition == condition and not s.unreadable]
     sizes = sorted((s.size for s in mine), key=lambda size: size[0] * size[1]) or [(0, 0)]
     percentiles = {}
     for channel in channels:
@@ -352,10 +358,10 @@ def _facts(
     )
 
 
-def _histogram(conditions: Sequence[str], seen: Sequence[Survey], channel: str) -> Histogram:
+def _histogram(conditions: Sequence[str], surveys: Sequence[Survey], channel: str) -> Histogram:
     """Count the sampled pixels of a channel in bins that all conditions share."""
     pixels = {
-        condition: [part for s in seen if s.field.condition == condition and channel in s.channels
+        condition: [part for s in surveys if s.field.condition == condition and channel in s.channels
                     for part in s.channels[channel].sample]
         for condition in conditions
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What checking a data set found: problems and facts, and how a terminal shows them."""
+"""The report of checking a data set: problems and facts, and its lines for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PERCENTILES = (1, 50, 99, 99.9)
-BINS = 96
+BINS = 96  # of a histogram
 
 
 @dataclass(frozen=True)
@@ -156,18 +156,19 @@ class Report:
             for c in self.conditions:
                 if channel in c.percentiles:
                     brightness.append((channel, c.condition, *(f"{v:.5g}" for v in c.percentiles[channel])))
-        decided = [("channels", ", ".join(self.channels) or "none in common")]
+        settings = [("channels", ", ".join(self.channels) or "none in common")]
         unit = "µm" if self.unit == "um" else "pixel of the files"
         working = f"{self.pixel_size:.4g} {unit}" if self.pixel_size else "not decided"
         if self.nucleus and self.pixel_size:
             working += f", a nucleus is {self.nucleus / self.pixel_size:.0f} working pixels wide"
         if self.proposed and (not self.pixel_size or factor(self.pixel_size, self.proposed) != 1):
             working += f"; proposed: --pixel-size {self.proposed:g}"
-        decided.append(("pixel size", working))
+        settings.append(("pixel size", working))
         wide = f" ({self.crop * self.pixel_size:.4g} µm)" if self.pixel_size and self.unit == "um" else ""
-        decided.append(("crop", f"{self.crop} × {self.crop} working pixels{wide}"))
-        found = [f"{problem.severity}: {problem}" for problem in self.problems]
-        return [*_table(self.table()), "", *_table(brightness), "", *_table(decided), *([""] if found else []), *found]
+        settings.append(("crop", f"{self.crop} × {self.crop} working pixels{wide}"))
+        problems = [f"{problem.severity}: {problem}" for problem in self.problems]
+        tables = [*_table(self.table()), "", *_table(brightness), "", *_table(settings)]
+        return [*tables, *([""] if problems else []), *problems]
 
 
 def few(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Rewriting a network that only translates from now on, so that it computes the same with less."""
+"""Fusing fixed normalization into convolutions, so that a trained network translates faster."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from napari_phenotrans.networks.norm import CropNorm
 def quicken(network: nn.Module) -> None:
     """Change a network into one that computes the same, within float32's rounding, and cannot train any more.
 
-    Normalization by fixed statistics becomes part of the convolution before it, and weights lie channels last, as
-    convolutions compute, which saves a conversion around each of them.
+    Normalization by fixed statistics becomes part of the convolution before it, and weights lie channels last, which
+    saves a conversion before and after each convolution.
     """
     for sequence in [layer for layer in network.modules() if type(layer) is nn.Sequential]:
         layers = list(sequence)
@@ -23,13 +23,13 @@ def quicken(network: nn.Module) -> None:
             if not isinstance(norm, CropNorm) or norm.mode != "fixed":
                 continue
             if isinstance(before, nn.Conv2d | nn.ConvTranspose2d):
-                _take_in(before, norm)
+                _fuse(before, norm)
                 sequence[i + 1] = nn.Identity()
     network.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
-def _take_in(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: CropNorm) -> None:
-    """Give a convolution the weights with which its output is normalized already."""
+def _fuse(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: CropNorm) -> None:
+    """Change a convolution's weights and bias so that its output is normalized."""
     scale = (norm.var.double() + norm.eps).rsqrt()
     bias = torch.zeros_like(scale) if convolution.bias is None else convolution.bias.double()
     across = (1, -1, 1, 1) if isinstance(convolution, nn.ConvTranspose2d) else (-1, 1, 1, 1)

@@ -46,7 +46,7 @@ class CropNorm(nn.Module):
             # one value has no spread: it normalizes to 0, which torch refuses to compute
             return torch.zeros_like(x)
         if x.device.type == "cpu" and x.dtype == torch.float32:
-            return _ByItsOwn.apply(x, self.eps)
+            return _InstanceNorm.apply(x, self.eps)
         return F.instance_norm(x, eps=self.eps)
 
     def start_measuring(self) -> None:
@@ -64,14 +64,14 @@ class CropNorm(nn.Module):
             self.var += (var - self.var) / self._seen
 
 
-class _ByItsOwn(torch.autograd.Function):
-    """Instance normalization that leaves channels last where they are; torch's own copies them forth and back."""
+class _InstanceNorm(torch.autograd.Function):
+    """Instance normalization of channels-last tensors, which torch's own would copy to another layout and back."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
         mean = x.mean((2, 3), keepdim=True)
         centered = x - mean
-        # over channels that lie last, torch's own variance takes longer than all the rest
+        # torch's own variance is slow on channels-last tensors
         var = torch.linalg.vector_norm(centered, dim=(2, 3), keepdim=True).square() / (x.shape[2] * x.shape[3])
         rate = (var + eps).rsqrt()
         # the input is kept, not the result, which a rectifier may change in place

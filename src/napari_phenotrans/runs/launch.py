@@ -1,4 +1,4 @@
-"""Starting trainings that outlive whoever started them, and asking them to stop."""
+"""Starting trainings in processes of their own, which outlive the one that started them, and stopping them."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def start_training(arguments: Sequence[str], folder: str | Path) -> Child:
         raise InputError(f"{folder} holds a run already. Choose another folder, or go on with that run.")
     child = Child(_spawn(arguments, folder), tuple(arguments), folder)
     with replacing(folder / STARTING, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(Owner.of(child.process.pid).written()), encoding="utf-8")
+        temporary.write_text(json.dumps(Owner.of(child.process.pid).as_json()), encoding="utf-8")
     return child
 
 
@@ -235,7 +235,7 @@ def request_stop(folder: str | Path) -> None:
         if starting and starting.here:
             # one that has not trained yet has nothing to save
             with suppress(psutil.NoSuchProcess):
-                if starting.lives():
+                if starting.is_running():
                     psutil.Process(starting.pid).terminate()
             (folder / STARTING).unlink(missing_ok=True)
         else:
@@ -276,7 +276,7 @@ def _refuse_starting(folder: Path) -> None:
     """Refuse a folder in which a process trains, or is about to."""
     refuse_living(folder)
     starting = read_owner(folder / STARTING)
-    if starting and starting.here and starting.lives():
+    if starting and starting.here and starting.is_running():
         raise InputError(
             f"A training is being started in {folder} right now by process {starting.pid}. Wait until it trains, or "
             f"stop it first."

@@ -115,7 +115,7 @@ class RunWatch(RunHistory):
             if self.folder.is_dir():
                 news = self._read_decided() | self._read_events()
             if news:
-                self.settle(max(self.settings.get(name) or 0 for name in ("save_every", "score_every")))
+                self.update_curves(max(self.settings.get(name) or 0 for name in ("save_every", "score_every")))
                 self.findings = diagnose(self)
             files, state = self._find_files(), self._judge()
         except OSError:
@@ -166,7 +166,7 @@ class RunWatch(RunHistory):
         complete = added[: added.rfind(b"\n") + 1]
         for line in complete.splitlines():
             try:
-                self.take(json.loads(line))
+                self.add_event(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError):
                 # not a line that a run writes: skipped
                 continue
@@ -197,13 +197,13 @@ class RunWatch(RunHistory):
         # ---- a process was started, and has not written an event yet
         if starting and starting.started > self.latest:
             output = last_words(self.folder / OUTPUT)
-            if starting.here and not starting.lives():
+            if starting.here and not starting.is_running():
                 return "failed", "It could not start.", output or "Its process ended without a word."
             sentence = f"Starting: {output}" if output else "Starting."
             return ("starting", sentence, "") if starting.here else self._listen(starting, "starting", sentence)
 
         # ---- a process holds the lock, and has not written an event yet
-        alive = owner is not None and (not owner.here or owner.lives())
+        alive = owner is not None and (not owner.here or owner.is_running())
         if owner and alive and owner.started > self.latest:
             return self._listen(owner, "starting", "Starting: reading the images.")
         if not self._decided and not self._read:
@@ -217,7 +217,7 @@ class RunWatch(RunHistory):
         if self.end == "finished":
             return "finished", f"Finished after {self.step} steps.", ""
         owner = owner or self._owner
-        if owner is None or (owner.here and not owner.lives()):
+        if owner is None or (owner.here and not owner.is_running()):
             why = "its process is gone without a last word, as when it is killed or the memory runs out"
             if disk_usage(self.folder).free < self.least_free:
                 why = "its process is gone, and the disk is full"

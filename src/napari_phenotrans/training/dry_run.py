@@ -1,4 +1,4 @@
-"""What a run will cost, from a few steps of it."""
+"""Trying a few steps of a run, to say what time and memory it will take."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ WARM_UP = 2  # the first steps also choose algorithms and fill pools
 
 @dataclass(frozen=True)
 class Trial:
-    """Device in words, seconds per step, and bytes of memory in use at most (the GPU's where there is one)."""
+    """What a few steps took: the device in words, seconds per step, and bytes of memory (the GPU's if there is one)."""
 
     device: str
     seconds_per_step: float
     memory: int
 
     def lines(self, steps: int) -> list[str]:
-        """Return what a run of so many steps will take."""
+        """Return what a run of so many steps will take, as lines for a terminal."""
         seconds = steps * self.seconds_per_step
         return [
             f"device      {self.device}",
@@ -41,7 +41,7 @@ class Trial:
 
 
 def try_steps(run: Run) -> Trial:
-    """Train a few steps as the run would, in a folder that is thrown away, and measure them."""
+    """Train a few steps as the run would, in a temporary folder, and measure them."""
     device = choose_device(run.settings.device)
     settings = run.settings.model_copy(update={"steps": STEPS + 1, "save_every": STEPS + 1, "score_every": 0})
     times: list[float] = []

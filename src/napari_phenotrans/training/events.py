@@ -1,4 +1,4 @@
-"""What training says while it runs: one line of ``events.jsonl`` each."""
+"""Events of a training, each one line of its ``events.jsonl``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_phenotrans.core.events import Notice
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins at ``step`` of ``steps``, with what was decided."""
+    """Training begins at ``step`` of ``steps``, on a device (in words), with so many fields per condition."""
 
     step: int
     steps: int

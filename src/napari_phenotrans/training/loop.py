@@ -1,4 +1,4 @@
-"""Training: an engine, crops and settings in; losses out, step by step. `run.Run` writes a run folder around it."""
+"""Updating an engine step by step; `run.Run` writes a run folder around it."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ def is_finite(losses: dict[str, float]) -> bool:
 def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> None:
     """Average each direction's normalization statistics over pieces of what it will translate, and keep them.
 
-    Only the translating networks are settled: those in training go on normalizing each crop by itself. (Training on
-    with fixed statistics was tried: without normalization the same learning rate blows the losses up, and what comes
-    back is the identity.)
+    Only the translating networks use them: those in training go on normalizing each crop by itself. (Training with
+    fixed statistics was tried: without normalization losses diverge at the same learning rate, and the engine falls
+    back to the identity.)
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> Non
         Any engine.
     planes
         (C, H, W) pieces of each condition, as `Crops.large` gives them: over small crops, most of which hold no
-        mitosis, the variance comes out too small, and every mitosis is translated into a blaze.
+        mitosis, the variance comes out too small, and every mitosis is translated far too bright.
     """
     for target in engine.conditions:
         sources = [piece[None] for condition in engine.conditions if condition != target for piece in planes[condition]]

@@ -1,14 +1,13 @@
-"""What a training needs before its first step: the engine, the crops that it sees, and those that it is scored on."""
+"""Preparing a training: the engine, the crops that it trains on, and those that it is scored on."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
+from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.dataset.dataset import DataSet
@@ -20,14 +19,16 @@ from napari_phenotrans.training.loop import start_from
 from napari_phenotrans.training.validation import HeldOut
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.base import Engine
 
-STATISTICS_PLANES = 25
-PREVIEW_CROPS = 4
-HELD_OUT_CROPS = 16
-COPIES = 8
-# crops that are drawn for looking and measuring belong to no update
+STATISTICS_PLANES = 25  # per condition, that normalization statistics are averaged over
+PREVIEW_CROPS = 4  # per condition
+HELD_OUT_CROPS = 16  # per condition, that the engine's own loss is computed on
+COPIES = 8  # per direction, that are looked up in the training planes
+# Steps that key the random numbers of previews and held-out crops; no update has them.
 PREVIEW_STEP, HELD_OUT_STEP = 2**31, 2**31 + 1
 
 
@@ -98,7 +99,7 @@ def prepare(
     device
         Where it trains.
     resume
-        Its weights will be replaced: those of ``start_from`` are not read.
+        Whether its weights will be replaced, so that those of ``start_from`` need not be read.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def prepare(
     s = settings
     channels = s.channels or dataset.channels()
     planes = dataset.planes(channels, s.pixel_size)
-    intensity = Intensity.fit(plane for some in planes.values() for plane in some)
+    intensity = Intensity.fit(plane for of_condition in planes.values() for plane in of_condition)
     crops = Crops(planes, intensity, s.crop, device)
     torch.manual_seed(s.seed)
     engine = engine_entry(engine_name).load()(s, len(channels), dataset.conditions).to(device)
@@ -116,19 +117,24 @@ def prepare(
         start_from(engine, engine_name, channels, s.start_from)
     engine.start_training()
 
-    # What it is scored on: group and pixels of every held-out plane.
-    kept: dict[str, list[tuple[str, np.ndarray]]] = {c: [] for c in dataset.conditions}
-    for one in held_out.fields if held_out else ():
-        alone = DataSet(dataset.folder, dataset.conditions, (one,))
-        for plane in alone.planes(channels, s.pixel_size)[one.condition]:
-            kept[one.condition].append((one.group, plane))
+    # ---- what it is scored on: group and pixels of every held-out plane
+    held_out_planes: dict[str, list[tuple[str, np.ndarray]]] = {c: [] for c in dataset.conditions}
+    for field in held_out.fields if held_out else ():
+        of_field = DataSet(dataset.folder, dataset.conditions, (field,))
+        for plane in of_field.planes(channels, s.pixel_size)[field.condition]:
+            held_out_planes[field.condition].append((field.group, plane))
     scored_on = unseen = None
-    if s.score_every and all(kept.values()):
-        normalized = {c: [(group, intensity.normalize(p)) for group, p in some] for c, some in kept.items()}
-        seen = {c: [plane.cpu().numpy() for plane in some] for c, some in crops.planes.items()}
+    if s.score_every and all(held_out_planes.values()):
+        normalized = {
+            c: [(group, intensity.normalize(p)) for group, p in pairs] for c, pairs in held_out_planes.items()
+        }
+        training_planes = {c: [plane.cpu().numpy() for plane in tensors] for c, tensors in crops.planes.items()}
         plan = ScoringPlan(s.crop, engine.stride, engine.tile, copies=COPIES if engine.tile else 0, seed=s.seed)
-        scored_on = HeldOut(normalized, seen, channels, plan)
-        unseen = Crops({c: [p for _, p in some] for c, some in kept.items()}, intensity, s.crop, device)
+        scored_on = HeldOut(normalized, training_planes, channels, plan)
+        unseen = Crops({c: [p for _, p in pairs] for c, pairs in held_out_planes.items()}, intensity, s.crop, device)
+    digested: list[str | np.ndarray] = []
+    for condition, of_condition in planes.items():
+        digested += [condition, *of_condition]
     return Prepared(
         engine,
         channels,
@@ -138,14 +144,5 @@ def prepare(
         unseen,
         fixed={c: crops.draw(c, KeyedRandom(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions},
         measured={c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions},
-        images=_digest(planes),
+        images=sha256_of(digested),
     )
-
-
-def _digest(planes: dict[str, list[np.ndarray]]) -> str:
-    digest = hashlib.sha256()
-    for condition, some in planes.items():
-        digest.update(condition.encode())
-        for plane in some:
-            digest.update(np.ascontiguousarray(plane).tobytes())
-    return digest.hexdigest()

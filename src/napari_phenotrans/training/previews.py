@@ -1,4 +1,4 @@
-"""Fixed crops, translated as training goes: a picture to glance at, the pixels, and what they show in numbers."""
+"""Previews: fixed crops translated as training goes, written as a picture and as pixels, with facts about them."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def write_preview(
 
     with replacing(picture, overwrite=True) as temporary:
         imsave(temporary, _sheet(crops), check_contrast=False)
-    said = {"channels": list(channels), "directions": [list(pair) for pair in engine.directions()]}
+    metadata = {"channels": list(channels), "directions": [list(pair) for pair in engine.directions()]}
     with replacing(pixels, overwrite=True) as temporary:
         in_units = intensity.denormalize(crops).astype(np.float32)
-        imwrite(temporary, in_units, photometric="minisblack", compression="zlib", metadata=said)
+        imwrite(temporary, in_units, photometric="minisblack", compression="zlib", metadata=metadata)
     return Preview(step, str(picture.relative_to(folder)), facts)
 
 
@@ -115,10 +115,10 @@ def read_preview(path: Path) -> PreviewArrays:
 
     try:
         with TiffFile(path) as file:
-            said = file.shaped_metadata[0] if file.shaped_metadata else {}
-            crops = file.asarray().reshape(said["shape"])
-            directions = tuple((source, target) for source, target in said["directions"])
-            return PreviewArrays(tuple(said["channels"]), directions, crops)
+            metadata = file.shaped_metadata[0] if file.shaped_metadata else {}
+            crops = file.asarray().reshape(metadata["shape"])
+            directions = tuple((source, target) for source, target in metadata["directions"])
+            return PreviewArrays(tuple(metadata["channels"]), directions, crops)
     except (OSError, TiffFileError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as a preview: {error}. Expected a TIFF file from the folder {PREVIEWS} of a run."

@@ -1,4 +1,4 @@
-"""What only resuming a run needs, in one file beside its checkpoints."""
+"""The state that a run resumes from: networks, optimizers and progress, in one file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
 
 MEDIAN_OF = 5  # single held-out scores swing
-HALF = 0.5
+MOST_COPIES = 0.5  # of what an engine makes
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Progress:
             return ""
         if self.since_best >= patience:
             return f"no better score in {patience} scorings"
-        if copies >= HALF:
+        if copies >= MOST_COPIES:
             return "half of what the engine makes is copied from training crops"
         losses = self.held_out_losses
         if len(losses) > patience and min(losses[-patience:]) > min(losses[:-patience]):

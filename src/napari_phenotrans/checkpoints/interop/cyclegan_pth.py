@@ -78,13 +78,13 @@ def import_generators(path: Path, facts: ForeignFacts) -> Checkpoint:
         training={"source": described, "format": "pytorch-CycleGAN-and-pix2pix"},
     )
     exported = read_exported(files[min(files)].parent)
-    whole = (
+    unchanged = (
         exported is not None
-        and exported.is_whole(list(files.values()), card)
+        and exported.is_unchanged(list(files.values()), card)
         and card.settings.items() <= exported.card.settings.items()
     )
     if exported:
-        card = exported.card if whole else exported.names_for(card)
+        card = exported.card if unchanged else exported.names_for(card)
     card = facts.about(
         card, "A CycleGAN has two: say with --conditions what its folders A and B showed, in this order."
     )
@@ -93,7 +93,7 @@ def import_generators(path: Path, facts: ForeignFacts) -> Checkpoint:
     engine.keep_targets(card.targets)
     # the original's files have no normalization statistics; those of an export lie beside them
     state = engine.translators.state_dict()
-    if exported and whole:
+    if exported and unchanged:
         state |= exported.statistics()
     for target, generator in generators.items():
         state |= {f"{target}.{name}": tensor for name, tensor in generator.tensors.items()}

@@ -124,7 +124,7 @@ def import_folder(
     # ---- what an export says of itself: all there is to know where its files are as they were written
     exported = read_exported(folder.root)
     if exported and null_row is None:
-        if exported.is_whole([folder.weights], exported.card):
+        if exported.is_unchanged([folder.weights], exported.card):
             return _build(folder, facts.about(exported.card, "Say one for each with --conditions."), tensors)
         if len(exported.card.conditions) == classes - 1:
             null_row = classes - 1
