@@ -100,9 +100,9 @@ class Report:
     conditions
         In the data set's order.
     channels
-        Those that training uses: as said, else those that all fields have.
+        Those that training uses: as in the settings, else those that all fields have.
     pixel_size
-        Working pixel size in ``unit``; None where the files differ and none was said.
+        Working pixel size in ``unit``; None where the files differ and the settings have none.
     proposed
         Pixel size at which a nucleus has about 25 pixels, but none finer than the files'; None where no nuclei were
         found.

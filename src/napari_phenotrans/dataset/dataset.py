@@ -106,7 +106,7 @@ class DataSet:
         folder
             The data set.
         conditions
-            Which of its folders to use, in this order; where not said, all that hold images.
+            Which of its folders to use, in this order; None uses all that hold images.
 
         Raises
         ------

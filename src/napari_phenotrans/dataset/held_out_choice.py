@@ -1,4 +1,4 @@
-"""What training must not see: a share of the groups, groups by name, or another folder."""
+"""Choosing the held-out fields: a share of the groups, groups by name, or another folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of all that discriminators see (Zhao et al., NeurIPS 2020), so that few images last."""
+"""Differentiable augmentation of what discriminators see, for few images (Zhao et al., NeurIPS 2020)."""
 
 from __future__ import annotations
 

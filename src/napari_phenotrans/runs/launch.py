@@ -56,7 +56,7 @@ class Child:
         return self.process.poll()
 
     def last_message(self) -> str:
-        """Return its error where it said one, else the last line that it wrote; empty where it wrote none."""
+        """Return its error, or else the last line that it wrote; empty where it wrote none."""
         return last_words(self.folder / OUTPUT)
 
     def cancel(self) -> None:
@@ -116,7 +116,7 @@ def train_arguments(
     held_out
         What training must not see; the command's own default where None.
     from_
-        A run folder or its ``run.json`` whose data set and settings are taken where nothing else is said.
+        A run folder or its ``run.json``, whose data set and settings are taken where no others are given.
 
     Raises
     ------

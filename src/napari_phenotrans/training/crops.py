@@ -1,4 +1,4 @@
-"""Random square crops of each condition, turned and mirrored: what training sees."""
+"""Random square crops of each condition, turned and mirrored, which training sees."""
 
 from __future__ import annotations
 

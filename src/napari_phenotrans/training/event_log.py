@@ -1,4 +1,4 @@
-"""Events of a run, written into its folder as they happen; the error that ends it too."""
+"""Writing the events of a run into its folder, and the error that ends it."""
 
 from __future__ import annotations
 

@@ -19,6 +19,8 @@ from napari_phenotrans.training.loop import start_from
 from napari_phenotrans.training.validation import HeldOut
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from napari_phenotrans.core.settings import TrainingSettings
@@ -117,14 +119,10 @@ def prepare(
         start_from(engine, engine_name, channels, s.start_from)
     engine.start_training()
 
-    # ---- what it is scored on: group and pixels of every held-out plane
-    held_out_planes: dict[str, list[tuple[str, np.ndarray]]] = {c: [] for c in dataset.conditions}
-    for field in held_out.fields if held_out else ():
-        of_field = DataSet(dataset.folder, dataset.conditions, (field,))
-        for plane in of_field.planes(channels, s.pixel_size)[field.condition]:
-            held_out_planes[field.condition].append((field.group, plane))
+    # ---- what it is scored on
+    held_out_planes = _planes_by_group(held_out, channels, s.pixel_size) if held_out else {}
     scored_on = unseen = None
-    if s.score_every and all(held_out_planes.values()):
+    if s.score_every and held_out_planes and all(held_out_planes.values()):
         normalized = {
             c: [(group, intensity.normalize(p)) for group, p in pairs] for c, pairs in held_out_planes.items()
         }
@@ -146,3 +144,14 @@ def prepare(
         measured={c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions},
         images=sha256_of(digested),
     )
+
+
+def _planes_by_group(
+    dataset: DataSet, channels: Sequence[str], pixel_size: float | None
+) -> dict[str, list[tuple[str, np.ndarray]]]:
+    """Return (group, plane) of every plane, per condition."""
+    planes: dict[str, list[tuple[str, np.ndarray]]] = {condition: [] for condition in dataset.conditions}
+    for field in dataset.fields:
+        of_field = DataSet(dataset.folder, dataset.conditions, (field,)).planes(channels, pixel_size)
+        planes[field.condition] += [(field.group, plane) for plane in of_field[field.condition]]
+    return planes

@@ -1,4 +1,4 @@
-"""A run folder: one training, written down so that it can be watched from anywhere and resumed."""
+"""A run: one training in a folder of its own, where it can be watched and resumed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PACE_S = 10.0  # between two events about the pace
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder.
+    """One training and its folder.
 
     It holds ``run.json`` (what was decided), ``events.jsonl`` (what happened), ``previews/``, ``last.safetensors``,
     ``best.safetensors`` and some past steps in ``checkpoints/`` where held-out fields are scored, and ``resume.pt``.
@@ -47,7 +47,7 @@ class Run:
     Parameters
     ----------
     folder
-        Is made.
+        The run folder; made if it is missing.
     dataset
         What to train on.
     engine
@@ -55,7 +55,7 @@ class Run:
     settings
         Of that engine.
     held_out
-        Fields that training must not see; scores come from them.
+        Fields that training must not see, and that it is scored on.
     about, attribution, synthetic
         Go into the checkpoint's card.
     """
@@ -71,7 +71,7 @@ class Run:
 
     @classmethod
     def load(cls, folder: str | Path) -> Run:
-        """Read what was decided in an earlier run.
+        """Read an earlier run from its folder.
 
         Raises
         ------
@@ -96,19 +96,19 @@ class Run:
         )
 
     def for_steps(self, steps: int | None) -> Run:
-        """Return the same run with another number of steps; itself where none is said."""
+        """Return the same run with another number of steps; itself where ``steps`` is None."""
         if steps is None:
             return self
         return replace(self, settings=self.settings.model_copy(update={"steps": steps}))
 
     def events(self, *, resume: bool = False, pace_s: float = PACE_S) -> Iterator[Event]:
-        """Train, writing every event down as it is given out; only the first of several processes gives any.
+        """Train, writing each event into the folder and yielding it; only the first of several processes yields events.
 
         Parameters
         ----------
         resume
-            Go on from the folder's last state. On the CPU the steps are, bit for bit, those of a run that was never
-            interrupted. Events after that state happened, but are overruled by the new `Started`.
+            Whether to go on from the folder's last state. On the CPU the steps are, bit for bit, those of a run that
+            was never interrupted. Events after that state stay in the file, but the new `Started` overrules them.
         pace_s
             Seconds between two events about the pace, where nothing is saved or scored.
 
@@ -144,7 +144,7 @@ class Run:
             raise InputError(
                 f"{self.folder} holds a run already. Choose another folder for --out, or go on with --resume."
             )
-        # before the data set is read: who asks to stop from now on means this training
+        # before the data set is read: a request to stop that comes from now on is for this training
         (self.folder / STOP).unlink(missing_ok=True)
         return lock
 

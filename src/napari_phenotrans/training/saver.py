@@ -1,4 +1,4 @@
-"""What a run writes into its folder as it trains: previews, checkpoints, and the state that resuming starts from."""
+"""Saving a run into its folder: previews, checkpoints, and the state that resuming starts from."""
 
 from __future__ import annotations
 

@@ -58,13 +58,13 @@ class Progress:
     blank: dict[str, int] = field(default_factory=dict)
 
     def reach(self, step: int, seconds: float, drawn: dict[str, int], blank: dict[str, int]) -> None:
-        """Note that a step was reached, after so many more seconds, and how many crops were drawn until then."""
+        """Set the step that was reached and the crops drawn until then, and add the seconds that it took."""
         self.step = step
         self.seconds += seconds
         self.drawn, self.blank = dict(drawn), dict(blank)
 
-    def note(self, score: float, losses: dict[str, float]) -> bool:
-        """Add a scoring: its score, lower is better, and the losses on held-out crops; returns whether it is best."""
+    def add_scores(self, score: float, losses: dict[str, float]) -> bool:
+        """Add a scoring: its score, lower is better, and losses on held-out crops; return whether it is the best."""
         if losses:
             self.held_out_losses.append(sum(losses.values()))
         self.history.append(score)
@@ -74,7 +74,7 @@ class Progress:
         return best
 
     def reason_to_end(self, patience: int, copies: float) -> str:
-        """Say why training should end, after ``patience`` scorings without a better one; empty where it should not.
+        """Return why training should end, as after ``patience`` scorings without a better one; empty if it should not.
 
         ``copies`` is the share of what the engine makes that it copied from training crops.
         """

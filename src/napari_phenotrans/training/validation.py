@@ -1,4 +1,4 @@
-"""Scores on held-out fields while training: how far translated source is from real target, beside its floor."""
+"""Scoring an engine on held-out fields while it trains, beside floors and what copying the source scores."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class HeldOutScores:
 
     @property
     def summary(self) -> float:
-        """The one number that chooses the best checkpoint: KID, averaged over the directions; lower is better.
+        """The number by which the best checkpoint is chosen: KID, averaged over the directions; lower is better.
 
         Infinite where translations are not finite.
         """
@@ -72,7 +72,7 @@ class HeldOutScores:
 
     @property
     def copies(self) -> float:
-        """The largest share over the directions of what is copied from training crops; 0 where it was not looked."""
+        """The largest share, over the directions, of crops copied from training crops; 0 where not measured."""
         return max((score.value for score in self.scores if score.metric == "copies"), default=0.0)
 
 
@@ -102,7 +102,7 @@ class HeldOut:
     floors, copy_source
         What two random halves of the real target, and the real source, score: by the same names as the scores.
     notes
-        What the held-out fields do not allow to be said, in sentences.
+        What cannot be scored on these held-out fields, in sentences.
 
     Raises
     ------
@@ -149,7 +149,7 @@ class HeldOut:
         step
             Number of updates made.
         how
-            How the engine is told to translate; its defaults where nothing is said.
+            The engine's translation settings; its defaults where None.
         """
         scores: list[Score] = []
         collapses: list[str] = []
@@ -189,7 +189,7 @@ class HeldOut:
         return np.array_equal(in_source, in_target)
 
     def _sides(self, source: str, target: str, translated: Features | None, channel: int | None) -> list[Features]:
-        """Return real, translated and source features, of one channel or of all; no translation is copy source."""
+        """Return real, translated and source features, of one channel or of all; translated None means the source's."""
         real, from_ = self._held[target].features, self._held[source].features
         columns = slice(None) if channel is None else self.profile.of_channel(channel)
         return [side.columns(columns) for side in (real, translated or from_, from_)]
@@ -245,7 +245,7 @@ class HeldOut:
 
 
 def collapsed(translated: np.ndarray, real: np.ndarray) -> str | None:
-    """Say what is wrong with translations of different crops, or None.
+    """Return what is wrong with translations of different crops, in words; None where nothing is.
 
     Wrong is: values that are not finite; crops that are all the same (variance between crops below a thousandth of
     that between real ones); crops with nothing on them (variance within crops below 1/10000). All channels count

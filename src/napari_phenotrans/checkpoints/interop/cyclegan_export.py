@@ -1,4 +1,4 @@
-"""Generators as pytorch-CycleGAN-and-pix2pix and its anti-aliased relative load them."""
+"""Writing generators as pytorch-CycleGAN-and-pix2pix and its anti-aliased relative (CUT) load them."""
 
 from __future__ import annotations
 

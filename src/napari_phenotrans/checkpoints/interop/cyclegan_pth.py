@@ -1,4 +1,4 @@
-"""Generators that pytorch-CycleGAN-and-pix2pix saved (``latest_net_G_A.pth``), anti-aliased ones too."""
+"""Reading generators that pytorch-CycleGAN-and-pix2pix or CUT saved (``latest_net_G_A.pth``)."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def import_generators(path: Path, facts: ForeignFacts) -> Checkpoint:
         newest generators are taken: ``latest``, else the highest epoch. A file of any other name is one
         direction.
     facts
-        What the user says; conditions in the original's order: A, which ``G_A`` and a lone ``G`` translate from, then
-        B. Limits that are not said are those of the 8-bit images that the original reads, or what the card of an
+        What the user gave; conditions in the original's order: A, which ``G_A`` and a lone ``G`` translate from, then
+        B. Limits that are not given are those of the 8-bit images that the original reads, or what the card of an
         export says that lies beside the files.
 
     Raises
     ------
     InputError
-        If the file cannot be read or is no such generator, or if what was said does not fit it.
+        If the file cannot be read or is no such generator, or if ``facts`` do not fit it.
     """
     files = _find_files(path)
     generators = {target: _read_generator(file) for target, file in files.items()}

@@ -1,4 +1,4 @@
-"""A PhenDiff checkpoint as a pipeline's folder of diffusers."""
+"""Writing a PhenDiff checkpoint as the folder of a diffusers pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Class-conditional diffusion models in folders of diffusers, PhenDiff's ``full_pipeline_save`` among them."""
+"""Reading class-conditional diffusion models that diffusers or PhenDiff saved (``full_pipeline_save``)."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def import_folder(
         A pipeline's folder, the folder of its network alone, or a folder of PhenDiff that holds
         ``full_pipeline_save``.
     facts
-        What the user says; conditions in the order of the class labels. Limits that are not said are those of 8-bit
+        What the user gave; conditions in the order of the class labels. Limits that are not given are those of 8-bit
         images, or what the card of an export says that lies in the folder.
     null_row
-        The class that was trained as "no condition". Where none is said every class is a condition, and no condition
+        The class that was trained as "no condition". Where None, every class is a condition, and no condition
         is a class embedding of zeros, as PhenDiff trains it.
     scheduler
         ``scheduler_config.json``, or its folder, where it does not lie beside the network.
@@ -110,7 +110,7 @@ def import_folder(
     Raises
     ------
     InputError
-        If the folder holds another network, or one that is damaged or incomplete, or what was said does not fit.
+        If the folder holds another network, or one that is damaged or incomplete, or ``facts`` do not fit.
     """
     folder = _find(path)
     if folder is None:

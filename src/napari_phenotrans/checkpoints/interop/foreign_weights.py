@@ -58,7 +58,7 @@ def load_diffusers() -> ModuleType:
 
 @dataclass(frozen=True)
 class ForeignFacts:
-    """What a user says about a foreign file that the file does not; None where nothing is said.
+    """Facts about a foreign file that it does not hold itself, from its user; None where not given.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class ForeignFacts:
     pixel_size_um: float | None = None
 
     def about(self, card: Card, conditions_are: str) -> Card:
-        """Return the card with what was said in place of what it assumed; ``conditions_are`` explains their number.
+        """Return the card with these facts in place of its assumptions; ``conditions_are`` explains their number.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The card that lies beside exported networks, so that importing them restores what their format cannot say."""
+"""The card beside exported networks, from which importing restores what their format cannot hold."""
 
 from __future__ import annotations
 
