@@ -101,7 +101,7 @@ class RunWatch(RunHistory):
         self._head = b""
         self._read = 0
         self._beat: float | None = None
-        self._heard = 0.0
+        self._beat_seen = 0.0
 
     def poll(self) -> bool:
         """Look at the folder again.
@@ -117,10 +117,10 @@ class RunWatch(RunHistory):
             if news:
                 self.update_curves(max(self.settings.get(name) or 0 for name in ("save_every", "score_every")))
                 self.findings = diagnose(self)
-            files, state = self._find_files(), self._judge()
+            files, state = self._find_files(), self._find_state()
         except OSError:
             # it was there a moment ago; what was read of it stays
-            files, state = (self.checkpoints, self.previews), self._gone()
+            files, state = (self.checkpoints, self.previews), self._folder_is_gone()
         changed = news or files != (self.checkpoints, self.previews) or state != (self.state, self.sentence, self.error)
         self.checkpoints, self.previews = files
         self.state, self.sentence, self.error = state
@@ -185,12 +185,12 @@ class RunWatch(RunHistory):
         previews = [PreviewFile(step, path) for step, path in files_of_steps(self.folder / PREVIEWS, PREVIEW).items()]
         return sorted(checkpoints, key=lambda file: (file.step, file.path.name)), previews
 
-    # ---- judging
+    # ---- the state
 
-    def _judge(self) -> tuple[str, str, str]:
+    def _find_state(self) -> tuple[str, str, str]:
         """Return state, sentence and error."""
         if not self.folder.is_dir():
-            return self._gone()
+            return self._folder_is_gone()
         at = f"step {self.step} of {self.steps}"
         owner, starting = read_owner(self.folder / LOCK), read_owner(self.folder / STARTING)
 
@@ -200,18 +200,20 @@ class RunWatch(RunHistory):
             if starting.here and not starting.is_running():
                 return "failed", "It could not start.", output or "Its process ended without a word."
             sentence = f"Starting: {output}" if output else "Starting."
-            return ("starting", sentence, "") if starting.here else self._listen(starting, "starting", sentence)
+            return (
+                ("starting", sentence, "") if starting.here else self._alive_or_silent(starting, "starting", sentence)
+            )
 
         # ---- a process holds the lock, and has not written an event yet
         alive = owner is not None and (not owner.here or owner.is_running())
         if owner and alive and owner.started > self.latest:
-            return self._listen(owner, "starting", "Starting: reading the images.")
+            return self._alive_or_silent(owner, "starting", "Starting: reading the images.")
         if not self._decided and not self._read:
             return "none", "There is no run in this folder.", ""
 
         # Last sentence, or none.
         if self.end == "failed":
-            return "failed", f"Failed at {at}.{self._go_on()}", self.reason
+            return "failed", f"Failed at {at}.{self._resume_hint()}", self.reason
         if self.end == "stopped":
             return "stopped", f"Stopped at {at}: {self.reason}.", ""
         if self.end == "finished":
@@ -221,22 +223,22 @@ class RunWatch(RunHistory):
             why = "its process is gone without a last word, as when it is killed or the memory runs out"
             if disk_usage(self.folder).free < self.least_free:
                 why = "its process is gone, and the disk is full"
-            return "died", f"Died at {at}: {why}.{self._go_on() or ' Nothing was saved.'}", ""
+            return "died", f"Died at {at}: {why}.{self._resume_hint() or ' Nothing was saved.'}", ""
 
         # ---- it trains
         where = "" if owner.here else f" on {owner.host}"
         if (self.folder / STOP).exists():
-            return self._listen(owner, "running", f"Stopping after this step ({at}{where}).")
+            return self._alive_or_silent(owner, "running", f"Stopping after this step ({at}{where}).")
         left = f", about {duration(self.left_s)} left" if self.left_s is not None else ""
-        return self._listen(owner, "running", f"Training{where}: {at}{left}.")
+        return self._alive_or_silent(owner, "running", f"Training{where}: {at}{left}.")
 
-    def _go_on(self) -> str:
+    def _resume_hint(self) -> str:
         return f" It can go on from step {self.saved[LAST]}." if LAST in self.saved else ""
 
-    def _gone(self) -> tuple[str, str, str]:
+    def _folder_is_gone(self) -> tuple[str, str, str]:
         return "gone", f"The folder {self.folder} is not there: it was removed, or its disk is not connected.", ""
 
-    def _listen(self, owner: Owner, state: str, sentence: str) -> tuple[str, str, str]:
+    def _alive_or_silent(self, owner: Owner, state: str, sentence: str) -> tuple[str, str, str]:
         """Return the state of a process that may be alive, or "silent" where its files were not touched for long.
 
         Clocks of machines differ, so the time of a touch is when this process first saw it; at the first look, what
@@ -244,10 +246,10 @@ class RunWatch(RunHistory):
         """
         beat = max((at for name in (LOCK, EVENTS, STARTING) if (at := modified(self.folder / name))), default=0.0)
         if self._beat is None:
-            self._beat, self._heard = beat, time.monotonic() - max(0.0, time.time() - beat)
+            self._beat, self._beat_seen = beat, time.monotonic() - max(0.0, time.time() - beat)
         elif beat != self._beat:
-            self._beat, self._heard = beat, time.monotonic()
-        if time.monotonic() - self._heard < SILENT_S:
+            self._beat, self._beat_seen = beat, time.monotonic()
+        if time.monotonic() - self._beat_seen < SILENT_S:
             return state, sentence, ""
         when = datetime.fromtimestamp(beat).strftime("%Y-%m-%d %H:%M")
         why = "its process is there, but does nothing" if owner.here else f"nothing was heard of {owner.host}"

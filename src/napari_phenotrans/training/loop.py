@@ -60,7 +60,7 @@ def train(
     own = settings.batch // processes
     parts = parts_at_once(engine, own)
 
-    def divide(step: int) -> list[BatchPart]:
+    def draw_parts(step: int) -> list[BatchPart]:
         size = own // parts
         chances = [KeyedRandom(settings.seed, step, process * own + i * size, size) for i in range(parts)]
         return [BatchPart({c: draw(c, chance) for c in engine.conditions}, chance) for chance in chances]
@@ -68,7 +68,7 @@ def train(
     for step in range(first_step, settings.steps):
         while True:
             try:
-                losses = engine.training_step(step, divide(step), update)
+                losses = engine.training_step(step, draw_parts(step), update)
                 break
             except torch.OutOfMemoryError as error:
                 # processes would have to agree on their parts in the middle of a step

@@ -48,11 +48,11 @@ class Prepared:
         The data set's intensity limits.
     crops
         What it trains on.
-    held_out, unseen
+    held_out, held_out_crops
         What it is scored on, and crops of it; None where it is not scored.
-    fixed
+    preview_crops
         Crops of each condition for previews, (N, C, H, W) in about [-1, 1].
-    measured
+    statistics_pieces
         Pieces of each condition that normalization statistics are averaged over.
     images
         Digest of the training images.
@@ -63,17 +63,17 @@ class Prepared:
     intensity: Intensity
     crops: Crops
     held_out: HeldOut | None
-    unseen: Crops | None
-    fixed: dict[str, torch.Tensor]
-    measured: dict[str, list[torch.Tensor]]
+    held_out_crops: Crops | None
+    preview_crops: dict[str, torch.Tensor]
+    statistics_pieces: dict[str, list[torch.Tensor]]
     images: str
 
     def held_out_loss(self, seed: int) -> dict[str, float]:
         """Return the engine's own losses on held-out crops, the same ones each time."""
-        if self.unseen is None:
+        if self.held_out_crops is None:
             return {}
         chance = KeyedRandom(seed, HELD_OUT_STEP, 0, HELD_OUT_CROPS)
-        drawn = {c: self.unseen.draw(c, chance) for c in self.engine.conditions}
+        drawn = {c: self.held_out_crops.draw(c, chance) for c in self.engine.conditions}
         return self.engine.held_out_loss(BatchPart(drawn, chance))
 
 
@@ -121,7 +121,7 @@ def prepare(
 
     # ---- what it is scored on
     held_out_planes = _planes_by_group(held_out, channels, s.pixel_size) if held_out else {}
-    scored_on = unseen = None
+    scored_on = held_out_crops = None
     if s.score_every and held_out_planes and all(held_out_planes.values()):
         normalized = {
             c: [(group, intensity.normalize(p)) for group, p in pairs] for c, pairs in held_out_planes.items()
@@ -129,7 +129,9 @@ def prepare(
         training_planes = {c: [plane.cpu().numpy() for plane in tensors] for c, tensors in crops.planes.items()}
         plan = ScoringPlan(s.crop, engine.stride, engine.tile, copies=COPIES if engine.tile else 0, seed=s.seed)
         scored_on = HeldOut(normalized, training_planes, channels, plan)
-        unseen = Crops({c: [p for _, p in pairs] for c, pairs in held_out_planes.items()}, intensity, s.crop, device)
+        held_out_crops = Crops(
+            {c: [p for _, p in pairs] for c, pairs in held_out_planes.items()}, intensity, s.crop, device
+        )
     digested: list[str | np.ndarray] = []
     for condition, of_condition in planes.items():
         digested += [condition, *of_condition]
@@ -139,9 +141,11 @@ def prepare(
         intensity,
         crops,
         scored_on,
-        unseen,
-        fixed={c: crops.draw(c, KeyedRandom(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions},
-        measured={c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions},
+        held_out_crops,
+        preview_crops={
+            c: crops.draw(c, KeyedRandom(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions
+        },
+        statistics_pieces={c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions},
         images=sha256_of(digested),
     )
 

@@ -55,7 +55,7 @@ class Saver:
     def write_preview(self, step: int) -> Iterator[Preview]:
         """Write the preview of a step, and thin out the pixels of earlier ones."""
         p = self.prepared
-        yield write_preview(self.run.folder, p.engine, p.fixed, step, p.channels, p.intensity)
+        yield write_preview(self.run.folder, p.engine, p.preview_crops, step, p.channels, p.intensity)
         thin(self.run.folder / PREVIEWS, PREVIEW, PREVIEWS_KEPT, self.run.settings.save_every)
 
     def save_scored(self, progress: Progress, scores: HeldOutScores, *, best: bool) -> Iterator[Saved]:

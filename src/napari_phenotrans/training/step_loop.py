@@ -132,7 +132,7 @@ class StepLoop:
         engine, crops = self.prepared.engine, self.prepared.crops
         if not _is_finite(engine):
             return "a weight is not a number"
-        fix_statistics(engine, self.prepared.measured)
+        fix_statistics(engine, self.prepared.statistics_pieces)
         now = time.monotonic()
         self.progress.reach(self.step, now - self._counted, crops.drawn, crops.blank)
         self._counted = now
