@@ -14,6 +14,7 @@ import click
 from napari_phenotrans.cli.options import Names, setting_options
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import PRESETS, TrainingSettings, flag
+from napari_phenotrans.core.text import table
 from napari_phenotrans.engines import ENGINES, engine_entry
 
 if TYPE_CHECKING:
@@ -260,11 +261,7 @@ def _score_rows(event: Scored) -> list[str]:
                 _mean_share(event.scores, f"identity {source} → {source}: "),
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
+    return table(rows, right=range(1, len(rows[0])))
 
 
 def _two_digits(value: float | None) -> str:

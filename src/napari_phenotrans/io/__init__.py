@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.io.channel_files import ChannelFiles, find_channel_files, read_joined
 from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, suffix_of
@@ -96,9 +97,9 @@ def read(
     else:
         fields = find_channel_files(path, join if isinstance(join, str) else None)
         if len(fields) > 1:
-            listed = ", ".join(field.name for field in fields[:5]) + (", …" if len(fields) > 5 else "")
+            shown = first_of([field.name for field in fields])
             raise InputError(
-                f"{path} holds {len(fields)} fields of view ({listed}), one was expected. Name one file of the wanted "
+                f"{path} holds {len(fields)} fields of view ({shown}), one was expected. Name one file of the wanted "
                 f"one and join the files beside it."
             )
         image = read_joined(fields[0], axes)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import first_of, natural_key
 from napari_phenotrans.io.registry import read_one, readable, suffix_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ PATTERNS: dict[str, str] = {
     "C at the end": r"[_-](?P<channel>c\d+)$",
     "C at the start": r"(?:^|/)(?P<channel>c\d+)-",
 }
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class ChannelFiles:
         """Names as the file names say them, in the order of those names."""
         first: dict[str, Path] = {}
         for (_, channel, _), path in self.files.items():
-            first[channel] = min(first.get(channel, path), path, key=_natural)
-        return tuple(sorted(first, key=lambda channel: _natural(first[channel])))
+            first[channel] = min(first.get(channel, path), path, key=_order)
+        return tuple(sorted(first, key=lambda channel: _order(first[channel])))
 
 
 def find_channel_files(where: str | Path | Sequence[str | Path], pattern: str | None = None) -> list[ChannelFiles]:
@@ -106,14 +106,14 @@ def find_channel_files(where: str | Path | Sequence[str | Path], pattern: str | 
     if only is not None:
         found = [field for field in found if only in field.files.values()]
     if not found:
-        listed = ", ".join(path.name for path in (files if only is None else [only])[:_SHOWN])
+        shown = first_of([path.name for path in (files if only is None else [only])])
         what = "does not fit" if pattern else "could be guessed for"
         raise InputError(
             f"{'The pattern ' + repr(pattern) if pattern else 'No pattern'} {what} the {len(files)} image files in "
-            f"{folder} ({listed}{', …' if len(files) > _SHOWN else ''}). Say what names the channel by a regular "
+            f"{folder} ({shown}). Say what names the channel by a regular "
             f"expression, such as '_(?P<channel>DAPI|GFP)_' or '-(?P<channel>ch\\d+)'."
         )
-    return sorted(found, key=lambda field: _natural(Path(field.name)))
+    return sorted(found, key=lambda field: natural_key(field.name))
 
 
 def read_joined(
@@ -213,10 +213,10 @@ def read_joined(
 
 def _one(fields: list[ChannelFiles]) -> ChannelFiles:
     if len(fields) > 1:
-        listed = ", ".join(field.name for field in fields[:_SHOWN])
+        names = first_of([field.name for field in fields])
         raise InputError(
-            f"{len(fields)} fields of view were found, one was expected: {listed}"
-            f"{', …' if len(fields) > _SHOWN else ''}. Name one file of the wanted one, or a pattern such as A01*."
+            f"{len(fields)} fields of view were found, one was expected: {names}. Name one file of "
+            f"the wanted one, or a pattern such as A01*."
         )
     return fields[0]
 
@@ -233,7 +233,7 @@ def _listed(where: Any) -> tuple[Path, list[Path], Path | None]:
         files = list(_inside(only.parent))
     else:
         files = [Path(path) for path in glob.glob(str(where))]
-    files = sorted((path for path in files if readable(path) and "_thumb" not in path.name), key=_natural)
+    files = sorted((path for path in files if readable(path) and "_thumb" not in path.name), key=_order)
     if not files:
         raise InputError(f"There are no image files at {where}. Check the path.")
     folder = Path(where) if isinstance(where, str | Path) and Path(where).is_dir() else files[0].parent
@@ -284,11 +284,9 @@ def _grouped(names: dict[Path, str], pattern: re.Pattern[str], guess: str | None
     return [ChannelFiles(name, files, pattern.pattern, guess) for name, files in fields.items()]
 
 
+def _order(path: Path) -> list[tuple[int, str]]:
+    return natural_key(path.as_posix())
+
+
 def _count(told: dict[str, str | None], group: str) -> int:
     return int(re.sub(r"\D", "", told.get(group) or "") or 0)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Return a key that sorts w2 before w10."""
-    parts = re.findall(r"\d+|\D+", path.as_posix().casefold())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

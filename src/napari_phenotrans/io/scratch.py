@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import gigabytes
 
 if TYPE_CHECKING:
     from napari_phenotrans.core.image import Image
@@ -39,7 +40,7 @@ def room(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
             return np.memmap(file, dtype, "r+", shape=shape)
     except OSError as error:
         raise InputError(
-            f"The translation needs {size / 2**30:.1f} GB of room in {tempfile.gettempdir()}: {error.strerror}. "
+            f"The translation needs {gigabytes(size)} of room in {tempfile.gettempdir()}: {error.strerror}. "
             f"Make room there, or name another folder in the environment variable TMPDIR."
         ) from error
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import tifffile
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.axes import settle
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import make_image, remarks
@@ -136,7 +137,7 @@ def _choose(
     names = ome.names if ome is not None and chosen.kind == "ome" else [f"{s.axes} {s.shape}" for s in found]
     if len(found) > 1:
         notes.append(
-            f"The file holds {len(found)} images ({', '.join(names[:5])}{', …' if len(found) > 5 else ''}); number "
+            f"The file holds {len(found)} images ({first_of(names)}); number "
             f"{index} was read. The others open with series=1 and so on."
         )
     # tifffile falls back to single pages where the file is shorter than its description says

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import counted
 from napari_phenotrans.metrics import METRICS, Metric, floor
 from napari_phenotrans.metrics.groups import Features, halves, interval
 
@@ -189,6 +190,6 @@ def _pick(side: Features, count: int, rng: np.random.Generator) -> np.ndarray:
 def _too_few(metric: Metric, n: int, groups: int, *, half: bool = False) -> str:
     where = "in each half of the real target" if half else "on each side"
     return (
-        f"needs {metric.least} crops and {metric.least_groups} group{'s' if metric.least_groups > 1 else ''} {where}, "
+        f"needs {metric.least} crops and {counted(metric.least_groups, 'group')} {where}, "
         f"got {n} and {groups}{' in all' if half else ''}"
     )

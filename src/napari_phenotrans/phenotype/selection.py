@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.dataset.check_report import few
+from napari_phenotrans.core.text import few
 from napari_phenotrans.dataset.field_stats import DNA
 from napari_phenotrans.io import read
 from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance

@@ -14,6 +14,7 @@ from napari_phenotrans.checkpoints.checkpoint import Score
 from napari_phenotrans.core.crop_grid import center, evenly, grid, spread
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.keyed_random import KeyedRandom
+from napari_phenotrans.core.text import counted
 from napari_phenotrans.engines.base import directions
 from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.metrics import METRICS, Features, floor
@@ -192,7 +193,7 @@ class HeldOut:
             if count < LEAST_GROUPS:
                 without = "an interval or a floor" if count < 2 else "an interval"
                 notes.append(
-                    f"{condition} has {count} held-out group{'s' if count > 1 else ''}: scores come without {without}. "
+                    f"{condition} has {counted(count, 'held-out group')}: scores come without {without}. "
                     f"An interval needs {LEAST_GROUPS} groups of each condition, a floor 2 of the target."
                 )
 

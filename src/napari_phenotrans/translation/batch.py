@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
+from napari_phenotrans.core.text import counted, natural_key
 from napari_phenotrans.io import find_channel_files, provenance, read, readable
 from napari_phenotrans.translation.outputs import ResultFiles, refuse_existing_results, result_paths
 
@@ -73,12 +74,12 @@ class FolderImages:
 
     def words(self) -> str:
         """Say what there is to translate, and what is left out."""
-        return f"{_count(len(self.images), 'image')} to translate; left out: {self.rest()}"
+        return f"{counted(len(self.images), 'image')} to translate; left out: {self.rest()}"
 
     def rest(self) -> str:
         """Say what is left out."""
         kinds = ((len(self.results), "result"), (self.other_files, "other file"), (self.folders, "folder"))
-        return ", ".join(_count(number, what) for number, what in kinds if number) or "nothing"
+        return ", ".join(counted(number, what) for number, what in kinds if number) or "nothing"
 
 
 def images_in(folder: Path, *, join: bool = False) -> FolderImages:
@@ -100,7 +101,7 @@ def images_in(folder: Path, *, join: bool = False) -> FolderImages:
         there = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror or error}. Choose another folder.") from error
-    known = sorted((path for path in there if readable(path)), key=_natural)
+    known = sorted((path for path in there if readable(path)), key=lambda path: natural_key(path.name))
     results = tuple(path for path in known if _OURS.search(path.name))
     images = tuple(path for path in known if path not in results)
     others = [path for path in there if path not in known]
@@ -205,12 +206,3 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
         region=Region(*made["region"]) if made["region"] else None,
     )
     return Translation(real, translated, difference, tuple(made["notices"]), made)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort A2 before A10."""
-    return [(int(part), "") if part.isdigit() else (-1, part.casefold()) for part in re.split(r"(\d+)", path.name)]

@@ -16,10 +16,10 @@ from napari_phenotrans.checkpoints.interop.foreign_weights import (
     load_diffusers,
     read_tensors,
     refuse_unfit,
-    some,
 )
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import few
 from napari_phenotrans.engines import engine_entry
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def _read_network_config(found: _Folder) -> dict[str, Any]:
     if unknown:
         raise InputError(
             f"{found.config} holds settings that this version of diffusers' UNet2DModel does not have: "
-            f"{some(unknown)}. Update diffusers, or import a network of its kind. {EXPECTED}"
+            f"{few(unknown, 6)}. Update diffusers, or import a network of its kind. {EXPECTED}"
         )
     config = defaults | config
     classes, taken, given = config["num_class_embeds"], config["in_channels"], config["out_channels"]

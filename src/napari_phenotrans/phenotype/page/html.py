@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import counted, percent
 from napari_phenotrans.phenotype.page import text as words
 from napari_phenotrans.phenotype.page.figures import MARKS, NUMBERED, distributions, object_picture, scatter
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS
@@ -70,7 +71,7 @@ def page(report: PhenotypeReport) -> str:
         gallery_sentence=_gallery_sentence(report),
         truths=report.truth.effects[:SHOWN] if report.truth else (),
         truth_sentence=_truth_sentence(report),
-        share=lambda part, whole: words.percent(part / whole) if whole else "–",
+        share=lambda part, whole: percent(part / whole) if whole else "–",
         limits=words.limits(report),
         methods=_methods(report),
         notices=[text for text in report.notices if text != report.subject.why],
@@ -90,8 +91,8 @@ def _about(report: PhenotypeReport) -> str:
         table = report.tables[role]
         fields, groups = {place.field for place in table.places}, {place.group for place in table.places}
         parts.append(
-            f"{what}: {len(table.labels)} {report.objects}, {words.count(len(fields), 'field')}, "
-            f"{words.count(len(groups), 'group')}"
+            f"{what}: {len(table.labels)} {report.objects}, {counted(len(fields), 'field')}, "
+            f"{counted(len(groups), 'group')}"
         )
     made = report.made
     return (
@@ -170,7 +171,7 @@ def _nulls(report: PhenotypeReport) -> list[tuple[str, str, str]]:
     for halves in report.effects.floor.halves:
         if halves.called:
             found = (
-                f"{words.percent(halves.share)} of the measurements were called changed, in {halves.splits} splits; "
+                f"{percent(halves.share)} of the measurements were called changed, in {halves.splits} splits; "
                 f"{words.PERCENT} may be."
             )
         else:
@@ -228,7 +229,7 @@ def _truth_sentence(report: PhenotypeReport) -> str:
     return (
         f"For these images it is known how each of them would look as {report.target}. The truth lies where the "
         f"report says that it may (the engine's change, give or take its own error and the interval over groups) in "
-        f"{words.percent(report.truth.covered)} of {len(report.truth.effects)} measurements."
+        f"{percent(report.truth.covered)} of {len(report.truth.effects)} measurements."
     )
 
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.text import counted, few, listed, minus_signs, percent, three_digits
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS, LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_phenotrans.metrics import Measured
     from napari_phenotrans.phenotype.objects.catalog import Measurement
     from napari_phenotrans.phenotype.result import PhenotypeReport
@@ -24,26 +23,16 @@ PERCENT = f"{100 * LEVEL:g} %"
 # ---- numbers
 
 
-def short(number: float) -> str:
-    """Return a number with three digits."""
-    size = abs(number)
-    if size >= 1000:
-        return f"{number:.0f}"
-    if size >= 100:
-        return f"{number:.1f}"
-    return f"{number:.3g}".replace("-", "−")
-
-
 def value(number: float, m: Measurement) -> str:
     """Return a mean in its unit; ratios as ratios."""
     if m.log:
-        return short(math.exp(number))
-    return f"{short(number)}{' ' + m.unit if m.unit else ''}"
+        return three_digits(math.exp(number))
+    return f"{three_digits(number)}{' ' + m.unit if m.unit else ''}"
 
 
 def bare(number: float, m: Measurement) -> str:
     """Return a mean without its unit."""
-    return short(math.exp(number) if m.log else number)
+    return three_digits(math.exp(number) if m.log else number)
 
 
 def unit(m: Measurement) -> str:
@@ -61,13 +50,6 @@ def p_value(p: float | None) -> str:
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
-def percent(share: float) -> str:
-    """Return a share; small ones with a digit more."""
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"
-
-
 def gap(measured: Measured | None) -> str:
     """Return a gap closed with its interval, the minus sign as a minus sign."""
     if measured is None:
@@ -76,22 +58,14 @@ def gap(measured: Measured | None) -> str:
 
 
 def gap_value(measured: Measured | None) -> str:
-    return "–" if measured is None else f"{measured.value:.2f}".replace("-", "−")
+    return "–" if measured is None else minus_signs(f"{measured.value:.2f}")
 
 
 def gap_interval(measured: Measured | None) -> str:
     """Return the interval in brackets; nothing where there is none."""
     if measured is None or measured.low is None or measured.high is None:
         return ""
-    return f"[{measured.low:.2f}, {measured.high:.2f}]".replace("-", "−")
-
-
-def count(number: int, what: str, many: str = "") -> str:
-    return f"{number} {what if number == 1 else many or what + 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return minus_signs(f"[{measured.low:.2f}, {measured.high:.2f}]")
 
 
 # ---- sentences
@@ -156,11 +130,11 @@ def in_short(report: PhenotypeReport) -> list[str]:
             )
     if effects.made_tested:
         invented = effects.of("suspected invention")
-        what = f": {listed([row.measurement.words for row in invented[:NAMED]])}" if invented else ""
-        more = f" and {len(invented) - NAMED} more" if len(invented) > NAMED else ""
+        names = [row.measurement.words for row in invented]
+        what = f": {few(names, NAMED) if len(names) > NAMED else listed(names)}" if names else ""
         said.append(
-            f"It changes {count(len(invented), 'measurement')} in which reality shows no difference, suspected "
-            f"invention{what}{more}."
+            f"It changes {counted(len(invented), 'measurement')} in which reality shows no difference, suspected "
+            f"invention{what}."
         )
     pairs = report.pairs
     every = len(pairs.before) + len(pairs.lost)
@@ -178,16 +152,16 @@ def read_first(report: PhenotypeReport) -> list[str]:
     if report.made.get("synthetic"):
         said.append("The engine was trained on synthetic images.")
     sides = ((report.source, effects.source_groups), (report.target, effects.target_groups))
-    few = [f"{condition} has {len(groups)}" for condition, groups in sides if len(groups) < LEAST_GROUPS]
-    if few:
+    too_few = [f"{condition} has {len(groups)}" for condition, groups in sides if len(groups) < LEAST_GROUPS]
+    if too_few:
         said.append(
-            f"{listed(few)} group{'s' if len(few) > 1 else ''} (wells, patients, organoids). Objects of one group are "
-            f"not independent, so that p has to come from groups; below {LEAST_GROUPS} per condition this report gives "
-            f"effect sizes only, and calls nothing changed."
+            f"{listed(too_few)} group{'s' if len(too_few) > 1 else ''} (wells, patients, organoids). Objects of one "
+            f"group are not independent, so that p has to come from groups; below {LEAST_GROUPS} per condition this "
+            f"report gives effect sizes only, and calls nothing changed."
         )
     elif len(effects.translated_groups) < LEAST_GROUPS:
         said.append(
-            f"{count(len(effects.translated_groups), 'group was', 'groups were')} translated. Below {LEAST_GROUPS} "
+            f"{counted(len(effects.translated_groups), 'group was', 'groups were')} translated. Below {LEAST_GROUPS} "
             f"nothing is said about which of the engine's changes are sure: their sizes are given, without p."
         )
     if effects.real_tested and effects.real.least_p > LEVEL:
