@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
+from napari_phenotrans.core.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -35,6 +37,23 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
 def said(how: dict[str, Any]) -> dict[str, Any]:
     """Turn the options of `reading` into the arguments of `read`."""
     return {"axes": how["axes"], "series": how["series"], "join": how["pattern"] or how["join"]}
+
+
+def pairs(option: str, typed: Sequence[str], form: str, example: str) -> dict[str, str]:
+    """Divide what was typed at the equals sign; ``form`` and ``example`` say how it should have been.
+
+    Raises
+    ------
+    InputError
+        If a part is missing.
+    """
+    divided = {}
+    for pair in typed:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"{option} {pair!r} cannot be read: expected {form}, as in {example}.")
+        divided[name] = value
+    return divided
 
 
 def setting_options(

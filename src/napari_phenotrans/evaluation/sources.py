@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,30 +12,91 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.dataset.dataset import DataSet, Field
-from napari_phenotrans.evaluation.inputs import (
-    Comparison,
-    EvaluationSet,
-    Side,
-    cut_side,
-    fit_crops,
-    limits_of,
-    plane_sizes,
-    reading,
-    resampling,
-)
+from napari_phenotrans.evaluation.inputs import Comparison, Cutter, EvaluationSet, planes_in
 from napari_phenotrans.io import read
 from napari_phenotrans.translation.events import PlaneDone
+from napari_phenotrans.translation.request import TranslationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
-    import numpy as np
-
+    from napari_phenotrans.evaluation.inputs import Planes
     from napari_phenotrans.translation.translator import Translator
 
 
 TRANSLATED = "_translated"
 NO_TRANSLATION = ("_difference", "_round_trip", "_believed")
+
+
+@dataclass(frozen=True, eq=False)
+class _Direction:
+    """Fields that one comparison is made of.
+
+    Parameters
+    ----------
+    name
+        ``source → target``, empty where they are not known.
+    real, source
+        Fields of the real target and of the real source, which may be missing.
+    translated
+        The fields that a translation each is compared of: those of the source, or translated images.
+    planes
+        Returns what gives a translation's planes.
+    doing
+        What is done for each, in a few words.
+    """
+
+    name: str
+    real: Sequence[Field]
+    source: Sequence[Field] | None
+    translated: Sequence[Field]
+    planes: Callable[[Field], Planes]
+    doing: Callable[[Field], str]
+
+
+def _compare(
+    directions: Sequence[_Direction], cutter: Cutter, crops: int
+) -> Generator[Progressed, None, tuple[Comparison, ...]]:
+    """Have the translations of all directions, and cut all sides into crops."""
+    # what is the target of one direction is the source of another: it is cut, and later measured, once
+    real_fields = {id(fields): fields for each in directions for fields in (each.real, each.source) if fields}
+    real_sides = {key: cutter.side(fields, crops) for key, fields in real_fields.items()}
+    total = sum(len(direction.translated) for direction in directions)
+    done = 0
+    comparisons = []
+    for direction in directions:
+        planes = []
+        for field in direction.translated:
+            yield Progressed(direction.doing(field), done, total)
+            planes.append(direction.planes(field))
+            done += 1
+        real, source = (real_sides.get(id(fields)) for fields in (direction.real, direction.source))
+        assert real is not None
+        translated = cutter.side(direction.translated, crops, planes)
+        comparisons.append(Comparison(direction.name, real, translated, source))
+    return tuple(comparisons)
+
+
+def _naming(before: str, after: str = "") -> Callable[[Field], str]:
+    """Return what puts words around a field's name."""
+    return lambda field: f"{before}{field.name}{after}"
+
+
+def _translating(
+    translator: Translator, request: TranslationRequest, cutter: Cutter, tick: Callable[[], None] | None
+) -> Callable[[Field], Planes]:
+    """Return what translates a field."""
+
+    def planes(field: Field) -> Planes:
+        image = read(field.path)
+        events = translator.translate(image, request, tick=tick)
+        translated = [event.translated for event in events if isinstance(event, PlaneDone)]
+        return cutter.resampled(translated, image.pixel_size_um)
+
+    return planes
+
+
+# ---- a run
 
 
 def from_run(
@@ -84,71 +145,67 @@ def from_run(
         )
     path = _checkpoint_of(run.folder, checkpoint)
     translator = Translator(path, device=device)
-    card, size = translator.card, run.settings.pixel_size
+    card = translator.card
+    cutter = Cutter(card.channels, run.settings.pixel_size, card.intensity, card.crop)
     held_out = {
-        condition: [one for one in run.held_out.fields if one.condition == condition] for condition in card.conditions
+        condition: [field for field in run.held_out.fields if field.condition == condition]
+        for condition in card.conditions
     }
-    empty = [condition for condition, some in held_out.items() if not some]
+    empty = [condition for condition, of_condition in held_out.items() if not of_condition]
     if empty:
         raise InputError(f"The run holds out no field of {', '.join(empty)}. Train with a larger --held-out-share.")
     notes = []
     if fields:
-        for condition, some in held_out.items():
-            if len(some) > fields:
-                held_out[condition] = [some[i] for i in spread(len(some), fields)]
-                notes.append(f"{fields} of {len(some)} held-out fields of {condition} are used.")
+        for condition, of_condition in held_out.items():
+            if len(of_condition) > fields:
+                held_out[condition] = [of_condition[i] for i in spread(len(of_condition), fields)]
+                notes.append(f"{fields} of {len(of_condition)} held-out fields of {condition} are used.")
 
-    def cut_as(some: Sequence[Field], planes: Sequence[Callable[[], list[np.ndarray]]]) -> Side:
-        sizes = [plane_sizes(one, size) for one in some]
-        return cut_side(some, planes, sizes, card.intensity, card.crop, crops)
-
-    real = {c: cut_as(some, [reading(one, card.channels, size) for one in some]) for c, some in held_out.items()}
-    comparisons = []
-    pairs = [pair for pair in directions(card.conditions) if pair[1] in card.targets]
-    total = sum(len(held_out[source]) for source, _ in pairs)
-    done = 0
-    for source, target in pairs:
-        made = []
-        for one in held_out[source]:
-            yield Progressed(f"translating {one.name} to {target}", done, total)
-            image = read(one.path)
-            planes = [
-                event.translated
-                for event in translator.translate(image, source=source, target=target, tick=tick)
-                if isinstance(event, PlaneDone)
-            ]
-            made.append(resampling(planes, image.pixel_size_um, size))
-            done += 1
-        comparisons.append(
-            Comparison(f"{source} → {target}", real[target], cut_as(held_out[source], made), real[source])
-        )
-    yield Progressed("reading training fields", total, total)
-    fit = fit_crops(run.dataset, card.channels, size, card.intensity, card.crop)
+    comparisons = yield from _compare(
+        [
+            _Direction(
+                f"{source} → {target}",
+                held_out[target],
+                held_out[source],
+                held_out[source],
+                _translating(translator, TranslationRequest(source, target), cutter, tick),
+                _naming("translating ", f" to {target}"),
+            )
+            for source, target in directions(card.conditions)
+            if target in card.targets
+        ],
+        cutter,
+        crops,
+    )
+    yield Progressed("reading training fields", 0, 1)
     yield EvaluationSet(
-        tuple(comparisons),
+        comparisons,
         card.channels,
-        fit,
+        cutter.fit(run.dataset),
         {
             "run": run.folder.name,
             "checkpoint": path.name,
             "steps": card.training.get("steps"),
             "engine": card.engine,
-            **limits_of(card.crop, card.intensity, card.channels),
+            **cutter.about(card.channels),
         },
         tuple(notes),
     )
 
 
-def _checkpoint_of(folder: Path, said: str) -> Path:
-    tried = [said, f"{said}.safetensors", f"checkpoints/{said}.safetensors"] if said else []
-    places = [folder / name for name in (tried or ["best.safetensors", "last.safetensors"])]
-    for place in places:
-        if place.is_file():
-            return place
+def _checkpoint_of(folder: Path, name: str) -> Path:
+    named = [name, f"{name}.safetensors", f"checkpoints/{name}.safetensors"] if name else []
+    paths = [folder / each for each in (named or ["best.safetensors", "last.safetensors"])]
+    for path in paths:
+        if path.is_file():
+            return path
     raise InputError(
-        f"{folder} has no checkpoint {said or 'yet'}: looked for {', '.join(place.name for place in places)}. "
+        f"{folder} has no checkpoint {name or 'yet'}: looked for {', '.join(path.name for path in paths)}. "
         f"Wait until the run saves one, or name one with --checkpoint."
     )
+
+
+# ---- folders
 
 
 def from_folders(
@@ -161,7 +218,7 @@ def from_folders(
     crop: int = 128,
     pixel_size: float | None = None,
     crops: int = 1000,
-) -> EvaluationSet:
+) -> Iterator[Progressed | EvaluationSet]:
     """Compare a folder of translated images with one of real images of the target.
 
     Groups come from a ``fields.csv`` beside a folder, as in a data set; a translated image has the group of the source
@@ -184,6 +241,10 @@ def from_folders(
     crops
         Most crops per side.
 
+    Returns
+    -------
+    Iterator of `Progressed`, and last the `EvaluationSet`.
+
     Raises
     ------
     InputError
@@ -191,71 +252,82 @@ def from_folders(
     """
     folders = {"real": Path(real), "translated": Path(translated)} | ({"source": Path(source)} if source else {})
     fields = {role: _fields_in(path, role) for role, path in folders.items()}
+    names = _common_channels(fields, channels)
+    if pixel_size is None:
+        _refuse_unequal_pixel_sizes(fields)
     notes = []
-
-    # ---- one list of channels, one pixel size
-    opened = {role: read(some[0].path) for role, some in fields.items()}
-    names = tuple(channels or opened["real"].channels)
-    for role, some in fields.items():
-        for one in some:
-            missing = [name for name in names if name not in (there := read(one.path).channels)]
-            if missing:
-                raise InputError(
-                    f"{one.path} ({role}) has the channels {', '.join(there)}, but {', '.join(missing)} was expected "
-                    f"as in the real images. Name channels that all have with --channels."
-                )
-    sizes = {role: image.pixel_size_um for role, image in opened.items() if image.pixel_size_um}
-    if pixel_size is None and sizes and max(sizes.values()) > 1.05 * min(sizes.values()):
-        said = ", ".join(f"{role} {size:.3g} µm" for role, size in sizes.items())
-        raise InputError(f"The folders have different pixel sizes: {said}. Name one for all with --pixel-size.")
-
-    # ---- translated images belong to the group of what they were made from
     if source:
-        groups = {one.path.name.split(".")[0]: one.group for one in fields["source"]}
-        found = [groups.get(_made_from(one)) for one in fields["translated"]]
-        fields["translated"] = [
-            replace(one, group=group or one.group) for one, group in zip(fields["translated"], found, strict=True)
-        ]
-        if None in found:
-            notes.append(
-                f"{found.count(None)} of {len(found)} translated images are not named after a source image: each "
-                f"counts as a group of its own."
-            )
-        elif len(found) == len(fields["source"]):
-            # the same order, so that the same crops are compared with each other
-            order = {name: place for place, name in enumerate(groups)}
-            fields["translated"].sort(key=lambda one: order[_made_from(one)])
+        fields["translated"], about_groups = _grouped_by_source(fields["translated"], fields["source"])
+        notes += about_groups
 
     # ---- limits and what extractors are fitted to: real images alone
     if fit:
         data_set = DataSet.open(fit)
     else:
-        data_set = DataSet(Path(real), tuple(role for role in fields if role != "translated"), ())
-        real_ones = [
-            replace(one, condition=role) for role, some in fields.items() if role != "translated" for one in some
-        ]
-        data_set = replace(data_set, fields=tuple(real_ones))
+        roles = tuple(role for role in fields if role != "translated")
+        real_fields = tuple(replace(field, condition=role) for role in roles for field in fields[role])
+        data_set = replace(DataSet(Path(real), roles, ()), fields=real_fields)
         notes.append("Intensity limits and features are fitted to the real images that are scored; --fit names others.")
-    intensity = Intensity.fit(plane for one in data_set.fields for plane in reading(one, names, pixel_size)())
-    sides = {
-        role: cut_side(
-            some,
-            [reading(one, names, pixel_size) for one in some],
-            [plane_sizes(one, pixel_size) for one in some],
-            intensity,
-            crop,
-            crops,
-        )
-        for role, some in fields.items()
-    }
-    about = {role: str(path) for role, path in folders.items()} | limits_of(crop, intensity, names)
-    return EvaluationSet(
-        (Comparison("", sides["real"], sides["translated"], sides.get("source")),),
-        names,
-        fit_crops(data_set, names, pixel_size, intensity, crop),
-        about,
-        tuple(notes),
+    intensity = Intensity.fit(plane for field in data_set.fields for plane in planes_in(field, names, pixel_size)())
+
+    cutter = Cutter(names, pixel_size, intensity, crop)
+    comparisons = yield from _compare(
+        [
+            _Direction(
+                "",
+                fields["real"],
+                fields.get("source"),
+                fields["translated"],
+                lambda field: planes_in(field, names, pixel_size),
+                _naming("reading "),
+            )
+        ],
+        cutter,
+        crops,
     )
+    about = {role: str(path) for role, path in folders.items()} | cutter.about(names)
+    yield EvaluationSet(comparisons, names, cutter.fit(data_set), about, tuple(notes))
+
+
+def _common_channels(fields: dict[str, list[Field]], channels: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of channels that all images have: those that were said, or those of the first real image."""
+    names = tuple(channels or read(fields["real"][0].path).channels)
+    for role, of_role in fields.items():
+        for field in of_role:
+            there = read(field.path).channels
+            missing = [name for name in names if name not in there]
+            if missing:
+                raise InputError(
+                    f"{field.path} ({role}) has the channels {', '.join(there)}, but {', '.join(missing)} was expected "
+                    f"as in the real images. Name channels that all have with --channels."
+                )
+    return names
+
+
+def _refuse_unequal_pixel_sizes(fields: dict[str, list[Field]]) -> None:
+    opened = {role: read(of_role[0].path) for role, of_role in fields.items()}
+    sizes = {role: image.pixel_size_um for role, image in opened.items() if image.pixel_size_um}
+    if sizes and max(sizes.values()) > 1.05 * min(sizes.values()):
+        stated = ", ".join(f"{role} {size:.3g} µm" for role, size in sizes.items())
+        raise InputError(f"The folders have different pixel sizes: {stated}. Name one for all with --pixel-size.")
+
+
+def _grouped_by_source(translated: list[Field], source: list[Field]) -> tuple[list[Field], list[str]]:
+    """Give translated images the group of what they were made from, and its order where each has one; and notes."""
+    groups = {field.path.name.split(".")[0]: field.group for field in source}
+    found = [groups.get(_made_from(field)) for field in translated]
+    grouped = [replace(field, group=group or field.group) for field, group in zip(translated, found, strict=True)]
+    if None in found:
+        note = (
+            f"{found.count(None)} of {len(found)} translated images are not named after a source image: each counts "
+            f"as a group of its own."
+        )
+        return grouped, [note]
+    if len(found) == len(source):
+        # the same order, so that the same crops are compared with each other
+        order = {name: place for place, name in enumerate(groups)}
+        grouped.sort(key=lambda field: order[_made_from(field)])
+    return grouped, []
 
 
 def _fields_in(folder: Path, role: str) -> list[Field]:
@@ -266,10 +338,10 @@ def _fields_in(folder: Path, role: str) -> list[Field]:
     parent = folder.resolve().parent
     fields = list(DataSet.open_held_out(parent, DataSet(folder, (folder.resolve().name,), ())).fields)
     if role == "translated":
-        ours = [one for one in fields if TRANSLATED in one.path.name]
-        fields = ours or [one for one in fields if not any(mark in one.path.name for mark in NO_TRANSLATION)]
+        ours = [field for field in fields if TRANSLATED in field.path.name]
+        fields = ours or [field for field in fields if not any(mark in field.path.name for mark in NO_TRANSLATION)]
     # A01 of the target and A01 of the source are two wells, unless a fields.csv says otherwise
-    fields = [one if one.grouped else replace(one, group=f"{role} {one.group}") for one in fields]
+    fields = [field if field.grouped else replace(field, group=f"{role} {field.group}") for field in fields]
     if not fields:
         raise InputError(f"--{role} {folder} holds no image that can be read. Choose the folder the images lie in.")
     return fields
@@ -279,15 +351,15 @@ def _made_from(translated: Field) -> str:
     return translated.path.name.split(".")[0].removesuffix(TRANSLATED)
 
 
+# ---- a checkpoint
+
+
 def from_checkpoint(
     dataset: DataSet,
     translator: Translator,
-    source: str,
-    target: str,
+    request: TranslationRequest,
     *,
     scored: Callable[[Field], bool] = lambda field: True,
-    channels: Mapping[str, str] | None = None,
-    how: Mapping[str, object] | None = None,
     crops: int = 1000,
     tick: Callable[[], None] | None = None,
 ) -> Iterator[Progressed | EvaluationSet]:
@@ -301,14 +373,10 @@ def from_checkpoint(
         Holds both conditions.
     translator
         Translates; crops are cut with its checkpoint's limits, at its working pixel size.
-    source, target
-        Conditions, as the data set and the checkpoint name them.
+    request
+        From which condition to which, as the data set and the checkpoint name them, and how.
     scored
         Which fields count, such as those that training did not see.
-    channels
-        The images' name for a channel of the checkpoint where they differ.
-    how
-        What the engine is told.
     crops
         Most crops per side.
     tick
@@ -323,52 +391,48 @@ def from_checkpoint(
     InputError
         If conditions or channels do not fit, or a condition has no field that counts.
     """
-    card = translator.card
+    card, source, target = translator.card, request.source, request.target
     check_conditions(card, source, target)
     fields = {
-        condition: [one for one in dataset.fields if one.condition == condition and scored(one)]
+        condition: [field for field in dataset.fields if field.condition == condition and scored(field)]
         for condition in (source, target)
     }
-    for condition, some in fields.items():
-        if not some:
+    for condition, of_condition in fields.items():
+        if not of_condition:
             raise InputError(f"{dataset.folder} has no field of {condition} to score. Choose other conditions.")
     first = read(fields[source][0].path)
-    indices, _ = match_channels(first, card, channels or {})
-    names = tuple(first.channels[index] for index in indices)
+    indices, _ = match_channels(first, card, request.channels)
     # a pixel size that only one of them states compares with nothing
     known = card.pixel_unit == "pixel" or first.pixel_size_um is not None
-    size = card.pixel_size if known else None
-
-    def cut(some: Sequence[Field], planes: Sequence[Callable[[], list[np.ndarray]]]) -> Side:
-        return cut_side(some, planes, [plane_sizes(one, size) for one in some], card.intensity, card.crop, crops)
-
-    real = {condition: cut(some, [reading(one, names, size) for one in some]) for condition, some in fields.items()}
-    made = []
-    for done, one in enumerate(fields[source]):
-        yield Progressed(f"translating {one.name}", done, len(fields[source]))
-        image = read(one.path)
-        planes = [
-            event.translated
-            for event in translator.translate(
-                image, source=source, target=target, channels=channels or {}, how=how or {}, tick=tick
-            )
-            if isinstance(event, PlaneDone)
-        ]
-        made.append(resampling(planes, image.pixel_size_um, size))
+    cutter = Cutter(
+        tuple(first.channels[index] for index in indices),
+        card.pixel_size if known else None,
+        card.intensity,
+        card.crop,
+    )
+    direction = _Direction(
+        f"{source} → {target}",
+        fields[target],
+        fields[source],
+        fields[source],
+        _translating(translator, request, cutter, tick),
+        _naming("translating "),
+    )
+    comparisons = yield from _compare([direction], cutter, crops)
     yield Progressed("reading fields to compare with", 0, 1)
-    rest = tuple(one for one in dataset.fields if not scored(one))
-    apart = {one.condition for one in rest} == {source, target}
+    rest = tuple(field for field in dataset.fields if not scored(field))
+    apart = {field.condition for field in rest} == {source, target}
     fit = replace(dataset, conditions=(source, target), fields=rest if apart else dataset.fields)
     notes = () if apart else ("Features are fitted to the real images that are scored.",)
     yield EvaluationSet(
-        (Comparison(f"{source} → {target}", real[target], cut(fields[source], made), real[source]),),
+        comparisons,
         card.channels,
-        fit_crops(fit, names, size, card.intensity, card.crop),
+        cutter.fit(fit),
         {
             "data set": dataset.folder.name,
             "checkpoint": translator.checkpoint.name,
             "engine": card.engine,
-            **limits_of(card.crop, card.intensity, card.channels),
+            **cutter.about(card.channels),
         },
         notes,
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEVELS = 255
+IN_DOMAIN_STEPS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,8 @@ class ExtractorResources:
         Where networks that were trained here are kept.
     tick
         Called now and then; raise in it to stop.
+    in_domain_steps
+        Updates of a network that is trained here.
     """
 
     weights: dict[str, Path] = field(default_factory=dict)
@@ -71,6 +74,7 @@ class ExtractorResources:
     device: str = "cpu"
     cache: Cache = field(default_factory=Cache)
     tick: Callable[[], None] = lambda: None
+    in_domain_steps: int = IN_DOMAIN_STEPS
 
 
 def digest(*parts: str | bytes | np.ndarray) -> str:

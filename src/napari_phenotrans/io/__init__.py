@@ -15,6 +15,7 @@ from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.io.channel_files import ChannelFiles, find_channel_files, read_joined
 from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, suffix_of
+from napari_phenotrans.io.write_planes import halvings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,7 +155,8 @@ def write(
     module, function = WRITERS[suffix].split(":")
     with replacing(path, overwrite=overwrite) as temporary:
         writer = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
-        writer(image, temporary, pyramid=pyramid, metadata=metadata, name=path.name[: -len(suffix)])
+        levels = halvings(image) if pyramid else 0
+        writer(image, temporary, levels=levels, metadata=metadata, name=path.name[: -len(suffix)])
     return path
 
 

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 IN_MEMORY = 512 * 2**20
 
 
-def room(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return an array of zeros to write into; above 512 MB its pixels are on the disk.
+def room(shape: tuple[int, ...], dtype: np.dtype, in_memory: int = IN_MEMORY) -> np.ndarray:
+    """Return an array of zeros to write into; of more than ``in_memory`` bytes its pixels are on the disk.
 
     Raises
     ------
     InputError
         If the disk has no room for it.
     """
-    if int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY:
+    size = int(np.prod(shape)) * dtype.itemsize
+    if size <= in_memory:
         return np.zeros(shape, dtype)
     # The file has no name and goes with the array. Its space is taken now where the system can (not on macOS): a disk
     # that fills up under a mapped file kills the process without a word.
-    size = int(np.prod(shape)) * dtype.itemsize
     try:
         with tempfile.TemporaryFile() as file:
             if hasattr(os, "posix_fallocate"):
@@ -64,6 +64,8 @@ class Scratch:
         The other one; its pixels are not read.
     dtype
         Of the new pixels.
+    in_memory
+        Bytes up to which they are in memory.
 
     Raises
     ------
@@ -71,9 +73,9 @@ class Scratch:
         If the disk has no room for it.
     """
 
-    def __init__(self, image: Image, dtype: np.dtype) -> None:
+    def __init__(self, image: Image, dtype: np.dtype, in_memory: int = IN_MEMORY) -> None:
         self._image = image
-        self._pixels = room(image.pixels.shape, dtype)
+        self._pixels = room(image.pixels.shape, dtype, in_memory)
 
     def put(self, values: np.ndarray, t: int, z: int, top: int, left: int) -> None:
         """Write (C, h, w)."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
 
-_SMALLEST = 512
+SMALLEST = 512
 # Rows that are read at once: fewer would be decoded several times, for files hold that many together.
-_READ = 1024
+READ_AT_ONCE = 1024
 
 
 def planes_of(image: Image, order: str) -> Iterator[np.ndarray]:
@@ -47,7 +47,9 @@ def planes_of(image: Image, order: str) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(plane)
 
 
-def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[tuple[int, ...], int, np.ndarray]]:
+def rows_of(
+    image: Image, order: str, level: int, rows: int, read_at_once: int = READ_AT_ONCE
+) -> Iterator[tuple[tuple[int, ...], int, np.ndarray]]:
     """Yield an image from top to bottom, halved so many times, with no more of it in memory than that needs.
 
     Parameters
@@ -58,6 +60,8 @@ def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[t
         How many times Y and X are halved.
     rows
         How many rows to yield at once.
+    read_at_once
+        How many rows to read at once, at least.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[t
     last of a plane are fewer.
     """
     # halving some rows is halving all, where they are a multiple of what becomes one
-    together = -(-max(rows, _READ) // 2**level) * 2**level
+    together = -(-max(rows, read_at_once) // 2**level) * 2**level
     height = image.sizes["Y"]
     for position in product(*(range(image.sizes[letter]) for letter in order[:-2])):
         at = dict(zip(order, position, strict=False))
@@ -90,7 +94,7 @@ def _rectangle(image: Image, at: Mapping[str, int], region: Region) -> np.ndarra
 def halvings(image: Image) -> int:
     """Return how often Y and X can be halved until the longer one is at most 512."""
     longest, count = max(image.sizes["Y"], image.sizes["X"]), 0
-    while longest > _SMALLEST:
+    while longest > SMALLEST:
         longest, count = -(-longest // 2), count + 1
     return count
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,15 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.text import counted, natural_key
 from napari_phenotrans.io import find_channel_files, provenance, read, readable
-from napari_phenotrans.translation.outputs import ResultFiles, refuse_existing_results, result_paths
+from napari_phenotrans.translation.outputs import PYRAMID, ResultFiles, refuse_existing_results, result_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from napari_phenotrans.translation.translate import Event, Translation, Translator
+    from napari_phenotrans.translation.events import Event
+    from napari_phenotrans.translation.request import TranslationRequest
+    from napari_phenotrans.translation.translate import Translation, Translator
 
 # What `ResultFiles` and saving in the dock call their files.
 _OURS = re.compile(r"_(translated|difference|round_trip|believed)\.ome\.(tiff?|zarr)$", re.IGNORECASE)
@@ -116,20 +118,9 @@ def images_in(folder: Path, *, join: bool = False) -> FolderImages:
     return found
 
 
-def translate_files(
-    paths: Sequence[Path],
-    out: Path,
-    translator: Translator,
-    *,
-    source: str,
-    target: str,
-    ts: Sequence[int] = (),
-    zs: Sequence[int] = (),
-    reading: Mapping[str, Any] | None = None,
-    overwrite: bool = False,
-    **more: Any,
-) -> Iterator[FileStarted | FileDone | FileFailed | Event]:
-    """Translate files one after the other and write their results; one that fails does not stop the others.
+@dataclass(frozen=True)
+class FilesRequest:
+    """Which files to translate, how, and where to.
 
     Parameters
     ----------
@@ -137,18 +128,41 @@ def translate_files(
         The files; results are named after them, see `napari_phenotrans.translation.outputs.result_paths`.
     out
         Folder for the results.
-    translator
-        What translates.
-    source, target
-        Conditions from and to.
+    translation
+        What is asked of each file, without positions.
     ts, zs
         Planes of each file to translate; all where none are said.
     reading
         Arguments for `napari_phenotrans.io.read`.
     overwrite
         Whether results that exist may be replaced.
-    more
-        Further arguments of `Translator.translate`, such as ``channels``, ``region``, ``how`` and ``tick``.
+    pyramid_above
+        Pixels of a plane above which results are written with smaller versions of themselves, for viewers.
+    """
+
+    paths: Sequence[Path]
+    out: Path
+    translation: TranslationRequest
+    ts: Sequence[int] = ()
+    zs: Sequence[int] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+    pyramid_above: int = PYRAMID
+
+
+def translate_files(
+    request: FilesRequest, translator: Translator, *, tick: Callable[[], None] | None = None
+) -> Iterator[FileStarted | FileDone | FileFailed | Event]:
+    """Translate files one after the other and write their results; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    request
+        The files.
+    translator
+        What translates.
+    tick
+        Called before every network evaluation; raise in it to stop.
 
     Returns
     -------
@@ -157,18 +171,17 @@ def translate_files(
     """
     from napari_phenotrans.translation.translate import Translation, translating
 
-    places = result_paths(paths, out)
-    for number, (path, results) in enumerate(places.items(), start=1):
+    results_of = result_paths(request.paths, request.out)
+    for number, (path, results) in enumerate(results_of.items(), start=1):
         try:
-            refuse_existing_results(results, overwrite)
-            image = read(path, **(reading or {}))
-            positions = list(product(ts or range(image.sizes.get("T", 1)), zs or range(image.sizes.get("Z", 1))))
-            yield FileStarted(path, number, len(places), len(positions))
+            refuse_existing_results(results, request.overwrite)
+            image = read(path, **request.reading)
+            ts, zs = request.ts or range(image.sizes.get("T", 1)), request.zs or range(image.sizes.get("Z", 1))
+            asked = replace(request.translation, positions=list(product(ts, zs)))
+            yield FileStarted(path, number, len(results_of), len(ts) * len(zs))
             yield from (Notice(note) for note in image.notes)
-            with ResultFiles(results, overwrite=overwrite) as files:
-                for event in translating(
-                    image, translator, source=source, target=target, positions=positions, rooms=files.rooms, **more
-                ):
+            with ResultFiles(results, overwrite=request.overwrite, pyramid_above=request.pyramid_above) as files:
+                for event in translating(image, translator, asked, rooms=files.rooms, tick=tick):
                     if isinstance(event, Translation):
                         files.finish(event)
                     else:
@@ -187,7 +200,7 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     done
         The file.
     reading
-        As it was for `translate_files`.
+        As of `FilesRequest`.
 
     Raises
     ------

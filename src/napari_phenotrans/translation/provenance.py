@@ -14,23 +14,18 @@ from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
     from napari_phenotrans.core.image import Image
-    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.translation.request import TranslationRequest
 
 
 def provenance_of(
     checkpoint: Checkpoint,
     image: Image,
-    source: str,
-    target: str,
+    request: TranslationRequest,
     computed: Mapping[str, Any],
-    *,
-    channels: Mapping[str, str],
-    region: Region | None,
-    positions: Iterable[tuple[int, int]] | None,
 ) -> dict[str, Any]:
     """Return a translation's provenance; see `Translator.provenance`.
 
@@ -39,10 +34,10 @@ def provenance_of(
     of the image.
     """
     card, path = checkpoint.card, checkpoint.path
-    indices, _ = match_channels(image, card, channels)
+    indices, _ = match_channels(image, card, request.channels)
     names = zip(card.channels, (image.channels[i] for i in indices), strict=True)
-    asked = None if positions is None else list(positions)
-    everywhere = asked is None or set(asked) == set(image.positions())
+    positions, region = request.positions, request.region
+    everywhere = positions is None or set(positions) == set(image.positions())
     return {
         "translated": True,
         "by": f"napari-phenotrans {version('napari-phenotrans')}",
@@ -52,11 +47,11 @@ def provenance_of(
         "checkpoint file": "" if path is None or path.parent == BUNDLED else str(path.absolute()),
         "engine": card.engine,
         "synthetic training images": card.synthetic,
-        "source": source,
-        "target": target,
+        "source": request.source,
+        "target": request.target,
         "channels": {mine: theirs for mine, theirs in names if mine != theirs},
         "region": None if region is None else [region.top, region.left, region.height, region.width],
-        "positions": None if everywhere else [list(position) for position in asked or ()],
+        "positions": None if everywhere else [list(position) for position in positions or ()],
         **computed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
