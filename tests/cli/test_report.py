@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from napari_phenotrans.phenotype.request import ReportRequest
+
 CONDITIONS = ("untreated", "treated")
 
 

@@ -139,43 +139,29 @@ def read_joined(
     """
     from napari_phenotrans.io.lazy import LazyPixels
 
-    field = files if isinstance(files, ChannelFiles) else _one(find_channel_files(files))
+    field = files if isinstance(files, ChannelFiles) else _single(find_channel_files(files))
     names = field.channels
     times = sorted({t for t, _, _ in field.files})
     depths = sorted({z for _, _, z in field.files})
-    missing = [(t, c, z) for t in times for c in names for z in depths if (t, c, z) not in field.files]
-    if missing:
-        t, c, z = missing[0]
-        raise InputError(
-            f"{field.name} lacks {len(missing)} of {len(times) * len(names) * len(depths)} files: the first has "
-            f"channel {c}, t={t}, z={z}. Add what is missing, or say another pattern than {field.pattern!r}."
-        )
+    _refuse_missing(field, times, depths)
     firsts = [read_one(field.files[times[0], name, depths[0]], axes) for name in names]
     first = firsts[0]
-    for image in firsts:
-        if "C" in image.axes or (image.axes, image.pixels.shape, image.dtype) != (
-            first.axes,
-            first.pixels.shape,
-            first.dtype,
-        ):
-            raise InputError(
-                f"{image.path} (axes {image.axes}, shape {image.pixels.shape}, {image.dtype}) cannot be joined to "
-                f"{first.path} (axes {first.axes}, shape {first.pixels.shape}, {first.dtype}). Expected one channel "
-                f"per file, and the same shape and dtype in all."
-            )
-    paged = [(letter, values) for letter, values in (("T", times), ("Z", depths)) if len(values) > 1]
-    clash = [letter for letter, _ in paged if letter in first.axes]
+    _refuse_unequal(firsts)
+    counted = [(letter, values) for letter, values in (("T", times), ("Z", depths)) if len(values) > 1]
+    clash = [letter for letter, _ in counted if letter in first.axes]
     if clash:
         raise InputError(
             f"The names of {field.name} count {' and '.join(clash)}, and each file has the axes {first.axes} already. "
             f"Say a pattern without it, or the axes of each file."
         )
-    planes = {(times[0], name, depths[0]): image for name, image in zip(names, firsts, strict=True)}
+
+    # ---- pixels, each plane from its file
+    opened = {(times[0], name, depths[0]): image for name, image in zip(names, firsts, strict=True)}
 
     def read(position: tuple[int, ...], within: Within) -> np.ndarray:
-        at = dict(zip([*(letter for letter, _ in paged), "C"], position, strict=True))
+        at = dict(zip([*(letter for letter, _ in counted), "C"], position, strict=True))
         key = times[at.get("T", 0)], names[at["C"]], depths[at.get("Z", 0)]
-        image = planes[key] if key in planes else read_one(field.files[key], axes)
+        image = opened[key] if key in opened else read_one(field.files[key], axes)
         if image.pixels.shape != first.pixels.shape or image.dtype != first.dtype:
             raise InputError(
                 f"{image.path} has shape {image.pixels.shape} and dtype {image.dtype}; {first.path}, to which it was "
@@ -183,35 +169,64 @@ def read_joined(
             )
         return image.pixels[within]
 
-    path = field.files[times[0], names[0], depths[0]]
     pixels = LazyPixels(
-        (*(len(values) for _, values in paged), len(names), *first.pixels.shape),
+        (*(len(values) for _, values in counted), len(names), *first.pixels.shape),
         first.dtype,
-        len(paged) + 1,
+        len(counted) + 1,
         read,
-        path=path,
+        path=field.files[times[0], names[0], depths[0]],
         expected="the files of one field of view",
     )
+
+    # ---- names, as the files state them where they do
     stated = [image.channels[0] if not re.fullmatch(r"channel \d+", image.channels[0]) else "" for image in firsts]
     named = tuple(stated) if all(stated) and len(set(stated)) == len(stated) else names
-    guess = f"a pattern guessed from the names ({field.guess})" if field.guess else "the said pattern"
-    paired = ", ".join(f"{n} = {i.path.name if i.path else ''}" for n, i in zip(named, firsts, strict=True))
-    note = (
-        f"{len(field.files)} files were joined to one image by {guess}: {field.pattern} – {paired}. If that is wrong, "
-        f"say the pattern, with (?P<channel>…)."
-    )
     return first.replace(
         pixels=pixels,
-        axes="".join(letter for letter, _ in paged) + "C" + first.axes,
+        axes="".join(letter for letter, _ in counted) + "C" + first.axes,
         channels=tuple(channels) if channels else named,
         colors=tuple(image.colors[0] for image in firsts),
-        path=path,
-        notes=(*first.notes, note),
+        path=field.files[times[0], names[0], depths[0]],
+        notes=(*first.notes, _joining_note(field, named, firsts)),
         pyramid=(),
     )
 
 
-def _one(fields: list[ChannelFiles]) -> ChannelFiles:
+def _refuse_missing(field: ChannelFiles, times: Sequence[int], depths: Sequence[int]) -> None:
+    names = field.channels
+    missing = [(t, c, z) for t in times for c in names for z in depths if (t, c, z) not in field.files]
+    if missing:
+        t, c, z = missing[0]
+        raise InputError(
+            f"{field.name} lacks {len(missing)} of {len(times) * len(names) * len(depths)} files: the first has "
+            f"channel {c}, t={t}, z={z}. Add what is missing, or say another pattern than {field.pattern!r}."
+        )
+
+
+def _refuse_unequal(images: Sequence[Image]) -> None:
+    first = images[0]
+    for image in images:
+        alike = (image.axes, image.pixels.shape, image.dtype) == (first.axes, first.pixels.shape, first.dtype)
+        if "C" in image.axes or not alike:
+            raise InputError(
+                f"{image.path} (axes {image.axes}, shape {image.pixels.shape}, {image.dtype}) cannot be joined to "
+                f"{first.path} (axes {first.axes}, shape {first.pixels.shape}, {first.dtype}). Expected one channel "
+                f"per file, and the same shape and dtype in all."
+            )
+
+
+def _joining_note(field: ChannelFiles, names: Sequence[str], images: Sequence[Image]) -> str:
+    """Return how files were joined, in a sentence."""
+    how = f"a pattern guessed from the names ({field.guess})" if field.guess else "the said pattern"
+    pairs = zip(names, images, strict=True)
+    paired = ", ".join(f"{name} = {image.path.name if image.path else ''}" for name, image in pairs)
+    return (
+        f"{len(field.files)} files were joined to one image by {how}: {field.pattern} – {paired}. If that is wrong, "
+        f"say the pattern, with (?P<channel>…)."
+    )
+
+
+def _single(fields: list[ChannelFiles]) -> ChannelFiles:
     if len(fields) > 1:
         names = first_of([field.name for field in fields])
         raise InputError(
