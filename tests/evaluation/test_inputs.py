@@ -92,7 +92,7 @@ def test_most_crops_are_spread_over_all_fields(folders):
     material = compared(folders / "treated", folders / "results", folders / "untreated", crop=32, crops=5)
     for side in (material.comparisons[0].real, material.comparisons[0].translated):
         assert len(side) == 3
-        assert sum(len(cut.kept) for cut in side) == sum(len(cut.crops()) for cut in side) == 5
+        assert sum(len(cut.indices) for cut in side) == sum(len(cut.crops()) for cut in side) == 5
 
 
 def test_a_working_pixel_size_resamples_all_alike(folders):
@@ -105,8 +105,8 @@ def test_a_working_pixel_size_resamples_all_alike(folders):
     with pytest.raises(InputError, match=r"different pixel sizes: real 0\.5 µm, translated 1 µm.*--pixel-size"):
         compared(sized / "treated", sized / "results", sized / "untreated", crop=32)
     material = compared(sized / "treated", sized / "results", sized / "untreated", crop=32, pixel_size=1.0)
-    assert [len(cut.kept) for cut in material.comparisons[0].real] == [4, 4, 4]
-    assert [len(cut.kept) for cut in material.comparisons[0].translated] == [4, 4, 4]
+    assert [len(cut.indices) for cut in material.comparisons[0].real] == [4, 4, 4]
+    assert [len(cut.indices) for cut in material.comparisons[0].translated] == [4, 4, 4]
 
 
 def test_what_does_not_fit_together_is_refused_with_what_to_do(folders):

@@ -134,13 +134,13 @@ def _labels(folder: Path) -> Callable[[Field, int, int], np.ndarray]:
     def of(field: Field, t: int, z: int) -> np.ndarray:
         name = field.path.name.split(".")[0]
         beside = folder / field.condition
-        found = [path for path in sorted(beside.glob(f"{name}.*")) if readable(path)] if beside.is_dir() else []
-        if len(found) != 1:
+        files = [path for path in sorted(beside.glob(f"{name}.*")) if readable(path)] if beside.is_dir() else []
+        if len(files) != 1:
             raise InputError(
-                f"{beside} has {len(found)} label images called {name}: expected one for {field.name}, in which 0 is "
+                f"{beside} has {len(files)} label images called {name}: expected one for {field.name}, in which 0 is "
                 f"background and every object has its number."
             )
-        image = read(found[0])
+        image = read(files[0])
         return image.plane(t, z)[0].astype(int)
 
     return of

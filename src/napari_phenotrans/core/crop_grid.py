@@ -26,13 +26,13 @@ def center(plane: np.ndarray, crop: int, widest: int) -> np.ndarray:
 
 def evenly(planes: Sequence[np.ndarray], crop: int, most: int) -> np.ndarray:
     """Cut up to ``most`` crops (n, C, crop, crop), spread evenly over all places of the planes."""
-    places = [
+    crops = [
         plane[:, top : top + crop, left : left + crop]
         for plane in planes
         for top in range(0, plane.shape[1] - crop + 1, crop)
         for left in range(0, plane.shape[2] - crop + 1, crop)
     ]
-    return np.stack([places[i] for i in spread(len(places), most)])
+    return np.stack([crops[i] for i in spread(len(crops), most)])
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -62,7 +62,7 @@ class _Crops:
 
     @classmethod
     def of(cls, side: Side) -> _Crops:
-        groups = np.array([cut.group for cut in side for _ in cut.kept])
+        groups = np.array([cut.group for cut in side for _ in cut.indices])
         return cls(np.concatenate([cut.crops() for cut in side]), groups)
 
 

@@ -183,13 +183,14 @@ def _measure(
     def measure_cut(cut: Cut) -> tuple[np.ndarray, np.ndarray]:
         crops = cut.crops()
         key = digest(extractor.identity, crops)
-        kept = resources.cache.get(key)
-        if kept is None:
+        cached = resources.cache.get(key)
+        if cached is None:
             empty = (crops.std(axis=(2, 3)) < EMPTY).all(axis=1)
             clipped = (np.abs(crops) > 1).mean(axis=(1, 2, 3))
-            kept = {"values": extractor.measure(crops), "facts": np.stack([empty, clipped], axis=1).astype(np.float64)}
-            resources.cache.put(key, kept)
-        return kept["values"], kept["facts"]
+            facts = np.stack([empty, clipped], axis=1).astype(np.float64)
+            cached = {"values": extractor.measure(crops), "facts": facts}
+            resources.cache.put(key, cached)
+        return cached["values"], cached["facts"]
 
     what = f"measuring crops: {extractor.name}"
     results = []
@@ -205,7 +206,7 @@ def _measure(
             for future in waiting:
                 future.cancel()
     values, facts = (np.concatenate(parts) for parts in zip(*results, strict=True))
-    groups = np.array([cut.group for cut in side for _ in cut.kept])
+    groups = np.array([cut.group for cut in side for _ in cut.indices])
     return Features(values, groups), _Facts(*facts.mean(axis=0).tolist())
 
 

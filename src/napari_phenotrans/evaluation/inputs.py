@@ -39,7 +39,7 @@ class Cut:
         Returns its planes, float32 (C, Y, X) in the images' units at the working pixel size.
     intensity, crop
         The data set's limits, and the side of a crop.
-    kept
+    indices
         Which crops are taken, of all that fit, in order.
     """
 
@@ -48,7 +48,7 @@ class Cut:
     planes: Planes
     intensity: Intensity
     crop: int
-    kept: tuple[int, ...]
+    indices: tuple[int, ...]
 
     def crops(self) -> np.ndarray:
         """Return float32 (n, C, crop, crop) in about [-1, 1].
@@ -59,10 +59,10 @@ class Cut:
             If pixels are not finite.
         """
         cut = [grid(center(self.intensity.normalize(p), self.crop, WHOLE)[None], self.crop) for p in self.planes()]
-        chosen = np.concatenate(cut)[list(self.kept)]
-        if not np.isfinite(chosen).all():
+        crops = np.concatenate(cut)[list(self.indices)]
+        if not np.isfinite(crops).all():
             raise InputError(f"{self.name} holds values that are not finite. Replace NaN and infinity first.")
-        return chosen
+        return crops
 
 
 Side = tuple[Cut, ...]

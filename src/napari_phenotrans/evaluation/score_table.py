@@ -69,13 +69,13 @@ def row_values(row: ScoreRow) -> dict[str, str | float | int | None]:
 
 
 def _cells(row: ScoreRow, footnotes: list[str]) -> tuple[str, ...]:
-    said = [row.verdict]
+    remarks = [row.verdict]
     if row.p is not None:
-        said.insert(0, f"p {row.p:.3g}")
+        remarks.insert(0, f"p {row.p:.3g}")
     if row.note:
         if row.note not in footnotes:
             footnotes.append(row.note)
-        said.append(f"[{footnotes.index(row.note) + 1}]")
+        remarks.append(f"[{footnotes.index(row.note) + 1}]")
     between = "" if row.low is None or row.high is None else f"{three_decimals(row.low)} to {three_decimals(row.high)}"
     return (
         row.metric,
@@ -85,5 +85,5 @@ def _cells(row: ScoreRow, footnotes: list[str]) -> tuple[str, ...]:
         three_decimals(row.floor),
         three_decimals(row.copy_source),
         str(row.n),
-        "  ".join(part for part in said if part),
+        "  ".join(part for part in remarks if part),
     )

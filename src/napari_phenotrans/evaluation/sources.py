@@ -294,12 +294,12 @@ def _common_channels(fields: dict[str, list[Field]], channels: Sequence[str] | N
     names = tuple(channels or read(fields["real"][0].path).channels)
     for role, of_role in fields.items():
         for field in of_role:
-            there = read(field.path).channels
-            missing = [name for name in names if name not in there]
+            of_image = read(field.path).channels
+            missing = [name for name in names if name not in of_image]
             if missing:
                 raise InputError(
-                    f"{field.path} ({role}) has the channels {', '.join(there)}, but {', '.join(missing)} was expected "
-                    f"as in the real images. Name channels that all have with --channels."
+                    f"{field.path} ({role}) has the channels {', '.join(of_image)}, but {', '.join(missing)} was "
+                    f"expected as in the real images. Name channels that all have with --channels."
                 )
     return names
 
@@ -325,7 +325,7 @@ def _grouped_by_source(translated: list[Field], source: list[Field]) -> tuple[li
         return grouped, [note]
     if len(found) == len(source):
         # the same order, so that the same crops are compared with each other
-        order = {name: place for place, name in enumerate(groups)}
+        order = {name: number for number, name in enumerate(groups)}
         grouped.sort(key=lambda field: order[_made_from(field)])
     return grouped, []
 

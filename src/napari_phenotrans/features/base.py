@@ -79,15 +79,15 @@ class ExtractorResources:
 
 def digest(*parts: str | bytes | np.ndarray) -> str:
     """Return a digest of texts and arrays, 32 hexadecimal digits."""
-    made = blake2b(digest_size=16)
+    content = blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, np.ndarray):
-            made.update(f"{part.dtype.str} {part.shape}".encode())
-            made.update(np.ascontiguousarray(part).data)
+            content.update(f"{part.dtype.str} {part.shape}".encode())
+            content.update(np.ascontiguousarray(part).data)
         else:
-            made.update(part.encode() if isinstance(part, str) else part)
-        made.update(b"\0")
-    return made.hexdigest()
+            content.update(part.encode() if isinstance(part, str) else part)
+        content.update(b"\0")
+    return content.hexdigest()
 
 
 def eight_bit(crops: np.ndarray) -> np.ndarray:

@@ -53,18 +53,18 @@ def build_in_domain(
                 rows.append(network.features(x).cpu().numpy())
         return np.concatenate(rows).astype(np.float64)
 
-    kept = resources.cache.get(key)
-    if kept is None:
+    cached = resources.cache.get(key)
+    if cached is None:
         yield from _train(network, list(fit.values()), resources)
-        kept = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        cached = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         network.to(device)
         over = activations(np.concatenate(list(fit.values())))
-        kept |= {"mean": over.mean(axis=0), "sd": over.std(axis=0)}
-        resources.cache.put(key, kept)
+        cached |= {"mean": over.mean(axis=0), "sd": over.std(axis=0)}
+        resources.cache.put(key, cached)
     else:
-        network.load_state_dict({name: torch.from_numpy(kept[name]) for name in network.state_dict()})
+        network.load_state_dict({name: torch.from_numpy(cached[name]) for name in network.state_dict()})
         network.to(device)
-    mean, sd = kept["mean"], np.where(kept["sd"] > 0, kept["sd"], 1.0)
+    mean, sd = cached["mean"], np.where(cached["sd"] > 0, cached["sd"], 1.0)
 
     def measure(crops: np.ndarray) -> np.ndarray:
         # in units of two standard deviations of real crops and no further than three, as the profile's are

@@ -127,15 +127,15 @@ def check_installed() -> None:
         If it is missing, or older than 0.4.
     """
     try:
-        found = version("torch-fidelity")
+        installed = version("torch-fidelity")
     except PackageNotFoundError as error:
         raise InputError(
             "The features inception and vgg come with torch-fidelity, which is not installed. Install it with "
             "'pip install napari-phenotrans[fidelity]', or take the features profile or in-domain."
         ) from error
-    if tuple(int(part) for part in found.split(".")[:2]) < LEAST_VERSION:
+    if tuple(int(part) for part in installed.split(".")[:2]) < LEAST_VERSION:
         raise InputError(
-            f"torch-fidelity {found} is too old: expected 0.4 or later. Update it with "
+            f"torch-fidelity {installed} is too old: expected 0.4 or later. Update it with "
             f"'pip install --upgrade torch-fidelity'."
         )
 
@@ -213,7 +213,7 @@ def load_network(name: str, path: Path) -> tuple[nn.Module, str]:
             # torch-fidelity would run whatever code is in the file it is given: it gets one of these tensors alone
             harmless = Path(folder) / "weights.pth"
             torch.save(tensors, harmless)
-            made = FEATURE_EXTRACTORS_REGISTRY[published.registered](
+            network = FEATURE_EXTRACTORS_REGISTRY[published.registered](
                 published.registered, [published.layer], feature_extractor_weights_path=str(harmless)
             )
     except (RuntimeError, pickle.UnpicklingError, AttributeError, TypeError, EOFError, OSError) as error:
@@ -222,4 +222,4 @@ def load_network(name: str, path: Path) -> tuple[nn.Module, str]:
             f"({type(error).__name__}). Name the right file with --{name}-weights, or download it with --download."
         ) from error
     with path.open("rb") as file:
-        return made.eval(), hashlib.file_digest(file, "sha256").hexdigest()
+        return network.eval(), hashlib.file_digest(file, "sha256").hexdigest()

@@ -149,9 +149,9 @@ def build_profile(
     resources.tick()
     crops = np.concatenate(list(fit.values()))
     key = digest(VERSION, "fit", crops)
-    kept = resources.cache.get(key)
-    profile = Profile(kept["mean"], kept["sd"], crops.shape[1]) if kept else Profile.fit(crops)
-    if not kept:
+    cached = resources.cache.get(key)
+    profile = Profile(cached["mean"], cached["sd"], crops.shape[1]) if cached else Profile.fit(crops)
+    if not cached:
         resources.cache.put(key, {"mean": profile.mean, "sd": profile.sd})
 
     def measure(crops: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ def read(
     if not isinstance(path, str | Path) and len(path) == 1:
         path = path[0]
     single = Path(path) if isinstance(path, str | Path) else None
-    reading: dict[str, Any] = {name: said for name, said in (("axes", axes), ("series", series)) if said}
+    reading: dict[str, Any] = {name: value for name, value in (("axes", axes), ("series", series)) if value}
     if single is not None and not join and (single.is_file() or (single.is_dir() and is_zarr(single))):
         image = read_one(single, axes, series)
     elif single is not None and not single.exists() and not set("*?[") & set(str(single)):
@@ -169,9 +169,9 @@ def provenance(path: str | Path) -> dict[str, str]:
         If the file cannot be read.
     """
     path = Path(path)
-    place = READERS.get((suffix_of(path) or "").lower(), "")
-    if place.startswith("tiff:"):
+    reader_name = READERS.get((suffix_of(path) or "").lower(), "")
+    if reader_name.startswith("tiff:"):
         return import_module("napari_phenotrans.io.tiff").tiff_provenance(path)
-    if place.startswith("ome_zarr:") or is_zarr(path):
+    if reader_name.startswith("ome_zarr:") or is_zarr(path):
         return import_module("napari_phenotrans.io.ome_zarr").zarr_provenance(path)
     return {}

@@ -95,17 +95,17 @@ def find_channel_files(where: str | Path | Sequence[str | Path], pattern: str | 
     folder, files, only = _listed(where)
     names = {path: path.relative_to(folder).as_posix()[: -len(suffix_of(path) or "")] for path in files}
     if pattern is not None:
-        found = _grouped(names, _compiled(pattern), None)
+        found_fields = _grouped(names, _compiled(pattern), None)
     else:
         # the pattern by which most files find companions; of equals the more specific, which comes first
         tried = [_grouped(names, re.compile(p, re.IGNORECASE), guess) for guess, p in PATTERNS.items()]
         tried = [[field for field in fields if len(field.channels) > 1] for fields in tried]
         if only is not None:
             tried = [[field for field in fields if only in field.files.values()] for fields in tried]
-        found = max(tried, key=lambda fields: sum(len(field.files) for field in fields))
+        found_fields = max(tried, key=lambda fields: sum(len(field.files) for field in fields))
     if only is not None:
-        found = [field for field in found if only in field.files.values()]
-    if not found:
+        found_fields = [field for field in found_fields if only in field.files.values()]
+    if not found_fields:
         shown = first_of([path.name for path in (files if only is None else [only])])
         what = "does not fit" if pattern else "could be guessed for"
         raise InputError(
@@ -113,7 +113,7 @@ def find_channel_files(where: str | Path | Sequence[str | Path], pattern: str | 
             f"{folder} ({shown}). Say what names the channel by a regular "
             f"expression, such as '_(?P<channel>DAPI|GFP)_' or '-(?P<channel>ch\\d+)'."
         )
-    return sorted(found, key=lambda field: natural_key(field.name))
+    return sorted(found_fields, key=lambda field: natural_key(field.name))
 
 
 def read_joined(
@@ -281,13 +281,13 @@ def _grouped(names: dict[Path, str], pattern: re.Pattern[str], guess: str | None
         match = pattern.search(name)
         if match is None:
             continue
-        told = match.groupdict()
-        spans = sorted(match.span(group) for group, text in told.items() if text is not None)
+        groups = match.groupdict()
+        spans = sorted(match.span(group) for group, text in groups.items() if text is not None)
         common, end = "", 0
         for start, stop in spans:
             common, end = f"{common}{name[end:start]}*", max(end, stop)
         files = fields.setdefault(re.sub(r"\*+", "*", common + name[end:]), {})
-        key = (_count(told, "t"), told["channel"], _count(told, "z"))
+        key = (_count(groups, "t"), groups["channel"], _count(groups, "z"))
         if key in files and guess is not None:
             return []
         if key in files:
@@ -303,5 +303,5 @@ def _order(path: Path) -> list[tuple[int, str]]:
     return natural_key(path.as_posix())
 
 
-def _count(told: dict[str, str | None], group: str) -> int:
-    return int(re.sub(r"\D", "", told.get(group) or "") or 0)
+def _count(groups: dict[str, str | None], group: str) -> int:
+    return int(re.sub(r"\D", "", groups.get(group) or "") or 0)

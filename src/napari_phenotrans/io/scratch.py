@@ -79,7 +79,7 @@ class Scratch:
 
     def put(self, values: np.ndarray, t: int, z: int, top: int, left: int) -> None:
         """Write (C, h, w)."""
-        self._image.place(values, self._pixels, t, z, top, left)
+        self._image.write_plane(values, self._pixels, t, z, top, left)
         let_go(self._pixels)
 
     def image(self) -> Image:

@@ -31,15 +31,15 @@ def planes_of(image: Image, order: str) -> Iterator[np.ndarray]:
         The image's axes in the order to go through, ending in ``YX``.
     """
     interleaved = image.axes.find("C") > min(image.axes.index("Y"), image.axes.index("X"))
-    kept: tuple[tuple[int, ...], np.ndarray] | None = None
+    last_read: tuple[tuple[int, ...], np.ndarray] | None = None
     for position in product(*(range(image.sizes[letter]) for letter in order[:-2])):
         at = dict(zip(order, position, strict=False))
         if interleaved:
             # a page holds all channels: read it once, not once per channel
             where = (at.get("T", 0), at.get("Z", 0))
-            if kept is None or kept[0] != where:
-                kept = where, image.plane(*where)
-            plane = kept[1][at["C"]]
+            if last_read is None or last_read[0] != where:
+                last_read = where, image.plane(*where)
+            plane = last_read[1][at["C"]]
         else:
             plane = np.asarray(image.pixels[tuple(at.get(letter, slice(None)) for letter in image.axes)])
             if image.axes.index("X") < image.axes.index("Y"):
@@ -78,7 +78,7 @@ def rows_of(
         for top in range(0, height, together):
             region = Region(top, 0, min(together, height - top), image.sizes["X"])
             waiting.append(halved(_rectangle(image, at, region), level))
-            while (there := sum(map(len, waiting))) >= rows or (there and region.bottom == height):
+            while (count := sum(map(len, waiting))) >= rows or (count and region.bottom == height):
                 joined = np.concatenate(waiting) if len(waiting) > 1 else waiting[0]
                 yield position, first, np.ascontiguousarray(joined[:rows])
                 waiting, first = [joined[rows:]] if len(joined) > rows else [], first + rows
@@ -86,8 +86,8 @@ def rows_of(
 
 def _rectangle(image: Image, at: Mapping[str, int], region: Region) -> np.ndarray:
     """Read (h, w) of one channel; ``at`` says the place along T, Z and C."""
-    places: dict[str, int | slice] = {**at, **dict(zip("YX", region.slices, strict=True))}
-    part = np.asarray(image.pixels[tuple(places.get(letter, slice(None)) for letter in image.axes)])
+    index_of: dict[str, int | slice] = {**at, **dict(zip("YX", region.slices, strict=True))}
+    part = np.asarray(image.pixels[tuple(index_of.get(letter, slice(None)) for letter in image.axes)])
     return part.T if image.axes.index("X") < image.axes.index("Y") else part
 
 

@@ -73,13 +73,13 @@ class GrowingZarr:
             assert common is not None
             part = values[:, *common.moved(-top, -left).slices]
             if common != square:
-                whole, there = self._begun.pop((t, z, square), (None, 0))
+                whole, filled = self._begun.pop((t, z, square), (None, 0))
                 if whole is None:
                     whole = np.zeros((len(values), *square.shape), values.dtype)
                 whole[:, *common.moved(-square.top, -square.left).slices] = part
-                there += common.height * common.width
-                if there < square.height * square.width:
-                    self._begun[t, z, square] = whole, there
+                filled += common.height * common.width
+                if filled < square.height * square.width:
+                    self._begun[t, z, square] = whole, filled
                     continue
                 part = whole
             self._write(part, t, z, square)
@@ -97,9 +97,9 @@ class GrowingZarr:
         return self._image.replace(pixels=self._arrays[0], axes=self._order, pyramid=())
 
     def _write(self, part: np.ndarray, t: int, z: int, square: Region) -> None:
-        places: dict[str, Any] = {"T": t, "Z": z, "C": slice(None), **dict(zip("YX", square.slices, strict=True))}
+        index: dict[str, Any] = {"T": t, "Z": z, "C": slice(None), **dict(zip("YX", square.slices, strict=True))}
         values = part if "C" in self._order else part[0]
-        self._arrays[0][tuple(places[letter] for letter in self._order)] = values
+        self._arrays[0][tuple(index[letter] for letter in self._order)] = values
 
 
 def _fill_levels(arrays: list[zarr.Array], chunk: int) -> None:

@@ -142,12 +142,12 @@ def _judge(judges: list[_Judge], labels: np.ndarray) -> np.ndarray:
     right = np.zeros(labels.shape)
     for judge in judges:
         ones = labels[judge.trained] == 1
-        said = ones * 2.0 - 1
-        weights = judge.solved @ (said - said.mean(axis=0))
+        signs = ones * 2.0 - 1
+        weights = judge.solved @ (signs - signs.mean(axis=0))
         scores = judge.centered @ weights
         # a permutation may leave one side without a row to train on
-        means = [(scores * side).sum(axis=0) / np.maximum(side.sum(axis=0), 1) for side in (ones, ~ones)]
-        off = judge.others @ weights - np.mean(means, axis=0)
+        side_means = [(scores * side).sum(axis=0) / np.maximum(side.sum(axis=0), 1) for side in (ones, ~ones)]
+        off = judge.others @ weights - np.mean(side_means, axis=0)
         off[np.abs(off) < UNDECIDED] = 0
         right[judge.judged] = (np.sign(off) * (labels[judge.judged] * 2 - 1) + 1) / 2
     return right
@@ -161,10 +161,10 @@ def _each_balanced(right: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _balanced(right: np.ndarray, sides: np.ndarray, unit: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the same for units that count ``weights`` (B, units) times."""
-    told = np.bincount(unit, right[:, 0], minlength=len(sides))
+    right_rows = np.bincount(unit, right[:, 0], minlength=len(sides))
     rows = np.bincount(unit, minlength=len(sides))
     shares = [
-        (weights[:, sides == side] @ told[sides == side]) / (weights[:, sides == side] @ rows[sides == side])
+        (weights[:, sides == side] @ right_rows[sides == side]) / (weights[:, sides == side] @ rows[sides == side])
         for side in (0, 1)
     ]
     return np.mean(shares, axis=0)

@@ -51,8 +51,8 @@ def fid(real: Features, translated: Features, *, seed: int = 0, resamples: int =
 
 def _moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean (d,) and a root R of the covariance, RᵀR = Σ, of rows that each count ``weights`` times."""
-    kept = weights > 0
-    rows, weights = rows[kept], weights[kept]
+    counted = weights > 0
+    rows, weights = rows[counted], weights[counted]
     mean = weights @ rows / weights.sum()
     root = (rows - mean) * np.sqrt(weights / (weights.sum() - 1))[:, None]
     if len(root) > root.shape[1]:
@@ -60,10 +60,10 @@ def _moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     return mean, root
 
 
-def _frechet(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
+def _frechet(moments: tuple[np.ndarray, np.ndarray], other_moments: tuple[np.ndarray, np.ndarray]) -> float:
     # The nonzero eigenvalues of Σ₁Σ₂ = R₁ᵀR₁R₂ᵀR₂ are the squared singular values of R₁R₂ᵀ, which is no larger than
     # the smaller of rows and features, and needs no root of a matrix without full rank.
-    (mean, root), (other_mean, other_root) = one, other
+    (mean, root), (other_mean, other_root) = moments, other_moments
     shared = np.linalg.svd(root @ other_root.T, compute_uv=False).sum()
     spread = np.square(root).sum() + np.square(other_root).sum()
     return float(np.square(mean - other_mean).sum() + spread - 2 * shared)

@@ -76,8 +76,8 @@ class Features:
 
     def of(self, names: np.ndarray) -> Features:
         """Return the rows of these groups."""
-        kept = np.isin(self.groups, names)
-        return Features(self.values[kept], self.groups[kept])
+        inside = np.isin(self.groups, names)
+        return Features(self.values[inside], self.groups[inside])
 
     def rows(self, which: np.ndarray) -> Features:
         """Return some of the rows, by their places."""

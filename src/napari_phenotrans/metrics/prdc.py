@@ -125,9 +125,9 @@ def _measure(
         within[centers.codes[:, None] == centers.codes] = np.inf
     furthest = within[np.isfinite(within)].max()
 
-    def radii(kept: np.ndarray) -> np.ndarray:
+    def radii(kept_centers: np.ndarray) -> np.ndarray:
         # where a draw of groups leaves fewer than k neighbors, the neighborhood is as wide as can be
-        return np.minimum(np.partition(within[np.ix_(kept, kept)], k - 1, axis=1)[:, k - 1], furthest)
+        return np.minimum(np.partition(within[np.ix_(kept_centers, kept_centers)], k - 1, axis=1)[:, k - 1], furthest)
 
     everywhere = np.arange(len(centers.values))
     value = how(radii(everywhere), between, np.ones(len(centers.values)), np.ones(len(others.values)))
@@ -137,15 +137,22 @@ def _measure(
     of_centers, of_others = (draw_groups(len(side.names), resamples, rng)[:, side.codes] for side in (centers, others))
     drawn = []
     for ours, theirs in zip(of_centers, of_others, strict=True):
-        kept, there = np.flatnonzero(ours), np.flatnonzero(theirs)
-        if len(kept) > k:
-            drawn.append(how(radii(kept), between[np.ix_(kept, there)], ours[kept], theirs[there]))
+        kept_centers, kept_others = np.flatnonzero(ours), np.flatnonzero(theirs)
+        if len(kept_centers) > k:
+            drawn.append(
+                how(
+                    radii(kept_centers),
+                    between[np.ix_(kept_centers, kept_others)],
+                    ours[kept_centers],
+                    theirs[kept_others],
+                )
+            )
     return Measured(value, *around(value, np.array(drawn)))
 
 
-def _squared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _squared(rows: np.ndarray, other_rows: np.ndarray) -> np.ndarray:
     """Return squared distances (n, m); 0 for rows that are the same but for rounding."""
-    lengths = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1)
-    squared = lengths - 2 * one @ other.T
+    lengths = np.square(rows).sum(axis=1)[:, None] + np.square(other_rows).sum(axis=1)
+    squared = lengths - 2 * rows @ other_rows.T
     squared[squared < SAME * lengths] = 0
     return squared

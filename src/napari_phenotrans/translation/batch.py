@@ -61,8 +61,8 @@ class FileFailed:
         if isinstance(self.error, InputError):
             return str(self.error)
         # torch's own errors, out of memory among them; its messages go on for pages after the first line
-        said = str(self.error).splitlines() or [type(self.error).__name__]
-        return f"The computation stopped: {said[0]} Choose another device, or translate less at a time."
+        lines = str(self.error).splitlines() or [type(self.error).__name__]
+        return f"The computation stopped: {lines[0]} Choose another device, or translate less at a time."
 
 
 @dataclass(frozen=True)
@@ -100,22 +100,22 @@ def images_in(folder: Path, *, join: bool = False) -> FolderImages:
         If the folder cannot be read, holds no image, or none that can be joined.
     """
     try:
-        there = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror or error}. Choose another folder.") from error
-    known = sorted((path for path in there if readable(path)), key=lambda path: natural_key(path.name))
+    known = sorted((path for path in paths if readable(path)), key=lambda path: natural_key(path.name))
     results = tuple(path for path in known if _OURS.search(path.name))
     images = tuple(path for path in known if path not in results)
-    others = [path for path in there if path not in known]
+    others = [path for path in paths if path not in known]
     if images and join:
         images = tuple(next(iter(field.files.values())) for field in find_channel_files([*map(str, images)]))
     folders = sum(path.is_dir() for path in others)
-    found = FolderImages(images, results, len(others) - folders, folders)
+    inside = FolderImages(images, results, len(others) - folders, folders)
     if not images:
         raise InputError(
-            f"{folder} holds no image to translate, but {found.rest()}. Choose the folder that the images lie in."
+            f"{folder} holds no image to translate, but {inside.rest()}. Choose the folder that the images lie in."
         )
-    return found
+    return inside
 
 
 @dataclass(frozen=True)
@@ -211,11 +211,11 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     from napari_phenotrans.translation.translate import Translation
 
     image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
-    made: dict[str, Any] = provenance(done.translated)
-    made |= {name: json.loads(made[name]) for name in _NO_TEXT if name in made}
+    recorded: dict[str, Any] = provenance(done.translated)
+    recorded |= {name: json.loads(recorded[name]) for name in _NO_TEXT if name in recorded}
     real = image.part(
         channels=[image.channels.index(name) for name in translated.channels],
-        positions=[tuple(place) for place in made["positions"]] if made["positions"] else None,
-        region=Region(*made["region"]) if made["region"] else None,
+        positions=[tuple(position) for position in recorded["positions"]] if recorded["positions"] else None,
+        region=Region(*recorded["region"]) if recorded["region"] else None,
     )
-    return Translation(real, translated, difference, tuple(made["notices"]), made)
+    return Translation(real, translated, difference, tuple(recorded["notices"]), recorded)

@@ -53,8 +53,8 @@ def result_paths(inputs: Sequence[Path], out: Path) -> dict[Path, Results]:
     results = {}
     for path in paths:
         kind = ".ome.zarr" if is_zarr(path) else ".ome.tif"
-        made = (out / f"{names[path]}_{what}{kind}" for what in ("translated", "difference"))
-        results[path] = Results(names[path], *made)
+        both = (out / f"{names[path]}_{what}{kind}" for what in ("translated", "difference"))
+        results[path] = Results(names[path], *both)
     return results
 
 

@@ -81,20 +81,20 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
     parts += ["--source", provenance["source"], "--target", provenance["target"], "--out", out]
     for mine, theirs in provenance["channels"].items():
         parts += ["--channel", f"{mine}={theirs}"]
-    for name, said in provenance["reading"].items():
-        parts += ["--join"] if said is True else ["--pattern" if name == "join" else flag(name), said]
+    for name, value in provenance["reading"].items():
+        parts += ["--join"] if value is True else ["--pattern" if name == "join" else flag(name), value]
     if provenance["positions"] is not None:
-        places = {(int(t), int(z)) for t, z in provenance["positions"]}
-        ts, zs = (sorted(set(axis)) for axis in zip(*places, strict=True))
-        if len(ts) * len(zs) != len(places):
+        positions = {(int(t), int(z)) for t, z in provenance["positions"]}
+        ts, zs = (sorted(set(axis)) for axis in zip(*positions, strict=True))
+        if len(ts) * len(zs) != len(positions):
             raise InputError(
-                f"There is no single command for these {len(places)} planes: expected each of the T {ts} with each of "
-                f"the Z {zs}. Translate them one after the other."
+                f"There is no single command for these {len(positions)} planes: expected each of the T {ts} with each "
+                f"of the Z {zs}. Translate them one after the other."
             )
         parts += [part for t in ts for part in ("--t", t)] + [part for z in zs for part in ("--z", z)]
     if provenance["region"] is not None:
         parts += ["--region", *provenance["region"]]
-    told = engine_entry(provenance["engine"]).translation.model_fields
-    for name in ("device", "precision", "tile", "overlap", *told):
+    settings = engine_entry(provenance["engine"]).translation.model_fields
+    for name in ("device", "precision", "tile", "overlap", *settings):
         parts += [] if provenance[name] is None else [flag(name), provenance[name]]
     return shlex.join(map(str, parts))

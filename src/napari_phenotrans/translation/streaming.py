@@ -206,7 +206,7 @@ class Stream:
         left_over = Region(first, strip.left, strip.bottom - first, strip.width)
         rows = Rows(self._read, self._in_image(reached).around(left_over), self._step)
 
-        done, total = (len(planned) * sum(map(len, some)) for some in (every[:number], every))
+        done, total = (len(planned) * sum(map(len, of_strips)) for of_strips in (every[:number], every))
         for band, start in zip(planned, starts, strict=True):
             if start > tops[0]:
                 blend.advance(start)

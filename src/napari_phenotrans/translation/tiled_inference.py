@@ -121,7 +121,7 @@ class TiledInference:
         if not self._fixed:
             yield from self._settle_statistics(x, task)
         steps = self.engine.translation(self._tensor(x), task.source, task.target, task.how)
-        kept: dict[Hashable, np.ndarray] | None = None
+        stored: dict[Hashable, np.ndarray] | None = None
         try:
             evaluation = next(steps)
             if glimpse and evaluation.final and self._fixed:
@@ -129,12 +129,12 @@ class TiledInference:
             while True:
                 result = None
                 if keep and evaluation.key is not None:
-                    kept = self.inversions.of(x, self.tile, self.overlap) if kept is None else kept
-                    result = kept.get(evaluation.key)
+                    stored = self.inversions.of(x, self.tile, self.overlap) if stored is None else stored
+                    result = stored.get(evaluation.key)
                 if result is None:
                     result = yield from self._evaluate(evaluation, x, task)
-                    if kept is not None and evaluation.key is not None:
-                        self.inversions.keep(kept, evaluation.key, result)
+                    if stored is not None and evaluation.key is not None:
+                        self.inversions.keep(stored, evaluation.key, result)
                 evaluation = steps.send(self._tensor(result))
         except StopIteration as finished:
             yield Whole(finished.value[0].float().cpu().numpy())

@@ -123,9 +123,9 @@ def translating(
         if isinstance(event, Notice):
             notices.append(event.text)
         elif isinstance(event, PlaneDone | RegionDone):
-            place = (*position_in_result[event.t, event.z], event.top - top, event.left - left)
-            translated.put(event.translated, *place)
-            difference.put(event.difference, *place)
+            position = (*position_in_result[event.t, event.z], event.top - top, event.left - left)
+            translated.put(event.translated, *position)
+            difference.put(event.difference, *position)
             clipped += event.clipped
     for name, count in zip(real.channels, clipped, strict=True):
         if count:

@@ -155,21 +155,21 @@ class Translator:
         """Drop what is kept of earlier translations: PhenDiff's inversions."""
         self._driver.inversions.forget()
 
-    def _choose_precision(self, said: str) -> Precision:
-        if said in get_args(Precision):
-            return cast("Precision", said)
-        if said != "auto":
-            raise InputError(f"There is no precision {said!r}. Say auto, fp32 or bf16.")
+    def _choose_precision(self, precision: str) -> Precision:
+        if precision in get_args(Precision):
+            return cast("Precision", precision)
+        if precision != "auto":
+            raise InputError(f"There is no precision {precision!r}. Say auto, fp32 or bf16.")
         sound = self.card.bf16_rms is not None and self.card.bf16_rms <= 0.005
         return "bf16" if sound and self.device.type == "cuda" else "fp32"
 
-    def _choose_how(self, said: Mapping[str, Any]) -> TranslationSettings:
+    def _choose_how(self, how: Mapping[str, Any]) -> TranslationSettings:
         known = self.engine.translation_settings
-        foreign = [flag(name) for name in (self._said | dict(said)) if name not in known.model_fields]
+        foreign = [flag(name) for name in (self._said | dict(how)) if name not in known.model_fields]
         if foreign:
             raise InputError(
                 f"{', '.join(foreign)}: the engine {self.card.engine} of this checkpoint has "
                 f"{'only ' + ', '.join(map(flag, known.model_fields)) if known.model_fields else 'no such choice'}. "
                 f"Leave it out."
             )
-        return known.make(**(self.card.translation | self._said | dict(said)))
+        return known.make(**(self.card.translation | self._said | dict(how)))

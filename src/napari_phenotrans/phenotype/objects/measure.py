@@ -276,9 +276,9 @@ def _call(
     # of two images cp_measure wants the labels last
     arguments = (*pixels, in_a_row) if len(pixels) == 2 else (in_a_row, *pixels)
     with np.errstate(all="ignore"):  # empty zones and flat objects are divided by nothing: their values are NaN
-        found = function(*arguments, **how)
+        values_in_a_row = function(*arguments, **how)
     result = {}
-    for name, values in found.items():
+    for name, values in values_in_a_row.items():
         spread = np.full(int(labels.max()), np.nan)
         spread[present - 1] = values
         result[name.removeprefix(prefix)] = np.where(np.isfinite(spread), spread, np.nan)
@@ -303,8 +303,8 @@ def _neighbors(function: Callable[..., Any], labels: np.ndarray, diameter: float
     distance = round(diameter)
 
     def near(in_a_row: np.ndarray) -> dict[str, np.ndarray]:
-        found = function(in_a_row, in_a_row, distance_method="Within a specified distance", distance=distance)
-        return {name.split("_")[1]: np.asarray(values, float) for name, values in found.items()}
+        measured = function(in_a_row, in_a_row, distance_method="Within a specified distance", distance=distance)
+        return {name.split("_")[1]: np.asarray(values, float) for name, values in measured.items()}
 
     return _call(near, labels)
 

@@ -69,8 +69,8 @@ def judge(
     InputError
         If real source or real target has no group with so many objects.
     """
-    means = {role: table.by_group(least) for role, table in tables.items()}
-    groups = _usable(means["source"], means["target"], least)
+    group_means = {role: table.by_group(least) for role, table in tables.items()}
+    groups = _usable(group_means["source"], group_means["target"], least)
     compared = _comparable(tables, groups)
     source, target, spread = compared.source, compared.target, compared.spread
 
@@ -79,7 +79,7 @@ def judge(
     halves = floor({"source": source, "target": target}, spread, seed=seed, tick=tick)
 
     # ---- the engine
-    engine = _engine_changes(means, compared, real, halves)
+    engine = _engine_changes(group_means, compared, real, halves)
     left_out = dict(compared.left_out)
     rows = []
     for i, measurement in enumerate(compared.measurements):
@@ -95,15 +95,15 @@ def judge(
     for row in rows:
         if tick:
             tick()
-        there = row.differs if real.p is not None else abs(row.real_sd) > halves.bar
-        with_gaps.append(_with_gap(row, tables, seed) if there else row)
+        has_gap = row.differs if real.p is not None else abs(row.real_sd) > halves.bar
+        with_gaps.append(_with_gap(row, tables, seed) if has_gap else row)
     return Effects(
         rows=tuple(_marked_alike(with_gaps, tables, seed)),
         real=real,
         floor=halves,
         source_groups=groups.source.names,
         target_groups=groups.target.names,
-        translated_groups=means["translated"].names,
+        translated_groups=group_means["translated"].names,
         left_out=left_out,
         notes=groups.notes,
     )
@@ -198,8 +198,8 @@ def _comparable(tables: Mapping[Role, Table], groups: _Groups) -> _Compared:
         raise InputError(
             "No measurement was made in all groups, so that nothing can be compared. Add fields or groups."
         )
-    chosen = tuple(m for m, is_kept in zip(measurements, kept, strict=True) if is_kept)
-    return _Compared(chosen, spread[kept], source[:, kept], target[:, kept], kept, left_out)
+    compared = tuple(m for m, is_kept in zip(measurements, kept, strict=True) if is_kept)
+    return _Compared(compared, spread[kept], source[:, kept], target[:, kept], kept, left_out)
 
 
 # ---- the engine, each group with itself
@@ -219,17 +219,17 @@ class _EngineChanges:
 
 
 def _engine_changes(
-    means: Mapping[Role, GroupMeans], compared: _Compared, real: Contrast, halves: Floor
+    group_means: Mapping[Role, GroupMeans], compared: _Compared, real: Contrast, halves: Floor
 ) -> _EngineChanges:
     spread, kept = compared.spread, compared.kept
-    changes = _changes(means, "translated", "source")[:, kept]
+    changes = _changes(group_means, "translated", "source")[:, kept]
     known = np.isfinite(changes).sum(axis=0)
     change = _mean(changes)
     standard_error = np.sqrt(_variance(changes) / np.maximum(known, 1))
 
     # ---- its own error: what it changes where nothing should
     again: tuple[tuple[Role, Role], ...] = (("source again", "source"), ("target again", "target"))
-    errors = [np.abs(_mean(_changes(means, role, base)[:, kept])) for role, base in again if role in means]
+    errors = [np.abs(_mean(_changes(group_means, role, base)[:, kept])) for role, base in again if role in group_means]
     error = np.nanmax([np.zeros(len(spread)), *errors], axis=0)
 
     # ---- by how much a change must exceed it
@@ -239,7 +239,7 @@ def _engine_changes(
     if real.largest is not None:
         p = corrected_p(np.nan_to_num(np.maximum(np.abs(change) - error, 0) / joint), real.largest)
     return _EngineChanges(
-        translated=_mean(means["translated"].values[:, kept]),
+        translated=_mean(group_means["translated"].values[:, kept]),
         change=change,
         reach=_student(known) * standard_error,
         error=error,
@@ -281,8 +281,8 @@ def _spread(measurement: Measurement, *tables: Table) -> float:
     return float(np.sqrt(np.mean(variances))) if variances else 0.0
 
 
-def _changes(means: Mapping[Role, GroupMeans], after: Role, before: Role) -> np.ndarray:
-    return means[after].values - means[before].of_names(means[after].names).values
+def _changes(group_means: Mapping[Role, GroupMeans], after: Role, before: Role) -> np.ndarray:
+    return group_means[after].values - group_means[before].of_names(group_means[after].names).values
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:
@@ -347,8 +347,8 @@ def _with_gap(row: Effect, tables: Mapping[Role, Table], seed: int) -> Effect:
 
 def _features(table: Table, measurement: Measurement, names: Sequence[str] | None = None) -> Features | None:
     values, groups = table.column(measurement)
-    chosen = np.isin(groups, names) if names is not None else np.ones(len(groups), bool)
-    return Features(values[chosen, None], groups[chosen]) if chosen.any() else None
+    rows = np.isin(groups, names) if names is not None else np.ones(len(groups), bool)
+    return Features(values[rows, None], groups[rows]) if rows.any() else None
 
 
 def _marked_alike(rows: Sequence[Effect], tables: Mapping[Role, Table], seed: int) -> list[Effect]:
