@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+CHECKPOINT = click.option("--checkpoint", required=True, help="A checkpoint file, or the name of a bundled one.")
+PRECISION = click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+
+
+def channel_names(whose: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the option that says what images call a channel; ``whose`` begins its help."""
+    return click.option(
+        "--channel",
+        "channels",
+        multiple=True,
+        metavar="CHECKPOINT=IMAGE",
+        help=f"{whose} name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
+    )
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_phenotrans.cli.options import DEVICE, OVERWRITE, Names, pairs, setting_options
+from napari_phenotrans.cli.options import (
+    CHECKPOINT,
+    DEVICE,
+    OVERWRITE,
+    PRECISION,
+    Names,
+    channel_names,
+    pairs,
+    setting_options,
+)
 from napari_phenotrans.cli.progress import Progress
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
@@ -28,17 +37,11 @@ POSITIVE = "PH3=500"  # an example
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--checkpoint", required=True, help="A checkpoint file, or the name of a bundled one.")
+@CHECKPOINT
 @click.option("--source", required=True, help="Condition to translate from, a folder of DATASET.")
 @click.option("--target", required=True, help="Condition to translate to, a folder of DATASET.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the page and the tables.")
-@click.option(
-    "--channel",
-    "channels",
-    multiple=True,
-    metavar="CHECKPOINT=IMAGE",
-    help="The images' name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
-)
+@channel_names("The images'")
 @click.option("--held-out-groups", type=Names(), help="Groups that training did not see, where its run does not say.")
 @click.option(
     "--labels",
@@ -64,7 +67,7 @@ POSITIVE = "PH3=500"  # an example
 @click.option("--tables", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @click.option("--no-cache", is_flag=True, help="Measure everything anew, and keep nothing for the next time.")
 @DEVICE
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@PRECISION
 @OVERWRITE
 @setting_options({"report": ReportSettings}, ReportSettings)
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_phenotrans.cli.options import DEVICE, OVERWRITE, pairs, reading, said, setting_options
+from napari_phenotrans.cli.options import (
+    CHECKPOINT,
+    DEVICE,
+    OVERWRITE,
+    PRECISION,
+    channel_names,
+    pairs,
+    reading,
+    said,
+    setting_options,
+)
 from napari_phenotrans.cli.progress import Progress
 from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines import ENGINES
@@ -22,17 +32,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--checkpoint", required=True, help="A checkpoint file, or the name of a bundled one.")
+@CHECKPOINT
 @click.option("--source", required=True, help="Condition that the images show.")
 @click.option("--target", required=True, help="Condition to translate to; the source itself is the identity control.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
-@click.option(
-    "--channel",
-    "channels",
-    multiple=True,
-    metavar="CHECKPOINT=IMAGE",
-    help="The image's name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
-)
+@channel_names("The image's")
 @click.option("--t", "ts", multiple=True, type=int, help="Time point to translate, from 0; may be repeated.")
 @click.option("--z", "zs", multiple=True, type=int, help="Plane of the stack to translate, from 0; may be repeated.")
 @click.option(
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
 )
 @reading
 @DEVICE
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@PRECISION
 @click.option("--tile", type=int, help="Side of a tile in working pixels; what the engine needs where none is said.")
 @click.option("--overlap", type=int, help="Pixels that tiles share; what the engine needs where none is said.")
 @OVERWRITE

@@ -74,8 +74,8 @@ def critic_row(
     Per split, groups of each side are divided at random; a WGAN-GP critic (Gulrajani et al. 2017, algorithm 1) is
     trained on one half of both sides, and the score is minus its loss on the other, the gradient penalty included,
     averaged over five passes: 0 and below where the sides are alike, and without an upper limit. It is a distance that
-    a critic reaches in so many steps, not an accuracy, and compares within one protocol only: the same number of
-    steps, crops and channels. Value, floor and copy source are computed on the same numbers of crops: half of the real
+    a critic reaches in so many steps, not an accuracy, and compares within one protocol only: as many steps, crops and
+    channels. Value, floor and copy source are computed on the same numbers of crops: half of the real
     target against its other half, as many translated and as many source crops.
 
     Parameters
@@ -97,13 +97,8 @@ def critic_row(
         _Crops.of(side) for side in (comparison.real, comparison.translated, comparison.source) if side is not None
     )
     least = min(len(set(side.groups)) for side in (real, *others))
-    row = ScoreRow(
-        comparison.direction,
-        metric="critic",
-        features=f"WGAN-GP critic, {protocol.steps} steps",
-        channel="",
-        groups=least,
-    )
+    features = f"WGAN-GP critic, {protocol.steps} steps"
+    row = ScoreRow(comparison.direction, metric="critic", features=features, channel="", groups=least)
     if least < LEAST_GROUPS:
         note = f"needs {LEAST_GROUPS} groups on each side, to train on half of them, got {least}"
         return replace(row, n=min(len(side.crops) for side in (real, *others)), note=note)

@@ -15,7 +15,6 @@ from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.io.channel_files import ChannelFiles, find_channel_files, read_joined
 from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, suffix_of
-from napari_phenotrans.io.write_planes import halvings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,6 +147,8 @@ def write(
         If the suffix is unknown, the path exists and may not be replaced, cannot be written, or the format cannot hold
         the pixels.
     """
+    from napari_phenotrans.io.write_planes import halvings
+
     path = Path(path)
     suffix = next((suffix for suffix in WRITERS if path.name.lower().endswith(suffix)), None)
     if suffix is None:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, draw_groups, interval
+from napari_phenotrans.metrics.groups import (
+    LEAST_GROUPS,
+    Features,
+    Measured,
+    draw_groups,
+    interval,
+    refuse_other_features,
+)
 
 FOLDS = 10
 PERMUTATIONS = 999
@@ -43,11 +50,7 @@ def c2st(real: Features, translated: Features, *, seed: int = 0, resamples: int 
     InputError
         If a side has a single group, or the numbers of features differ.
     """
-    if real.values.shape[1] != translated.values.shape[1]:
-        raise InputError(
-            f"A classifier compares features of one kind; got {real.values.shape[1]} and {translated.values.shape[1]} "
-            f"columns. Use the same extractor for both."
-        )
+    refuse_other_features("A classifier compares", real, translated)
     if min(len(side.names) for side in (real, translated)) < 2:
         raise InputError(
             "A classifier has to be tried on groups that it was not trained on: it needs two groups or more on each "

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, around, draw_groups
+from napari_phenotrans.metrics.groups import (
+    LEAST_GROUPS,
+    Features,
+    Measured,
+    around,
+    draw_groups,
+    refuse_other_features,
+)
 
 
 def fid(real: Features, translated: Features, *, seed: int = 0, resamples: int = 200) -> Measured:
@@ -15,25 +22,10 @@ def fid(real: Features, translated: Features, *, seed: int = 0, resamples: int =
     rows it is mostly bias, which shrinks as 1/n (Chong and Forsyth 2020): it means something only beside a floor at
     the same n.
 
-    The interval draws groups with replacement on both sides, and is set around the value.
-
-    Parameters
-    ----------
-    real, translated
-        Two rows or more each, equal d.
-    seed, resamples
-        Of the interval.
-
-    Raises
-    ------
-    InputError
-        If there is one row only, or the numbers of features differ.
+    The interval draws groups with replacement on both sides, and is set around the value. Parameters, and what is
+    raised, are those of `metrics.kid.kid`.
     """
-    if real.values.shape[1] != translated.values.shape[1]:
-        raise InputError(
-            f"FID compares features of one kind; got {real.values.shape[1]} and {translated.values.shape[1]} columns. "
-            f"Use the same extractor for both."
-        )
+    refuse_other_features("FID compares", real, translated)
     if min(len(real.values), len(translated.values)) < 2:
         raise InputError("FID needs two crops or more on each side, got 1. Give more fields, or smaller crops.")
     sides = (real, translated)

@@ -88,6 +88,21 @@ class Features:
         return Features(self.values[:, which], self.groups)
 
 
+def refuse_other_features(what: str, one: Features, other: Features) -> None:
+    """Refuse to compare features of different numbers; ``what`` begins the sentence, as in ``FID compares``.
+
+    Raises
+    ------
+    InputError
+        If the numbers of features differ.
+    """
+    sizes = one.values.shape[1], other.values.shape[1]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"{what} features of one kind; got {sizes[0]} and {sizes[1]} columns. Use the same extractor for both."
+        )
+
+
 def draw_groups(groups: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
     """Draw groups with replacement, (resamples, groups) float64: how often each group was drawn.
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, around, draw_groups
+from napari_phenotrans.metrics.groups import (
+    LEAST_GROUPS,
+    Features,
+    Measured,
+    around,
+    draw_groups,
+    refuse_other_features,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,11 +115,7 @@ def _measure(
 
     A group that is drawn twice counts twice in averages, but once as neighbors: copies would shrink all radii to 0.
     """
-    if centers.values.shape[1] != others.values.shape[1]:
-        raise InputError(
-            f"Neighbors are found among features of one kind; got {centers.values.shape[1]} and "
-            f"{others.values.shape[1]} columns. Use the same extractor for both."
-        )
+    refuse_other_features("Neighbors are found among", centers, others)
     if min(len(centers.values), len(others.values)) <= k:
         raise InputError(
             f"Neighborhoods that reach to the {k}th nearest crop need {k + 1} crops or more on each side, got "
