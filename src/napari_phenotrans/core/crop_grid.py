@@ -1,4 +1,4 @@
-"""Planes cut into the crops that are measured: in order, side by side, without chance."""
+"""Cutting planes into crops for measuring: side by side, at fixed places."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def grid(batch: np.ndarray, crop: int) -> np.ndarray:
-    """Cut (n, C, h, w) into crops (n · h/crop · w/crop, C, crop, crop), each piece's together."""
+    """Cut (n, C, h, w) into crops (n · h/crop · w/crop, C, crop, crop); those of one piece follow each other."""
     count, channels, height, width = batch.shape
     grid = batch.reshape(count, channels, height // crop, crop, width // crop, crop)
     return grid.transpose(0, 2, 4, 1, 3, 5).reshape(-1, channels, crop, crop)

@@ -142,7 +142,7 @@ class Image:
         return np.transpose(plane, [rest.index(letter) for letter in "CYX"])
 
     def refuse_outside(self, region: Region) -> None:
-        """Raise InputError if not all of a region lies in the image's planes, or there is nothing of it."""
+        """Raise InputError if a region is empty, or not all of it lies in the image's planes."""
         height, width = self.sizes["Y"], self.sizes["X"]
         empty = region.height < 1 or region.width < 1
         if empty or region.top < 0 or region.left < 0 or region.bottom > height or region.right > width:

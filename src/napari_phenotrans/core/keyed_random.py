@@ -1,4 +1,4 @@
-"""Random numbers that are a function of what they are for, not of what was drawn before."""
+"""Random numbers that depend on what they are for, not on what was drawn before."""
 
 from __future__ import annotations
 

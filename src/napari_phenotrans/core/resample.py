@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 
 def factor(pixel_size: float, working: float) -> float:
-    """Return by how much a plane is to be scaled; 1 where both sizes agree within 5 %, which no network notices."""
+    """Return the factor to scale a plane by; 1 where both sizes agree within 5 %, which no network notices."""
     ratio = pixel_size / working
     return 1.0 if abs(ratio - 1) <= SAME else ratio
 

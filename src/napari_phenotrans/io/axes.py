@@ -1,4 +1,4 @@
-"""From the axes that a file states to letters out of TZCYX."""
+"""Mapping the axes that a file states to letters out of TZCYX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room for results: in memory while they are small, in a file that has no name where they are large."""
+"""Arrays for results: in memory while they are small, in a file without a name where they are large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the counterfactual is known: how far translations are from it, and whether their own error says so."""
+"""Comparing translations with a known counterfactual: how far off they are, and whether the engine's error says so."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class TrueChanges:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """A report against the truth."""
+    """How a report compares with the truth."""
 
     effects: tuple[TrueEffect, ...]
     changes: tuple[TrueChanges, ...]

@@ -1,4 +1,4 @@
-"""What is asked of a phenotype report."""
+"""The request for a phenotype report."""
 
 from __future__ import annotations
 

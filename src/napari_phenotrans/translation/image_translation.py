@@ -1,4 +1,4 @@
-"""One image on its way through an engine: plane by plane, in one piece or in several, back into its own units."""
+"""Translating one image plane by plane, in one piece or in several, and back into its own units."""
 
 from __future__ import annotations
 

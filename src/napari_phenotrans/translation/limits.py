@@ -1,4 +1,4 @@
-"""Sizes up to which a plane is translated in one piece, and of the pieces beyond them."""
+"""Sizes that decide whether a plane is translated in one piece or in several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a translation was made: all that is needed to say it, and to make it again."""
+"""How a translation was made: all that is needed to cite it and to repeat it."""
 
 from __future__ import annotations
 

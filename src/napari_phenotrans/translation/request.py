@@ -1,4 +1,4 @@
-"""What is asked of a translation."""
+"""The request for a translation."""
 
 from __future__ import annotations
 

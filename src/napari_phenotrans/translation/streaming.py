@@ -1,4 +1,4 @@
-"""Planes that need not be in memory as a whole: read, translated and given out row of tiles by row of tiles."""
+"""Translating planes larger than memory: read, translated and returned row of tiles by row of tiles."""
 
 from __future__ import annotations
 

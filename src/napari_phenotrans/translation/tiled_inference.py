@@ -1,4 +1,4 @@
-"""Making the network evaluations that an engine asks for: tile by tile, nearest first, as memory allows."""
+"""Network evaluations tile by tile: those nearest to the view first, tiles as large as memory allows."""
 
 from __future__ import annotations
 

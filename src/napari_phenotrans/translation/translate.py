@@ -1,4 +1,4 @@
-"""Whole images translated: what `Translator` yields plane by plane, put together."""
+"""Translating whole images: puts together what `Translator` yields plane by plane."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Event", "Translation", "TranslationRequest", "Translator", "translat
 
 @dataclass(frozen=True, eq=False)
 class Translation:
-    """A translated image: real (its translated channels and planes only), translated, difference, and what was said."""
+    """A translated image: real (its translated channels and planes only), translated, difference, and notices."""
 
     real: Image
     translated: Image

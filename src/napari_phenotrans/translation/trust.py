@@ -1,4 +1,4 @@
-"""What of a translation can be believed: what the engine gets wrong by itself, and what goes beyond it."""
+"""How far a translation can be trusted: the engine's own error, and the changes that exceed it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_translation(
     *,
     tick: Callable[[], None] | None = None,
 ) -> Iterator[EvaluationDone | Notice | ErrorDone]:
-    """Measure what the engine gets wrong by itself where it translated a plane, or a region of one.
+    """Measure the engine's own error where it translated a plane, or a region of one.
 
     Round trip: the translated plane, unrounded, is translated back; what does not come back is the error. Of engines
     that invert the image with the source condition first (`Engine.inverts`), source → source at the same settings is
@@ -158,7 +158,7 @@ def _mirrored(index: np.ndarray, length: int) -> np.ndarray:
 
 
 def _difference(events: Iterator[Any], t: int, z: int) -> Any:
-    """Pass on how far a translation of one plane is; returns its difference."""
+    """Pass on the progress of a translation of one plane; returns its difference."""
     began = False
     for event in events:
         if isinstance(event, PlaneDone):
@@ -244,7 +244,7 @@ class TrustRow:
 def trust_table(
     card: Card, source: str, target: str, checked: Iterable[tuple[np.ndarray, ErrorDone]], factor: float = FACTOR
 ) -> list[TrustRow]:
-    """Put what was changed and what can be believed of it in numbers, a row per channel.
+    """Summarize the changes, and what of them can be believed, in a row per channel.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A plane, or what a region of it needs, as an engine sees it; and the way back to the image's pixels and units."""
+"""Planes, or what a region of one needs, as an engine sees them, and the way back to the image's pixels and units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one way in which real and translated fields become the sides that are scored."""
+"""Cutting real and translated fields into the sides that are scored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a plane to its measured objects: found, measured, and kept by content for the next report."""
+"""Finding and measuring the objects of a plane, with a cache by content."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def choose_finder(name: str, weights: str | None) -> ChosenSegmenter:
 
 @contextmanager
 def open_finder(chosen: ChosenSegmenter, look: ObjectAppearance, device: str) -> Iterator[Finder]:
-    """Give what finds objects, loaded; a library's process ends with the block.
+    """Load what finds objects; a library's process ends with the block.
 
     Raises
     ------
@@ -214,7 +214,7 @@ class SegmenterProcess:
 
 
 def _digest(path: Path) -> str:
-    """Return what distinguishes a file, or all files of a folder, from others."""
+    """Return a digest of a file, or of all files of a folder."""
     content = blake2b(digest_size=8)
     for file in [path] if path.is_file() else sorted(each for each in path.iterdir() if each.is_file()):
         with file.open("rb") as opened:

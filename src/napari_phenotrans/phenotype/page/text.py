@@ -72,7 +72,7 @@ def gap_interval(measured: Measured | None) -> str:
 
 
 def in_short(report: PhenotypeReport) -> list[str]:
-    """Return what a reader takes away who reads nothing else."""
+    """Summarize the report for a reader who reads nothing else."""
     effects = report.effects
     leading = [row for row in effects.leading if row.differs or not effects.real_tested][:NAMED]
     total = len(effects.rows)
@@ -147,7 +147,7 @@ def in_short(report: PhenotypeReport) -> list[str]:
 
 
 def read_first(report: PhenotypeReport) -> list[str]:
-    """Return what makes the report's numbers mean less than they seem to."""
+    """Return reservations: what makes the report's numbers mean less than they seem to."""
     effects, sentences = report.effects, [*report.confounders]
     if report.made.get("synthetic"):
         sentences.append("The engine was trained on synthetic images.")
