@@ -26,6 +26,7 @@ from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.update import BatchPart, Update
 from napari_phenotrans.translation.events import EvaluationDone, TileDone
+from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _translated(translator: Translator, side: int, **how: Any) -> dict[str, int]
     def tick() -> None:
         counts["calls"] += 1
 
-    for event in translator.translate(image, source="healthy", target="diseased", how=how, tick=tick):
+    for event in translator.translate(image, TranslationRequest("healthy", "diseased", how=how), tick=tick):
         counts["tiles"] += isinstance(event, TileDone)
         counts["evaluations"] += isinstance(event, EvaluationDone)
     # every call says so on the way to the translation, but for those of the last evaluation, which give tiles

@@ -16,7 +16,7 @@ from scipy import ndimage
 from bench.paired import circumstances
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.core.intensity import Intensity
-from napari_phenotrans.evaluation.evaluate import Evaluation, evaluate
+from napari_phenotrans.evaluation.evaluate import Evaluation, EvaluationRequest, evaluate
 from napari_phenotrans.evaluation.inputs import Comparison, Cut, EvaluationSet, Side
 from napari_phenotrans.features import EXTRACTORS, ExtractorResources
 from napari_phenotrans.features.cache import Cache
@@ -113,7 +113,7 @@ def _timed(
     what, start = "building extractors", time.perf_counter()
     whole = start
     scored: Evaluation | None = None
-    for event in evaluate(material, features=features, means=means, resamples=resamples):
+    for event in evaluate(EvaluationRequest(material, features, resamples=resamples), means):
         now = time.perf_counter()
         spent[what] += now - start
         start = now

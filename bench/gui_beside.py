@@ -12,12 +12,13 @@ def translate_on(checkpoint: str, path: str, source: str, target: str) -> None:
     """Translate until the process is ended; says on stdout when the first results came."""
     load_torch()
     from napari_phenotrans.core.events import Notice
-    from napari_phenotrans.translation.translate import Translator
+    from napari_phenotrans.translation.request import TranslationRequest
+    from napari_phenotrans.translation.translator import Translator
 
     translator, image = Translator(checkpoint), read(path)
     said = False
     while True:
-        for event in translator.translate(image, source=source, target=target):
+        for event in translator.translate(image, TranslationRequest(source, target)):
             if not said and not isinstance(event, Notice):
                 said = True
                 print("translating", flush=True)

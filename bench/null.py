@@ -16,6 +16,7 @@ from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.features.cache import Cache
 from napari_phenotrans.io import write
 from napari_phenotrans.phenotype.report import report
+from napari_phenotrans.phenotype.request import ReportRequest
 from napari_phenotrans.phenotype.result import ReportDone
 from napari_phenotrans.runs.paths import LAST
 from napari_phenotrans.training.run import Run
@@ -66,7 +67,8 @@ def one_seed(folder: Path, engine: str, seed: int, groups: int, size: int, steps
     if not (run_folder / LAST).exists():
         said = {"steps": steps, "crop": 64, "save_every": steps, "score_every": 0, "seed": seed} | SMALL[engine]
         list(Run(run_folder, dataset, engine, engine_entry(engine).settings.make(**said)).events())
-    for event in report(dataset, run_folder / LAST, source=HALVES[0], target=HALVES[1], cache=Cache(folder / "cache")):
+    request = ReportRequest(dataset, run_folder / LAST, *HALVES)
+    for event in report(request, cache=Cache(folder / "cache")):
         if isinstance(event, ReportDone):
             effects = event.report.effects
             return {

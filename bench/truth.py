@@ -16,6 +16,7 @@ from napari_phenotrans.features.cache import Cache
 from napari_phenotrans.io import write
 from napari_phenotrans.phenotype.page.text import sd
 from napari_phenotrans.phenotype.report import report
+from napari_phenotrans.phenotype.request import ReportRequest
 from napari_phenotrans.phenotype.result import ReportDone
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ def truth(work: Path, engines: tuple[str, ...], groups: int, size: int) -> None:
     source, target = CONDITIONS
     rows = []
     for engine in engines:
-        for event in report(
-            dataset, engine, source=source, target=target, truth=work / "truth", out=work / Path(engine).stem,
-            positive={"PH3": PH3}, overwrite=True, cache=Cache(work / "cache"),
-        ):  # fmt: skip
+        request = ReportRequest(
+            dataset, engine, source, target, truth=work / "truth", out=work / Path(engine).stem,
+            positive={"PH3": PH3}, overwrite=True,
+        )  # fmt: skip
+        for event in report(request, cache=Cache(work / "cache")):
             if isinstance(event, ReportDone):
                 rows.append({"engine": engine} | judged(event.report) | circumstances())
     (work / "truth.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")

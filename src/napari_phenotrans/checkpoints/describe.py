@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.core.text import table
+
 if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card, Score
     from napari_phenotrans.core.image import Image
@@ -33,7 +35,7 @@ def describe_image(image: Image) -> str:
         *((name, value) for name, value in known if value),
         *(("note", note) for note in image.notes),
     ]
-    return _table(rows)
+    return "\n".join(table(rows))
 
 
 def describe_card(name: str, card: Card) -> str:
@@ -62,7 +64,7 @@ def describe_card(name: str, card: Card) -> str:
         *(("held-out", text) for text in card_warnings(card)),
         *([("cite", card.attribution)] if card.attribution else []),
     ]
-    return _table(rows)
+    return "\n".join(table(rows))
 
 
 def card_lines(card: Card) -> list[str]:
@@ -123,8 +125,3 @@ def _plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "none"
     return "; ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -1,4 +1,4 @@
-"""Settings: declared once, read by the command line, the forms in napari and ``run.json``."""
+"""Settings that are declared once, for the command line, the forms in napari and ``run.json``."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def flag(name: str) -> str:
 
 
 class TranslationSettings(Settings):
-    """What an engine may be told when it translates; one-pass engines have nothing to choose."""
+    """Settings of an engine's translation; one-pass engines have none."""
 
 
 class TrainingSettings(Settings):
-    """What every engine's training is told.
+    """Settings that every engine's training has.
 
     ``presets`` are settings that belong together, by name, those of `PRESETS` first; what a user says beside one goes
     before it. ``when`` says in a sentence when the engine is the one to take.

@@ -1,4 +1,4 @@
-"""A plane, or what a region of it needs, as an engine sees it; and the way back to the image's pixels and units."""
+"""Planes, or what a region of one needs, as an engine sees them, and the way back to the image's pixels and units."""
 
 from __future__ import annotations
 
@@ -152,11 +152,11 @@ class WorkingPlane:
         cut = self._cut
         seen = self._small[:, *lies.slices]
         difference = self._intensity.denormalize(values[:, : seen.shape[1], : seen.shape[2]]) - seen
-        there = Region(lies.top, lies.left, *seen.shape[1:]).moved(cut.working.top, cut.working.left)
+        from_region = Region(lies.top, lies.left, *seen.shape[1:]).moved(cut.working.top, cut.working.left)
         wanted = self._in_image(shown.moved(cut.working.top, cut.working.left)).common(cut.region)
         if wanted is None:
             return None
-        return wanted, resample_part(difference, there, cut.working_size, wanted, cut.size)
+        return wanted, resample_part(difference, from_region, cut.working_size, wanted, cut.size)
 
     def _in_image(self, working: Region) -> Region:
         edges = []

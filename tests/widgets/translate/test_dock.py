@@ -15,7 +15,9 @@ from qtpy.QtWidgets import QApplication
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES
+from napari_phenotrans.translation.limits import Limits
 from napari_phenotrans.translation.translate import translate_image
+from napari_phenotrans.translation.translator import Translator
 from napari_phenotrans.widgets.translate import translate_controller as translating
 from napari_phenotrans.widgets.viewer.layers import KEY, role
 
@@ -237,7 +239,7 @@ def test_cancel_does_not_wait_for_statistics(
 ) -> None:
     # an imported network averages its statistics over tiles of a large plane before the first tile comes
     path = save_checkpoint("own", channels=("DNA",), conditions=("untreated", "drug"), statistics="plane")
-    monkeypatch.setattr("napari_phenotrans.translation.tiled_inference.WHOLE_PLANE", 100)
+    monkeypatch.setitem(Translator.__init__.__kwdefaults__, "limits", Limits(whole_plane=100))
     monkeypatch.setattr(
         "napari_phenotrans.engines.shift.Shift.fix_statistics", lambda self, target, crops: [gate.wait() for _ in crops]
     )

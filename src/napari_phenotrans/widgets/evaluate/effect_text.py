@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.text import few
 from napari_phenotrans.phenotype.page import text as words
 from napari_phenotrans.phenotype.page.figures import MARKS
 from napari_phenotrans.phenotype.page.html import MEANS
@@ -55,8 +56,7 @@ def about_effect(report: PhenotypeReport, row: Effect) -> list[str]:
         said.append(f"On groups that training saw {words.gap(row.gap_seen)}, on others {words.gap(row.gap_held_out)}.")
     alike = [other.measurement.words for other in report.effects.like(row)]
     if alike:
-        more = f" and {len(alike) - words.NAMED} more" if len(alike) > words.NAMED else ""
-        said.append(f"Says the same: {'; '.join(alike[: words.NAMED])}{more}.")
+        said.append(f"Says the same: {few(alike, words.NAMED, separator='; ')}.")
     return said
 
 

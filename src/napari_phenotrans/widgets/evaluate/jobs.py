@@ -68,6 +68,7 @@ class MakeReport(Job):
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.features.cache import Cache, default_folder
         from napari_phenotrans.phenotype.report import report
+        from napari_phenotrans.phenotype.request import ReportRequest
         from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 
         # what shows a report, which takes most of a second, for the main thread to find it
@@ -77,7 +78,7 @@ class MakeReport(Job):
         dataset = asked.dataset()
         if asked.known:
             asked.known.check(dataset.fields)
-        yield from report(
+        request = ReportRequest(
             dataset,
             recipe.checkpoint,
             source=recipe.source,
@@ -91,10 +92,9 @@ class MakeReport(Job):
             how=recipe.how,
             device=recipe.device,
             precision=recipe.precision,
-            cache=Cache(default_folder()),
             overwrite=asked.overwrite,
-            tick=tick,
         )
+        yield from report(request, cache=Cache(default_folder()), tick=tick)
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,13 @@ class MakeScores(Job):
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.core.events import Notice
         from napari_phenotrans.engines.device import choose_device
-        from napari_phenotrans.evaluation.evaluate import evaluate
+        from napari_phenotrans.evaluation.evaluate import EvaluationRequest, evaluate
         from napari_phenotrans.evaluation.inputs import EvaluationSet
         from napari_phenotrans.evaluation.sources import from_checkpoint
         from napari_phenotrans.features import ExtractorResources
         from napari_phenotrans.features.cache import Cache, default_folder
         from napari_phenotrans.phenotype.selection import choose
+        from napari_phenotrans.translation.request import TranslationRequest
 
         asked, recipe = self.asked, self.asked.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
@@ -151,27 +152,19 @@ class MakeScores(Job):
             dataset, recipe.source, recipe.target, translator.checkpoint, asked.settings.translate, asked.held_out
         )
         yield Notice(subject.why)
-        material: EvaluationSet | None = None
-        for event in from_checkpoint(
-            dataset,
-            translator,
-            recipe.source,
-            recipe.target,
-            scored=subject.is_translated,
-            channels=asked.channels,
-            how=recipe.how,
-            tick=tick,
-        ):
+        evaluation_set: EvaluationSet | None = None
+        request = TranslationRequest(recipe.source, recipe.target, asked.channels, how=recipe.how)
+        for event in from_checkpoint(dataset, translator, request, scored=subject.is_translated, tick=tick):
             if isinstance(event, EvaluationSet):
-                material = event
+                evaluation_set = event
             else:
                 yield event
-        assert material is not None
-        means = ExtractorResources(
+        assert evaluation_set is not None
+        resources = ExtractorResources(
             weights={},
             download=self.download,
             device=str(choose_device(recipe.device)),
             cache=Cache(default_folder()),
             tick=tick,
         )
-        yield from evaluate(material, features=self.features, means=means)
+        yield from evaluate(EvaluationRequest(evaluation_set, self.features), resources)

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.dataset.check_report import few
+from napari_phenotrans.core.text import few
 from napari_phenotrans.io import read
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.runs.history import duration
+from napari_phenotrans.core.text import duration, gigabytes
 from napari_phenotrans.runs.launch import estimate
 
 if TYPE_CHECKING:
@@ -121,5 +121,5 @@ def cost_words(trial: Mapping[str, Any]) -> str:
     seconds, steps = trial["seconds_per_step"], trial["steps"]
     return (
         f"About {duration(seconds * steps)} for {steps} steps ({seconds:.2g} s each, without scoring) and "
-        f"{trial['memory'] / 2**30:.1f} GB of memory, on {trial['device']}."
+        f"{gigabytes(trial['memory'])} of memory, on {trial['device']}."
     )

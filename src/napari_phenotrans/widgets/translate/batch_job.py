@@ -47,7 +47,7 @@ class TranslateFolder(Job):
     paths, out
         The files, and the folder for the results.
     more
-        Further arguments of `napari_phenotrans.translation.batch.translate_files`.
+        Other fields of `napari_phenotrans.translation.batch.FilesRequest`.
     """
 
     def __init__(self, recipe: Recipe, paths: Sequence[Path], out: Path, more: Mapping[str, Any] | None = None) -> None:
@@ -57,21 +57,21 @@ class TranslateFolder(Job):
     def events(
         self, engines: Engines, tick: Callable[[], None]
     ) -> Iterator[FileStarted | FileRunning | FileNoticed | FileDone | FileFailed]:
-        from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, translate_files
+        from napari_phenotrans.translation.batch import (
+            FileDone,
+            FileFailed,
+            FilesRequest,
+            FileStarted,
+            translate_files,
+        )
+        from napari_phenotrans.translation.request import TranslationRequest
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
         path, progress, said = self.paths[0], Progress(), 0
-        for event in translate_files(
-            self.paths,
-            self.out,
-            translator,
-            source=recipe.source,
-            target=recipe.target,
-            how=recipe.how,
-            tick=tick,
-            **self.more,
-        ):
+        translation = TranslationRequest(recipe.source, recipe.target, how=recipe.how)
+        request = FilesRequest(self.paths, self.out, translation, **self.more)
+        for event in translate_files(request, translator, tick=tick):
             if isinstance(event, FileStarted):
                 path, progress, said = event.path, Progress(event.planes), 0
                 yield event
@@ -96,7 +96,7 @@ def reading_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> 
     done
         The file.
     reading
-        How it was read, as for `napari_phenotrans.translation.batch.translate_files`.
+        How it was read, as of `napari_phenotrans.translation.batch.FilesRequest`.
 
     Raises
     ------

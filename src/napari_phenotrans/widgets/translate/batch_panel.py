@@ -44,7 +44,7 @@ class FolderPanel(QWidget):
     Signals
     -------
     batch_requested
-        Files, the folder for their results, and further arguments of `batch.translate_files`, a dictionary.
+        Files, the folder for their results, and other fields of `batch.FilesRequest`, a dictionary.
     open_requested
         The `FileDone` of a file that was double-clicked, or chosen with Return.
     cancel_requested

@@ -105,30 +105,15 @@ class Translate(Job):
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.engines.device import describe_device
+        from napari_phenotrans.translation.request import TranslationRequest
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
-        events = translator.translate(
-            self.image,
-            source=recipe.source,
-            target=recipe.target,
-            channels=self.channels,
-            how=recipe.how,
-            positions=self.positions,
-            region=self.region,
-            look_at=lambda: self.looking_at.view,
-            tick=tick,
+        request = TranslationRequest(
+            recipe.source, recipe.target, self.channels, self.positions, self.region, recipe.how
         )
-        made = partial(
-            translator.provenance,
-            self.image,
-            recipe.source,
-            recipe.target,
-            channels=self.channels,
-            how=recipe.how,
-            region=self.region,
-            positions=self.positions,
-        )
+        events = translator.translate(self.image, request, look_at=lambda: self.looking_at.view, tick=tick)
+        made = partial(translator.provenance, self.image, request)
         yield Ready(describe_device(translator.device), made())
         tile = translator.tile
         read: tuple[tuple[int, int], np.ndarray] | None = None
@@ -141,9 +126,7 @@ class Translate(Job):
                 yield event
                 continue
             if read is None or read[0] != (event.t, event.z):
-                axes = self.image.axes
-                t, z = event.t if "T" in axes else None, event.z if "Z" in axes else None
-                read = (event.t, event.z), self.image.plane(t=t, z=z, region=self.region)
+                read = (event.t, event.z), self.image.plane(event.t, event.z, self.region)
                 top, left = (self.region.top, self.region.left) if self.region else (0, 0)
             height, width = event.translated.shape[1:]
             rows = slice(event.top - top, event.top - top + height)
@@ -178,19 +161,12 @@ class Check(Job):
         self.difference, self.channels = difference, channels
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.translation.request import TranslationRequest
         from napari_phenotrans.translation.trust import check_translation
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
-        yield from check_translation(
-            translator,
-            self.image,
-            source=recipe.source,
-            target=recipe.target,
-            position=self.position,
-            translated_difference=self.difference,
-            region=self.region,
-            channels=self.channels,
-            how=recipe.how,
-            tick=tick,
+        request = TranslationRequest(
+            recipe.source, recipe.target, self.channels, [self.position], self.region, recipe.how
         )
+        yield from check_translation(translator, self.image, request, self.difference, tick=tick)
