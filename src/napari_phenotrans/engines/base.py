@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
-from napari_phenotrans.networks.norm import fix_statistics, norms, set_mode
+from napari_phenotrans.networks.norm import choose_set, fix_statistics, norms, set_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -109,21 +109,31 @@ class Engine(ABC):
 
     @abstractmethod
     def translation(
-        self, x: Tensor, source: str, target: str, how: TranslationSettings
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
         """Translate (N, C, H, W) in about [-1, 1]; yields the network evaluations it needs, returns the translation.
 
         Source equal to target is the identity control: what the engine changes where nothing should change. ``how``
-        is of the class that the registry names for this engine.
+        is of the class that the registry names for this engine. ``way_back`` says that ``x`` is itself a translation
+        from ``target`` to ``source``, which networks tell from a real image.
         """
 
-    def translate(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
+    def translate(
+        self,
+        x: Tensor,
+        source: str,
+        target: str,
+        how: TranslationSettings | None = None,
+        *,
+        way_back: bool = False,
+    ) -> Tensor:
         """Translate (N, C, H, W), whole; H and W must be multiples of ``stride``."""
-        return run_whole(self.translation(x, source, target, how or self.translation_settings()))
+        how = how or self.translation_settings()
+        return run_whole(self.translation(x, source, target, how, way_back=way_back))
 
     def round_trip(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
         """Translate (N, C, H, W) to the target and back."""
-        return self.translate(self.translate(x, source, target, how), target, source, how)
+        return self.translate(self.translate(x, source, target, how), target, source, how, way_back=True)
 
     def directions(self) -> list[tuple[str, str]]:
         """Return the (source, target) that are looked at and scored, see `directions`."""
@@ -158,9 +168,43 @@ class Engine(ABC):
         """Normalize by the stored statistics, or each plane by its own (imported networks)."""
         set_mode(self.translators, "fixed" if fixed else "instance")
 
-    def fix_statistics(self, target: str, crops: Iterable[Tensor]) -> None:
-        """Average normalization statistics over crops of what is translated to ``target``, and keep them."""
-        fix_statistics(self.networks_to(target), crops)
+    @property
+    def stores_statistics(self) -> bool:
+        """Whether there are normalization statistics to be measured before translating."""
+        return bool(norms(self.translators))
+
+    def fix_statistics(
+        self, target: str, crops: Iterable[Tensor], source: str | None = None, *, way_back: bool = False
+    ) -> None:
+        """Average normalization statistics over crops of what is translated to ``target``, and keep them.
+
+        Parameters
+        ----------
+        target
+            Whose network is measured.
+        crops
+            Batches (N, C, H, W).
+        source
+            The condition of the crops; where none is said, the statistics serve for every input.
+        way_back
+            The crops are translations from ``target``.
+        """
+        index = None if source is None and not way_back else self._statistics_of(source, way_back)
+        fix_statistics(self.networks_to(target), crops, index)
+
+    def network(self, source: str, target: str, *, way_back: bool = False) -> Callable[[Tensor], Tensor]:
+        """Return the network that translates to ``target``, normalizing as its input wants it."""
+        network, index = self.networks_to(target), self._statistics_of(source, way_back)
+
+        def normalizing(x: Tensor) -> Tensor:
+            choose_set(network, index)
+            return network(x)
+
+        return normalizing
+
+    def _statistics_of(self, source: str | None, way_back: bool) -> int:
+        """Return which set of statistics is for an input: one for each real condition, the last for translations."""
+        return len(self.conditions) if way_back or source is None else self.index(source)
 
     def networks_to(self, target: str) -> nn.Module:
         """Return those networks of ``translators`` that translate to ``target``.

@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from napari_phenotrans.networks.norm import CropNorm
+from napari_phenotrans.networks.norm import CropNorm, norms
 
 
-@torch.no_grad()
-def quicken(network: nn.Module) -> None:
-    """Change a network into one that computes the same, within float32's rounding, and cannot train any more.
+class FusedForEachInput(nn.Module):
+    """A network whose norms have several sets of statistics: for each set, when it is first used, a fused copy.
+
+    Parameters
+    ----------
+    network
+        In fixed mode; its weights are not changed.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(False)
+        self._fused: dict[int, nn.Module] = {}
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """Compute what the network computes with the set that its norms have chosen."""
+        chosen = norms(self.network)[0].chosen
+        if chosen not in self._fused:
+            fused = copy.deepcopy(self.network)
+            _fuse(fused)
+            self._fused[chosen] = fused
+        return self._fused[chosen](*inputs)
+
+
+def quicken(networks: nn.ModuleDict) -> None:
+    """Change networks into such that compute the same, within float32's rounding, and cannot train any more.
 
     Normalization by fixed statistics becomes part of the convolution before it, and weights lie channels last, as
     convolutions compute, which saves a conversion around each of them.
     """
+    for name, network in networks.items():
+        if any(norm.mode == "fixed" and len(norm.mean) > 1 for norm in norms(network)):
+            networks[name] = FusedForEachInput(network)
+        else:
+            _fuse(network)
+
+
+@torch.no_grad()
+def _fuse(network: nn.Module) -> None:
     for sequence in [layer for layer in network.modules() if type(layer) is nn.Sequential]:
         layers = list(sequence)
         for i, (before, norm) in enumerate(pairwise(layers)):
@@ -30,9 +64,9 @@ def quicken(network: nn.Module) -> None:
 
 def _take_in(convolution: nn.Conv2d | nn.ConvTranspose2d, norm: CropNorm) -> None:
     """Give a convolution the weights with which its output is normalized already."""
-    scale = (norm.var.double() + norm.eps).rsqrt()
+    mean, scale = norm.mean[norm.chosen].double(), (norm.var[norm.chosen].double() + norm.eps).rsqrt()
     bias = torch.zeros_like(scale) if convolution.bias is None else convolution.bias.double()
     across = (1, -1, 1, 1) if isinstance(convolution, nn.ConvTranspose2d) else (-1, 1, 1, 1)
     weight = convolution.weight.double() * scale.view(across)
     convolution.weight = nn.Parameter(weight.to(norm.mean.dtype))
-    convolution.bias = nn.Parameter(((bias - norm.mean.double()) * scale).to(norm.mean.dtype))
+    convolution.bias = nn.Parameter(((bias - mean) * scale).to(norm.mean.dtype))

@@ -82,7 +82,7 @@ def write_preview(
     facts: dict[str, float] = {}
     for source, target in engine.directions():
         there = engine.translate(fixed[source], source, target)
-        back = engine.translate(there, target, source)
+        back = engine.translate(there, target, source, way_back=True)
         kinds = [crops.float().cpu().numpy() for crops in (fixed[source], there, back)]
         translated.append(kinds)
         facts |= _facts(f"{source} → {target}", channels, kinds[0], kinds[1], fixed[target].float().cpu().numpy())
