@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +16,7 @@ from napari_phenotrans.networks.norm import choose_set, fix_statistics, norms, s
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
+    from napari_phenotrans.core.background import Offset
     from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.update import BatchPart, Update
@@ -45,6 +46,14 @@ def run_whole(steps: Generator[NetworkCall, Tensor, Tensor]) -> Tensor:
             evaluation = steps.send(evaluation.network(evaluation.x))
     except StopIteration as finished:
         return finished.value
+
+
+def _shifted(network: Callable[[Tensor], Tensor], offset: Sequence[float]) -> Callable[[Tensor], Tensor]:
+    def shifted(x: Tensor) -> Tensor:
+        made = network(x)
+        return made + torch.tensor(offset, dtype=made.dtype, device=made.device)[:, None, None]
+
+    return shifted
 
 
 def directions(conditions: Sequence[str]) -> list[tuple[str, str]]:
@@ -87,6 +96,8 @@ class Engine(ABC):
         The networks that translating needs, and all that a checkpoint stores.
     rate
         Factor of every learning rate, lowered after a step that went wrong.
+    offsets
+        What each direction adds to the background; none where it was not measured.
     """
 
     stride: int = 1
@@ -104,6 +115,7 @@ class Engine(ABC):
         self.conditions = conditions
         self.translators: nn.ModuleDict = nn.ModuleDict()
         self.rate = 1.0
+        self.offsets: tuple[Offset, ...] = ()
 
     # ---- translating
 
@@ -128,8 +140,31 @@ class Engine(ABC):
         way_back: bool = False,
     ) -> Tensor:
         """Translate (N, C, H, W), whole; H and W must be multiples of ``stride``."""
-        how = how or self.translation_settings()
-        return run_whole(self.translation(x, source, target, how, way_back=way_back))
+        how = how or self.translation_settings.make()
+        return run_whole(self.calls(x, source, target, how, way_back=way_back))
+
+    def calls(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
+        """Ask for the calls of `translation`, whose last one gives the background that ``how`` names."""
+        steps = self.translation(x, source, target, how, way_back=way_back)
+        offset = self._offset(source, target, how, way_back)
+        try:
+            call = next(steps)
+            while True:
+                if call.final and offset is not None:
+                    call = replace(call, network=_shifted(call.network, offset))
+                call = steps.send((yield call))
+        except StopIteration as finished:
+            return finished.value
+
+    def _offset(self, source: str, target: str, how: TranslationSettings, way_back: bool) -> tuple[float, ...] | None:
+        if how.background == "engine":
+            return None
+        for each in self.offsets:
+            if (each.source, each.target, each.way_back) == (source, target, way_back):
+                return each.to_source if how.background == "source" else each.to_target
+        return None
 
     def round_trip(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
         """Translate (N, C, H, W) to the target and back."""

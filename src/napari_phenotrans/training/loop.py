@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
 
 
+TRANSLATED_PLANES = 8  # of each condition, about: translating costs more than looking
+
+
 def train(
     engine: Engine,
     draw: Callable[[str, KeyedRandom], torch.Tensor],
@@ -119,7 +122,8 @@ def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> Non
             engine.fix_statistics(target, (piece[None] for piece in planes[source]), source)
     for target in engine.conditions:
         others = [condition for condition in engine.conditions if condition != target]
-        translated = (engine.translate(piece[None], target, to) for to in others for piece in planes[target])
+        some = planes[target][:: max(1, len(planes[target]) // TRANSLATED_PLANES)]
+        translated = (engine.translate(piece[None], target, to) for to in others for piece in some)
         engine.fix_statistics(target, translated, way_back=True)
 
 
