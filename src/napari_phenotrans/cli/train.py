@@ -18,8 +18,7 @@ from napari_phenotrans.engines import ENGINES, engine_entry
 
 if TYPE_CHECKING:
     from napari_phenotrans.dataset.dataset import DataSet
-    from napari_phenotrans.training.events import Scored
-    from napari_phenotrans.training.events import Event
+    from napari_phenotrans.training.events import Event, Scored
     from napari_phenotrans.training.run import Run
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
 
 QUANTILE = 0.05  # of a plane's pixels that are background, whatever is on it
+PLANES = 8  # of each condition, about
 
 
 @torch.no_grad()
@@ -45,7 +46,7 @@ def measure_offsets(engine: Engine, planes: Mapping[str, Sequence[Tensor]]) -> t
     for source in engine.conditions:
         for target in engine.conditions:
             shifts, shifts_back = [], []
-            for plane in planes[source]:
+            for plane in planes[source][:: max(1, len(planes[source]) // PLANES)]:
                 there = engine.translate(plane[None], source, target, how)
                 shifts.append(_background(plane) - _background(there[0]))
                 back = engine.translate(there, target, source, how, way_back=True)
