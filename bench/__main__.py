@@ -13,6 +13,7 @@ from bench.null import null
 from bench.phendiff import phendiff
 from bench.quality import quality
 from bench.reading import reading
+from bench.remeasure import remeasure
 from bench.runtimes import runtimes
 from bench.scale import scale
 from bench.start import start
@@ -37,6 +38,7 @@ main.add_command(phendiff)
 main.add_command(scale)
 main.add_command(costs)
 main.add_command(reading)
+main.add_command(remeasure)
 main.add_command(runtimes)
 main.add_command(start)
 main.add_command(training)

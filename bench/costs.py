@@ -17,6 +17,7 @@ from unittest.mock import patch
 import click
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -70,7 +71,7 @@ def translating(name: str) -> dict[str, int]:
         one = _translated(translator, small, **FEW.get(name, {}))
     # how often a network is called does not depend on what it says
     if name != "shift":
-        translator.engine.networks_to = lambda target: lambda x, *told: x
+        translator.engine.networks_to = lambda target: _Nothing()
     many = _translated(translator, side)
     operations = f"multiplications for a plane of {small} × {small}, in {one['calls']} calls"
     return {
@@ -124,6 +125,13 @@ class Multiplications(TorchDispatchMode):
             case "aten::addmm" | "aten::baddbmm" | "aten::baddbmm_":
                 self.total += result.numel() * inputs[1].shape[-1]
         return result
+
+
+class _Nothing(nn.Module):
+    """A network that returns what it is given, whatever else it is told."""
+
+    def forward(self, x: torch.Tensor, *told: torch.Tensor) -> torch.Tensor:
+        return x
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def test_change_beyond_the_error_stays_and_mere_noise_goes(make_checkpoint: Call
     square = torch.zeros(size, size)
     square[20:40, 20:40] = 0.5
 
-    def translation(x: torch.Tensor, source: str, target: str, how: Any) -> Any:
+    def translation(x: torch.Tensor, source: str, target: str, how: Any, **_: Any) -> Any:
         there = target == "treated"
         change = torch.stack([square if there else -square, noise[int(there)]])
         return (yield NetworkCall(lambda crop: crop + change, x, final=True))
@@ -95,7 +95,7 @@ def test_change_beyond_the_error_stays_and_mere_noise_goes(make_checkpoint: Call
 def test_what_comes_back_unrounded_is_no_error(make_checkpoint: Callable[..., Checkpoint]) -> None:
     """One direction halves, the other doubles: of a translation rounded to whole levels up to one would not return."""
 
-    def translation(x: torch.Tensor, source: str, target: str, how: Any) -> Any:
+    def translation(x: torch.Tensor, source: str, target: str, how: Any, **_: Any) -> Any:
         factor = 0.5 if target == "treated" else 2.0
         return (yield NetworkCall(lambda crop: crop * factor, x, final=True))
 

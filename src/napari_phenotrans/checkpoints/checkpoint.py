@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from napari_phenotrans.core.background import Offset
 from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
@@ -73,6 +74,8 @@ class Card(BaseModel):
         Of the training: steps, seed, fields, date, …
     scores
         What it reached on held-out fields.
+    background
+        What is added to the background of each direction; none in files from before it was measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +99,7 @@ class Card(BaseModel):
     attribution: str = ""
     training: dict[str, Any] = {}
     scores: tuple[Score, ...] = ()
+    background: tuple[Offset, ...] = ()
 
     @model_validator(mode="after")
     def _know_targets(self) -> Self:
@@ -202,6 +206,7 @@ class Checkpoint:
                 f"{self.path or 'The checkpoint'} does not hold the weights that its card describes: {error}"
             ) from error
         engine.use_fixed_statistics(self.card.statistics == "fixed")
+        engine.offsets = self.card.background
         engine.translators.requires_grad_(False)
         return engine.to(device)
 

@@ -49,7 +49,13 @@ def flag(name: str) -> str:
 
 
 class TranslationSettings(Settings):
-    """Settings of an engine's translation; one-pass engines have none."""
+    """What every engine may be told when it translates."""
+
+    background: Literal["source", "target", "engine"] = Field(
+        "source",
+        description="Background of the translation: source keeps the image's own; target matches the target's, which "
+        "may be the plate's doing; engine leaves what the network made of it.",
+    )
 
 
 class TrainingSettings(Settings):

@@ -77,7 +77,7 @@ class PhenDiff(Engine):
         """Keep the denoiser: it is the same for every condition."""
 
     def translation(
-        self, x: Tensor, source: str, target: str, how: TranslationSettings
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
         assert isinstance(how, PhenDiffTranslation)
         network, origin, aim = self.networks_to(target), self.index(source), self.index(target)

@@ -90,6 +90,8 @@ class Saver:
         }
         # scores of an earlier step are not this checkpoint's
         own_scores = scores.scores if scores and scores.step == progress.step else ()
-        card = self.card.model_copy(update={"training": provenance, "scores": own_scores})
+        card = self.card.model_copy(
+            update={"training": provenance, "scores": own_scores, "background": self.prepared.engine.offsets}
+        )
         Checkpoint.of(self.prepared.engine, card).save(run.folder / name, overwrite=True)
         return Saved(progress.step, name)

@@ -95,7 +95,8 @@ class ImageTranslation:
             view = look_at() if look_at else None
             return cut.seen(view.region) if view else None
 
-        task = Task(self._request.source, self._request.target, self._how, view_in_cut, tick or (lambda: None))
+        request = self._request
+        task = Task(request.source, request.target, self._how, view_in_cut, tick or (lambda: None), request.way_back)
         in_regions = in_regions and self._fixed
         once = in_regions and self._driver.evaluates_once(task)
         large = in_regions and cut.working.height * cut.working.width > limits.large_plane

@@ -28,6 +28,8 @@ class TranslationRequest:
         imported networks that normalize by the statistics of what they see.
     how
         What the engine is told this time, such as PhenDiff's ``strength``; goes before what the translator was told.
+    way_back
+        Whether the image is a translation from ``target`` to ``source`` itself, which networks tell from a real one.
     """
 
     source: str
@@ -36,3 +38,4 @@ class TranslationRequest:
     positions: Sequence[tuple[int, int]] | None = None
     region: Region | None = None
     how: Mapping[str, Any] = field(default_factory=dict)
+    way_back: bool = False

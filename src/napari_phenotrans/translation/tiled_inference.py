@@ -66,6 +66,8 @@ class Task:
         Asked before every tile: what of the plane comes first, in working pixels.
     tick
         Called before every network evaluation; raise in it to stop.
+    way_back
+        Whether the plane is a translation from ``target`` to ``source`` itself.
     """
 
     source: str
@@ -73,6 +75,7 @@ class Task:
     how: TranslationSettings
     view: Callable[[], Region | None]
     tick: Callable[[], None]
+    way_back: bool = False
 
 
 class TiledInference:
@@ -120,7 +123,7 @@ class TiledInference:
         """
         if not self._fixed:
             yield from self._settle_statistics(x, task)
-        steps = self.engine.translation(self._tensor(x), task.source, task.target, task.how)
+        steps = self.engine.calls(self._tensor(x), task.source, task.target, task.how, way_back=task.way_back)
         stored: dict[Hashable, np.ndarray] | None = None
         try:
             evaluation = next(steps)
@@ -218,12 +221,14 @@ class TiledInference:
 
         side = padded_size(self.engine.smallest, self.engine.stride)
         x = torch.zeros(1, self.engine.channels, side, side, device=self.device)
-        first = next(self.engine.translation(x, task.source, task.target, task.how), None)
+        first = next(self.engine.calls(x, task.source, task.target, task.how, way_back=task.way_back), None)
         return self._fixed and first is not None and first.final
 
     def translated(self, crop: np.ndarray, task: Task) -> np.ndarray | None:
         """Translate a crop (C, h, w) by itself, with an engine that evaluates once; None where memory ran out."""
-        evaluation = next(self.engine.translation(self._tensor(crop), task.source, task.target, task.how))
+        evaluation = next(
+            self.engine.calls(self._tensor(crop), task.source, task.target, task.how, way_back=task.way_back)
+        )
         values = self._apply(evaluation, [Region(0, 0, *crop.shape[1:])], task)
         return None if values is None else values[0]
 

@@ -123,7 +123,9 @@ def _check_events(
         colors=(),
         pyramid=(),
     )
-    way_back = replace(request, source=request.target, target=request.source, channels={}, positions=None)
+    way_back = replace(
+        request, source=request.target, target=request.source, channels={}, positions=None, way_back=True
+    )
     back = translator.translate(translated, way_back, tick=tick)
     round_trip = (yield from _difference(back, t, z)) + translated_difference
 
