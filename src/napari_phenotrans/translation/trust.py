@@ -126,7 +126,7 @@ def _check_events(
     way_back = replace(
         request, source=request.target, target=request.source, channels={}, positions=None, way_back=True
     )
-    back = translator.translate(translated, way_back, tick=tick)
+    back = translator.translate(translated, replace(turned, way_back=True), tick=tick)
     round_trip = (yield from _difference(back, t, z)) + translated_difference
 
     # ---- source → source, where that is the error
