@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+# The notebook of measurements; each command replaces its own section.
+PERFORMANCE = Path("docs/developers/performance.md")
 
 
 def publish(lines: Sequence[str], result: Mapping[str, Any], out: Path | None, json_file: Path | None) -> None:

@@ -82,7 +82,8 @@ def write_table(work: Path, entries: list[Entry], out: Path, jobs: int = 1, thre
         "Made by `python -m bench quality`; every number in the tables comes from that command.",
         "",
         f"Scored at commit {made['commit']} on {str(made['date'])[:10]}, {made['cpu']}, {made['cores']} cores, "
-        f"torch {made['torch']}. Read `docs/results-notes.md` for what the numbers mean and where they fall short.",
+        f"torch {made['torch']}. Read `docs/developers/results-notes.md` for what the numbers mean and where they fall "
+        "short.",
         "",
     ]
     for (data, share), by_name in groups.items():

@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 
 from bench.common.paired import circumstances, run
-from bench.common.writing import met, publish, spread
+from bench.common.writing import PERFORMANCE, met, publish, spread
 from napari_phenotrans.io import read
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ HEADING = "## Reading"
 @click.option("--gigabytes", type=click.FloatRange(min=0.01), default=2.0, show_default=True, help="Of pixels.")
 @click.option("--side", type=click.IntRange(64), default=SIDE, show_default=True, help="Of a plane.")
 @click.option("--repeats", type=click.IntRange(1), default=5, show_default=True, help="Timed rounds of each.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/performance.md"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=PERFORMANCE, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="File to write all figures to.")
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for the files; a temporary one if none.")
 def reading(gigabytes: float, side: int, repeats: int, out: Path, json_file: Path | None, work: Path | None) -> None:

@@ -17,7 +17,7 @@ import torch
 
 from bench.common.display import ROOT
 from bench.common.paired import circumstances
-from bench.common.writing import met, publish, spread
+from bench.common.writing import PERFORMANCE, met, publish, spread
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
@@ -38,7 +38,7 @@ HEADING = "## Scale"
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Rounds over all sizes.")
 @click.option("--width", type=click.IntRange(4), default=16, show_default=True, help="Of the CycleGAN.")
 @click.option("--blocks", type=click.IntRange(1), default=2, show_default=True, help="Of the CycleGAN.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/performance.md"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=PERFORMANCE, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="File to write all figures to.")
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for images and results; a temporary one if none.")
 def scale(

@@ -240,7 +240,7 @@ def measure(
 
 
 def table(result: dict[str, Any]) -> list[str]:
-    """Return the figures as they stand in docs/performance.md."""
+    """Return the figures as they stand in docs/developers/performance.md."""
     r = result
     tiles = {"napari-phenotrans": r["tile"], "plain loop": r["plain tile"]}
     rows = [

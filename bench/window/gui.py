@@ -13,7 +13,7 @@ import torch
 
 from bench.common.display import needs_display, play
 from bench.common.paired import circumstances
-from bench.common.writing import met, publish, spread
+from bench.common.writing import PERFORMANCE, met, publish, spread
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.io import read, write
@@ -31,7 +31,7 @@ PLAYED = "bench.window.gui_scene"
 @click.option("--seconds", type=click.FloatRange(min=0.5), default=30.0, show_default=True, help="Of each scene.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Turns that they are played in.")
 @click.option("--engine", "only", multiple=True, help="Only this engine; may be said again.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/performance.md"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=PERFORMANCE, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="File to write all figures to.")
 def gui(seconds: float, repeats: int, only: tuple[str, ...], out: Path, json_file: Path | None) -> None:
     """Gaps of napari's event loop while each engine translates in the dock, and the time to the first tile.

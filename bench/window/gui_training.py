@@ -12,7 +12,7 @@ import click
 
 from bench.common.display import needs_display, play
 from bench.common.paired import circumstances
-from bench.common.writing import met, publish, spread
+from bench.common.writing import PERFORMANCE, met, publish, spread
 from bench.window.gui import LARGEST_MS, RATIO, row
 from napari_phenotrans.io import read, write
 from napari_phenotrans.io.samples import SAMPLES
@@ -27,7 +27,7 @@ HEADING = "## The window while a run trains beside it"
 @click.option("--seconds", type=click.FloatRange(min=0.5), default=30.0, show_default=True, help="Of each scene.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Turns that they are played in.")
 @click.option("--width", type=click.IntRange(1), default=16, show_default=True, help="Of the networks that train.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/performance.md"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=PERFORMANCE, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="File to write all figures to.")
 def gui_training(seconds: float, repeats: int, width: int, out: Path, json_file: Path | None) -> None:
     """Gaps of napari's event loop while the training dock watches a run that trains on this machine.

@@ -16,7 +16,7 @@ import click
 
 from bench.common.display import needs_display, play
 from bench.common.paired import circumstances
-from bench.common.writing import met, publish, spread
+from bench.common.writing import PERFORMANCE, met, publish, spread
 
 COMMANDS = {
     "Python alone": ["-c", "pass"],
@@ -38,7 +38,7 @@ HEADING = "## Start"
 @click.option(
     "--docks", type=click.IntRange(0), default=3, show_default=True, help="Napari's that docks are opened in."
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/performance.md"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=PERFORMANCE, show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="File to write all figures to.")
 def start(repeats: int, docks: int, out: Path, json_file: Path | None) -> None:
     """Seconds until the command line answers, the package is imported and a dock is open.
