@@ -170,7 +170,7 @@ def test_a_failure_is_written_down_and_goes_on(
 KILLED = """
 import sys, os, signal
 from napari_phenotrans.training.run import Run
-from napari_phenotrans.core.events import Losses
+from napari_phenotrans.training.events import Losses
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
 from pathlib import Path

@@ -11,13 +11,13 @@ from qtpy.QtWidgets import QVBoxLayout
 from napari_phenotrans.widgets.common.dock import Dock
 from napari_phenotrans.widgets.common.plot import Plot
 
-from .conftest import WAIT_MS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari import Viewer
     from pytestqt.qtbot import QtBot
+
+WAIT_MS = 60_000
 
 
 class Plotting(Dock):

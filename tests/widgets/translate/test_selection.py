@@ -6,8 +6,6 @@ import pytest
 
 from napari_phenotrans.core.errors import InputError
 
-from .conftest import WAIT_MS
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -17,6 +15,8 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.translate.dock import TranslateDock
 
     Open = Callable[..., TranslateDock]
+
+WAIT_MS = 60_000
 
 
 def test_what_is_missing_is_said_one_by_one(
