@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from bench.window import gui
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
 
@@ -12,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
     from click.testing import Result
     from pytestqt.qtbot import QtBot
 
 
+@pytest.mark.slow
 def test_every_scene_is_played_and_written_down(bench: Callable[..., Result], tmp_path: Path) -> None:
     page, figures = tmp_path / "performance.md", tmp_path / "gui.json"
     page.write_text("# Performance\n\nAbove.\n\n## The window while the dock translates\n\nold\n\n## Other\n\nBelow.\n")
