@@ -123,9 +123,7 @@ def _check_events(
         colors=(),
         pyramid=(),
     )
-    way_back = replace(
-        request, source=request.target, target=request.source, channels={}, positions=None, way_back=True
-    )
+    turned = replace(request, source=request.target, target=request.source, channels={}, positions=None)
     back = translator.translate(translated, replace(turned, way_back=True), tick=tick)
     round_trip = (yield from _difference(back, t, z)) + translated_difference
 
