@@ -406,9 +406,11 @@ def test_what_an_engine_may_be_told(make_checkpoint: Callable[..., Checkpoint]) 
     moved = translate_image(plane, Translator(checkpoint, how={"strength": 0.5, "evaluations": 4}), **WAY)
     assert (moved.translated.pixels != plane.pixels).any()
     assert (moved.provenance["strength"], moved.provenance["evaluations"]) == (0.5, 4)
-    with pytest.raises(InputError, match=r"--strength: the engine cyclegan of this checkpoint has no such choice"):
+    with pytest.raises(InputError, match=r"--strength: the engine cyclegan of this checkpoint has only --background"):
         Translator(make_checkpoint(), how={"strength": 0.5})
-    with pytest.raises(InputError, match=r"--depth: the engine phendiff of this checkpoint has only --strength"):
+    with pytest.raises(
+        InputError, match=r"--depth: the engine phendiff of this checkpoint has only --background, --strength"
+    ):
         Translator(checkpoint, how={"depth": 0.5})
     with pytest.raises(InputError, match="--strength: input should be less than or equal to 1"):
         Translator(checkpoint, how={"strength": 2})

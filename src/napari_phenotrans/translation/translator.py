@@ -168,8 +168,7 @@ class Translator:
         foreign = [flag(name) for name in (self._said | dict(how)) if name not in known.model_fields]
         if foreign:
             raise InputError(
-                f"{', '.join(foreign)}: the engine {self.card.engine} of this checkpoint has "
-                f"{'only ' + ', '.join(map(flag, known.model_fields)) if known.model_fields else 'no such choice'}. "
-                f"Leave it out."
+                f"{', '.join(foreign)}: the engine {self.card.engine} of this checkpoint has only "
+                f"{', '.join(map(flag, known.model_fields))}. Leave it out."
             )
         return known.make(**(self.card.translation | self._said | dict(how)))
