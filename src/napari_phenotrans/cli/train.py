@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.training.run import Run
 
 
-_COMMON_PRESETS = ", ".join(f"{name} ({words})" for name, words in PRESETS.items())
+_COMMON_PRESETS = ", ".join(f"{name} ({description})" for name, description in PRESETS.items())
 _OWN_PRESETS = "; ".join(
     f"{name}: {', '.join(own)}"
     for name, entry in ENGINES.items()
@@ -99,14 +99,14 @@ def _dry_run(run: Run, file: Path | None) -> None:
         for line in trial.lines(run.settings.steps):
             click.echo(line)
     if file:
-        whole = {
+        content = {
             "engine": run.engine,
             "settings": run.settings.model_dump(mode="json"),
             "check": dataclasses.asdict(report),
             "trial": dataclasses.asdict(trial) | {"steps": run.settings.steps} if trial else None,
         }
         with replacing(file, overwrite=True) as temporary:
-            temporary.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def _follow(run: Run, *, resume: bool) -> None:

@@ -135,7 +135,7 @@ def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Prob
             do = "Add them, or fields of one well may come to lie in both training and held-out."
             yield Problem("warning", what, do, table.unlisted)
     count = training.count()
-    held = held_out.count() if held_out else {}
+    held_out_count = held_out.count() if held_out else {}
     for condition in training.conditions:
         groups = len(training.groups(condition))
         if not count[condition]:
@@ -147,10 +147,10 @@ def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Prob
         elif groups < _FEW_GROUPS:
             what = f"{condition} has {groups} groups to train on: what is particular to one of them will be learned."
             yield Problem("warning", what, f"Add groups until there are {_FEW_GROUPS}, or hold out fewer.")
-        if held_out and apart and count[condition] and not held[condition]:
+        if held_out and apart and count[condition] and not held_out_count[condition]:
             do = f"Put held-out images into {held_out.folder / condition}, or hold out groups of the data set."
             yield Problem("error", f"The held-out folder has no fields of {condition}.", do)
-        elif held and sum(held.values()) and not held[condition]:
+        elif held_out_count and sum(held_out_count.values()) and not held_out_count[condition]:
             what = f"No group of {condition} is held out, so that it cannot be scored."
             yield Problem("warning", what, "Hold out a larger share, or name groups of every condition.")
     present = {condition: n for condition, n in count.items() if n}
@@ -185,13 +185,13 @@ def _unfit_files(
         yield Problem("error", what, "Give every channel a name of its own in the files.", _names(twice))
     common, _ = Counter(frozenset(s.names) for s in readable).most_common(1)[0] if readable else (frozenset(), 0)
     wanted = frozenset(settings.channels or common)
-    other = [s for s in readable if (wanted - set(s.names) if settings.channels else wanted != set(s.names))]
-    if other:
-        kinds = dict.fromkeys(", ".join(s.names) for s in other)
+    unequal = [s for s in readable if (wanted - set(s.names) if settings.channels else wanted != set(s.names))]
+    if unequal:
+        kinds = dict.fromkeys(", ".join(s.names) for s in unequal)
         what = f"Channels are unequal: {'; '.join(kinds)}, where {', '.join(_in_order(readable, wanted))} is expected."
         shared = [name for name in _in_order(readable, common) if all(name in s.names for s in readable)]
         do = f"Say --channels {','.join(shared)}." if shared else "No channel is common to all: rename or remove files."
-        yield Problem("error", what, do, _names(other))
+        yield Problem("error", what, do, _names(unequal))
     # ---- pixel sizes
     usual = _usual_size(readable)
     known = sorted({s.pixel_size_um for s in readable if s.pixel_size_um})
@@ -325,12 +325,12 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
 
 def _blank(readable: Sequence[Survey], channels: Sequence[str]) -> list[Survey]:
     """Return the fields whose contrast is under 5 % of what good fields have, in every channel."""
-    whole = [s for s in readable if all(name in s.channels for name in channels)]
-    if not whole or not channels:
+    complete = [s for s in readable if all(name in s.channels for name in channels)]
+    if not complete or not channels:
         return []
-    contrast = np.array([[s.channels[name].contrast for name in channels] for s in whole])
+    contrast = np.array([[s.channels[name].contrast for name in channels] for s in complete])
     dim = (contrast <= _BLANK * np.percentile(contrast, 90, axis=0)).all(axis=1)
-    return [s for s, nothing in zip(whole, dim, strict=True) if nothing]
+    return [s for s, nothing in zip(complete, dim, strict=True) if nothing]
 
 
 def _facts(

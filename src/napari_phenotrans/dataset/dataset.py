@@ -177,26 +177,26 @@ class DataSet:
         """
         if isinstance(held_out, float | int):
             rng = np.random.default_rng(seed)
-            names: set[str] = set()
+            held_out_groups: set[str] = set()
             for condition in self.conditions:
                 groups = sorted(self.groups(condition))
                 # a patient may have fields in both conditions, and has been drawn already then
-                count = min(round(held_out * len(groups)), len(groups) - 1) - len(names & set(groups))
-                rest = [group for group in rng.permutation(groups).tolist() if group not in names]
-                names |= set(rest[: max(0, count)])
+                count = min(round(held_out * len(groups)), len(groups) - 1) - len(held_out_groups & set(groups))
+                rest = [group for group in rng.permutation(groups).tolist() if group not in held_out_groups]
+                held_out_groups |= set(rest[: max(0, count)])
         else:
-            names = set(held_out)
-        unknown = names - {f.group for f in self.fields}
+            held_out_groups = set(held_out)
+        unknown = held_out_groups - {f.group for f in self.fields}
         if unknown:
             raise InputError(f"Held-out groups that the data set does not have: {', '.join(sorted(unknown))}.")
-        training, held = (
-            replace(self, fields=tuple(f for f in self.fields if (f.group in names) is apart))
+        training, held_out_part = (
+            replace(self, fields=tuple(f for f in self.fields if (f.group in held_out_groups) is apart))
             for apart in (False, True)
         )
         for condition in self.conditions:
             if self.count()[condition] and not training.count()[condition]:
                 raise InputError(f"All fields of {condition} are held out; leave at least one group to train on.")
-        return training, held
+        return training, held_out_part
 
     def count(self) -> dict[str, int]:
         """Return the number of fields per condition."""

@@ -168,8 +168,8 @@ def _command_defaults(
 
 def command_line(arguments: Sequence[str]) -> str:
     """Return arguments as a line for this system's shell: ``phenotrans train …``."""
-    whole = ["phenotrans", *arguments]
-    return subprocess.list2cmdline(whole) if sys.platform == "win32" else shlex.join(whole)
+    command = ["phenotrans", *arguments]
+    return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
 
 
 # ---- its process
@@ -259,8 +259,8 @@ def estimate(arguments: Sequence[str], folder: str | Path) -> Estimate:
     """
     folder = Path(folder)
     (folder / REPORT).unlink(missing_ok=True)
-    whole = (*arguments, "--dry-run", "--report", str(folder / REPORT))
-    return Estimate(_spawn(whole, folder), whole, folder)
+    trial_arguments = (*arguments, "--dry-run", "--report", str(folder / REPORT))
+    return Estimate(_spawn(trial_arguments, folder), trial_arguments, folder)
 
 
 def _join_names(option: str, names: Sequence[str]) -> str:
