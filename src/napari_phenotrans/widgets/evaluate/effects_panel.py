@@ -112,10 +112,7 @@ class EffectsPanel(QWidget):
             button.setToolTip(f"{text}: show the object before or after this one in the order of change.")
             button.setFixedWidth(36)
         self.object_label = wrapped_label(tooltip="The object that the viewer shows.")
-        return [
-            self.objects,
-            in_row(self.before_button, self.object_label, self.next_button, stretch=(0, 1, 0)),
-        ]
+        return [self.objects, in_row(self.before_button, self.object_label, self.next_button, stretch=(0, 1, 0))]
 
     # ---- what the dock tells
 

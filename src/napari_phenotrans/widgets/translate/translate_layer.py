@@ -16,13 +16,7 @@ from napari_phenotrans.widgets.common.worker import background
 from napari_phenotrans.widgets.translate.result_layers import results_like
 from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.channel_row import find_row, link
-from napari_phenotrans.widgets.viewer.layer_info import (
-    image_for,
-    image_id,
-    known_condition,
-    match_layers,
-    real_layers,
-)
+from napari_phenotrans.widgets.viewer.layer_info import image_for, image_id, known_condition, match_layers, real_layers
 from napari_phenotrans.widgets.viewer.layers import KEY
 
 if TYPE_CHECKING:
@@ -76,12 +70,7 @@ def translate_layer(
 
 
 def _prepare(
-    layer: ImageLayer,
-    checkpoint: str,
-    source: str,
-    target: str,
-    other_channels: Sequence[ImageLayer],
-    device: str,
+    layer: ImageLayer, checkpoint: str, source: str, target: str, other_channels: Sequence[ImageLayer], device: str
 ) -> Callable[[], list[LayerDataTuple]]:
     """Gather all that a translation needs of the layers; the returned function touches none, on whatever thread."""
     card = Checkpoint.read_card(checkpoint)
@@ -151,12 +140,7 @@ def _follow_choices(form: FunctionGui) -> None:
     device={"choices": DEVICES, "tooltip": "Where the networks run. auto takes a GPU where there is one."},
 )
 def translate_layer_form(
-    viewer: napari.Viewer,
-    layer: napari.layers.Image,
-    checkpoint: str,
-    source: str,
-    target: str,
-    device: str = "auto",
+    viewer: napari.Viewer, layer: napari.layers.Image, checkpoint: str, source: str, target: str, device: str = "auto"
 ) -> None:
     """Translate the image that a layer belongs to, and show the translated layers in place of the real ones."""
     reals = [real for real in real_layers(viewer) if image_id(real) == image_id(layer)]

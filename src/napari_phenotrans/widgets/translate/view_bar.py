@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QSlider,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
 from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button
 from napari_phenotrans.widgets.viewer.blink import RATE, RATES
@@ -31,10 +24,7 @@ BUTTONS = {
         "Composites",
         "For seeing channels in relation: all of them together, real beside translated. Press again to leave.",
     ),
-    "blink": (
-        "Blink",
-        "For seeing small changes: real and translated by turns in one place. Press again to leave.",
-    ),
+    "blink": ("Blink", "For seeing small changes: real and translated by turns in one place. Press again to leave."),
     "curtain": (
         "Curtain",
         "For following a change across cells: real to the left of a line, translated to the right; drag the line. "

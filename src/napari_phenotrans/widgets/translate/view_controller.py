@@ -101,9 +101,7 @@ class ViewController:
         """Offer differences against the engine's error where that is known."""
         rows = self._rows()
         self._bar.set_difference(
-            self._difference,
-            possible=self._trust.layers is not None,
-            unit=unit_of(rows[0].real) if rows else "counts",
+            self._difference, possible=self._trust.layers is not None, unit=unit_of(rows[0].real) if rows else "counts"
         )
 
     def close(self) -> None:
