@@ -1,4 +1,4 @@
-"""Where in an image the viewer is."""
+"""Which plane and which part of an image the viewer shows."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def shown_plane(viewer: Viewer, layer: ImageLayer) -> tuple[int, int]:
     letters, _ = letters_of(layer)
     index = to_data(viewer, layer, np.asarray(viewer.dims.point, float))
     last = np.asarray(full_resolution(layer).shape) - 1
-    place = dict(zip(letters, np.clip(np.rint(index), 0, last).astype(int), strict=True))
-    return int(place.get("T", 0)), int(place.get("Z", 0))
+    position = dict(zip(letters, np.clip(np.rint(index), 0, last).astype(int), strict=True))
+    return int(position.get("T", 0)), int(position.get("Z", 0))
 
 
 def visible_region(viewer: Viewer, layer: ImageLayer) -> Region | None:
@@ -38,8 +38,8 @@ def visible_region(viewer: Viewer, layer: ImageLayer) -> Region | None:
     for signs in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
         point = np.asarray(viewer.dims.point, float)
         point[list(shown)] = middle + half * signs
-        place = dict(zip(letters, to_data(viewer, layer, point), strict=True))
-        corners.append((place["Y"], place["X"]))
+        position = dict(zip(letters, to_data(viewer, layer, point), strict=True))
+        corners.append((position["Y"], position["X"]))
     sizes = dict(zip(letters, full_resolution(layer).shape, strict=True))
     # pixels are squares around whole numbers
     low = np.clip(np.floor(np.min(corners, axis=0) + 0.5), 0, (sizes["Y"], sizes["X"])).astype(int)
@@ -50,7 +50,7 @@ def visible_region(viewer: Viewer, layer: ImageLayer) -> Region | None:
 
 
 def current_view(viewer: Viewer, layer: ImageLayer) -> View | None:
-    """Return what of a layer the user looks at: the visible rectangle and the (t, z) of the sliders."""
+    """Return the part of a layer that the user looks at: the visible rectangle and the (t, z) of the sliders."""
     region = visible_region(viewer, layer)
     return View(region, *shown_plane(viewer, layer)) if region else None
 
@@ -60,7 +60,7 @@ def to_data(viewer: Viewer, layer: ImageLayer, point: np.ndarray) -> np.ndarray:
     point = point[-layer.ndim :]
     units = viewer.dims.units
     if units is not None:
-        # where layers differ, the sliders speak another unit than this one
+        # where the units of layers differ, the sliders have another one than this layer
         point = np.array(
             [
                 float((value * theirs).to(mine).magnitude) if theirs.is_compatible_with(mine) else value

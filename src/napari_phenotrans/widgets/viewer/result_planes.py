@@ -1,4 +1,4 @@
-"""Pixels too large to exist whole: planes in memory that move into an OME-Zarr, which a thread of its own writes."""
+"""Pixels of results too large for memory: planes that move from memory into an OME-Zarr, written by a thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.io.lazy import Within
 
-# Side of the squares that pixels are held in, and written by: that of the OME-Zarr's own chunks.
+# That of the OME-Zarr's own chunks.
 SIDE = 1024
 # Planes that may wait to be written: more of them would fill the memory that the file is there to spare.
 AHEAD = 4
@@ -29,10 +29,10 @@ AHEAD = 4
 Square = tuple[tuple[int, ...], int, int]
 
 
-class KeptPlanes(LazyPixels):
+class ResultPlanes(LazyPixels):
     """An array of zeros that can be written to, a rectangle of a plane at a time; only what was written exists.
 
-    It is in memory, in squares of planes. Those given to `keep` are written to an OME-Zarr, where there is one, and
+    It is in memory, in squares of planes. Those given to `store` are written to an OME-Zarr, where there is one, and
     read from there.
 
     Parameters
@@ -43,6 +43,8 @@ class KeptPlanes(LazyPixels):
         Its axes; Y and X come last, in either order.
     file, channel
         The OME-Zarr that pixels go to, and which of its channels this is.
+    side
+        Of the squares that pixels are held in, and written by.
 
     Raises
     ------
@@ -51,7 +53,14 @@ class KeptPlanes(LazyPixels):
     """
 
     def __init__(
-        self, shape: tuple[int, ...], dtype: Any, letters: str, file: KeptFile | None = None, channel: int = 0
+        self,
+        shape: tuple[int, ...],
+        dtype: Any,
+        letters: str,
+        file: ResultFile | None = None,
+        channel: int = 0,
+        *,
+        side: int = SIDE,
     ) -> None:
         if set(letters[-2:]) != {"Y", "X"}:
             raise InputError(
@@ -61,7 +70,7 @@ class KeptPlanes(LazyPixels):
         where = file.path if file else Path("memory")
         super().__init__(shape, dtype, len(shape) - 2, self._part, path=where, expected="an OME-Zarr image")
         self.file = file
-        self._letters, self._channel = letters, channel
+        self._letters, self._channel, self._side = letters, channel, side
         self._squares: dict[Square, np.ndarray] = {}
         self._versions: dict[Square, int] = {}
         self._lock = threading.Lock()
@@ -70,10 +79,10 @@ class KeptPlanes(LazyPixels):
         """Write a rectangle of one plane: an integer per axis before Y and X, then two slices."""
         position = tuple(int(i) for i in index[:-2])
         rows, columns = (range(*part.indices(n)) for part, n in zip(index[-2:], self.shape[-2:], strict=True))
-        for (i, j), inside, taken in _squares(rows, columns):
+        for (i, j), inside, taken in _squares(rows, columns, self._side):
             square = position, i, j
             # only the thread that writes here adds squares, so that this needs no lock
-            before = None if square in self._squares else self._stored(position, *self._places(i, j))
+            before = None if square in self._squares else self._stored(position, *self._extent(i, j))
             with self._lock:
                 if before is not None:
                     self._squares[square] = before
@@ -82,17 +91,17 @@ class KeptPlanes(LazyPixels):
 
     @property
     def held(self) -> int:
-        """Bytes that are in memory."""
+        """Bytes in memory."""
         return sum(square.nbytes for square in self._squares.values())
 
-    def keep(self, position: tuple[int, ...] | None = None) -> None:
-        """Have a plane written to the OME-Zarr, all that is in memory where none is said; without a file, do nothing.
+    def store(self, position: tuple[int, ...] | None = None) -> None:
+        """Move a plane from memory to the OME-Zarr, or all planes where None; without a file, do nothing.
 
         Returns at once, unless planes come faster than they can be written.
         """
         if self.file is not None:
             squares = [square for square in self._squares if position in (None, square[0])]
-            self.file.later(partial(self._write, squares))
+            self.file.submit(partial(self._write, squares))
 
     def _write(self, squares: list[Square]) -> None:
         assert self.file is not None
@@ -102,9 +111,9 @@ class KeptPlanes(LazyPixels):
                     continue
                 values, version = self._squares[square], self._versions[square]
             position, i, j = square
-            self.file.put(self._index(position, *self._places(i, j)), values if self._y_first else values.T)
+            self.file.put(self._index(position, *self._extent(i, j)), values if self._y_first else values.T)
             with self._lock:
-                # what was written to meanwhile stays, for it will be kept once more
+                # what was written to meanwhile stays, for it will be stored once more
                 if self._versions[square] == version:
                     del self._squares[square], self._versions[square]
 
@@ -115,7 +124,7 @@ class KeptPlanes(LazyPixels):
         with self._lock:
             held = [
                 (taken, self._squares[position, i, j][inside] if (position, i, j) in self._squares else None)
-                for (i, j), inside, taken in _squares(rows, columns)
+                for (i, j), inside, taken in _squares(rows, columns, self._side)
             ]
         if all(values is None for _, values in held):
             box = self._stored(position, rows, columns)
@@ -133,9 +142,10 @@ class KeptPlanes(LazyPixels):
         values = self.file.get(self._index(position, rows, columns))
         return values if self._y_first else values.T
 
-    def _places(self, i: int, j: int) -> tuple[range, range]:
+    def _extent(self, i: int, j: int) -> tuple[range, range]:
         height, width = self.shape[-2:]
-        return range(i * SIDE, min((i + 1) * SIDE, height)), range(j * SIDE, min((j + 1) * SIDE, width))
+        side = self._side
+        return range(i * side, min((i + 1) * side, height)), range(j * side, min((j + 1) * side, width))
 
     def _index(self, position: tuple[int, ...], rows: range, columns: range) -> dict[str, int | slice]:
         parts: tuple[int | slice, ...] = (*position, slice(rows.start, rows.stop), slice(columns.start, columns.stop))
@@ -146,20 +156,22 @@ class KeptPlanes(LazyPixels):
         return self._letters.endswith("YX")
 
 
-def _squares(rows: range, columns: range) -> Iterator[tuple[tuple[int, int], tuple[slice, slice], tuple[slice, slice]]]:
+def _squares(
+    rows: range, columns: range, side: int
+) -> Iterator[tuple[tuple[int, int], tuple[slice, slice], tuple[slice, slice]]]:
     """Yield the squares that a rectangle meets: which, the part inside it, and what part of the rectangle that is."""
-    for i in range(rows.start // SIDE, -(-rows.stop // SIDE)):
-        for j in range(columns.start // SIDE, -(-columns.stop // SIDE)):
+    for i in range(rows.start // side, -(-rows.stop // side)):
+        for j in range(columns.start // side, -(-columns.stop // side)):
             inside, taken = [], []
-            for part, first in ((rows, i * SIDE), (columns, j * SIDE)):
-                low, high = max(part.start, first), min(part.stop, first + SIDE)
+            for part, first in ((rows, i * side), (columns, j * side)):
+                low, high = max(part.start, first), min(part.stop, first + side)
                 inside.append(slice(low - first, high - first))
                 taken.append(slice(low - part.start, high - part.start))
             yield (i, j), (inside[0], inside[1]), (taken[0], taken[1])
 
 
-class KeptFile:
-    """An OME-Zarr that is written while a translation runs; until `note` says otherwise it calls itself partial.
+class ResultFile:
+    """An OME-Zarr that is written while a translation runs; its provenance says partial until that is replaced.
 
     Parameters
     ----------
@@ -207,22 +219,22 @@ class KeptFile:
                 f"{path} could not be written: {error.strerror or error}. Choose a folder that may be written to."
             ) from error
 
-    def put(self, places: Mapping[str, int | slice], values: np.ndarray) -> None:
-        """Write values (Y, X) to a place: an integer or a slice per axis."""
-        self._array[tuple(places[letter] for letter in self._order)] = values
+    def put(self, index: Mapping[str, int | slice], values: np.ndarray) -> None:
+        """Write values (Y, X) at an integer or a slice per axis."""
+        self._array[tuple(index[letter] for letter in self._order)] = values
 
-    def get(self, places: Mapping[str, int | slice]) -> np.ndarray:
-        """Read what is at a place (Y, X)."""
-        return np.asarray(self._array[tuple(places[letter] for letter in self._order)])
+    def get(self, index: Mapping[str, int | slice]) -> np.ndarray:
+        """Read the values (Y, X) at an integer or a slice per axis."""
+        return np.asarray(self._array[tuple(index[letter] for letter in self._order)])
 
-    def note(self, provenance: Mapping[str, Any]) -> None:
-        """Have the provenance replaced, after the planes that wait."""
+    def write_provenance(self, provenance: Mapping[str, Any]) -> None:
+        """Replace the provenance, after the planes that wait to be written."""
         from napari_phenotrans.io.write_zarr import note_provenance
 
-        self.later(lambda: note_provenance(self.path, {**provenance, "role": self._role}))
+        self.submit(lambda: note_provenance(self.path, {**provenance, "role": self._role}))
 
-    def later(self, write: Callable[[], None]) -> None:
-        """Have something written by the writing thread; waits where too much waits already."""
+    def submit(self, write: Callable[[], None]) -> None:
+        """Let the writing thread call a function; waits where too many are waiting."""
         while self._waiting and (self._waiting[0].done() or len(self._waiting) >= self._ahead):
             self._waiting.popleft().result()
         self._waiting.append(_writer().submit(self._try, write))

@@ -1,19 +1,19 @@
-"""Where a run is made: its name, and the folder that runs are made in."""
+"""Choosing where a run is written: its name, and the folder that runs are made in."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QWidget
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.common.form_layout import Form
+from napari_phenotrans.widgets.common.form_parts import Form, elided, in_column, push_button
 
-SHOWN = 190
+SHOWN_WIDTH = 190
 
 
-class RunPlace(QWidget):
+class RunFolderChooser(QWidget):
     """Proposes a folder that is not there yet; the user may say another.
 
     Signals
@@ -27,71 +27,65 @@ class RunPlace(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._proposed = ""
-        self._in: Path | None = None
+        self._parent_folder: Path | None = None
         self._stem = ""
         self.name_edit = QLineEdit()
         self.name_edit.setAcceptDrops(False)
         self.name_edit.setToolTip("The run's folder: settings, losses, scores, previews and checkpoints go there.")
-        self.parent_button = QPushButton()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        rows = Form()
-        rows.add("Run", self.name_edit)
-        rows.add("In", self.parent_button)
-        column.addLayout(rows)
+        self.parent_button = push_button("")
+        in_column(Form({"Run": self.name_edit, "In": self.parent_button}), of=self)
         self.parent_button.clicked.connect(lambda _: self._ask())
         self._show()
 
     @property
-    def folder(self) -> Path:
+    def path(self) -> Path:
         """The run folder to make.
 
         Raises
         ------
         InputError
-            If it is not said where, or how the run is called.
+            If the folder for runs or the run's name is missing.
         """
         name = self.name_edit.text().strip()
-        if self._in is None or not name:
+        if self._parent_folder is None or not name:
             raise InputError("Where to? Choose a folder for runs, and name the run.")
-        return self._in / name
+        return self._parent_folder / name
 
-    def make_in(self, folder: Path) -> None:
+    def set_parent_folder(self, folder: Path) -> None:
         """Make runs in this folder."""
-        self._in = folder
+        self._parent_folder = folder
         self._show()
         self._propose()
 
     def propose(self, dataset: Path, engine: str) -> None:
         """Name a run after its data set and engine, unless the user has named it; beside the data set at first."""
         self._stem = f"{dataset.name}-{engine}"
-        if self._in is None:
-            self.make_in(dataset.parent)
+        if self._parent_folder is None:
+            self.set_parent_folder(dataset.parent)
         else:
             self._propose()
 
     def _propose(self) -> None:
-        if self.name_edit.text() not in ("", self._proposed) or not self._stem or self._in is None:
+        if self.name_edit.text() not in ("", self._proposed) or not self._stem or self._parent_folder is None:
             return
         number = 1
-        while (self._in / f"{self._stem}-{number}").exists():
+        while (self._parent_folder / f"{self._stem}-{number}").exists():
             number += 1
         self._proposed = f"{self._stem}-{number}"
         self.name_edit.setText(self._proposed)
 
-    def take(self) -> None:
-        """Propose another name: the one that stands there is taken now."""
+    def propose_next(self) -> None:
+        """Propose another name: a run of the one that stands there was started."""
         self._proposed = self.name_edit.text()
         self._propose()
 
     def _ask(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Where runs are made", str(self._in or ""))
-        if chosen:
-            self.make_in(Path(chosen))
-            self.parent_chosen.emit(chosen)
+        folder = QFileDialog.getExistingDirectory(self, "Where runs are made", str(self._parent_folder or ""))
+        if folder:
+            self.set_parent_folder(Path(folder))
+            self.parent_chosen.emit(folder)
 
     def _show(self) -> None:
-        where = str(self._in or "")
-        shown = self.parent_button.fontMetrics().elidedText(where, Qt.TextElideMode.ElideMiddle, SHOWN)
-        self.parent_button.setText(shown or "Choose…")
-        self.parent_button.setToolTip(f"Runs are made in {where or 'a folder that you choose'}. Press to change.")
+        folder = str(self._parent_folder or "")
+        self.parent_button.setText(elided(folder, self.parent_button, SHOWN_WIDTH) or "Choose…")
+        self.parent_button.setToolTip(f"Runs are made in {folder or 'a folder that you choose'}. Press to change.")

@@ -1,4 +1,4 @@
-"""Finished translations in a napari viewer of their own."""
+"""Opening napari to show finished translations, as a script or the command line asks for it."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def open_dock(viewer: Viewer, translations: Sequence[Translation]) -> TranslateD
     viewer.window.add_dock_widget(dock, name="Translate (Phenotype translation)")
     if made:
         dock.show_image([row.real for row in made[0]], translations[0].provenance)
-        dock.looking.compare()
+        dock.views.compare()
     return dock

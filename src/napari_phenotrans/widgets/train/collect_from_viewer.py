@@ -1,4 +1,4 @@
-"""What of a viewer goes into a data set: selected layers as images, and what rectangles of a Shapes layer frame."""
+"""Collecting from a viewer into a data set: selected layers, and what rectangles of a Shapes layer frame."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ def selected_pieces(
     planes_apart
         Whether each plane of a stack is a field of its own.
     group
-        Of all of them; where none is said the fields of one image are a group, and "" makes each field one.
+        Of all of them; where None the fields of one image are a group, and "" makes each field one.
 
     Raises
     ------
     InputError
         If no real image layer is selected, or layers that would be one image do not fit together.
     """
-    chosen = [layer for layer in real_layers(viewer) if layer in viewer.layers.selection]
-    if not chosen:
+    selected = [layer for layer in real_layers(viewer) if layer in viewer.layers.selection]
+    if not selected:
         raise InputError(
             "No image layer is selected. Select the layers of an image in the layer list, several with Ctrl or Shift. "
             "Layers that were made by translating do not count."
         )
     pieces = []
-    for layers in images_of(chosen, apart):
+    for layers in images_of(selected, apart):
         name, image = _image(layers)
-        said = _own_group(name, image) if group is None else group
-        pieces.append(Piece(condition, name, image, image.path, said, planes_apart=planes_apart))
+        own_group = _own_group(name, image) if group is None else group
+        pieces.append(Piece(condition, name, image, image.path, own_group, planes_apart=planes_apart))
     return pieces
 
 
@@ -92,9 +92,9 @@ def rectangle_pieces(viewer: Viewer, condition: str, *, apart: bool = False, gro
                     raise
                 continue
             name, image = _image(layers)
-            own = f"{name}-{region.top}-{region.left}"
-            said = _own_group(name, image) if group is None else group
-            pieces.append(Piece(condition, own, image, image.path, said, positions=(plane,), region=region))
+            own_name = f"{name}-{region.top}-{region.left}"
+            own_group = _own_group(name, image) if group is None else group
+            pieces.append(Piece(condition, own_name, image, image.path, own_group, positions=(plane,), region=region))
             break
     return pieces
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.widgets.translate.dock import TranslateDock
-from napari_phenotrans.widgets.translate.menu import DOCK_NAME, compare, selected_reals, translate
+from napari_phenotrans.widgets.translate.layers_menu import DOCK_NAME, compare, selected_reals, translate
 from napari_phenotrans.widgets.viewer.layer_info import image_id
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def viewer(make_napari_viewer: Callable[..., Viewer]) -> Viewer:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is said to the user in a notification."""
     said: list[str] = []
-    monkeypatch.setattr("napari_phenotrans.widgets.translate.menu.show_info", said.append)
+    monkeypatch.setattr("napari_phenotrans.widgets.translate.layers_menu.show_info", said.append)
     return said
 
 
@@ -116,13 +116,13 @@ def test_compare_shows_what_was_made_of_the_selected_image(
         viewer.layers.selection = {reals[0]}
         compare(viewer)
         (dock,) = docks(viewer)
-        assert [row.real for row in dock.looking.comparison.rows] == reals
+        assert [row.real for row in dock.views.comparison.rows] == reals
         assert dock.channels.image == image_id(reals[0])
     assert not said
-    dock.view_bar.chosen.emit("")
-    assert not dock.looking.comparison.active
+    dock.view_bar.view_chosen.emit("")
+    assert not dock.views.comparison.active
     compare(viewer)
-    assert [row.real for row in dock.looking.comparison.rows] == first
+    assert [row.real for row in dock.views.comparison.rows] == first
 
 
 def test_compare_says_where_there_is_nothing_to_compare(viewer: Viewer, said: list[str]) -> None:

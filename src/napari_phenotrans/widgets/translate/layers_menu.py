@@ -1,4 +1,4 @@
-"""What stands behind the entries in napari's Layers menu."""
+"""The commands *Translate* and *Compare* of napari's Layers menu."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QDockWidget
 
+from napari_phenotrans.widgets.viewer.channel_row import find_row
 from napari_phenotrans.widgets.viewer.layer_info import image_id, real_layers
 from napari_phenotrans.widgets.viewer.layers import info
-from napari_phenotrans.widgets.viewer.rows import find_row
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -42,11 +42,11 @@ def compare(viewer: Viewer) -> None:
         )
         return
     dock = raise_dock(viewer)
-    if dock.channels.image != image_id(reals[0]) or not dock.looking.comparison.active:
+    if dock.channels.image != image_id(reals[0]) or not dock.views.comparison.active:
         dock.show_image([row.real for row in rows], info(rows[0].translated)["provenance"])
-    if not dock.looking.comparison.active:
+    if not dock.views.comparison.active:
         # the user had left it
-        dock.looking.compare()
+        dock.views.compare()
 
 
 def raise_dock(viewer: Viewer) -> TranslateDock:
@@ -70,7 +70,7 @@ def raise_dock(viewer: Viewer) -> TranslateDock:
 def selected_reals(viewer: Viewer) -> list[ImageLayer]:
     """Return the real layers that are selected, or from which what is selected was made; the active one first."""
     selection = viewer.layers.selection
-    chosen = sorted(selection, key=lambda layer: (layer is not selection.active, viewer.layers.index(layer)))
-    ids = [info(layer).get("of", str(layer.unique_id)) for layer in chosen]
+    selected = sorted(selection, key=lambda layer: (layer is not selection.active, viewer.layers.index(layer)))
+    ids = [info(layer).get("of", str(layer.unique_id)) for layer in selected]
     by_id = {str(layer.unique_id): layer for layer in real_layers(viewer)}
     return [by_id[layer_id] for layer_id in dict.fromkeys(ids) if layer_id in by_id]

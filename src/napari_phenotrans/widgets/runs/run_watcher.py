@@ -1,4 +1,4 @@
-"""Watching run folders beside the GUI: a worker thread reads what is new, and the main thread shows it.
+"""Watching run folders beside the GUI: a worker thread reads what is new, for the main thread to show.
 
 The worker is superqt's, not napari's, so that closing the window asks nothing. Watches are the worker's alone.
 """
@@ -12,28 +12,28 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import create_worker
 
 from napari_phenotrans.runs.monitor import RunWatch
-from napari_phenotrans.widgets.runs.run_state import LIVING, look
+from napari_phenotrans.widgets.runs.run_state import LIVING, snapshot_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_phenotrans.widgets.runs.run_state import RunLook
+    from napari_phenotrans.widgets.runs.run_state import RunSnapshot
 
-EVERY_S = 1.0
+POLL_EVERY_S = 1.0
 # Runs that have ended are looked at too: somebody may resume them.
-ENDED_EVERY_S = 5.0
+POLL_ENDED_EVERY_S = 5.0
 # After so long what was read is shown before the rest is read.
 SLICE_S = 0.2
 
 
-class Watcher(QObject):
+class RunWatcher(QObject):
     """Polls run folders for as long as it is open.
 
     Signals
     -------
     polled
-        The `RunLook` of each folder that has changed, and of those that `look_at` asked for; with curves of those.
+        The `RunSnapshot` of each folder that has changed, and with curves of those that `look_at` asked for.
     """
 
     polled = Signal(list)
@@ -69,10 +69,10 @@ class Watcher(QObject):
         self._watches.pop(folder, None)
         self._due.pop(folder, None)
         self._asked.discard(folder)
-        self._looked_at = tuple(one for one in self._looked_at if one != folder)
+        self._looked_at = tuple(other for other in self._looked_at if other != folder)
 
     def look_at(self, folders: Sequence[Path]) -> None:
-        """Poll these before the others, at once, and give them out whether they have changed or not."""
+        """Poll these at once and before the others, and emit their snapshots whether they have changed or not."""
         for folder in folders:
             self.watch(folder)
             self._due[folder] = 0.0
@@ -103,7 +103,7 @@ class Watcher(QObject):
             _connect={"returned": self._on_polled, "finished": self._on_finished},
         )  # fmt: skip
 
-    def _on_polled(self, polled: list[tuple[Path, bool, RunLook | None]]) -> None:
+    def _on_polled(self, polled: list[tuple[Path, bool, RunSnapshot | None]]) -> None:
         if self.closed:
             return
         now = time.monotonic()
@@ -111,7 +111,7 @@ class Watcher(QObject):
         self._asked |= (self._sent - {folder for folder, _, _ in polled}) & self._watches.keys()
         for folder, living, _ in polled:
             if folder in self._watches and folder not in self._asked:
-                self._due[folder] = now + (EVERY_S if living else ENDED_EVERY_S)
+                self._due[folder] = now + (POLL_EVERY_S if living else POLL_ENDED_EVERY_S)
         shown = [run for folder, _, run in polled if run and folder in self._watches]
         if shown:
             self.polled.emit(shown)
@@ -126,20 +126,19 @@ class Watcher(QObject):
 
 
 def _poll(
-    watches: Sequence[RunWatch], asked: frozenset[Path], closely: frozenset[Path]
-) -> list[tuple[Path, bool, RunLook | None]]:
+    watches: Sequence[RunWatch], asked: frozenset[Path], with_curves: frozenset[Path]
+) -> list[tuple[Path, bool, RunSnapshot | None]]:
     """Poll, on a worker thread, one folder at least and the others while there is time.
 
     Returns
     -------
-    Per folder whether somebody may be at work in it, and what is to be shown of it where it has changed or was asked
-    for.
+    Per folder whether a process may still be training in it, and its snapshot where it has changed or was asked for.
     """
     end = time.monotonic() + SLICE_S
-    polled: list[tuple[Path, bool, RunLook | None]] = []
+    polled: list[tuple[Path, bool, RunSnapshot | None]] = []
     for watch in watches:
         shown = watch.poll() or watch.folder in asked
-        run = look(watch, closely=watch.folder in closely) if shown else None
+        run = snapshot_of(watch, with_curves=watch.folder in with_curves) if shown else None
         polled.append((watch.folder, watch.state in LIVING, run))
         if time.monotonic() > end:
             break

@@ -1,4 +1,4 @@
-"""Translating a folder's images beside the GUI, and looking at what came of one."""
+"""Translating a folder's images on the background thread, and reading the results of one of them."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ class TranslateFolder(Job):
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
-        path, progress, said = self.paths[0], Progress(), 0
+        path, progress, percent_sent = self.paths[0], Progress(), 0
         translation = TranslationRequest(recipe.source, recipe.target, how=recipe.how)
         request = FilesRequest(self.paths, self.out, translation, **self.more)
         for event in translate_files(request, translator, tick=tick):
             if isinstance(event, FileStarted):
-                path, progress, said = event.path, Progress(event.planes), 0
+                path, progress, percent_sent = event.path, Progress(event.planes), 0
                 yield event
             elif isinstance(event, (FileDone, FileFailed)):
                 yield event
@@ -82,8 +82,8 @@ class TranslateFolder(Job):
             else:
                 # planes stay here: the GUI is told how many percent there are, each once
                 progress.add(event)
-                if round(100 * progress.share) > said:
-                    said = round(100 * progress.share)
+                if round(100 * progress.share) > percent_sent:
+                    percent_sent = round(100 * progress.share)
                     yield FileRunning(path, progress.share)
 
 

@@ -1,4 +1,4 @@
-"""Choosing a folder to translate, and how far each of its files is."""
+"""Translating all images of a folder: choosing it, and how far each of its files is."""
 
 from __future__ import annotations
 
@@ -10,26 +10,22 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QFileDialog,
-    QHBoxLayout,
     QHeaderView,
-    QPushButton,
     QStyledItemDelegate,
-    QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, images_in
-from napari_phenotrans.widgets.common.notices import wrapped_label
-from napari_phenotrans.widgets.translate.batch_job import FileNoticed, FileRunning
+from napari_phenotrans.widgets.common.form_parts import as_panel, elided, in_column, in_row, push_button, wrapped_label
+from napari_phenotrans.widgets.common.tables import RowList
+from napari_phenotrans.widgets.translate.folder_job import FileNoticed, FileRunning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qtpy.QtCore import QModelIndex
-    from qtpy.QtGui import QKeyEvent
     from qtpy.QtWidgets import QStyleOptionViewItem
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
@@ -39,7 +35,7 @@ ROWS = 6
 
 
 class FolderPanel(QWidget):
-    """A button that asks for a folder, then its images with a state each.
+    """A button that asks for a folder, and a list of its images with a state each.
 
     Signals
     -------
@@ -57,75 +53,58 @@ class FolderPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._ready, self._why, self._running = False, "", False
+        self._ready, self._reason, self._running = False, "", False
         self._folder: Path | None = None
         self._out: Path | None = None
         self._rows: dict[Path, int] = {}
         self._states: dict[Path, str] = {}
         self._notes: dict[Path, list[str]] = {}
         self._done: dict[Path, FileDone] = {}
-        self.choose_button = QPushButton("Translate a folder…")
-        self.about = wrapped_label()
-        self.about.setToolTip("What the folder holds.")
+        self.choose_button = push_button("Translate a folder…", CHOOSE)
+        self.about = wrapped_label(tooltip="What the folder holds.")
+        self.out_button = push_button("", "Choose the folder for the results.")
         self.join_box = QCheckBox("One channel per file")
         self.join_box.setToolTip("Join files whose names differ by their channel to one image each.")
         self.replace_box = QCheckBox("Replace earlier results")
         self.replace_box.setToolTip("Otherwise a file whose results exist is not translated, and said to have failed.")
-        self.out_button = QPushButton()
-        self.out_button.setToolTip("Choose the folder for the results.")
-        self.table = _Table(0, 2)
-        self.table.setHorizontalHeaderLabels(["Image", "State"])
-        self.table.setToolTip("Double-click, or press Return on, an image that is done to see its translation.")
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table = RowList(
+            "Images of the folder",
+            "Double-click, or press Return on, an image that is done to see its translation.",
+            ["Image", "State"],
+            ROWS,
+        )
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setTabKeyNavigation(False)
         self.table.setWordWrap(False)
-        self._names = _MiddleElided(self.table)
-        self.table.setItemDelegateForColumn(0, self._names)
-        vertical, horizontal = self.table.verticalHeader(), self.table.horizontalHeader()
-        assert vertical is not None and horizontal is not None
-        vertical.hide()
-        horizontal.setHighlightSections(False)
-        horizontal.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.details = wrapped_label()
-        self.details.setToolTip("What is known of the image that is selected above.")
+        self._elide_names = _MiddleElided(self.table)
+        self.table.setItemDelegateForColumn(0, self._elide_names)
+        self.table.columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.details = wrapped_label(tooltip="What is known of the image that is selected above.")
         self.details.hide()
-        self.start_button = QPushButton("Translate")
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop before the next tile; files that are done stay.")
-
-        self.chosen = QWidget()
-        inside = QVBoxLayout(self.chosen)
-        inside.setContentsMargins(0, 0, 0, 0)
-        inside.addWidget(self.about)
-        inside.addWidget(self.out_button)
-        inside.addWidget(self.join_box)
-        inside.addWidget(self.replace_box)
-        inside.addWidget(self.table)
-        inside.addWidget(self.details)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.start_button, 2)
-        buttons.addWidget(self.cancel_button, 1)
-        inside.addLayout(buttons)
-        self.chosen.hide()
-        self.status = wrapped_label()
-        self.status.setToolTip("What became of the folder.")
+        self.start_button = push_button("Translate")
+        self.cancel_button = push_button("Cancel", "Stop before the next tile; files that are done stay.")
+        #: What is shown once a folder is chosen.
+        self.batch = as_panel(
+            self.about,
+            self.out_button,
+            self.join_box,
+            self.replace_box,
+            self.table,
+            self.details,
+            in_row(self.start_button, self.cancel_button, stretch=(2, 1)),
+        )
+        self.batch.hide()
+        self.status = wrapped_label(tooltip="What became of the folder.")
         self.status.hide()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.choose_button)
-        column.addWidget(self.chosen)
-        column.addWidget(self.status)
+        in_column(self.choose_button, self.batch, self.status, of=self)
 
         self.choose_button.clicked.connect(lambda _: self._ask_for_folder())
         self.out_button.clicked.connect(lambda _: self._ask_for_out())
-        self.join_box.clicked.connect(lambda _: self._list())
+        self.join_box.clicked.connect(lambda _: self._list_images())
         self.start_button.clicked.connect(lambda _: self._start())
         self.cancel_button.clicked.connect(lambda _: self.cancel_requested.emit())
-        self.table.currentCellChanged.connect(lambda *_: self._say_details())
+        self.table.currentCellChanged.connect(lambda *_: self._show_details())
         self.table.cellDoubleClicked.connect(lambda row, _: self._open(row))
-        self.table.entered_row.connect(self._open)
+        self.table.row_entered.connect(self._open)
         self.set_ready(False, "Choose a checkpoint.")
 
     # ---- what the dock tells
@@ -135,16 +114,16 @@ class FolderPanel(QWidget):
         """The files that are listed."""
         return tuple(self._rows)
 
-    def set_ready(self, ready: bool, why: str = "") -> None:
-        """Say whether files can be translated; ``why`` not, in words."""
-        self._ready, self._why = ready, why
+    def set_ready(self, ready: bool, reason: str = "") -> None:
+        """Let files be translated, or give the reason why they cannot be."""
+        self._ready, self._reason = ready, reason
         self._update()
 
     def show_folder(self, folder: Path) -> None:
         """List a folder's images, which then wait for the user to start."""
         self._folder, self._out = folder, folder / "translated"
         self.join_box.setChecked(False)
-        self._list()
+        self._list_images()
 
     def show_batch(self, paths: Iterable[Path]) -> None:
         """List files, all waiting."""
@@ -159,12 +138,7 @@ class FolderPanel(QWidget):
             self.table.setItem(row, 0, item)
             self.table.setItem(row, 1, QTableWidgetItem())
             self.update_file(path, WAITING)
-        line = self.table.fontMetrics().height() + 8
-        for row in range(len(self._rows)):
-            self.table.setRowHeight(row, line)
-        horizontal = self.table.horizontalHeader()
-        assert horizontal is not None
-        self.table.setFixedHeight(horizontal.sizeHint().height() + line * min(max(len(self._rows), 2), ROWS) + 4)
+        self.table.fit_height()
 
     def update_file(self, path: Path, state: str, text: str = "") -> None:
         """Show a file's state: ``WAITING``, ``RUNNING``, ``DONE``, ``FAILED`` or ``CANCELLED``.
@@ -174,13 +148,13 @@ class FolderPanel(QWidget):
         self._states[path] = state
         item = self.table.item(self._rows[path], 1)
         assert item is not None
-        words = f"{state}: {text}" if state == FAILED else f"{state} {text}".strip()
-        item.setText(words.replace("\n", " "))
-        item.setToolTip("\n".join([words, *self._notes.get(path, [])]))
-        self._say_details()
+        state_text = f"{state}: {text}" if state == FAILED else f"{state} {text}".strip()
+        item.setText(state_text.replace("\n", " "))
+        item.setToolTip("\n".join([state_text, *self._notes.get(path, [])]))
+        self._show_details()
 
     def show_event(self, event: Any) -> None:
-        """Show an event of `batch_job.TranslateFolder`."""
+        """Show an event of `folder_job.TranslateFolder`."""
         if isinstance(event, FileStarted):
             self.update_file(event.path, RUNNING, "0 %")
             self.table.scrollToItem(self.table.item(self._rows[event.path], 0))
@@ -190,11 +164,11 @@ class FolderPanel(QWidget):
             self._notes.setdefault(event.path, []).append(f"• {event.text}")
         elif isinstance(event, FileDone):
             self._done[event.path] = event
-            noted = len(self._notes.get(event.path, ()))
-            self.update_file(event.path, DONE, f"({noted} note{'' if noted == 1 else 's'})" if noted else "")
+            count = len(self._notes.get(event.path, ()))
+            self.update_file(event.path, DONE, f"({count} note{'' if count == 1 else 's'})" if count else "")
         elif isinstance(event, FileFailed):
             self.update_file(event.path, FAILED, event.reason)
-        self._say_states()
+        self._show_counts()
 
     def end(self, problem: str = "") -> None:
         """Show that it is over: what waited or ran was cancelled, or stopped by a problem."""
@@ -202,44 +176,44 @@ class FolderPanel(QWidget):
             if state in (WAITING, RUNNING):
                 self.update_file(path, *((FAILED, problem) if problem else (CANCELLED,)))
         self._running = False
-        self._say_states()
+        self._show_counts()
         self._update()
 
     # ---- what the user does
 
     def _ask_for_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of images to translate", str(self._folder or ""))
-        if chosen:
-            self.show_folder(Path(chosen))
+        folder = QFileDialog.getExistingDirectory(self, "Folder of images to translate", str(self._folder or ""))
+        if folder:
+            self.show_folder(Path(folder))
 
     def _ask_for_out(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder for the results", str(self._folder or ""))
-        if chosen:
-            self._out = Path(chosen)
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the results", str(self._folder or ""))
+        if folder:
+            self._out = Path(folder)
             self._update()
 
-    def _list(self) -> None:
+    def _list_images(self) -> None:
         assert self._folder is not None
         try:
-            found = images_in(self._folder, join=self.join_box.isChecked())
+            images = images_in(self._folder, join=self.join_box.isChecked())
         except InputError as error:
-            self._say(str(error))
+            self._show_status(str(error))
             if self.join_box.isChecked():
                 self.join_box.setChecked(False)
             else:
-                self.chosen.hide()
+                self.batch.hide()
             return
-        self._say("")
-        self.about.setText(f"{self._folder.name}: {found.words()}.")
-        self.show_batch(found.images)
-        self.chosen.show()
+        self._show_status("")
+        self.about.setText(f"{self._folder.name}: {images.words()}.")
+        self.show_batch(images.images)
+        self.batch.show()
         self._update()
 
     def _start(self) -> None:
         paths = list(self._rows)
         self.show_batch(paths)
         self._running = True
-        self._say_states()
+        self._show_counts()
         self._update()
         more = {"overwrite": self.replace_box.isChecked(), "reading": {"join": self.join_box.isChecked()}}
         self.batch_requested.emit(paths, self._out, more)
@@ -251,11 +225,11 @@ class FolderPanel(QWidget):
 
     # ---- what it shows
 
-    def _say(self, text: str) -> None:
+    def _show_status(self, text: str) -> None:
         self.status.setText(text)
         self.status.setVisible(bool(text))
 
-    def _say_details(self) -> None:
+    def _show_details(self) -> None:
         path = self._path_at(self.table.currentRow())
         item = self.table.item(self.table.currentRow(), 1)
         known = path is not None and (self._states[path] == FAILED or path in self._notes)
@@ -265,36 +239,24 @@ class FolderPanel(QWidget):
     def _path_at(self, row: int) -> Path | None:
         return next((path for path, at in self._rows.items() if at == row), None)
 
-    def _say_states(self) -> None:
+    def _show_counts(self) -> None:
         states = list(self._states.values())
         counts = [(states.count(state), state) for state in (DONE, FAILED, CANCELLED) if states.count(state)]
-        self._say(f"{', '.join(f'{count} {state}' for count, state in counts) or 'translating'} of {len(states)}")
+        text = ", ".join(f"{count} {state}" for count, state in counts) or "translating"
+        self._show_status(f"{text} of {len(states)}")
 
     def _update(self) -> None:
-        why = "" if self._ready else f" {self._why}"
+        reason = "" if self._ready else f" {self._reason}"
         self.choose_button.setEnabled(not self._running)
-        self.choose_button.setToolTip(CHOOSE)
         self.start_button.setEnabled(self._ready and not self._running)
         self.start_button.setText(f"Translate {len(self._rows)} image{'' if len(self._rows) == 1 else 's'}")
-        self.start_button.setToolTip("One after the other; one that fails does not stop the others." + why)
+        self.start_button.setToolTip("One after the other; one that fails does not stop the others." + reason)
         self.cancel_button.setEnabled(self._running)
         for widget in (self.out_button, self.join_box, self.replace_box):
             widget.setEnabled(not self._running)
         if self._out is not None:
-            self.out_button.setText(_elided(f"Results in {self._out}", self.out_button))
+            self.out_button.setText(elided(f"Results in {self._out}", self.out_button, 260))
             self.out_button.setToolTip(f"Results go to {self._out}. Press to choose another folder.")
-
-
-class _Table(QTableWidget):
-    """A table that says where Return was pressed."""
-
-    entered_row = Signal(int)
-
-    def keyPressEvent(self, e: QKeyEvent | None) -> None:
-        if e is not None and e.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.entered_row.emit(self.currentRow())
-        else:
-            super().keyPressEvent(e)
 
 
 class _MiddleElided(QStyledItemDelegate):
@@ -304,7 +266,3 @@ class _MiddleElided(QStyledItemDelegate):
         super().initStyleOption(option, index)
         if option is not None:
             option.textElideMode = Qt.TextElideMode.ElideMiddle
-
-
-def _elided(text: str, widget: QWidget) -> str:
-    return widget.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, 260)

@@ -1,4 +1,4 @@
-"""A channel of a translation as layers: real, translated and difference."""
+"""The layers of one channel of a translation: real, translated and difference, a row of the matrix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One channel of a comparison."""
+    """The layers of one channel; a row of the matrix that compares them."""
 
     real: ImageLayer
     translated: ImageLayer
@@ -22,6 +22,7 @@ class Row:
 
     @property
     def layers(self) -> tuple[ImageLayer, ImageLayer, ImageLayer]:
+        """Real, translated and difference."""
         return self.real, self.translated, self.difference
 
 

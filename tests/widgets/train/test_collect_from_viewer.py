@@ -11,7 +11,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.io import read, write
-from napari_phenotrans.widgets.train.layer_pieces import rectangle_pieces, selected_pieces
+from napari_phenotrans.widgets.train.collect_from_viewer import rectangle_pieces, selected_pieces
 from napari_phenotrans.widgets.viewer.layers import layer_data
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.dataset.dataset import Field
 
 
-class KnownObjects:
+class LabelsAsObjects:
     """The objects of every field, as the user found them; given to a report as its ``labels``.
 
     Parameters
@@ -49,37 +49,38 @@ class KnownObjects:
         """
         self._pixels = {}
         for name, path, pixels in self._layers:
-            alike = [one for one in fields if _stem(one.path) == _stem(path)]
-            named = [one for one in alike if one.condition == path.parent.name] or alike
-            if len(named) > 1 or any(one.name in self._pixels for one in named):
+            alike = [field for field in fields if _stem(field.path) == _stem(path)]
+            named = [field for field in alike if field.condition == path.parent.name] or alike
+            if len(named) > 1 or any(field.name in self._pixels for field in named):
+                names = few([field.name for field in named])
                 raise InputError(
-                    f"It is not clear whose objects the Labels layer {name} shows: {few([one.name for one in named])}. "
+                    f"It is not clear whose objects the Labels layer {name} shows: {names}. "
                     f"Name each as condition/file, as in {named[0].name}, and keep one per field."
                 )
-            self._pixels |= {one.name: pixels for one in named}
-        missing = [one.name for one in fields if one.name not in self._pixels]
+            self._pixels |= {field.name: pixels for field in named}
+        missing = [field.name for field in fields if field.name not in self._pixels]
         if missing:
             raise InputError(
                 f"{len(missing)} of {len(fields)} fields have no Labels layer: {few(missing)}. If their objects were "
                 f"found in another way, the difference between the ways would be taken for one of the conditions'. "
                 f"Open a Labels layer per field, named as its file, or have all objects found."
             )
-        for one in fields:
-            image = read(one.path)
+        for field in fields:
+            image = read(field.path)
             shape = tuple(image.sizes[axis] for axis in image.axes if axis != "C")
-            got = tuple(self._pixels[one.name].shape)
+            got = tuple(self._pixels[field.name].shape)
             if got != shape:
                 raise InputError(
-                    f"The Labels layer of {one.name} has the shape {got}, the image {shape} without its channels. "
+                    f"The Labels layer of {field.name} has the shape {got}, the image {shape} without its channels. "
                     f"Label this very image."
                 )
 
-    def __call__(self, one: Field, t: int, z: int) -> np.ndarray | None:
+    def __call__(self, field: Field, t: int, z: int) -> np.ndarray | None:
         """Return the objects (Y, X) of a field's plane; None of a field that is not the data set's."""
-        pixels = self._pixels.get(one.name)
+        pixels = self._pixels.get(field.name)
         if pixels is None:
             return None
-        axes = read(one.path).axes.replace("C", "")
+        axes = read(field.path).axes.replace("C", "")
         return np.asarray(pixels[tuple({"T": t, "Z": z}.get(axis, slice(None)) for axis in axes)])
 
 

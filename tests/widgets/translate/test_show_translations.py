@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_phenotrans.io import read
 from napari_phenotrans.translation.translate import translate_image
-from napari_phenotrans.widgets.translate.show import show_translations
+from napari_phenotrans.widgets.translate.show_translations import show_translations
 from napari_phenotrans.widgets.viewer.layer_info import image_id
 from napari_phenotrans.widgets.viewer.layers import KEY
 

@@ -1,4 +1,4 @@
-"""Files that become layers of a viewer, and layers that are read again with other axes."""
+"""Opening files as layers of a viewer, and reading layers again with other axes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.viewer.layers import LayerData
 
 
-class Files(QObject):
+class FileOpener(QObject):
     """Opens files off the GUI's thread and adds their layers.
 
     Signals
@@ -35,7 +35,7 @@ class Files(QObject):
     failed
         Why a file could not be opened.
     finished
-        All files are dealt with.
+        All files were opened or failed.
     """
 
     opened = Signal(list, bool)
@@ -52,15 +52,16 @@ class Files(QObject):
     ) -> None:
         """Open files as layers; ``translate`` is passed on with the last of them.
 
-        ``axes`` are what the user said; an image with the id ``instead_of`` is removed once the new one is there.
+        ``axes`` are those that the user typed; the image with the id ``instead_of`` is removed once the new one is
+        there.
         """
         worker = opening(list(paths), translate=translate, axes=axes, instead_of=instead_of)
         worker.yielded.connect(self._on_opened)
         worker.finished.connect(self.finished)
         worker.start()
 
-    def say_axes(self, layer: ImageLayer, said: str) -> None:
-        """Read a layer's image again with the axes that the user said.
+    def read_with_axes(self, layer: ImageLayer, axes: str) -> None:
+        """Read a layer's image again with the axes that the user typed.
 
         Raises
         ------
@@ -69,15 +70,15 @@ class Files(QObject):
         """
         path = path_of(layer)
         if info(layer) and path:
-            self.open([path], axes=said, instead_of=image_id(layer))
-        elif "C" in said:
-            layers = self._add(layer_data(with_axes(layer, said)))
+            self.open([path], axes=axes, instead_of=image_id(layer))
+        elif "C" in axes:
+            layers = self._add(layer_data(with_axes(layer, axes)))
             layer.visible = False
             self.opened.emit(layers, False)
         else:
             # refused here, where letters and shape do not fit together
-            with_axes(layer, said)
-            layer.axis_labels = tuple(said.lower())
+            with_axes(layer, axes)
+            layer.axis_labels = tuple(axes.lower())
             self.finished.emit()
 
     def _on_opened(self, opened: Opened) -> None:
@@ -105,7 +106,7 @@ def axes_of(layer: ImageLayer) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A file's layers, one per channel; or none, and in ``problem`` why.
+    """A file's layers, one per channel; or none, and ``problem`` is the reason.
 
     ``translate`` asks to translate it at once, ``instead_of`` to remove the image of that id.
     """
