@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from importlib import import_module
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "tests" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGE = ROOT / "src" / "napari_phenotrans"
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 
@@ -52,7 +53,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 def test_modules_that_are_named_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:\w+/)+\w+\.py)`", text):
-        assert (PACKAGE / name).exists() or (ROOT / name).exists(), name
+        assert any((folder / name).exists() for folder in (PACKAGE, ROOT, document.parent)), name
     for name in re.findall(r"`(napari_phenotrans[\w.]+)", text):
         resolve_name(name)
 
@@ -136,3 +137,19 @@ def test_the_reader_reads(add: Callable[[str, str], None], tmp_path: Path) -> No
     image = io.read(tmp_path / "a.npy")
     assert len(image.notes) == 1  # what the axes are was guessed
     np.testing.assert_array_equal(io.read(tmp_path / "a.npy", axes="CYX").plane(), pixels)
+
+
+def test_every_slow_test_is_listed_with_its_reason() -> None:
+    listed = re.findall(r"^\| `([\w/.]+)::(\w+)", (ROOT / "tests" / "README.md").read_text(encoding="utf-8"), re.M)
+    marked = {
+        (path.relative_to(ROOT / "tests").as_posix(), name)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in slow_tests(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert marked == set(listed)
+
+
+def slow_tests(tree: ast.Module) -> list[str]:
+    """Return the tests that are marked slow, whole or in one of their cases."""
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return [node.name for node in functions if any("mark.slow" in ast.unparse(each) for each in node.decorator_list)]

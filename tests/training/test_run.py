@@ -191,7 +191,12 @@ raise SystemExit("was to be killed")
 
 @pytest.mark.parametrize(
     ("engine", "moment"),
-    [("cyclegan", "stepping"), ("cyclegan", "writing"), ("scgan", "stepping"), ("phendiff", "stepping")],
+    [
+        ("cyclegan", "stepping"),
+        ("cyclegan", "writing"),
+        ("scgan", "stepping"),
+        pytest.param("phendiff", "stepping", marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_run_resumes_exactly(engine: str, moment: str, dataset: DataSet, tmp_path: Path) -> None:
     said = {"steps": 12, "crop": 32, "batch": 2, "save_every": 4, "score_every": 6} | TINY[engine]
@@ -365,6 +370,7 @@ def test_early_stop_ends_a_run_that_gets_no_better(dataset: DataSet, tmp_path: P
 # ---- several processes
 
 
+@pytest.mark.slow
 def test_two_processes_compute_what_one_does(dataset: DataSet, tmp_path: Path) -> None:
     """Also when they go on with a run: replayed crops come back to the process that holds their places."""
     said = {"steps": 3, "crop": 32, "batch": 4, "save-every": 10, "score-every": 0, "width": 8, "blocks": 1, "pool": 8}

@@ -82,6 +82,7 @@ def test_depths_scored_together_are_what_each_is_alone(make_checkpoint: Callable
     assert not np.array_equal(*(each["healthy → diseased change"] for each in together))
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_per_engine_beside_floor_and_copy_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,6 +87,7 @@ def test_networks_that_differ_are_refused() -> None:
         training.carry(nn.Conv2d(3, 8, 3), nn.Sequential(nn.Conv2d(3, 8, 5)))
 
 
+@pytest.mark.slow
 def test_the_training_bench_says_all_that_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "ceilings", lambda device: LIMITS)
     out = tmp_path / "out.json"
