@@ -30,6 +30,8 @@ COMMANDS = {
         "remeasure",
         "Statistics and background of bundled GANs measured anew, without training.",
     ),
+    "picture": ("quality.picture", "picture", "What the picture gate says of checkpoints, real fields and defects."),
+    "blind": ("quality.blind", "blind", "Translated and real crops shuffled on one sheet, its key apart."),
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }
