@@ -90,6 +90,8 @@ DENOISER = {
     "ema": 0.998,
     "objective": "flow",
 }
+FLOW = DENOISER | {"times": "logit-normal", "kept_jitter": 0.2, "save_every": 200, "score_every": 0}
+del FLOW["objective"]
 RECIPES: dict[str, Recipe] = {
     "bbbc013-cyclegan": Recipe(
         engine="cyclegan",
@@ -128,6 +130,9 @@ RECIPES |= {
     "bbbc013-phendiff": _recipe(
         "bbbc013-cyclegan", "phendiff", 4333, DENOISER | {"pixel_size": 2.0}, translation={"strength": 0.36}
     ),
+    "bbbc013-flow": _recipe("bbbc013-cyclegan", "flow", 3200, FLOW | {"kept": ("DNA",), "pixel_size": 2.0}),
+    # disease takes nuclei and mitoses, so that only the boundaries are kept
+    "synthetic-organoids-flow": _recipe("synthetic-organoids-cyclegan", "flow", 3200, FLOW | {"kept": ("ZO1",)}),
     "synthetic-organoids-scgan": _recipe("synthetic-organoids-cyclegan", "scgan", 2600, SMALL | {"identity": 5.0}),
     "synthetic-organoids-phendiff": _recipe(
         "synthetic-organoids-cyclegan", "phendiff", 1600, DENOISER | {"pixel_size": 1.3}, translation={"strength": 0.5}

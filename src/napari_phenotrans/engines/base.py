@@ -14,7 +14,7 @@ from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.networks.norm import fix_statistics, norms, set_mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TrainingSettings
@@ -78,6 +78,9 @@ class Engine(ABC):
         Pixels around a pixel on which its translation depends noticeably; the default overlap of tiles.
     tile
         Side of the tiles that the networks were trained for, where they depend on it; None where any will do.
+    kept
+        Places of the channels that translating returns as they came. Whoever brings a translation back to an image's
+        pixels and units takes these from the image itself, so that they are the same bit for bit.
     inverts
         Whether translating first inverts the image with the source condition. What such an engine gets wrong by
         itself shows in source → source, that of others in the round trip.
@@ -93,6 +96,7 @@ class Engine(ABC):
     smallest: int = 1
     context: int = 0
     tile: int | None = None
+    kept: tuple[int, ...] = ()
     inverts: bool = False
     translation_settings: type[TranslationSettings] = TranslationSettings
 
@@ -190,6 +194,15 @@ class Engine(ABC):
         return self
 
     # ---- training
+
+    def measure(self, pieces: Mapping[str, Sequence[Tensor]]) -> None:  # noqa: B027 - most engines measure nothing
+        """Take from the training images what the engine has to know of them before its first step; by default nothing.
+
+        Parameters
+        ----------
+        pieces
+            (C, h, w) pieces of each condition's planes, in about [-1, 1].
+        """
 
     @property
     def judges_crops_alone(self) -> bool:
