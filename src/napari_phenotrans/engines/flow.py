@@ -77,7 +77,8 @@ class KeptFlow(DenoiserEngine):
         c = self.objective.coefficients(sigmas)
         moving = z[:, self.moving]
         seen = torch.cat([z[:, self.kept], c.into[:, None, None, None] * moving], dim=1)
-        network, label = self.translators["denoiser"], partial(torch.full, (count,), device=z.device)
+        network = self.networks_to(self.conditions[condition])
+        label = partial(torch.full, (count,), device=z.device)
         if guidance == 0 or condition == other:
             predicted = network(seen, c.time, label(fill_value=condition)).float()
         else:
@@ -96,15 +97,35 @@ class KeptFlow(DenoiserEngine):
         solved = call.network
         return (yield replace(call, network=lambda tile: self._scale.back(solved(tile))))
 
+    def complete(self, x: Tensor, condition: str, chance: KeyedRandom, evaluations: int = 50) -> Tensor:
+        """Draw the moving channels of (count, C, H, W) from noise, given the kept ones: what else could be beside them.
+
+        Parameters
+        ----------
+        x
+            In about [-1, 1]; nothing of its moving channels is used.
+        condition
+            Which to make.
+        chance
+            Gives the noise of each of the ``count`` crops.
+        evaluations
+            Network evaluations.
+        """
+        z, label = self._scale(x), self.index(condition)
+        noise = torch.from_numpy(chance.normal("noise to generate from", len(self.moving), *x.shape[2:])).to(x.device)
+        sigmas = noise_levels(evaluations, 1.0, self.objective.sigma_min, self.objective.sigma_max, geometric=True)
+        z[:, self.moving] = sigmas[-1] * noise
+        denoiser = partial(self.denoise, label, label, 0.0)
+        made = run_whole(self._in_image_units(dpm(z, sigmas[::-1], denoiser, final=True)))
+        made[:, self.kept] = x[:, self.kept]
+        return made
+
     def generate(self, condition: str, chance: KeyedRandom, size: int) -> Tensor | None:
         """Generate (count, C, size, size) of a condition from noise alone; None where channels are kept."""
         if self.kept:
             return None
-        noise = torch.from_numpy(chance.normal("noise to generate from", self.channels, size, size))
-        sigmas = noise_levels(50, 1.0, self.objective.sigma_min, self.objective.sigma_max, geometric=True)[::-1]
-        label = self.index(condition)
-        z = sigmas[0] * noise.to(self.device)
-        return self._scale.back(run_whole(dpm(z, sigmas, partial(self.denoise, label, label, 0.0), final=True)))
+        nothing = torch.zeros(chance.count, self.channels, size, size, device=self.device)
+        return self.complete(nothing, condition, chance)
 
     # ---- training
 

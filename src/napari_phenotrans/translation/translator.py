@@ -279,7 +279,7 @@ class Translator:
             place = (t, z, len(positions) - len(left), len(positions))
             if once:
                 stream = Stream(self._driver, cut, read, rows_at_once(image), self.card.intensity, task)
-                yield from _streamed(stream, cut, place, image.dtype)
+                yield from _streamed(stream, cut, place, self.engine.kept, image.dtype)
                 yield from outside(stream.sample)
             elif large:
                 squares = cut.region.squares(SQUARE)
@@ -323,14 +323,14 @@ class Translator:
                 brought = place.difference(event.tile, event.values, event.shown)
                 if brought:
                     where, difference = brought
-                    translated, _ = to_dtype(place.real(where) + difference, dtype)
+                    translated, _ = _translated(place.real(where), difference, self.engine.kept, dtype)
                     yield TileDone(t, z, where.top, where.left, translated, event.done, event.total)
             else:
                 whole = Region(0, 0, *event.values.shape[1:])
                 brought = place.difference(whole, event.values, whole)
                 assert brought is not None
                 where, difference = brought
-                translated, clipped = to_dtype(place.real(where) + difference, dtype)
+                translated, clipped = _translated(place.real(where), difference, self.engine.kept, dtype)
                 yield PlaneDone(t, z, translated, difference, clipped, done, total, where.top, where.left)
 
     def _cut(self, region: Region, size: tuple[int, int], scale: float) -> Cut:
@@ -345,7 +345,9 @@ class Translator:
         )
 
 
-def _streamed(stream: Stream, cut: Cut, finished: tuple[int, int, int, int], dtype: np.dtype) -> Iterator[Event]:
+def _streamed(
+    stream: Stream, cut: Cut, finished: tuple[int, int, int, int], kept: tuple[int, ...], dtype: np.dtype
+) -> Iterator[Event]:
     t, z, done, total = finished
     share = 0.0
     for event in stream:
@@ -354,7 +356,7 @@ def _streamed(stream: Stream, cut: Cut, finished: tuple[int, int, int, int], dty
             yield EvaluationDone(t, z, event.done, event.total)
         elif isinstance(event, StreamedRegion):
             where = event.region
-            translated, clipped = to_dtype(event.real + event.difference, dtype)
+            translated, clipped = _translated(event.real, event.difference, kept, dtype)
             last = (where.bottom, where.right) == (cut.region.bottom, cut.region.right)
             yield RegionDone(
                 t, z, translated, event.difference, clipped, done if last else done - 1, total, where.top, where.left,
@@ -362,6 +364,17 @@ def _streamed(stream: Stream, cut: Cut, finished: tuple[int, int, int, int], dty
             )  # fmt: skip
         else:
             yield event
+
+
+def _translated(
+    real: np.ndarray, difference: np.ndarray, kept: tuple[int, ...], dtype: np.dtype
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return real + difference, see `to_dtype`; in kept channels real itself, and their difference is set to 0."""
+    places = list(kept)
+    difference[places] = 0
+    translated, clipped = to_dtype(real + difference, dtype)
+    translated[places] = real[places]
+    return translated, clipped
 
 
 def _distance(place: tuple[int, int], view: View | None) -> int:
