@@ -81,6 +81,9 @@ class Engine(ABC):
     kept
         Places of the channels that translating returns as they came. Whoever brings a translation back to an image's
         pixels and units takes these from the image itself, so that they are the same bit for bit.
+    redraws
+        Whether what moves is made anew, so that detail of the image finer than a working pixel need not fit it: it is
+        then given back as far as real and translated agree around a pixel.
     inverts
         Whether translating first inverts the image with the source condition. What such an engine gets wrong by
         itself shows in source → source, that of others in the round trip.
@@ -97,6 +100,7 @@ class Engine(ABC):
     context: int = 0
     tile: int | None = None
     kept: tuple[int, ...] = ()
+    redraws: bool = False
     inverts: bool = False
     translation_settings: type[TranslationSettings] = TranslationSettings
 

@@ -37,6 +37,7 @@ class KeptFlow(DenoiserEngine):
     """
 
     translation_settings = FlowTranslation
+    redraws = True
 
     def __init__(self, settings: FlowSettings, channels: int, conditions: tuple[str, ...]) -> None:
         kept = places_of(settings.kept or (), settings.channels, channels)

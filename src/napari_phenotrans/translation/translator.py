@@ -309,7 +309,7 @@ class Translator:
         """Translate a cut of a plane; ``finished`` is its (t, z) and that of how many planes it is which."""
         t, z, done, total = finished
         # Into the engine's world: working pixels, about [-1, 1], whole multiples of its stride.
-        place = WorkingPlane(cut, read, self.card.intensity)
+        place = WorkingPlane(cut, read, self.card.intensity, redrawn=self.engine.redraws)
         yield from outside(place.x)
 
         # Tile by tile, and back: a difference that is added to the image's own pixels.
