@@ -9,6 +9,7 @@ from bench.costs import costs
 from bench.evaluate import evaluate_bench
 from bench.gui import gui
 from bench.gui_training import gui_training
+from bench.minutes import minutes
 from bench.null import null
 from bench.phendiff import phendiff
 from bench.quality import quality
@@ -32,6 +33,7 @@ main.add_command(evaluate_bench)
 main.add_command(quality)
 main.add_command(gui)
 main.add_command(gui_training)
+main.add_command(minutes)
 main.add_command(null)
 main.add_command(phendiff)
 main.add_command(scale)

@@ -290,7 +290,7 @@ class FlowTranslation(TranslationSettings):
         "nothing of it but the kept channels.",
     )
     evaluations: int = Field(
-        20,
+        16,
         ge=2,
         le=1000,
         title="Network evaluations",
