@@ -80,7 +80,7 @@ def prepare_organoids(folder: Path) -> DataSet:
 SMALL = {"width": 24, "blocks": 4, "batch": 1, "crop": 96, "ema": 0.998, "save_every": 100, "seed": 0}
 # At half the resolution several cells of BBBC013 fit into a crop of 64; `bench quality` compares engines so.
 HALF = {"width": 16, "blocks": 4, "crop": 64, "batch": 2, "ema": 0.995}
-DENOISER = {
+LIGHT = {
     "width": 16,
     "levels": 4,
     "crop": 64,
@@ -88,11 +88,9 @@ DENOISER = {
     "learning_rate": 1e-3,
     "warmup": 50,
     "ema": 0.998,
-    "objective": "flow",
 }
-
-FLOW = DENOISER | {"times": "logit-normal", "kept_jitter": 0.2, "save_every": 200, "score_every": 0}
-del FLOW["objective"]
+DENOISER = LIGHT | {"objective": "flow"}
+FLOW = LIGHT | {"times": "logit-normal", "kept_jitter": 0.2, "save_every": 200, "score_every": 0}
 RECIPES: dict[str, Recipe] = {
     "bbbc013-cyclegan": Recipe(
         engine="cyclegan",
