@@ -311,3 +311,9 @@ def test_what_was_measured_is_in_the_checkpoint(make_engine: Callable[..., Any])
     scale = engine.translators["scale"]
     assert torch.equal(loaded.translators["scale"].sd, scale.sd)
     assert float(scale.sd.max()) < 0.1
+
+
+def test_the_card_says_what_is_kept() -> None:
+    from napari_phenotrans.checkpoints.describe import describe_card
+
+    assert "kept DNA; actin)" in describe_card("flow", checkpoint_of(make("DNA", "actin")).card)
