@@ -25,6 +25,7 @@ COMMANDS = {
     "gui-training": ("window.gui_training", "gui_training", "How smooth napari stays while a run trains beside it."),
     "quality": ("quality.engines", "quality", "How good the engines are, in fixed budgets on held-out wells."),
     "bundle": ("quality.bundle", "bundle", "Train a bundled checkpoint again, and score it."),
+    "minutes": ("quality.minutes", "minutes", "What each engine reaches over minutes of training."),
     "remeasure": (
         "quality.remeasure",
         "remeasure",

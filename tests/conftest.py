@@ -23,6 +23,7 @@ TINY: dict[str, dict[str, Any]] = {
     "cyclegan": {"width": 8, "blocks": 2},
     "scgan": {"width": 8, "blocks": 2},
     "phendiff": {"width": 8, "levels": 3},
+    "flow": {"width": 8, "levels": 3},
 }
 
 

@@ -41,12 +41,16 @@ USUAL: dict[str, dict[str, Any]] = {
     "cyclegan": {"crop": 32, "width": 32, "blocks": 6},
     "scgan": {"crop": 32, "width": 32, "blocks": 6},
     "phendiff": {"crop": 32, "width": 32, "levels": 3},
+    "flow": {"crop": 32, "width": 32, "levels": 3, "channels": CHANNELS, "kept": CHANNELS[-1:]},
     "shift": {"crop": 32},
 }
 # How the operations of translating are counted, where that takes many evaluations that cost the same.
-FEW: dict[str, dict[str, Any]] = {"phendiff": {"evaluations": 4, "strength": 0.5}}
+FEW: dict[str, dict[str, Any]] = {
+    "phendiff": {"evaluations": 4, "strength": 0.5},
+    "flow": {"evaluations": 4, "depth": 0.5},
+}
 # Sides of the planes whose tiles are counted.
-PLANES = {"cyclegan": 1024, "scgan": 1024, "phendiff": 160, "shift": 1024}
+PLANES = {"cyclegan": 1024, "scgan": 1024, "phendiff": 160, "flow": 160, "shift": 1024}
 
 
 @click.command()
@@ -72,7 +76,7 @@ def translating(name: str) -> dict[str, int]:
         one = _translated(translator, small, **FEW.get(name, {}))
     # how often a network is called does not depend on what it says
     if name != "shift":
-        translator.engine.networks_to = lambda target: _Nothing()
+        translator.engine.networks_to = lambda target: _Nothing(len(translator.engine.kept))
     many = _translated(translator, side)
     operations = f"multiplications for a plane of {small} × {small}, in {one['calls']} calls"
     return {
@@ -129,10 +133,14 @@ class Multiplications(TorchDispatchMode):
 
 
 class _Nothing(nn.Module):
-    """A network that returns what it is given, whatever else it is told."""
+    """A network that returns what it is given but for the channels that it keeps, whatever else it is told."""
+
+    def __init__(self, kept: int) -> None:
+        super().__init__()
+        self.kept = kept
 
     def forward(self, x: torch.Tensor, *told: torch.Tensor) -> torch.Tensor:
-        return x
+        return x[:, self.kept :]
 
 
 @contextmanager

@@ -195,7 +195,8 @@ class Checkpoint:
         import torch
 
         entry = engine_entry(self.card.engine)
-        settings = entry.settings.make(**self.card.settings)
+        # an engine that is told of a channel by name finds it so
+        settings = entry.settings.make(**(self.card.settings | {"channels": self.card.channels}))
         engine = entry.load()(settings, len(self.card.channels), self.card.conditions)
         engine.keep_targets(self.card.targets)
         state = {name: torch.from_numpy(np.asarray(value, np.float32)) for name, value in self.tensors.items()}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.image import Image
 
 # The settings that tell the networks of an engine apart.
-SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective")
+SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept")
 
 
 def describe_image(image: Image) -> str:
@@ -45,7 +45,7 @@ def describe_card(name: str, card: Card) -> str:
         for channel, low, high in zip(card.channels, card.low, card.high, strict=True)
     )
     facts = _facts(card)
-    settings = ", ".join(f"{key} {value}" for key, value in _network_settings(card).items())
+    settings = ", ".join(f"{key} {_plain(value)}" for key, value in _network_settings(card).items())
     rows = [
         ("checkpoint", name),
         ("about", card.about or "nothing said"),

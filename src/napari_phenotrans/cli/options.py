@@ -93,13 +93,23 @@ def setting_options(
             # no default here: the engine's settings have it
             declared = next(iter(declarations.values()))
             own = "" if field in common.model_fields else f"[{', '.join(declarations)}] "
-            text = f"{own}{declared.description}{_defaults(declarations)}"
+            text = f"{own}{_descriptions(declarations)}{_defaults(declarations)}"
             command = click.option("--" + field.replace("_", "-"), default=None, type=_type(declared), help=text)(
                 command
             )
         return command
 
     return add_options
+
+
+def _descriptions(declarations: Mapping[str, FieldInfo]) -> str:
+    """Say what a setting is, or what it is for each engine where that differs."""
+    engines: dict[str, list[str]] = {}
+    for name, declared in declarations.items():
+        engines.setdefault(declared.description or "", []).append(name)
+    if len(engines) == 1:
+        return next(iter(engines))
+    return " ".join(f"{', '.join(names)}: {description}" for description, names in engines.items())
 
 
 def _defaults(declarations: Mapping[str, FieldInfo]) -> str:

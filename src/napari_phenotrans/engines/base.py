@@ -14,7 +14,7 @@ from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.networks.norm import fix_statistics, norms, select_set, set_mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from napari_phenotrans.core.background import Offset
     from napari_phenotrans.core.keyed_random import KeyedRandom
@@ -87,6 +87,12 @@ class Engine(ABC):
         Pixels around a pixel on which its translation depends noticeably; the default overlap of tiles.
     tile
         Side of the tiles that the networks were trained for, where they depend on it; None where any will do.
+    kept
+        Places of the channels that translating returns as they came. Whoever brings a translation back to an image's
+        pixels and units takes these from the image itself, so that they are the same bit for bit.
+    redraws
+        Whether what moves is made anew, so that detail of the image finer than a working pixel need not fit it: it is
+        then given back as far as real and translated agree around a pixel.
     inverts
         Whether translating first inverts the image with the source condition. What such an engine gets wrong by
         itself shows in source → source, that of others in the round trip.
@@ -104,6 +110,8 @@ class Engine(ABC):
     smallest: int = 1
     context: int = 0
     tile: int | None = None
+    kept: tuple[int, ...] = ()
+    redraws: bool = False
     inverts: bool = False
     translation_settings: type[TranslationSettings] = TranslationSettings
 
@@ -269,6 +277,15 @@ class Engine(ABC):
         return self
 
     # ---- training
+
+    def measure(self, pieces: Mapping[str, Sequence[Tensor]]) -> None:  # noqa: B027 - most engines measure nothing
+        """Take from the training images what the engine has to know of them before its first step; by default nothing.
+
+        Parameters
+        ----------
+        pieces
+            (C, h, w) pieces of each condition's planes, in about [-1, 1].
+        """
 
     @property
     def judges_crops_alone(self) -> bool:

@@ -119,7 +119,7 @@ class ImageTranslation:
         """Translate a cut of a plane; ``glimpse`` and ``keep`` as of `TiledInference.translation`."""
         engine = self._driver.engine
         # Into the engine's world: working pixels, about [-1, 1], whole multiples of its stride.
-        working = WorkingPlane(cut, self._reader(plane), self._card.intensity)
+        working = WorkingPlane(cut, self._reader(plane), self._card.intensity, redrawn=engine.redraws)
         yield from self._outside(working.x)
 
         # Tile by tile, and back: a difference that is added to the image's own pixels.
@@ -133,7 +133,7 @@ class ImageTranslation:
                 brought = working.difference(event.tile, event.values, event.shown)
                 if brought:
                     where, difference = brought
-                    translated, _ = to_dtype(working.real(where) + difference, self._image.dtype)
+                    translated, _ = self._translated(working.real(where), difference)
                     yield TileDone(plane.t, plane.z, where.top, where.left, translated, event.done, event.total)
             else:
                 yield self._finished(plane, working, event)
@@ -143,7 +143,7 @@ class ImageTranslation:
         brought = working.difference(whole, event.values, whole)
         assert brought is not None
         where, difference = brought
-        translated, clipped = to_dtype(working.real(where) + difference, self._image.dtype)
+        translated, clipped = self._translated(working.real(where), difference)
         return PlaneDone(
             plane.t, plane.z, translated, difference, clipped, plane.done, plane.total, where.top, where.left
         )
@@ -171,7 +171,7 @@ class ImageTranslation:
                 yield EvaluationDone(plane.t, plane.z, event.done, event.total)
             elif isinstance(event, StreamedRegion):
                 where = event.region
-                translated, clipped = to_dtype(event.real + event.difference, image.dtype)
+                translated, clipped = self._translated(event.real, event.difference)
                 last = (where.bottom, where.right) == (cut.region.bottom, cut.region.right)
                 yield RegionDone(
                     plane.t,
@@ -188,6 +188,14 @@ class ImageTranslation:
             else:
                 yield event
         yield from self._outside(stream.sample)
+
+    def _translated(self, real: np.ndarray, difference: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return real + difference, see `to_dtype`; in kept channels real itself, and their difference is set to 0."""
+        kept = list(self._driver.engine.kept)
+        difference[kept] = 0
+        translated, clipped = to_dtype(real + difference, self._image.dtype)
+        translated[kept] = real[kept]
+        return translated, clipped
 
     def _reader(self, plane: _PlaneNumber) -> Callable[[Region], np.ndarray]:
         """Return what reads a region of a plane: the checkpoint's channels, (C, h, w) in the image's units."""

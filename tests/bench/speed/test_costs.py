@@ -19,14 +19,14 @@ def noted() -> dict[str, Any]:
     return json.loads((Path(__file__).parent / "costs.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("engine", ["cyclegan", "scgan", "phendiff", "shift"])
+@pytest.mark.parametrize("engine", ["cyclegan", "scgan", "phendiff", "flow", "shift"])
 def test_translating_takes_as_many_tiles_evaluations_and_multiplications_as_noted(
     engine: str, noted: dict[str, Any]
 ) -> None:
     assert costs.translating(engine) == noted["translating"][engine], RENEW
 
 
-@pytest.mark.parametrize("engine", ["cyclegan", "scgan", "phendiff", "shift"])
+@pytest.mark.parametrize("engine", ["cyclegan", "scgan", "phendiff", "flow", "shift"])
 def test_a_training_step_takes_as_many_multiplications_as_noted(engine: str, noted: dict[str, Any]) -> None:
     assert costs.training(engine) == noted["training"][engine], RENEW
 
