@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHANNELS = ("DNA", "GFP")
 PLUGINS = "Plugins > Phenotype translation"
+NAMES = ("Translate", "Translate layer", "Train", "Evaluate")
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_the_menus_hold_what_the_docs_say(make_napari_viewer: Callable[..., View
     assert ours == {
         "Layers > Transform > Translate… (Phenotype translation)",
         "Layers > Visualize > Compare… (Phenotype translation)",
-        *(f"{PLUGINS} > {name} (Phenotype translation)" for name in ("Translate", "Train", "Evaluate")),
+        *(f"{PLUGINS} > {name} (Phenotype translation)" for name in NAMES),
     }
     found["Layers > Transform > Translate… (Phenotype translation)"].trigger()
     (dock,) = docks(viewer)

@@ -327,7 +327,7 @@ def test_two_viewers_do_not_disturb_each_other(open_dock: Open, checkpoint: Path
         lambda: "translated in" in one.status.text() and "translated in" in other.status.text(), timeout=WAIT_MS
     )
     other.viewer.window.remove_dock_widget(other)
-    assert one.looking.comparison.active
+    assert one.views.comparison.active
     assert [layer.visible for layer in one.viewer.layers] == [True] * 6
 
 
