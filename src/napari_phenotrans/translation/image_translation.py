@@ -132,7 +132,7 @@ class ImageTranslation:
                 brought = working.difference(event.tile, event.values, event.shown)
                 if brought:
                     where, difference = brought
-                    translated, _ = to_dtype(working.real(where) + difference, self._image.dtype)
+                    translated, _ = self._pixels(working.real(where), difference)
                     yield TileDone(plane.t, plane.z, where.top, where.left, translated, event.done, event.total)
             else:
                 yield self._finished(plane, working, event)
@@ -142,7 +142,7 @@ class ImageTranslation:
         brought = working.difference(whole, event.values, whole)
         assert brought is not None
         where, difference = brought
-        translated, clipped = to_dtype(working.real(where) + difference, self._image.dtype)
+        translated, clipped = self._pixels(working.real(where), difference)
         return PlaneDone(
             plane.t, plane.z, translated, difference, clipped, plane.done, plane.total, where.top, where.left
         )
@@ -161,8 +161,8 @@ class ImageTranslation:
 
     def _in_strips(self, plane: _PlaneNumber, cut: Cut, task: Task) -> Iterator[Event]:
         """Translate a plane row of tiles by row of tiles, with an engine that evaluates once."""
-        image = self._image
-        stream = Stream(self._driver, cut, self._reader(plane), rows_at_once(image), self._card.intensity, task)
+        rows = rows_at_once(self._image)
+        stream = Stream(self._driver, cut, self._reader(plane), rows, self._card.intensity, task)
         share = 0.0
         for event in stream:
             if isinstance(event, Evaluated):
@@ -170,7 +170,7 @@ class ImageTranslation:
                 yield EvaluationDone(plane.t, plane.z, event.done, event.total)
             elif isinstance(event, StreamedRegion):
                 where = event.region
-                translated, clipped = to_dtype(event.real + event.difference, image.dtype)
+                translated, clipped = self._pixels(event.real, event.difference)
                 last = (where.bottom, where.right) == (cut.region.bottom, cut.region.right)
                 yield RegionDone(
                     plane.t,
@@ -187,6 +187,10 @@ class ImageTranslation:
             else:
                 yield event
         yield from self._outside(stream.sample)
+
+    def _pixels(self, real: np.ndarray, difference: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return real + difference in the image's dtype, and how many pixels per channel that cannot hold."""
+        return to_dtype(real + difference, self._image.dtype)
 
     def _reader(self, plane: _PlaneNumber) -> Callable[[Region], np.ndarray]:
         """Return what reads a region of a plane: the checkpoint's channels, (C, h, w) in the image's units."""
