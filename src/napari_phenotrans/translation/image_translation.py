@@ -162,8 +162,8 @@ class ImageTranslation:
 
     def _in_strips(self, plane: _PlaneNumber, cut: Cut, task: Task) -> Iterator[Event]:
         """Translate a plane row of tiles by row of tiles, with an engine that evaluates once."""
-        image = self._image
-        stream = Stream(self._driver, cut, self._reader(plane), rows_at_once(image), self._card.intensity, task)
+        rows = rows_at_once(self._image)
+        stream = Stream(self._driver, cut, self._reader(plane), rows, self._card.intensity, task)
         share = 0.0
         for event in stream:
             if isinstance(event, Evaluated):
