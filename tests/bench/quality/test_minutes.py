@@ -13,6 +13,7 @@ from napari_phenotrans.io import write
 from napari_phenotrans.training.run import Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
 
