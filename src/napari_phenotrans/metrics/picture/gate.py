@@ -129,17 +129,7 @@ class Gate:
             If fields do not fit together or to the limits.
         """
         names = self.limits.channels
-        sizes = [each.shape for each in translated]
-        if not sizes or not len(target) or (source is not None and [each.shape for each in source] != sizes):
-            raise InputError(
-                f"The gate needs as many translated fields as source fields, of the same shapes, and a real target "
-                f"field; got {len(sizes)} translated, {len(target)} target and "
-                f"{'no' if source is None else len(source)} source fields."
-            )
-        if any(len(each) != len(names) for each in (*translated, *target)) or not set(kept) <= set(names):
-            raise InputError(
-                f"These limits are for the channels {', '.join(names)}; fields have others, or 'kept' has."
-            )
+        self._refuse_unfit(source, translated, target, kept)
         nuclei = self.limits.nuclei_channel
         made, real = ([Field(each, nuclei) for each in side] for side in (translated, target))
         from_ = [Field(each, nuclei) for each in source] if source is not None else []
@@ -170,6 +160,26 @@ class Gate:
                 )  # fmt: skip
         rows += [_nothing(name, gap) for name, gap in (gaps or {}).items() if name not in kept]
         return Verdict(direction, tuple(rows))
+
+    def _refuse_unfit(
+        self,
+        source: Sequence[np.ndarray] | None,
+        translated: Sequence[np.ndarray],
+        target: Sequence[np.ndarray],
+        kept: Sequence[str],
+    ) -> None:
+        names = self.limits.channels
+        sizes = [each.shape for each in translated]
+        if not sizes or not len(target) or (source is not None and [each.shape for each in source] != sizes):
+            raise InputError(
+                f"The gate needs as many translated fields as source fields, of the same shapes, and a real target "
+                f"field; got {len(sizes)} translated, {len(target)} target and "
+                f"{'no' if source is None else len(source)} source fields."
+            )
+        if any(len(each) != len(names) for each in (*translated, *target)) or not set(kept) <= set(names):
+            raise InputError(
+                f"These limits are for the channels {', '.join(names)}; fields have others, or 'kept' has."
+            )
 
 
 def _nothing(channel: str, gap: Measured) -> Row:
