@@ -15,6 +15,7 @@ from bench.quality.scores import HELD_OUT_SEEDS
 from napari_phenotrans.checkpoints.checkpoint import BUNDLED, Checkpoint
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.dataset.synthetic import organoid
+from napari_phenotrans.engines.background import measure_offsets
 from napari_phenotrans.training.crops import Crops
 from napari_phenotrans.training.loop import fix_statistics
 from napari_phenotrans.training.prepare import STATISTICS_PLANES
@@ -29,7 +30,7 @@ UNSEEN_ORGANOIDS = 4
 @click.argument("names", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), default=BUNDLED, help="Where to write. [default: the package]")
 def remeasure(names: tuple[str, ...], out: Path) -> None:
-    """Measure the statistics of bundled GANs anew on their training images, score them again and write them."""
+    """Measure statistics and backgrounds of bundled GANs anew on their training images, score and write them."""
     click.echo("| checkpoint | direction | identity, % of the range | round trip / change |\n|---|---|---|---|")
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
@@ -42,13 +43,16 @@ def remeasure(names: tuple[str, ...], out: Path) -> None:
             engine = before.build_engine()
             unseen = _unseen(before, dataset, trained)
             old = _errors(engine, unseen)
-            fix_statistics(engine, _pieces(before, trained))
+            pieces = _pieces(before, trained)
+            fix_statistics(engine, pieces)
+            engine.offsets = measure_offsets(engine, pieces)
             new = _errors(engine, unseen)
         for direction, (identity, round_trip) in new.items():
             earlier = old[direction]
             told = f"{_percent(earlier[0])} before, {_percent(identity)} | {earlier[1]:.2f} before, {round_trip:.2f}"
             click.echo(f"| {name} | {direction} | {told} |")
-        finish(Checkpoint.of(engine, before.card), recipe, name).save(out / f"{name}.safetensors", overwrite=True)
+        card = before.card.model_copy(update={"background": engine.offsets})
+        finish(Checkpoint.of(engine, card), recipe, name).save(out / f"{name}.safetensors", overwrite=True)
 
 
 def _pieces(checkpoint: Checkpoint, dataset: DataSet) -> dict[str, list[torch.Tensor]]:
