@@ -121,8 +121,16 @@ def test_the_form_shows_the_translated_sample(
     rows = [find_row(viewer, real) for real in reals]
     assert all(row is not None and row.translated.visible and not row.difference.visible for row in rows)
     assert not any(real.visible for real in reals)
+    form.call_button.native.click()
+    qtbot.waitUntil(lambda: len(messages) == 2, timeout=WAIT_MS)
+    assert [layer.name for layer in viewer.layers if layer.visible] == [
+        "DNA – translated to wortmannin [1]",
+        "FKHR-EGFP – translated to wortmannin [1]",
+    ]
+    # napari's controls stay with the layer that the user chose
+    assert viewer.layers.selection == {reals[1]}
     reals[0].contrast_limits = (1, 77)
-    assert rows[0] is not None and tuple(rows[0].translated.contrast_limits) == (1, 77)
+    assert all(tuple(layer.contrast_limits) == (1, 77) for layer in viewer.layers if layer.name.startswith("DNA – tr"))
 
 
 def test_the_form_says_what_is_missing(

@@ -30,7 +30,7 @@ class FolderContents:
     images
         Of a folder that is no data set, the number of images that lie in it.
     problem
-        Why it is no data set, in words.
+        Why it is no data set, as a sentence.
     """
 
     folder: Path

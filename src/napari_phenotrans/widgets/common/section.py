@@ -34,7 +34,7 @@ class Section(QWidget):
     tooltip
         What is inside.
     key
-        Under what it is remembered; the title where none is said.
+        Under what it is remembered; the title where empty.
     opened
         Whether it is open where nothing is remembered.
 

@@ -115,7 +115,7 @@ class Job(ABC):
 
 @dataclass(frozen=True)
 class Problem:
-    """It cannot go on, in words for the user."""
+    """Why a job could not go on, as a sentence for the user."""
 
     text: str
 
@@ -163,7 +163,7 @@ class Runner(QObject):
         return self._running is not None or self._waiting is not None
 
     def get_ready(self, checkpoint: str, device: str, precision: str, tile: int | None) -> None:
-        """Read an engine that will be asked for; what is wrong with it is said then."""
+        """Read an engine before it is needed; if that fails, the job that needs it tells why."""
         background().submit(self._engines.get, checkpoint, device, precision, tile)
 
     def start(self, job: Job) -> None:

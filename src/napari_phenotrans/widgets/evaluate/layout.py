@@ -49,7 +49,7 @@ class EvaluateForm(Dock):
             self.add_section(title, tooltip, part, opened=True)
         self.add_section("Device", "Where the networks run, and how exactly.", self.devices)
         self.add_section("About the checkpoint", "What it is, and its scores.", self.data.checkpoints.about)
-        # what is wrong is said where it is asked for, however far the rest is scrolled
+        # outside the scroll area: why a button did nothing is seen beside it
         self.lay_out(self.notices)
         self.show_report_sections(False)
 

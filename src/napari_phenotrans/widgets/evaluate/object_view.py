@@ -58,13 +58,13 @@ class ObjectView(QObject):
     Signals
     -------
     moved
-        How far opening and translating is (0 to 1), and the same in words.
+        How far opening and translating is (0 to 1), and the same as a text.
     shown
         The object that was asked for is in the view's center.
     noticed
         Something the user should know of a field.
     failed
-        Why a field cannot be shown, in words.
+        Why a field cannot be shown.
     """
 
     moved = Signal(float, str)

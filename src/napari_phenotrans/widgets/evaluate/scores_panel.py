@@ -67,7 +67,7 @@ class ScoresPanel(QWidget):
         self.notes.say("notes")
 
     def show_scores(self, evaluation: Evaluation) -> None:
-        """Show what came of an evaluation."""
+        """Show the scores of an evaluation."""
         self.clear()
         lines = 1
         for (direction, features), rows in groupby(evaluation.rows, lambda row: (row.direction, row.features)):

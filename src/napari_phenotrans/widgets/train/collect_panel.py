@@ -52,7 +52,7 @@ class CollectPanel(QWidget):
     write_requested
         Pieces, a list, and the folder to write them to.
     failed
-        Why something could not be added, in words.
+        Why something could not be added.
     """
 
     write_requested = Signal(list, object)
@@ -146,7 +146,7 @@ class CollectPanel(QWidget):
         return list(dict.fromkeys(batch.condition for batch in self._batches))
 
     def add_folder(self, folder: Path, condition: str = "") -> None:
-        """Add a folder's images; of a condition that is named as the folder where none is said."""
+        """Add a folder's images; without a condition, the folder's name is it."""
         self._add(condition or folder.name, lambda name: pieces_in(folder, name), folder.name)
 
     def add_files(self, files: Sequence[Path]) -> None:

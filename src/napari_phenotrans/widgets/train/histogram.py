@@ -32,7 +32,7 @@ class HistogramView(QWidget):
     histogram
         Its intensities.
     percentiles
-        Per condition the 1st, 50th, 99th and 99.9th, for those who want numbers.
+        Per condition the 1st, 50th, 99th and 99.9th, shown as a tooltip.
     """
 
     def __init__(

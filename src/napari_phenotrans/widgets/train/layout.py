@@ -52,5 +52,5 @@ class TrainingForm(Dock):
             ("Runs", "Trainings that go on, here or elsewhere, and those that ended.", self.runs),
         ):
             self.add_section(title, tooltip, part, opened=True)
-        # what is wrong is said where it is asked for, however far the rest is scrolled
+        # outside the scroll area: why a button did nothing is seen beside it
         self.lay_out(self.notices)

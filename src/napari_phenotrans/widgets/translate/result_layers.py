@@ -142,7 +142,7 @@ class ResultLayers:
 
     @property
     def problem(self) -> str:
-        """Why results could not be written to the user's folder, in words; nothing where all is well."""
+        """Why results could not be written to the user's folder; empty where they were."""
         return next((file.problem for file in self._files if file.problem), "")
 
     @property

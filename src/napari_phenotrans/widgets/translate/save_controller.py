@@ -50,14 +50,14 @@ class SaveController(QObject):
     rows
         Gives what is compared or chosen: what would be saved.
     recipe
-        Gives how files would be translated; raises InputError in words where something is not chosen.
+        Returns how files would be translated; raises InputError where something is not chosen.
 
     Signals
     -------
     opened
         The rows of a file of the folder whose results were wanted, and their provenance.
     failed
-        Why something could not be done, in words.
+        Why something could not be done.
     """
 
     opened = Signal(object, dict)
@@ -131,7 +131,7 @@ class SaveController(QObject):
         self._folder.start(TranslateFolder(recipe, paths, out, more))
 
     def open_result(self, done: FileDone) -> None:
-        """Show what came of a file of the folder."""
+        """Show the results of a file of the folder."""
         worker = reading_result(done, self._reading)
         worker.returned.connect(self._on_read)
         worker.errored.connect(lambda error: self.failed.emit(str(error)))

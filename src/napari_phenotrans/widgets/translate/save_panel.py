@@ -30,7 +30,7 @@ class SavePanel(QWidget):
     save_requested
         A folder, the suffix of the format (see `save_job.FORMATS`) and whether files may be replaced.
     copy_requested
-        The command is wanted; answer with `copy` or `say`.
+        The command is to be copied; answered with `copy` or `offer_saving`.
     cancel_requested
         Saving is to stop.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magicgui import magic_factory
-from napari.layers import Layer
 from napari.qt.threading import thread_worker
 from napari.utils.notifications import show_error, show_info
 
@@ -17,7 +16,8 @@ from napari_phenotrans.widgets.translate.result_layers import results_like
 from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.channel_row import find_row, link
 from napari_phenotrans.widgets.viewer.layer_info import image_for, image_id, known_condition, match_layers, real_layers
-from napari_phenotrans.widgets.viewer.layers import KEY
+from napari_phenotrans.widgets.viewer.layers import KEY, TRANSLATED, info, role
+from napari_phenotrans.widgets.viewer.snapshot import add_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,10 +134,14 @@ def _follow_choices(form: FunctionGui) -> None:
     call_button="Translate",
     widget_init=_follow_choices,
     layer={"label": "Image layer", "tooltip": "A layer of the image; those of its other channels are found."},
-    checkpoint={"choices": lambda _: bundled(), "tooltip": "A bundled checkpoint."},
-    source={"widget_type": "ComboBox", "tooltip": "The condition that the image shows."},
-    target={"widget_type": "ComboBox", "tooltip": "The condition to translate to."},
-    device={"choices": DEVICES, "tooltip": "Where the networks run. auto takes a GPU where there is one."},
+    checkpoint={"label": "Checkpoint", "choices": lambda _: bundled(), "tooltip": "A bundled checkpoint."},
+    source={"label": "Source", "widget_type": "ComboBox", "tooltip": "The condition that the image shows."},
+    target={"label": "Target", "widget_type": "ComboBox", "tooltip": "The condition to translate to."},
+    device={
+        "label": "Device",
+        "choices": DEVICES,
+        "tooltip": "Where the networks run; auto takes a GPU.",
+    },
 )
 def translate_layer_form(
     viewer: napari.Viewer, layer: napari.layers.Image, checkpoint: str, source: str, target: str, device: str = "auto"
@@ -153,12 +157,14 @@ def translate_layer_form(
 
     def add(results: list[LayerDataTuple]) -> None:
         with one_update(viewer):
-            for data in results:
-                viewer.add_layer(Layer.create(*data))
+            added = [add_quietly(viewer, data) for data in results]
             for row in filter(None, (find_row(viewer, real) for real in reals)):
                 link(viewer, row)
-                # together with the translated one they would add up
-                row.real.visible = row.difference.visible = False
+            # real, differences and earlier translations would add up with the new one
+            ids = {str(real.unique_id) for real in reals}
+            for other in viewer.layers:
+                if other in reals or info(other).get("of") in ids:
+                    other.visible = other in added and role(other) == TRANSLATED
         notices = results[0][1]["metadata"][KEY]["provenance"]["notices"]
         show_info(" ".join([f"Translated from {source} to {target}.", *notices]))
 

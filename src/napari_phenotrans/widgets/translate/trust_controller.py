@@ -36,11 +36,11 @@ class TrustController(QObject):
     Signals
     -------
     moved
-        How far it is (0 to 1), and the same in words.
+        How far it is (0 to 1), and the same as a text.
     checked
-        The layers are there; in words.
+        The check has ended, with this status.
     failed
-        Why it could not go on, in words.
+        Why it could not go on.
     table_changed
         The rows of the table, a list of `TrustRow`, after a check and where the factor was changed.
     """

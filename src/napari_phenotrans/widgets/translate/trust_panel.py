@@ -58,7 +58,7 @@ CAUTION = (
 
 
 class TrustPanel(QWidget):
-    """Asks for a check, and shows what came of it.
+    """A button that starts a check, the factor, and the tables of the results.
 
     Signals
     -------

@@ -83,7 +83,7 @@ class Captions:
 
     def fit(self) -> None:
         """Let everything fit the canvas."""
-        # what is still to come will fit
+        # captions that are added later will fit
         if not self._steps_left:
             self._name()
             self._scale()

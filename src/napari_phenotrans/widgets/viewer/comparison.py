@@ -241,7 +241,7 @@ class Comparison:
         if self._view == "blink" and self.blink.translated:
             shown = [row.translated for row in self._rows]
         if self._view in GRIDS:
-            # the grid has no empty cells before full ones: what follows a layer that is still to come waits for it
+            # the grid has no empty cells before full ones: layers after one that is missing have to wait for it
             shown = list(takewhile(lambda layer: layer in layers, shown))
         for layer in layers:
             if layer.visible != (layer in shown):

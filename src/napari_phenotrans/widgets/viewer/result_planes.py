@@ -203,7 +203,7 @@ class ResultFile:
         self._ahead = AHEAD * (len(image.channels) + 1)
         self._order = zarr_order(image)
         self._waiting: deque[Future[None]] = deque()
-        #: What went wrong when writing, in words; nothing where all is well.
+        #: Why writing failed; empty where it did not.
         self.problem = ""
         try:
             path.mkdir(parents=True)
