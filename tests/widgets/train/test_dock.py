@@ -360,7 +360,7 @@ class FakeTrial:
         self.arguments, self.folder, self.cancelled = arguments, folder, False
         self.written: Any = None
 
-    def said(self) -> str:
+    def last_message(self) -> str:
         return "loading torch"
 
     def report(self) -> Any:
