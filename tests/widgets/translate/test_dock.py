@@ -636,19 +636,22 @@ def test_the_engine_is_read_before_it_is_asked_for(
 
 
 def test_what_is_over_soon_gets_no_bar_in_the_activity_dock(
-    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, gate: Any
 ) -> None:
     made: list[object] = []
     activity = napari.utils.progress._all_instances
     activity.events.changed.connect(made.append)
     dock = open_dock(checkpoint)
     dock.runner.show_after_s = 1000
+    gate.passes.release(1)
     drop(dock, well)
     wait_for(qtbot, dock, "translated in")
     assert not made
     dock.runner.show_after_s = 0
     dock.translate()
+    # the engine is held until the bar is there
+    qtbot.waitUntil(lambda: bool(made), timeout=WAIT_MS)
+    gate.open()
     wait_for(qtbot, dock, "translated in")
     qtbot.waitUntil(lambda: not activity, timeout=WAIT_MS)
-    assert made
     activity.events.changed.disconnect(made.append)
