@@ -11,6 +11,7 @@ SMALLEST = 20  # pixels of a nucleus
 LEAST_NUCLEI = 5  # fewer in all fields together, and nothing is said about nuclei
 # What a display of 256 gray levels cannot show is neither noise nor change.
 VISIBLE = 1 / 255
+LEAST_NOISE = 1e-6  # where a plane is of one intensity
 # What Otsu's threshold parts by less than this, in standard deviations of the noise, is noise.
 LEAST_CONTRAST = 6.0
 INSIDE, OUTSIDE = 4, 12  # working pixels from a nucleus's edge up to which its profile is taken
@@ -73,7 +74,7 @@ class Field:
         if channel not in self._noise:
             plane = self.pixels[channel]
             dark, bright = np.percentile(plane, (1, 99.9))
-            self._noise[channel] = max(noise_sd(plane), float(bright - dark) * VISIBLE)
+            self._noise[channel] = max(noise_sd(plane), float(bright - dark) * VISIBLE, LEAST_NOISE)
         return self._noise[channel]
 
     def background(self, channel: int) -> float:
@@ -86,8 +87,8 @@ def noise_sd(plane: np.ndarray) -> float:
     height, width = (slice(max(0, (side - NOISE_SIDE) // 2), (side + NOISE_SIDE) // 2 + 1) for side in plane.shape)
     plane = plane[height, width]
     residual = np.abs(plane - ndimage.median_filter(plane, 3))
-    # a median of nine takes part of the noise with it: 1.08 makes up for it (measured on white noise)
-    return float(np.median(residual)) * MAD * 1.08
+    # a median of nine takes part of the noise with it: 1.16 makes up for it (measured on white noise)
+    return float(np.median(residual)) * MAD * 1.16
 
 
 def find_nuclei(plane: np.ndarray) -> np.ndarray:

@@ -43,7 +43,8 @@ def band_powers(plane: np.ndarray, invisible: float) -> np.ndarray:
     taper = np.outer(hann, hann)
     power = np.square(np.abs(fft.rfft2(windows * taper))).mean(axis=0) / np.square(taper).sum()
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.rfftfreq(size), indexing="ij"))
-    means = [power[(radius >= low) & (radius < high)].mean() for low, high in BANDS]
+    bands = [power[(radius >= low) & (radius < high)] for low, high in BANDS]
+    means = [band.mean() if band.size else 0.0 for band in bands]  # a small picture has no coarse band
     return np.log2(np.array(means) + invisible**2)
 
 
