@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from bench.blind import blind
 from bench.bundle import bundle
 from bench.costs import costs
 from bench.evaluate import evaluate_bench
@@ -11,6 +12,7 @@ from bench.gui import gui
 from bench.gui_training import gui_training
 from bench.null import null
 from bench.phendiff import phendiff
+from bench.picture import picture
 from bench.quality import quality
 from bench.reading import reading
 from bench.runtimes import runtimes
@@ -41,6 +43,8 @@ main.add_command(runtimes)
 main.add_command(start)
 main.add_command(training)
 main.add_command(truth)
+main.add_command(picture)
+main.add_command(blind)
 
 if __name__ == "__main__":
     main(prog_name="python -m bench")
