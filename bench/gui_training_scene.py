@@ -12,7 +12,6 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QApplication
 
 from bench.gui_scene import Gaps, open_napari, play, wait_until
-from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 from napari_phenotrans.runs.launch import start_training, train_arguments
 from napari_phenotrans.runs.monitor import RunWatch
 from napari_phenotrans.widgets.reader import read_layers
@@ -36,7 +35,7 @@ def training(orders: dict[str, Any]) -> dict[str, Any]:
         viewer.window.add_dock_widget(dock, name="Train")
         wait_until(lambda: dock.isVisible(), "the dock")
     arguments = train_arguments(
-        orders["dataset"], "cyclegan", folder, SETTINGS | {"width": orders["width"]}, held_out=HeldOutChoice(0.25)
+        orders["dataset"], "cyclegan", folder, SETTINGS | {"width": orders["width"]}, held_out_share=0.25
     )
     watch = RunWatch(folder)
 

@@ -89,11 +89,15 @@ class Gate:
 
     limits: Limits
 
+    def look(self, planes: Sequence[np.ndarray]) -> list[Field]:
+        """Return fields that `judge` takes in place of planes: what is found in real ones is found once only."""
+        return [Field(each, self.limits.nuclei_channel) for each in planes]
+
     def judge(
         self,
-        source: Sequence[np.ndarray] | None,
-        translated: Sequence[np.ndarray],
-        target: Sequence[np.ndarray],
+        source: Sequence[np.ndarray | Field] | None,
+        translated: Sequence[np.ndarray | Field],
+        target: Sequence[np.ndarray | Field],
         *,
         to: str,
         kept: Sequence[str] = (),
@@ -129,20 +133,21 @@ class Gate:
             If fields do not fit together or to the limits.
         """
         names = self.limits.channels
-        sizes = [each.shape for each in translated]
-        if not sizes or not len(target) or (source is not None and [each.shape for each in source] != sizes):
+        made, real, from_ = (
+            [each if isinstance(each, Field) else Field(each, self.limits.nuclei_channel) for each in side]
+            for side in (translated, target, source or ())
+        )
+        sizes = [each.pixels.shape for each in made]
+        if not made or not real or (source is not None and [each.pixels.shape for each in from_] != sizes):
             raise InputError(
                 f"The gate needs as many translated fields as source fields, of the same shapes, and a real target "
-                f"field; got {len(sizes)} translated, {len(target)} target and "
-                f"{'no' if source is None else len(source)} source fields."
+                f"field; got {len(made)} translated, {len(real)} target and "
+                f"{'no' if source is None else len(from_)} source fields."
             )
-        if any(len(each) != len(names) for each in (*translated, *target)) or not set(kept) <= set(names):
+        if any(len(each.pixels) != len(names) for each in (*made, *real)) or not set(kept) <= set(names):
             raise InputError(
                 f"These limits are for the channels {', '.join(names)}; fields have others, or 'kept' has."
             )
-        nuclei = self.limits.nuclei_channel
-        made, real = ([Field(each, nuclei) for each in side] for side in (translated, target))
-        from_ = [Field(each, nuclei) for each in source] if source is not None else []
         if not all(np.isfinite(each.pixels).all() for each in made):
             return Verdict(
                 direction, (Row("all", "finite", passed=False, sentence="holds values that are not numbers"),)
