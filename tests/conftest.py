@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy.ndimage import gaussian_filter
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
@@ -18,29 +15,16 @@ from napari_phenotrans.metrics import Features
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from click.testing import Result
-
     from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.engines.update import BatchPart
 
 CONDITIONS = ("untreated", "treated")
-# Whose tests take longest: begun first, so that at the end no process waits for another's long one.
-LONGEST = (
-    "test_bench_gui.py",
-    "test_run.py",
-    "test_launch.py",
-    "test_bench_quality.py",
-    "test_bench_gui_training.py",
-)
 TINY: dict[str, dict[str, Any]] = {
     "cyclegan": {"width": 8, "blocks": 2},
     "scgan": {"width": 8, "blocks": 2},
     "phendiff": {"width": 8, "levels": 3},
+    "flow": {"width": 8, "levels": 3},
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture
@@ -114,14 +98,6 @@ def make_checkpoint(make_engine: Callable[..., Engine]) -> Callable[..., Checkpo
         return Checkpoint.of(engine, Card(**(said | card)))
 
     return build
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command ``python -m bench``; bench lies beside the tests and is not installed."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1])
-    command = import_module("bench.__main__").main
-    return lambda *words: CliRunner().invoke(command, [str(word) for word in words])
 
 
 def cells(seed: int, count: int = 60, side: int = 64, density: float = 6) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.runs.history import RunHistory, duration
+from napari_phenotrans.runs.history import RunHistory
 from napari_phenotrans.training.events import (
     Divided,
     Failed,
@@ -111,10 +111,3 @@ def test_what_is_no_number_and_what_is_unknown_is_borne() -> None:
     assert math.isnan(story.losses["cycle"].values[0])
     story.add_event({"event": "Invented later", "anything": 1})
     assert story.step == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.2, "1 s"), (40, "40 s"), (700, "12 min"), (5000, "83 min"), (6480, "1.8 h")]
-)
-def test_durations_in_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

@@ -45,7 +45,10 @@ TINY: dict[str, dict[str, Any]] = {
     "cyclegan": {"width": 8, "blocks": 1, "augment": "fluorescence", "pool": 4},
     "scgan": {"width": 8, "blocks": 1, "augment": "fluorescence", "pool": 4},
     "phendiff": {"width": 8, "levels": 3},
+    "flow": {"width": 8, "levels": 3, "kept": ("DNA",)},
 }
+# whose translations, previews too, take many evaluations
+DENOISERS = ("phendiff", "flow")
 
 
 def run(dataset: DataSet, folder: Path, engine: str = "shift", **said: Any) -> Run:
@@ -85,7 +88,7 @@ def test_run_folder_tells_the_whole_story(engine: str, dataset: DataSet, tmp_pat
         if isinstance(event, Scored):
             assert event.best
             assert any(name.startswith("kid untreated → treated") for name in event.scores)
-            assert any(name.startswith("held-out denoising") for name in event.scores) == (engine == "phendiff")
+            assert any(name.startswith("held-out denoising") for name in event.scores) == (engine in DENOISERS)
     card = Checkpoint.read_card(folder / "last.safetensors")
     assert card.channels == ("DNA", "GFP")
     assert card.pixel_size == pytest.approx(0.5)
@@ -95,7 +98,7 @@ def test_run_folder_tells_the_whole_story(engine: str, dataset: DataSet, tmp_pat
     assert best.card == last.card
     for name, tensor in last.tensors.items():
         np.testing.assert_array_equal(best.tensors[name], tensor)
-    how = {"evaluations": 2} if engine == "phendiff" else {}
+    how = {"evaluations": 2} if engine in DENOISERS else {}
     from napari_phenotrans.translation.translate import Translator
 
     translator = Translator(folder / "last.safetensors", how=how)
@@ -191,12 +194,18 @@ raise SystemExit("was to be killed")
 
 @pytest.mark.parametrize(
     ("engine", "moment"),
-    [("cyclegan", "stepping"), ("cyclegan", "writing"), ("scgan", "stepping"), ("phendiff", "stepping")],
+    [
+        ("cyclegan", "stepping"),
+        ("cyclegan", "writing"),
+        ("scgan", "stepping"),
+        pytest.param("phendiff", "stepping", marks=pytest.mark.slow),
+        pytest.param("flow", "stepping", marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_run_resumes_exactly(engine: str, moment: str, dataset: DataSet, tmp_path: Path) -> None:
     said = {"steps": 12, "crop": 32, "batch": 2, "save_every": 4, "score_every": 6} | TINY[engine]
-    if engine == "phendiff":
-        said |= {"score_every": 0, "save_every": 6}  # its translations, previews too, take a hundred evaluations
+    if engine in DENOISERS:
+        said |= {"score_every": 0, "save_every": 6}
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -365,6 +374,7 @@ def test_early_stop_ends_a_run_that_gets_no_better(dataset: DataSet, tmp_path: P
 # ---- several processes
 
 
+@pytest.mark.slow
 def test_two_processes_compute_what_one_does(dataset: DataSet, tmp_path: Path) -> None:
     """Also when they go on with a run: replayed crops come back to the process that holds their places."""
     said = {"steps": 3, "crop": 32, "batch": 4, "save-every": 10, "score-every": 0, "width": 8, "blocks": 1, "pool": 8}

@@ -34,7 +34,7 @@ class Known(Engine):
         self.rule, self.asked = rule, []
 
     def translation(
-        self, x: Tensor, source: str, target: str, how: TranslationSettings
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
         self.asked.append((source, target, tuple(x.shape)))
         return (yield NetworkCall(lambda crop: self.rule(crop, source, target), x, final=True))

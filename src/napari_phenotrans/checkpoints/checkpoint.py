@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from napari_phenotrans.core.background import Offset
 from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
@@ -98,6 +99,8 @@ class Card(BaseModel):
     pictures
         What the gate of pictures said of them, per direction; nothing where they were not judged. The best checkpoint
         of a run is one that passes, if there is any, else merely the one that closes most of the gap.
+    background
+        What is added to the background of each direction; none in files from before it was measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,6 +125,7 @@ class Card(BaseModel):
     training: dict[str, Any] = {}
     scores: tuple[Score, ...] = ()
     pictures: tuple[PictureVerdict, ...] = ()
+    background: tuple[Offset, ...] = ()
 
     @model_validator(mode="after")
     def _know_targets(self) -> Self:
@@ -217,7 +221,8 @@ class Checkpoint:
         import torch
 
         entry = engine_entry(self.card.engine)
-        settings = entry.settings.make(**self.card.settings)
+        # an engine that is told of a channel by name finds it so
+        settings = entry.settings.make(**(self.card.settings | {"channels": self.card.channels}))
         engine = entry.load()(settings, len(self.card.channels), self.card.conditions)
         engine.keep_targets(self.card.targets)
         state = {name: torch.from_numpy(np.asarray(value, np.float32)) for name, value in self.tensors.items()}
@@ -228,6 +233,7 @@ class Checkpoint:
                 f"{self.path or 'The checkpoint'} does not hold the weights that its card describes: {error}"
             ) from error
         engine.use_fixed_statistics(self.card.statistics == "fixed")
+        engine.offsets = self.card.background
         engine.translators.requires_grad_(False)
         return engine.to(device)
 

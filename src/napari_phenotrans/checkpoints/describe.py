@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.core.text import table
+
 if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card, Score
     from napari_phenotrans.core.image import Image
 
 # The settings that tell the networks of an engine apart.
-SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective")
+SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept")
 
 
 def describe_image(image: Image) -> str:
@@ -33,7 +35,7 @@ def describe_image(image: Image) -> str:
         *((name, value) for name, value in known if value),
         *(("note", note) for note in image.notes),
     ]
-    return _table(rows)
+    return "\n".join(table(rows))
 
 
 def describe_card(name: str, card: Card) -> str:
@@ -43,7 +45,7 @@ def describe_card(name: str, card: Card) -> str:
         for channel, low, high in zip(card.channels, card.low, card.high, strict=True)
     )
     facts = _facts(card)
-    settings = ", ".join(f"{key} {value}" for key, value in _network_settings(card).items())
+    settings = ", ".join(f"{key} {_plain(value)}" for key, value in _network_settings(card).items())
     rows = [
         ("checkpoint", name),
         ("about", card.about or "nothing said"),
@@ -63,7 +65,7 @@ def describe_card(name: str, card: Card) -> str:
         *(("held-out", text) for text in card_warnings(card)),
         *([("cite", card.attribution)] if card.attribution else []),
     ]
-    return _table(rows)
+    return "\n".join(table(rows))
 
 
 def card_lines(card: Card) -> list[str]:
@@ -133,8 +135,3 @@ def _plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "none"
     return "; ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -75,7 +75,7 @@ def demo(out: Path, in_napari: bool) -> None:
                 click.echo(f"  {path}")
             click.echo(f"  {result.sample.attribution}")
     if in_napari:
-        from napari_phenotrans.widgets.translate.show import show_translations
+        from napari_phenotrans.widgets.translate.show_translations import show_translations
 
         show_translations([result.translation for result in results])
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
+from napari_phenotrans.core.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -15,6 +17,19 @@ if TYPE_CHECKING:
 
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+CHECKPOINT = click.option("--checkpoint", required=True, help="A checkpoint file, or the name of a bundled one.")
+PRECISION = click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+
+
+def channel_names(whose: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the option that says what images call a channel; ``whose`` begins its help."""
+    return click.option(
+        "--channel",
+        "channels",
+        multiple=True,
+        metavar="CHECKPOINT=IMAGE",
+        help=f"{whose} name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
+    )
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:
@@ -35,6 +50,23 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
 def read_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Turn the options of `reading` into the arguments of `read`."""
     return {"axes": options["axes"], "series": options["series"], "join": options["pattern"] or options["join"]}
+
+
+def pairs(option: str, typed: Sequence[str], form: str, example: str) -> dict[str, str]:
+    """Divide what was typed at the equals sign; ``form`` and ``example`` say how it should have been.
+
+    Raises
+    ------
+    InputError
+        If a part is missing.
+    """
+    divided = {}
+    for pair in typed:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"{option} {pair!r} cannot be read: expected {form}, as in {example}.")
+        divided[name] = value
+    return divided
 
 
 def setting_options(
@@ -61,13 +93,23 @@ def setting_options(
             # no default here: the engine's settings have it
             declared = next(iter(declarations.values()))
             own = "" if field in common.model_fields else f"[{', '.join(declarations)}] "
-            text = f"{own}{declared.description}{_defaults(declarations)}"
+            text = f"{own}{_descriptions(declarations)}{_defaults(declarations)}"
             command = click.option("--" + field.replace("_", "-"), default=None, type=_type(declared), help=text)(
                 command
             )
         return command
 
     return add_options
+
+
+def _descriptions(declarations: Mapping[str, FieldInfo]) -> str:
+    """Say what a setting is, or what it is for each engine where that differs."""
+    engines: dict[str, list[str]] = {}
+    for name, declared in declarations.items():
+        engines.setdefault(declared.description or "", []).append(name)
+    if len(engines) == 1:
+        return next(iter(engines))
+    return " ".join(f"{', '.join(names)}: {description}" for description, names in engines.items())
 
 
 def _defaults(declarations: Mapping[str, FieldInfo]) -> str:

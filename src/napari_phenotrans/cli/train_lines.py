@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.events import Notice
+from napari_phenotrans.core.text import table
 from napari_phenotrans.training import events
 
 if TYPE_CHECKING:
@@ -75,11 +76,7 @@ def _score_rows(event: Scored) -> list[str]:
                 _mean_share(event.scores, f"identity {source} → {source}: "),
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
+    return table(rows, right=range(1, len(rows[0])))
 
 
 def _two_digits(value: float | None) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_phenotrans.core.resample import SAME, factor, rescaled_size
-from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report, few
+from napari_phenotrans.core.text import few
+from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report
 from napari_phenotrans.dataset.field_stats import Survey, survey
 
 if TYPE_CHECKING:

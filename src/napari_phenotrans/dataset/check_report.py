@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from napari_phenotrans.core.resample import factor
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from napari_phenotrans.core.text import few, table
 
 PERCENTILES = (1, 50, 99, 99.9)
 BINS = 96  # of a histogram
@@ -167,15 +165,5 @@ class Report:
         wide = f" ({self.crop * self.pixel_size:.4g} µm)" if self.pixel_size and self.unit == "um" else ""
         settings.append(("crop", f"{self.crop} × {self.crop} working pixels{wide}"))
         problems = [f"{problem.severity}: {problem}" for problem in self.problems]
-        tables = [*_table(self.table()), "", *_table(brightness), "", *_table(settings)]
+        tables = [*table(self.table()), "", *table(brightness), "", *table(settings)]
         return [*tables, *([""] if problems else []), *problems]
-
-
-def few(names: Sequence[str]) -> str:
-    """Return the first three names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

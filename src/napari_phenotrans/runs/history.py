@@ -198,10 +198,3 @@ class _Growing:
 
     def series(self) -> Series:
         return Series(self._steps[: self.count], self._values[: self.count])
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in words: ``40 s``, ``12 min``, ``1.8 h``."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds <= 5400 else f"{seconds / 3600:.1f} h"

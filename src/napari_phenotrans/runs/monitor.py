@@ -10,8 +10,9 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
+from napari_phenotrans.core.text import duration
 from napari_phenotrans.runs.diagnosis import Finding, diagnose
-from napari_phenotrans.runs.history import RunHistory, duration
+from napari_phenotrans.runs.history import RunHistory
 from napari_phenotrans.runs.lock import SILENT_S, Owner, modified, read_owner
 from napari_phenotrans.runs.paths import (
     BEST,

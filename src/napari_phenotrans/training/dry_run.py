@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_phenotrans.core.text import duration, gigabytes
 from napari_phenotrans.engines.device import choose_device, describe_device
-from napari_phenotrans.runs.history import duration
 from napari_phenotrans.training.events import Losses
 from napari_phenotrans.training.fabric import memory_in_use
 
@@ -35,7 +35,7 @@ class Trial:
         seconds = steps * self.seconds_per_step
         return [
             f"device      {self.device}",
-            f"memory      {self.memory / 2**30:.1f} GB",
+            f"memory      {gigabytes(self.memory)}",
             f"time        {duration(seconds)} for {steps} steps ({self.seconds_per_step:.2g} s each, without scoring)",
         ]
 

@@ -53,7 +53,7 @@ class Prepared:
     preview_crops
         Crops of each condition for previews, (N, C, H, W) in about [-1, 1].
     statistics_pieces
-        Pieces of each condition that normalization statistics are averaged over.
+        Pieces of each condition that statistics are taken over.
     images
         Digest of the training images.
     """
@@ -108,13 +108,16 @@ def prepare(
     InputError
         If the data set cannot be trained on.
     """
-    s = settings
-    channels = s.channels or dataset.channels()
+    channels = settings.channels or dataset.channels()
+    # an engine that is told of a channel by name finds it so
+    s = settings.model_copy(update={"channels": channels})
     planes = dataset.planes(channels, s.pixel_size)
     intensity = Intensity.fit(plane for of_condition in planes.values() for plane in of_condition)
     crops = Crops(planes, intensity, s.crop, device)
     torch.manual_seed(s.seed)
     engine = engine_entry(engine_name).load()(s, len(channels), dataset.conditions).to(device)
+    pieces = {c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions}
+    engine.measure(pieces)
     if s.start_from and not resume:
         start_from(engine, engine_name, channels, s.start_from)
     engine.start_training()
@@ -145,7 +148,7 @@ def prepare(
         preview_crops={
             c: crops.draw(c, KeyedRandom(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions
         },
-        statistics_pieces={c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions},
+        statistics_pieces=pieces,
         images=sha256_of(digested),
     )
 

@@ -82,7 +82,7 @@ def write_preview(
     facts: dict[str, float] = {}
     for source, target in engine.directions():
         there = engine.translate(crops[source], source, target)
-        back = engine.translate(there, target, source)
+        back = engine.translate(there, target, source, way_back=True)
         kinds = [kind.float().cpu().numpy() for kind in (crops[source], there, back)]
         translated.append(kinds)
         facts |= _facts(f"{source} → {target}", channels, kinds[0], kinds[1], crops[target].float().cpu().numpy())

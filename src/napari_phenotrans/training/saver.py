@@ -95,6 +95,7 @@ class Saver:
                 "training": provenance,
                 "scores": own.scores if own else (),
                 "pictures": tuple(PictureVerdict.of(verdict) for verdict in own.verdicts) if own else (),
+                "background": self.prepared.engine.offsets,
             }
         )
         Checkpoint.of(self.prepared.engine, card).save(run.folder / name, overwrite=True)

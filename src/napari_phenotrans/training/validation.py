@@ -172,7 +172,7 @@ class HeldOut:
         scores: list[Score] = []
         collapses: list[str] = []
         verdicts: list[Verdict] = []
-        kept = [self.channels[place] for place in getattr(engine, "kept", ())]
+        kept = [self.channels[place] for place in engine.kept]
         for source, target in self.directions:
             held, direction = self._held[source], f"{source} → {target}"
             translated = [_translate(engine, batch, source, target, how) for batch in held.batches]
@@ -182,7 +182,7 @@ class HeldOut:
                 collapses.append(f"{direction}: {reason}")
             if reason == NOT_FINITE:
                 return HeldOutScores(step, (), collapses[-1])
-            back = [_translate(engine, batch, target, source, how) for batch in translated]
+            back = [_translate(engine, batch, target, source, how, way_back=True) for batch in translated]
             if not all(np.isfinite(batch).all() for batch in back):
                 return HeldOutScores(step, (), f"{direction} → {source}: {NOT_FINITE}")
 
@@ -292,10 +292,16 @@ def collapsed(translated: np.ndarray, real: np.ndarray) -> str | None:
 
 
 def _translate(
-    engine: Engine, batch: np.ndarray, source: str, target: str, how: TranslationSettings | None
+    engine: Engine,
+    batch: np.ndarray,
+    source: str,
+    target: str,
+    how: TranslationSettings | None,
+    *,
+    way_back: bool = False,
 ) -> np.ndarray:
     x = torch.from_numpy(np.ascontiguousarray(batch, np.float32)).to(engine.device)
-    return engine.translate(x, source, target, how).float().cpu().numpy()
+    return engine.translate(x, source, target, how, way_back=way_back).float().cpu().numpy()
 
 
 def _errors(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> list[float]:

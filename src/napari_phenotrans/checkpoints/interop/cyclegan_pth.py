@@ -10,9 +10,10 @@ import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.checkpoints.interop.cyclegan_layout import Layer, generator_layers
-from napari_phenotrans.checkpoints.interop.foreign_weights import ForeignFacts, join_some, read_tensors, refuse_unfit
+from napari_phenotrans.checkpoints.interop.foreign_weights import ForeignFacts, read_tensors, refuse_unfit
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import few
 from napari_phenotrans.engines import engine_entry
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _read_generator(file: Path) -> _Generator:
     first = state.get("model.1.weight")
     if first is None or first.ndim != 4:
         raise InputError(
-            f"{file} has no first convolution model.1.weight; it holds {join_some(sorted(state))}. {EXPECTED}"
+            f"{file} has no first convolution model.1.weight; it holds {few(sorted(state), 6)}. {EXPECTED}"
         )
     width, channels = int(first.shape[0]), int(first.shape[1])
     blocks = len({key.split(".")[1] for key in state if ".conv_block." in key})

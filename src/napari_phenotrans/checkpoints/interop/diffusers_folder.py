@@ -13,13 +13,13 @@ import torch
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.checkpoints.interop.foreign_weights import (
     ForeignFacts,
-    join_some,
     load_diffusers,
     read_tensors,
     refuse_unfit,
 )
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import few
 from napari_phenotrans.engines import engine_entry
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _read_network_config(folder: _Folder) -> dict[str, Any]:
     if unknown:
         raise InputError(
             f"{folder.config} holds settings that this version of diffusers' UNet2DModel does not have: "
-            f"{join_some(unknown)}. Update diffusers, or import a network of its kind. {EXPECTED}"
+            f"{few(unknown, 6)}. Update diffusers, or import a network of its kind. {EXPECTED}"
         )
     config = defaults | config
     classes, taken, given = config["num_class_embeds"], config["in_channels"], config["out_channels"]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
+from napari_phenotrans.core.text import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -154,7 +155,7 @@ def read_tensors(file: Path, expected: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        content = f"a dict with {join_some(list(map(str, state)))}" if isinstance(state, dict) else type(state).__name__
+        content = f"a dict with {few(list(map(str, state)), 6)}" if isinstance(state, dict) else type(state).__name__
         raise InputError(f"{file} holds {content}, not bare tensors by name. {expected}")
     return state
 
@@ -180,7 +181,7 @@ def refuse_unfit(
     """
     unusable = [key for key, value in state.items() if not value.is_floating_point() or value.layout != torch.strided]
     if unusable:
-        raise InputError(f"{file} holds {join_some(unusable)}, not as dense floating point numbers. {expected}")
+        raise InputError(f"{file} holds {few(unusable, 6)}, not as dense floating point numbers. {expected}")
     missing = [key for key in shapes if key not in state]
     unexpected = [key for key in sorted(state) if key not in shapes]
     odd = [
@@ -189,18 +190,12 @@ def refuse_unfit(
         if key in state and tuple(state[key].shape) != tuple(shape)
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": odd}
-    problems = [f"{what}: {join_some(keys)}" for what, keys in kinds.items() if keys]
+    problems = [f"{what}: {few(keys, 6)}" for what, keys in kinds.items() if keys]
     if problems:
         raise InputError(f"{file} is not the {network} that it looks like: {'; '.join(problems)}. {expected}")
     not_finite = [key for key in shapes if not state[key].isfinite().all()]
     if not_finite:
         raise InputError(
-            f"{file} holds values that are not finite in {join_some(not_finite)}: its training diverged. "
+            f"{file} holds values that are not finite in {few(not_finite, 6)}: its training diverged. "
             f"Take the file of an earlier epoch."
         )
-
-
-def join_some(names: Sequence[str], most: int = 6) -> str:
-    """Return the first names for a message, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
