@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.metrics.picture.limits import Limits
     from napari_phenotrans.metrics.picture.measure import Measure, Role
 
+PLAIN = 0.7  # of crops that a classifier tells right, condition from condition
 NOTHING = 0.05  # gap closed up to which nothing happened, where there is no interval
 
 
@@ -147,8 +148,16 @@ class Gate:
             role: Role = "kept" if name in kept else "unchanged" if still else "moving"
             case = Case(index, role, made, real, from_, self.limits.of(to, name))
             rows += [_row(name, measure_name, measure, case) for measure_name, measure in MEASURES.items()]
-        rows += [_nothing(name, gap) for name, gap in (gaps or {}).items() if name not in kept]
+        rows += [_nothing(name, gap) for name, gap in (gaps or {}).items() if self._has_to_change(name, kept)]
         return Verdict(direction, tuple(rows))
+
+    def _has_to_change(self, channel: str, kept: Sequence[str]) -> bool:
+        """Return whether conditions differ so plainly in a channel that a translation has to change it.
+
+        Rare markers count, though most crops hold none and look alike.
+        """
+        shared = self.limits.shared[channel]
+        return channel not in kept and ("marker" in shared or shared.get("differs", 1.0) >= PLAIN)
 
     def _refuse_unfit(
         self, made: Sequence[Field], real: Sequence[Field], from_: Sequence[Field] | None, kept: Sequence[str]
