@@ -1,13 +1,15 @@
 # Each command sets up what is missing and can be run again. Nothing is installed into the system's Python:
 # all of it is in .venv and .tox in this folder. `make ... PYTHON=/path/to/python` chooses the Python (3.11 or later).
 
-.PHONY: help demo test lint
+.PHONY: help demo test test-all test-oldest lint
 TOX = .tox/bootstrap/bin/python -m tox run
 
 help:
-	@echo "make demo   translate the bundled images and write translated and difference images and contact sheets"
-	@echo "make test   run the tests (ARGS='-k tiles' hands options to pytest)"
-	@echo "make lint   check style, types, the order of imports and the plugin manifest"
+	@echo "make demo          translate the bundled images and write translated and difference images and contact sheets"
+	@echo "make test          run the tests (ARGS='-k tiles' hands options to pytest)"
+	@echo "make test-all      run the slow ones as well (tests/README.md says which and why)"
+	@echo "make test-oldest   run a part of them with the oldest packages that pyproject.toml allows; takes 7 GB meanwhile"
+	@echo "make lint          check style, types, the order of imports and the plugin manifest"
 
 demo:
 	@bash tools/setup.sh environment
@@ -16,7 +18,16 @@ demo:
 test:
 	@bash tools/setup.sh libraries
 	@bash tools/setup.sh environment
-	$(TOX) -e py --skip-pkg-install -- $(ARGS)
+	$(TOX) -e py --skip-pkg-install -- -m "not slow" $(ARGS)
+
+# One after the other: scenes that are timed want the machine for themselves.
+test-all: test
+	$(TOX) -e py --skip-pkg-install -- -m slow -n 0 $(ARGS)
+
+test-oldest:
+	@bash tools/setup.sh libraries
+	@bash tools/setup.sh environment
+	$(TOX) -e oldest -- $(ARGS); result=$$?; rm -rf .tox/oldest; exit $$result
 
 lint:
 	@bash tools/setup.sh environment

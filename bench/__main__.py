@@ -2,49 +2,63 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from bench.blind import blind
-from bench.bundle import bundle
-from bench.costs import costs
-from bench.evaluate import evaluate_bench
-from bench.gui import gui
-from bench.gui_training import gui_training
-from bench.null import null
-from bench.phendiff import phendiff
-from bench.picture import picture
-from bench.quality import quality
-from bench.reading import reading
-from bench.runtimes import runtimes
-from bench.scale import scale
-from bench.start import start
-from bench.training import training
-from bench.translate import translate
-from bench.truth import truth
+# Each command's module and function, and what it says. One is imported when it is asked for, without the others.
+COMMANDS = {
+    "translate": (
+        "speed.translate",
+        "translate",
+        "Megapixels per second of translating, against plain torch.",
+    ),
+    "phendiff": ("speed.phendiff", "phendiff", "Seconds of PhenDiff's translation, against diffusers' schedulers."),
+    "training": ("speed.training", "training", "Seconds of a training step, against plain eager loops."),
+    "runtimes": ("speed.runtimes", "runtimes", "One tile through other ways to compute a network on a processor."),
+    "scale": ("speed.scale", "scale", "Seconds per megapixel and memory as planes become larger."),
+    "reading": ("speed.reading", "reading", "Reading a large stack plane by plane, beside tifffile alone."),
+    "evaluate": ("speed.evaluate", "evaluate_bench", "Seconds to score invented crops, by part."),
+    "costs": ("speed.costs", "costs", "Tiles, network evaluations, multiplications and imported modules; no times."),
+    "start": ("window.start", "start", "Seconds until the command line answers and a dock is open."),
+    "gui": ("window.gui", "gui", "How smooth napari stays while the dock translates."),
+    "gui-training": ("window.gui_training", "gui_training", "How smooth napari stays while a run trains beside it."),
+    "quality": ("quality.engines", "quality", "How good the engines are, in fixed budgets on held-out wells."),
+    "bundle": ("quality.bundle", "bundle", "Train a bundled checkpoint again, and score it."),
+    "minutes": ("quality.minutes", "minutes", "What each engine reaches over minutes of training."),
+    "remeasure": (
+        "quality.remeasure",
+        "remeasure",
+        "Statistics and background of bundled GANs measured anew, without training.",
+    ),
+    "picture": ("quality.picture", "picture", "What the picture gate says of checkpoints, real fields and defects."),
+    "blind": ("quality.blind", "blind", "Translated and real crops shuffled on one sheet, its key apart."),
+    "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),
+    "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
+}
 
 
-@click.group()
+class Comparisons(click.Group):
+    """The comparisons, each imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, _, said) in COMMANDS.items()])
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[name]
+        return getattr(import_module(f"bench.{module}"), function)
+
+
+@click.group(cls=Comparisons)
 def main() -> None:
     """Measure napari-phenotrans against plain references, interleaved in one run."""
 
-
-main.add_command(translate)
-main.add_command(bundle)
-main.add_command(evaluate_bench)
-main.add_command(quality)
-main.add_command(gui)
-main.add_command(gui_training)
-main.add_command(null)
-main.add_command(phendiff)
-main.add_command(scale)
-main.add_command(costs)
-main.add_command(reading)
-main.add_command(runtimes)
-main.add_command(start)
-main.add_command(training)
-main.add_command(truth)
-main.add_command(picture)
-main.add_command(blind)
 
 if __name__ == "__main__":
     main(prog_name="python -m bench")

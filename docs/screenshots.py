@@ -79,7 +79,7 @@ def pictures(theme: str, out: Path) -> None:
     wait_for(dock, "translated", "not translated")
     for view in VIEWS:
         choose_view(dock, view)
-        if view == "blink" and not dock.looking.comparison.blink.translated:
+        if view == "blink" and not dock.views.comparison.blink.translated:
             # it stays there
             dock.view_bar.step_button.click()
         save(view)
@@ -179,7 +179,7 @@ def evaluation_pictures(dataset: Path, theme: str, out: Path) -> None:
     effects.choose(effects.box.findText(MEASURED))
     # one that changes as much as most do
     effects.choose_object(int(effects.paired.by_change[len(effects.paired.by_change) // 4]))
-    while dock.nuclei.busy or not dock.nuclei.marks:
+    while dock.object_view.busy or not dock.object_view.marks:
         wait(0.2)
     show_whole(effects)
     wait(2)
@@ -194,8 +194,8 @@ def choose_view(dock: TranslateDock, view: str) -> None:
     """Click on a view; a second click would leave it."""
     if dock.view_bar.view != view:
         dock.view_bar.buttons[view].click()
-    if dock.looking.comparison.view != view:
-        raise SystemExit(f"clicking on {view} shows {dock.looking.comparison.view or 'no view'}")
+    if dock.views.comparison.view != view:
+        raise SystemExit(f"clicking on {view} shows {dock.views.comparison.view or 'no view'}")
 
 
 def show_whole(part: QWidget) -> None:

@@ -20,7 +20,7 @@ from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_phenotrans.widgets.train.dock import TrainingDock
-from napari_phenotrans.widgets.translate.menu import raise_dock
+from napari_phenotrans.widgets.translate.layers_menu import raise_dock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,43 +1,30 @@
-"""What several test files need: tiny engines and checkpoints."""
+"""What several test files need: tiny engines and checkpoints, invented cells that are quick to make."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
-from click.testing import CliRunner
+from scipy.ndimage import gaussian_filter
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.engines import ENGINES
+from napari_phenotrans.metrics import Features
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from click.testing import Result
 
     from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.engines.update import BatchPart
 
 CONDITIONS = ("untreated", "treated")
-# Whose tests take longest: begun first, so that at the end no process waits for another's long one.
-LONGEST = (
-    "test_bench_gui.py",
-    "test_run.py",
-    "test_launch.py",
-    "test_bench_quality.py",
-    "test_bench_gui_training.py",
-)
 TINY: dict[str, dict[str, Any]] = {
     "cyclegan": {"width": 8, "blocks": 2},
     "scgan": {"width": 8, "blocks": 2},
     "phendiff": {"width": 8, "levels": 3},
+    "flow": {"width": 8, "levels": 3},
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture
@@ -113,9 +100,37 @@ def make_checkpoint(make_engine: Callable[..., Engine]) -> Callable[..., Checkpo
     return build
 
 
+def cells(seed: int, count: int = 60, side: int = 64, density: float = 6) -> np.ndarray:
+    """Draw nuclei, a second stain in rings around them and rare bright spots in a third.
+
+    Returns crops (count, 3, side, side) in about [-1, 1] with so many cells per 64 × 64 pixels.
+    """
+    rng = np.random.default_rng(seed)
+    centers = np.zeros((count, side, side), np.float32)
+    for crop in centers:
+        crop[tuple(rng.integers(0, side, (2, rng.poisson(density * side**2 / 64**2) + 1)))] = 1
+    nuclei = np.minimum(gaussian_filter(centers, (0, 3, 3)) * 60, 1)
+    rings = np.maximum(np.minimum(gaussian_filter(centers, (0, 6, 6)) * 150, 1) - nuclei, 0)
+    rare = np.zeros_like(centers)
+    for index in np.flatnonzero(rng.random(count) < 0.5):
+        rare[index][tuple(rng.integers(4, side - 4, 2))] = 1
+    rare = np.minimum(gaussian_filter(rare, (0, 2, 2)) * 25, 1)
+    image = np.stack([nuclei, rings, rare], axis=1) * 1.2 - 0.9
+    return (image + rng.normal(0, 0.02, image.shape)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def draw_cells() -> Callable[..., np.ndarray]:
+    return cells
+
+
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command ``python -m bench``; bench lies beside the tests and is not installed."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1])
-    command = import_module("bench.__main__").main
-    return lambda *words: CliRunner().invoke(command, [str(word) for word in words])
+def draw_features() -> Callable[..., Features]:
+    """Draw features with an effect of the group: rows of one group are alike."""
+
+    def draw(seed: int, groups: int = 8, rows: int = 6, shift: float = 0.0, effect: float = 0.3) -> Features:
+        rng = np.random.default_rng(seed)
+        own = rng.normal(0, effect, (groups, 1, 10)) + rng.normal(shift, 0.5, (groups, rows, 10))
+        return Features(own.reshape(-1, 10), np.repeat([f"well {i}" for i in range(groups)], rows))
+
+    return draw

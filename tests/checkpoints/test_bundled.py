@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench.phenotype import find_nuclei, nucleus_over_ring, overlap
 
+from bench.quality.phenotype import find_nuclei, nucleus_over_ring, overlap
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled, find
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES, Sample

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from skimage.io import imread
 
-from napari_phenotrans.cli.demo_run import SHOWN, run_demo
+from napari_phenotrans.cli.demo_run import SAMPLE_NAMES, run_demo
 from napari_phenotrans.io import read
 
 
@@ -11,7 +11,7 @@ def test_demo_does_the_main_job_twice(tmp_path: Path) -> None:
     for _ in range(2):
         results = list(run_demo(tmp_path))
     assert [result.sample.condition for result in results] == ["untreated", "healthy"]
-    assert len(results) == len(SHOWN)
+    assert len(results) == len(SAMPLE_NAMES)
     for result in results:
         translated, difference = read(result.results.translated), read(result.results.difference)
         real = read(result.sample.path)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from napari_phenotrans.phenotype.request import ReportRequest
+
 CONDITIONS = ("untreated", "treated")
 
 
@@ -44,8 +46,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     seen: dict[str, Any] = {}
 
-    def stand_in(dataset: object, checkpoint: str, **more: Any) -> Iterator[Progressed | Notice]:
-        seen.update(more, dataset=dataset, checkpoint=checkpoint)
+    def stand_in(request: ReportRequest, **more: Any) -> Iterator[Progressed | Notice]:
+        seen.update(vars(request), **more)
         yield Progressed("untreated/u.tif", 0, 2)
         yield Notice("No file states its pixel size.")
 

@@ -31,7 +31,7 @@ def test_plane_is_always_cyx_and_place_undoes_it(axes: str) -> None:
     into = np.zeros_like(image.pixels)
     for t, z in image.positions():
         plane = image.plane(t=t if "T" in axes else None, z=z if "Z" in axes else None)
-        image.place(plane, into, t, z)
+        image.write_plane(plane, into, t, z)
     np.testing.assert_array_equal(into, image.pixels)
 
 

@@ -26,7 +26,7 @@ every_engine = pytest.mark.parametrize("name", ENGINES)
 # everything on that a step's result could hang on
 ALL_ON: dict[str, dict[str, Any]] = {name: {"augment": "fluorescence", "pool": 4} for name in ("cyclegan", "scgan")}
 # shapes and sameness show with few evaluations of an iterative engine too
-QUICK: dict[str, dict[str, Any]] = {"phendiff": {"evaluations": 4}}
+QUICK: dict[str, dict[str, Any]] = {"phendiff": {"evaluations": 4}, "flow": {"evaluations": 4}}
 
 
 def crops(count: int, channels: int, size: int = 32, seed: int = 0) -> torch.Tensor:
@@ -234,6 +234,7 @@ FALLING = {
     "cyclegan": ("round trip", "identity"),
     "scgan": ("round trip", "identity", "self-supervision"),
     "phendiff": ("denoising",),
+    "flow": ("denoising",),
     "shift": ("mean error",),
 }
 # few steps, so the average over them is made shorter and the first ones count
@@ -241,6 +242,7 @@ TOY: dict[str, dict[str, Any]] = {
     "cyclegan": {"ema": 0.9, "steps": 80},
     "scgan": {"ema": 0.9, "steps": 80},
     "phendiff": {"ema": 0.9, "steps": 60, "warmup": 0, "learning_rate": 1e-3},
+    "flow": {"ema": 0.9, "steps": 60, "warmup": 0, "learning_rate": 1e-3},
     "shift": {"steps": 60},
 }
 
@@ -296,7 +298,7 @@ def test_unknown_conditions_are_refused(name: str, make_engine: Callable[..., En
 
 
 def test_unknown_engine_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"no engine 'gan'.*cyclegan, scgan, phendiff, shift"):
+    with pytest.raises(InputError, match=r"no engine 'gan'.*cyclegan, scgan, phendiff, flow, shift"):
         engine_entry("gan")
 
 

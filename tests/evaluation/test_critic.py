@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
 import torch
 
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.core.intensity import Intensity
-from napari_phenotrans.evaluation import critic as module
-from napari_phenotrans.evaluation.critic import critic_loss, critic_row
+from napari_phenotrans.evaluation.critic import CriticProtocol, critic_loss, critic_row
 from napari_phenotrans.evaluation.inputs import Comparison, Cut
 from napari_phenotrans.features import ExtractorResources
 
@@ -27,21 +24,14 @@ def side(seed: int, shift: float, groups: int = 6) -> tuple[Cut, ...]:
 
 def score(comparison: Comparison, steps: int, **more):
     events, row = [], None
-    scoring = critic_row(comparison, steps, ExtractorResources(), **more)
+    protocol = CriticProtocol(steps, splits=3, batch=8, rate=1e-3, width=4)
+    scoring = critic_row(comparison, protocol, ExtractorResources(), **more)
     while True:
         try:
             events.append(next(scoring))
         except StopIteration as end:
             row = end.value
             return row, events
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(module, "SPLITS", 3)
-    monkeypatch.setattr(module, "BATCH", 8)
-    monkeypatch.setattr(module, "RATE", 1e-3)
-    monkeypatch.setattr(module, "Critic", functools.partial(module.Critic, width=4))
 
 
 def test_a_difference_is_driven_apart_and_none_stays_at_zero():

@@ -10,8 +10,8 @@ import pytest
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.core.intensity import Intensity
-from napari_phenotrans.evaluation import evaluation as module
-from napari_phenotrans.evaluation.evaluate import Evaluation, evaluate
+from napari_phenotrans.evaluation import evaluate as module
+from napari_phenotrans.evaluation.evaluate import Evaluation, EvaluationRequest, evaluate
 from napari_phenotrans.evaluation.inputs import Comparison, Cut, EvaluationSet
 from napari_phenotrans.features import ExtractorResources
 from napari_phenotrans.features.cache import Cache
@@ -48,8 +48,8 @@ def material(made: float = SHIFT, **more) -> EvaluationSet:
     return EvaluationSet((comparison,), ("DNA", "GFP"), fit, {"crop": 32}, **more)
 
 
-def run(*args, **kwargs) -> tuple[Evaluation, list]:
-    *events, last = evaluate(*args, **kwargs)
+def run(evaluation_set, resources=None, **asked) -> tuple[Evaluation, list]:
+    *events, last = evaluate(EvaluationRequest(evaluation_set, **asked), resources)
     assert isinstance(last, Evaluation)
     return last, events
 
@@ -82,23 +82,23 @@ def test_progress_comes_in_parts_and_ends_with_where_the_scores_come_from(perfec
 
 
 def test_the_same_again_is_measured_from_what_was_kept(tmp_path, monkeypatch):
-    means = ExtractorResources(cache=Cache(tmp_path))
-    first, _ = run(material(), metrics=["kid"], resamples=0, means=means)
+    resources = ExtractorResources(cache=Cache(tmp_path))
+    first, _ = run(material(), metrics=["kid"], resamples=0, resources=resources)
 
     def refuse(*_):
         raise AssertionError("measured again")
 
     built = module.extractor_entry("profile").build
 
-    def build(fit, means):
-        extractor = yield from built(fit, means)
+    def build(fit, resources):
+        extractor = yield from built(fit, resources)
         return dataclasses.replace(extractor, measure=refuse)
 
     entry = dataclasses.replace(module.extractor_entry("profile"), build=build)
     monkeypatch.setattr(module, "extractor_entry", lambda name: entry)
-    assert run(material(), metrics=["kid"], resamples=0, means=means)[0].rows == first.rows
+    assert run(material(), metrics=["kid"], resamples=0, resources=resources)[0].rows == first.rows
     with pytest.raises(AssertionError, match="measured again"):
-        run(material(0.1), metrics=["kid"], resamples=0, means=means)
+        run(material(0.1), metrics=["kid"], resamples=0, resources=resources)
 
 
 def test_features_that_cannot_be_had_are_said_and_the_others_go_on(tmp_path, monkeypatch):
@@ -111,11 +111,9 @@ def test_features_that_cannot_be_had_are_said_and_the_others_go_on(tmp_path, mon
         run(material(), features=["inception"])
 
 
-def test_measurements_alone_have_a_gap_to_close(monkeypatch):
-    from napari_phenotrans.features import in_domain
-
-    monkeypatch.setattr(in_domain, "STEPS", 2)
-    evaluation, _ = run(material(), features=["in-domain"], metrics=["kid", "gap closed"], resamples=0)
+def test_measurements_alone_have_a_gap_to_close():
+    quick = ExtractorResources(in_domain_steps=2)
+    evaluation, _ = run(material(), quick, features=["in-domain"], metrics=["kid", "gap closed"], resamples=0)
     assert [(row.metric, row.channel) for row in evaluation.rows] == [("kid", "")]
 
 
@@ -171,7 +169,7 @@ def test_it_stops_when_it_is_told_to():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(material(), means=ExtractorResources(tick=tick))
+        run(material(), ExtractorResources(tick=tick))
 
 
 def test_unknown_names_are_refused_before_anything_is_read():

@@ -22,6 +22,11 @@ def save(path, pixels: np.ndarray, channels=("DNA", "GFP"), size: float | None =
     write(Image(pixels, "CYX", channels=channels, pixel_size_um=size), path)
 
 
+def compared(*folders, **more) -> EvaluationSet:
+    *_, last = from_folders(*folders, **more)
+    return last
+
+
 @pytest.fixture
 def folders(tmp_path):
     for index in range(3):
@@ -33,7 +38,7 @@ def folders(tmp_path):
 
 
 def test_crops_lie_side_by_side_and_translated_ones_belong_to_what_they_were_made_from(folders):
-    material = from_folders(folders / "treated", folders / "results", folders / "untreated", crop=32)
+    material = compared(folders / "treated", folders / "results", folders / "untreated", crop=32)
     (each,) = material.comparisons
     assert material.channels == ("DNA", "GFP")
     assert [len(side) for side in (each.real, each.translated, each.source)] == [3, 3, 3]
@@ -53,16 +58,16 @@ def test_crops_lie_side_by_side_and_translated_ones_belong_to_what_they_were_mad
 
 
 def test_limits_come_from_real_images_alone(folders):
-    before = from_folders(folders / "treated", folders / "results", folders / "untreated", crop=32)
+    before = compared(folders / "treated", folders / "results", folders / "untreated", crop=32)
     for index in range(3):
         (folders / "results" / f"{index}_translated.ome.tif").unlink()
         save(folders / "results" / f"{index}_translated.ome.tif", plane(10 + index, shift=9000))
-    after = from_folders(folders / "treated", folders / "results", folders / "untreated", crop=32)
+    after = compared(folders / "treated", folders / "results", folders / "untreated", crop=32)
     assert after.about["limits"] == before.about["limits"]
 
 
 def test_a_data_set_to_fit_to_may_be_named(folders):
-    material = from_folders(folders / "treated", folders / "results", fit=folders, crop=32)
+    material = compared(folders / "treated", folders / "results", fit=folders, crop=32)
     assert set(material.fit) == {"results", "treated", "untreated"}
     assert material.comparisons[0].source is None
     assert material.notes == ()
@@ -71,23 +76,23 @@ def test_a_data_set_to_fit_to_may_be_named(folders):
 def test_groups_come_from_the_table_beside_the_folder(folders):
     lines = [f"{folder}/{i}.ome.tif,well {i % 2}" for folder in ("treated", "untreated") for i in range(3)]
     (folders / "fields.csv").write_text("\n".join(["file,group", *lines]))
-    (each,) = from_folders(folders / "treated", folders / "results", folders / "untreated", crop=32).comparisons
+    (each,) = compared(folders / "treated", folders / "results", folders / "untreated", crop=32).comparisons
     for side in (each.real, each.translated, each.source):
         assert [cut.group for cut in side] == ["well 0", "well 1", "well 0"]
 
 
 def test_translated_images_of_other_names_are_said_to_stand_alone(folders):
     (folders / "results" / "2_translated.ome.tif").rename(folders / "results" / "odd_translated.ome.tif")
-    material = from_folders(folders / "treated", folders / "results", folders / "untreated", crop=32)
+    material = compared(folders / "treated", folders / "results", folders / "untreated", crop=32)
     assert any("1 of 3 translated images are not named after a source image" in note for note in material.notes)
     assert "translated odd_translated" in {cut.group for cut in material.comparisons[0].translated}
 
 
 def test_most_crops_are_spread_over_all_fields(folders):
-    material = from_folders(folders / "treated", folders / "results", folders / "untreated", crop=32, crops=5)
+    material = compared(folders / "treated", folders / "results", folders / "untreated", crop=32, crops=5)
     for side in (material.comparisons[0].real, material.comparisons[0].translated):
         assert len(side) == 3
-        assert sum(len(cut.kept) for cut in side) == sum(len(cut.crops()) for cut in side) == 5
+        assert sum(len(cut.indices) for cut in side) == sum(len(cut.crops()) for cut in side) == 5
 
 
 def test_a_working_pixel_size_resamples_all_alike(folders):
@@ -98,25 +103,25 @@ def test_a_working_pixel_size_resamples_all_alike(folders):
         save(folders / "sized" / "results" / f"{index}_translated.ome.tif", plane(index), size=1.0)
     sized = folders / "sized"
     with pytest.raises(InputError, match=r"different pixel sizes: real 0\.5 µm, translated 1 µm.*--pixel-size"):
-        from_folders(sized / "treated", sized / "results", sized / "untreated", crop=32)
-    material = from_folders(sized / "treated", sized / "results", sized / "untreated", crop=32, pixel_size=1.0)
-    assert [len(cut.kept) for cut in material.comparisons[0].real] == [4, 4, 4]
-    assert [len(cut.kept) for cut in material.comparisons[0].translated] == [4, 4, 4]
+        compared(sized / "treated", sized / "results", sized / "untreated", crop=32)
+    material = compared(sized / "treated", sized / "results", sized / "untreated", crop=32, pixel_size=1.0)
+    assert [len(cut.indices) for cut in material.comparisons[0].real] == [4, 4, 4]
+    assert [len(cut.indices) for cut in material.comparisons[0].translated] == [4, 4, 4]
 
 
 def test_what_does_not_fit_together_is_refused_with_what_to_do(folders):
     real, translated = folders / "treated", folders / "results"
     with pytest.raises(InputError, match=r"--real .* is no folder"):
-        from_folders(folders / "gone", translated)
+        compared(folders / "gone", translated)
     (folders / "empty").mkdir()
     with pytest.raises(InputError, match=r"--translated .* holds no image"):
-        from_folders(real, folders / "empty")
+        compared(real, folders / "empty")
     with pytest.raises(InputError, match=r"No crop of 96 × 96 fits.*\(64, 80\).*smaller --crop"):
-        from_folders(real, translated, crop=96)
+        compared(real, translated, crop=96)
     save(folders / "other" / "0_translated.ome.tif", plane(0), channels=("DNA", "RFP"))
     with pytest.raises(InputError, match=r"\(translated\) has the channels DNA, RFP, but GFP was expected"):
-        from_folders(real, folders / "other", crop=32)
-    assert from_folders(real, folders / "other", channels=("DNA",), crop=32).channels == ("DNA",)
+        compared(real, folders / "other", crop=32)
+    assert compared(real, folders / "other", channels=("DNA",), crop=32).channels == ("DNA",)
 
 
 def test_pixels_that_are_no_numbers_are_refused(folders):
@@ -124,7 +129,7 @@ def test_pixels_that_are_no_numbers_are_refused(folders):
     broken[0, 20, 20] = np.nan
     (folders / "results" / "0_translated.ome.tif").unlink()
     save(folders / "results" / "0_translated.ome.tif", broken)
-    material = from_folders(folders / "treated", folders / "results", crop=32)
+    material = compared(folders / "treated", folders / "results", crop=32)
     assert isinstance(material, EvaluationSet)
     with pytest.raises(InputError, match="not finite"):
         [cut.crops() for cut in material.comparisons[0].translated]

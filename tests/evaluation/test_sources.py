@@ -14,6 +14,7 @@ from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.evaluation.inputs import EvaluationSet
 from napari_phenotrans.evaluation.sources import from_checkpoint
 from napari_phenotrans.io import write
+from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
 CONDITIONS = ("untreated", "treated")
+REQUEST = TranslationRequest(*CONDITIONS)
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_every_crop_of_the_source_is_beside_its_translation(
     dataset: DataSet, make_checkpoint: Callable[..., Checkpoint]
 ) -> None:
     translator = Translator(make_checkpoint("shift"), device="cpu")
-    *before, material = from_checkpoint(dataset, translator, "untreated", "treated", crops=100)
+    *before, material = from_checkpoint(dataset, translator, REQUEST, crops=100)
     assert isinstance(material, EvaluationSet)
     assert [event.done for event in before if isinstance(event, Progressed)][:3] == [0, 1, 2]
     (each,) = material.comparisons
@@ -61,7 +63,7 @@ def test_features_are_fitted_to_fields_that_are_not_scored(
 ) -> None:
     translator = Translator(make_checkpoint("shift"), device="cpu")
     ways = {"scored": lambda one: one.group.endswith("0"), "crops": 100}
-    *_, material = from_checkpoint(dataset, translator, "untreated", "treated", **ways)
+    *_, material = from_checkpoint(dataset, translator, REQUEST, **ways)
     assert isinstance(material, EvaluationSet)
     (each,) = material.comparisons
     assert [cut.group for cut in (*each.real, *each.translated)] == ["t0", "u0"]
@@ -74,4 +76,4 @@ def test_a_condition_without_fields_to_score_is_refused(
 ) -> None:
     translator = Translator(make_checkpoint("shift"), device="cpu")
     with pytest.raises(InputError, match="no field of treated to score"):
-        list(from_checkpoint(dataset, translator, "untreated", "treated", scored=lambda one: one.group[0] == "u"))
+        list(from_checkpoint(dataset, translator, REQUEST, scored=lambda one: one.group[0] == "u"))

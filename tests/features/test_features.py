@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +15,17 @@ from napari_phenotrans.features import profile as classical
 from napari_phenotrans.features.cache import Cache
 
 FREE = ("profile", "in-domain")
+QUICK = ExtractorResources(in_domain_steps=12)
 
 
-def built(name: str, fit: dict[str, np.ndarray], means: ExtractorResources | None = None) -> tuple[Extractor, list]:
+def built(name: str, fit: dict[str, np.ndarray], resources: ExtractorResources | None = None) -> tuple[Extractor, list]:
     events = []
-    building = EXTRACTORS[name].build(fit, means or ExtractorResources())
+    building = EXTRACTORS[name].build(fit, resources or QUICK)
     while True:
         try:
             events.append(next(building))
         except StopIteration as end:
             return end.value, events
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_steps():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(in_domain, "STEPS", 12)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +58,10 @@ def test_other_crops_to_fit_to_make_another_extractor(name, fit):
 
 
 def test_the_in_domain_network_is_trained_once_per_data_set(fit, tmp_path):
-    means = ExtractorResources(cache=Cache(tmp_path))
-    first, events = built("in-domain", fit, means)
+    resources = replace(QUICK, cache=Cache(tmp_path))
+    first, events = built("in-domain", fit, resources)
     assert [event.done for event in events] == list(range(1, 13))
-    second, none = built("in-domain", fit, means)
+    second, none = built("in-domain", fit, resources)
     assert none == []
     crops = fit["treated"]
     np.testing.assert_array_equal(first.measure(crops), second.measure(crops))
@@ -74,10 +69,15 @@ def test_the_in_domain_network_is_trained_once_per_data_set(fit, tmp_path):
 
 
 def test_the_profile_is_fitted_once_per_data_set(fit, tmp_path, monkeypatch):
-    means = ExtractorResources(cache=Cache(tmp_path))
-    first, _ = built("profile", fit, means)
+    resources = ExtractorResources(cache=Cache(tmp_path))
+    first, _ = built("profile", fit, resources)
     monkeypatch.setattr(classical.Profile, "fit", None)
-    assert built("profile", fit, means)[0].identity == first.identity
+    assert built("profile", fit, resources)[0].identity == first.identity
+
+
+def test_another_number_of_steps_makes_another_in_domain_network(fit):
+    other = built("in-domain", fit, ExtractorResources(in_domain_steps=2))[0]
+    assert other.identity != built("in-domain", fit)[0].identity
 
 
 def test_the_in_domain_network_leaves_torchs_random_numbers_alone(fit):

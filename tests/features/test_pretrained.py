@@ -148,14 +148,13 @@ def server(tmp_path):
     serving.server_close()
 
 
-def test_a_download_tells_how_far_it_is_and_ends_with_the_whole_file(server, tmp_path, monkeypatch):
+def test_a_download_tells_how_far_it_is_and_ends_with_the_whole_file(server, tmp_path):
     folder, address = server
-    monkeypatch.setattr(photographs, "CHUNK", 1000)
     content = bytes(range(256)) * 10
     name = f"weights-{hashlib.sha256(content).hexdigest()[:8]}.pth"
     (folder / name).write_bytes(content)
     path = tmp_path / "kept" / name
-    events = list(download(f"{address}/{name}", path, ExtractorResources()))
+    events = list(download(f"{address}/{name}", path, ExtractorResources(), chunk=1000))
     assert [(event.done, event.total) for event in events] == [(1000, 2560), (2000, 2560), (2560, 2560)]
     assert path.read_bytes() == content
 

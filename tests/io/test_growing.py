@@ -11,15 +11,11 @@ import pytest
 
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.io import provenance, read, scratch, write, write_zarr
-from napari_phenotrans.io.scratch import Scratch, let_go
-from napari_phenotrans.io.write_zarr import GrowingZarr
+from napari_phenotrans.io import provenance, read, write
+from napari_phenotrans.io.scratch import Scratch, let_go, room
+from napari_phenotrans.io.write_zarr import GrowingZarr, write_ome_zarr
 
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_zarr, "_CHUNK", 32)
-    monkeypatch.setattr("napari_phenotrans.io.write_planes._SMALLEST", 16)
+CHUNK = 32
 
 
 def example(axes: str) -> Image:
@@ -46,7 +42,7 @@ def fill(room: Any, image: Image, height: int, width: int) -> None:
 )
 def test_what_is_put_is_read_whatever_its_pieces(axes: str, height: int, width: int, tmp_path: Path) -> None:
     image = example(axes)
-    zarr = GrowingZarr(image, tmp_path / "a.ome.zarr", image.dtype, pyramid=True, name="a")
+    zarr = GrowingZarr(image, tmp_path / "a.ome.zarr", image.dtype, levels=3, name="a", chunk=CHUNK)
     fill(zarr, image, height, width)
     assert zarr._begun == {}
     zarr.finish({"source": "untreated"})
@@ -59,7 +55,7 @@ def test_what_is_put_is_read_whatever_its_pieces(axes: str, height: int, width: 
     assert room.image().axes == axes
     assert provenance(tmp_path / "a.ome.zarr") == {"source": "untreated"}
     # smaller versions are as when all is written at once
-    write(image, tmp_path / "b.ome.zarr", pyramid=True)
+    write_ome_zarr(image, tmp_path / "b.ome.zarr", levels=3, metadata=None, name="b", chunk=CHUNK)
     for mine, theirs in zip(written.pyramid, read(tmp_path / "b.ome.zarr").pyramid, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert written.pyramid[0].shape[-2:] == (38, 45)
@@ -69,7 +65,7 @@ def test_only_begun_chunks_are_in_memory_and_whole_ones_are_written_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = example("CYX")
-    zarr = GrowingZarr(image, tmp_path / "a.ome.zarr", image.dtype, pyramid=False, name="a")
+    zarr = GrowingZarr(image, tmp_path / "a.ome.zarr", image.dtype, levels=0, name="a", chunk=CHUNK)
     written: list[Region] = []
     write_one = zarr._write
     monkeypatch.setattr(
@@ -84,7 +80,7 @@ def test_only_begun_chunks_are_in_memory_and_whole_ones_are_written_once(
 
 def test_what_was_not_all_put_is_zero(tmp_path: Path) -> None:
     image = example("CYX")
-    zarr = GrowingZarr(image, tmp_path / "a.ome.zarr", image.dtype, pyramid=False, name="a")
+    zarr = GrowingZarr(image, tmp_path / "a.ome.zarr", image.dtype, levels=0, name="a", chunk=CHUNK)
     zarr.put(image.plane()[:, 5:10, 7:40], 0, 0, 5, 7)
     zarr.finish({})
     expected = np.zeros_like(image.pixels)
@@ -92,9 +88,8 @@ def test_what_was_not_all_put_is_zero(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(tmp_path / "a.ome.zarr").plane(), expected)
 
 
-def test_an_array_on_the_disk_leaves_memory_and_keeps_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "IN_MEMORY", 100)
-    pixels = scratch.room((4, 500, 500), np.dtype(np.uint16))
+def test_an_array_on_the_disk_leaves_memory_and_keeps_its_values() -> None:
+    pixels = room((4, 500, 500), np.dtype(np.uint16), in_memory=100)
     pixels[:] = 7
     resident = []
     if Path("/proc/self/smaps").exists():

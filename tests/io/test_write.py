@@ -12,6 +12,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.io import provenance, read, write
 from napari_phenotrans.io.samples import SAMPLES, Sample
+from napari_phenotrans.io.write_tiff import write_ome_tiff
 
 RNG = np.random.default_rng(0)
 DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64", "bool"]
@@ -206,10 +207,10 @@ def test_ome_tiff_refuses_what_it_cannot_hold(tmp_path: Path, dtype: str) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_large_files_are_big_tiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_phenotrans.io.write_tiff._CLASSIC_TIFF", 100)
+def test_large_files_are_big_tiff(tmp_path: Path) -> None:
     for name, size, big in (("small", 5, False), ("large", 11, True)):
-        write(Image(np.zeros((size, 10), np.uint8), "YX"), tmp_path / f"{name}.ome.tif")
+        image, path = Image(np.zeros((size, 10), np.uint8), "YX"), tmp_path / f"{name}.ome.tif"
+        write_ome_tiff(image, path, levels=0, metadata=None, name=name, classic_up_to=100)
         with tifffile.TiffFile(tmp_path / f"{name}.ome.tif") as tif:
             assert tif.is_bigtiff == big
 

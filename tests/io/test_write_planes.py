@@ -46,15 +46,12 @@ def test_provenance_is_text() -> None:
 
 @pytest.mark.parametrize("level", [0, 1, 3])
 @pytest.mark.parametrize("axes", ["ZCYX", "YXC", "XYZ"])
-def test_rows_come_from_top_to_bottom_and_are_those_of_the_whole_plane(
-    axes: str, level: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("napari_phenotrans.io.write_planes._READ", 20)
+def test_rows_come_from_top_to_bottom_and_are_those_of_the_whole_plane(axes: str, level: int) -> None:
     sizes = {"Z": 2, "C": 2, "Y": 67, "X": 45}
     image = Image(np.random.default_rng(0).integers(0, 255, [sizes[a] for a in axes]).astype(np.uint16), axes)
     order = "".join(a for a in "ZC" if a in axes) + "YX"
     planes: dict[tuple[int, ...], list[np.ndarray]] = {}
-    for position, first, rows in rows_of(image, order, level, 7):
+    for position, first, rows in rows_of(image, order, level, 7, read_at_once=20):
         before = planes.setdefault(position, [])
         assert first == sum(map(len, before))
         assert len(rows) == 7 or first + len(rows) == -(-67 // 2**level)

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from napari_phenotrans.core.keyed_random import KeyedRandom
-from napari_phenotrans.networks import augment
-from napari_phenotrans.networks.augment import AUGMENTATIONS
+from napari_phenotrans.networks.augment import AUGMENTATIONS, fluorescence, original
 
 every_kind = pytest.mark.parametrize("kind", AUGMENTATIONS)
 
@@ -56,7 +55,7 @@ def test_fluorescence_never_mixes_channels() -> None:
     assert not torch.allclose(one[:, [0, 2]], other[:, [0, 2]])
 
 
-def test_gain_and_offset_are_small_each_channels_own_and_about_the_lower_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gain_and_offset_are_small_each_channels_own_and_about_the_lower_limit() -> None:
     x = torch.full((400, 2, 32, 32), -1.0)
     offset = AUGMENTATIONS["fluorescence"](x, KeyedRandom(0, 0, 0, 400), "test")[:, :, 0, 0] + 1
     bright = AUGMENTATIONS["fluorescence"](x + 1, KeyedRandom(0, 0, 0, 400), "test")[:, :, 0, 0] + 1
@@ -69,27 +68,21 @@ def test_gain_and_offset_are_small_each_channels_own_and_about_the_lower_limit(m
         assert abs(np.corrcoef(draws.T.numpy())[0, 1]) < 0.15
 
 
-def test_fluorescence_turns_are_the_eight_symmetries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fluorescence_turns_are_the_eight_symmetries() -> None:
     """Without gain, offset and shift each crop is an exact permutation of its pixels, and all eight occur."""
-    monkeypatch.setattr(augment, "GAIN", 0.0)
-    monkeypatch.setattr(augment, "OFFSET", 0.0)
-    monkeypatch.setattr(augment, "SHIFT", 0.0)
     x = torch.arange(64.0).reshape(1, 1, 8, 8) / 64
-    y = AUGMENTATIONS["fluorescence"](x.repeat(200, 1, 1, 1), KeyedRandom(0, 0, 0, 200), "test")
+    y = fluorescence(x.repeat(200, 1, 1, 1), KeyedRandom(0, 0, 0, 200), "test", gain=0, offset=0, shift=0)
     eight = [torch.rot90(t, turns, (2, 3))[0] for t in (x, x.flip(3)) for turns in range(4)]
     counts = [sum(torch.equal(crop, one) for crop in y) for one in eight]
     assert sum(counts) == 200
     assert min(counts) > 10
 
 
-def test_what_a_shift_brings_in_is_mirrored_or_black(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augment, "GAIN", 0.0)
-    monkeypatch.setattr(augment, "OFFSET", 0.0)
+def test_what_a_shift_brings_in_is_mirrored_or_black() -> None:
     x = torch.full((64, 1, 32, 32), 0.5)
-    torch.testing.assert_close(AUGMENTATIONS["fluorescence"](x, KeyedRandom(0, 0, 0, 64), "test"), x)
+    torch.testing.assert_close(fluorescence(x, KeyedRandom(0, 0, 0, 64), "test", gain=0, offset=0), x)
     # published: up to an eighth of the side, evenly, filled with zeros
-    monkeypatch.setattr(augment, "HOLE", 0.0)
-    y = AUGMENTATIONS["original"](torch.full((400, 1, 32, 32), 2.0), KeyedRandom(0, 0, 0, 400), "test")
+    y = original(torch.full((400, 1, 32, 32), 2.0), KeyedRandom(0, 0, 0, 400), "test", hole=0)
     filled = (y[:, 0] == 0).float()
     down = filled.amin(dim=2).sum(dim=1)
     right = filled.amin(dim=1).sum(dim=1)
@@ -98,11 +91,9 @@ def test_what_a_shift_brings_in_is_mirrored_or_black(monkeypatch: pytest.MonkeyP
         assert abs(float((empty == 0).float().mean()) - 1 / 9) < 0.06
 
 
-def test_originals_colors_are_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augment, "SHIFT", 0.0)
-    monkeypatch.setattr(augment, "HOLE", 0.0)
+def test_originals_colors_are_as_published() -> None:
     x = crops(1, size=8).repeat(600, 1, 1, 1)
-    y = AUGMENTATIONS["original"](x, KeyedRandom(0, 0, 0, 600), "test")
+    y = original(x, KeyedRandom(0, 0, 0, 600), "test", shift=0, hole=0)
     brightness = y.mean(dim=(1, 2, 3)) - x.mean(dim=(1, 2, 3))
     gray = [t.mean(dim=1).std(dim=(1, 2)) for t in (x, y)]
     contrast = gray[1] / gray[0]
@@ -114,9 +105,8 @@ def test_originals_colors_are_as_published(monkeypatch: pytest.MonkeyPatch) -> N
         assert abs(float(draws.mean()) - (low + high) / 2) < 0.08
 
 
-def test_originals_hole_is_half_as_wide_and_centered_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augment, "SHIFT", 0.0)
-    y = AUGMENTATIONS["original"](torch.full((400, 1, 32, 32), 2.0), KeyedRandom(0, 0, 0, 400), "test")
+def test_originals_hole_is_half_as_wide_and_centered_anywhere() -> None:
+    y = original(torch.full((400, 1, 32, 32), 2.0), KeyedRandom(0, 0, 0, 400), "test", shift=0)
     hole = (y[:, 0] == 0).float()
     high = hole.amax(dim=2).sum(dim=1)
     assert high.max() == 16

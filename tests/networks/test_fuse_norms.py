@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from napari_phenotrans.networks.fuse_norms import quicken
-from napari_phenotrans.networks.norm import CropNorm, fix_statistics, set_mode
+from napari_phenotrans.networks.norm import CropNorm, fix_statistics, make_sets, select_set, set_mode
 from napari_phenotrans.networks.resnet import Output, ResNetGenerator, Upsampling
 from napari_phenotrans.networks.unet import build_unet, unet_config
 
@@ -37,8 +37,8 @@ def test_a_generator_translates_as_before(upsampling: Upsampling, output: Output
     x = torch.randn(1, 2, 52, 64)
     with torch.inference_mode():
         before = copy.deepcopy(network).double()(x.double())
-        quicken(network)
-        after = network(x)
+        quicken(networks := nn.ModuleDict({"0": network}))
+        after = networks["0"](x)
     assert before.std() > 0.1
     assert apart(after, before) < 1e-5
     assert not any(isinstance(layer, CropNorm) for layer in network.modules())
@@ -50,8 +50,8 @@ def test_a_network_that_normalizes_by_what_it_sees_keeps_its_norms() -> None:
     x = torch.randn(1, 2, 64, 64)
     with torch.inference_mode():
         before = copy.deepcopy(network).double()(x.double())
-        quicken(network)
-        after = network(x)
+        quicken(networks := nn.ModuleDict({"0": network}))
+        after = networks["0"](x)
     assert apart(after, before) < 1e-5
     assert any(isinstance(layer, CropNorm) for layer in network.modules())
 
@@ -62,12 +62,30 @@ def test_a_denoiser_predicts_as_before() -> None:
     x, time, labels = torch.randn(2, 2, 32, 32), torch.tensor(300.0), torch.tensor([0, 1])
     with torch.inference_mode():
         before = copy.deepcopy(network).double()(x.double(), time, labels)
-        quicken(network)
-        after = network(x, time, labels)
+        quicken(networks := nn.ModuleDict({"0": network}))
+        after = networks["0"](x, time, labels)
     assert apart(after, before) < 1e-5
 
 
 def test_it_does_not_train_any_more() -> None:
     network = a_generator().requires_grad_(True)
-    quicken(network)
+    quicken(nn.ModuleDict({"0": network}))
     assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_each_kind_of_input_is_normalized_by_its_own_statistics() -> None:
+    network = a_generator()
+    make_sets(network, 2)
+    x = torch.randn(1, 2, 32, 32)
+    with torch.inference_mode():
+        fix_statistics(network, [torch.randn(2, 2, 32, 32) * 3], 1)
+        before = []
+        for index in range(2):
+            select_set(network, index)
+            before.append(network(x))
+        quicken(networks := nn.ModuleDict({"0": network}))
+        # in another order, and one of them again
+        for index in (1, 0, 1):
+            select_set(networks, index)
+            assert apart(networks["0"](x), before[index]) < 1e-5
+    assert apart(before[0], before[1]) > 0.1

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from napari_phenotrans.networks.norm import CropNorm, fix_statistics
+from napari_phenotrans.networks.norm import CropNorm, fix_statistics, make_sets, select_set
 
 
 def test_instance_mode_is_instance_normalization() -> None:
@@ -15,10 +15,10 @@ def test_fixed_statistics_are_the_average_over_crops() -> None:
     layer = CropNorm(4)
     fix_statistics(layer, [x[:4], x[4:]])
     assert layer.mode == "fixed"
-    torch.testing.assert_close(layer.mean, x.mean(dim=(2, 3)).mean(0))
-    torch.testing.assert_close(layer.var, x.var(dim=(2, 3), correction=0).mean(0))
+    torch.testing.assert_close(layer.mean[0], x.mean(dim=(2, 3)).mean(0))
+    torch.testing.assert_close(layer.var[0], x.var(dim=(2, 3), correction=0).mean(0))
     y = torch.randn(1, 4, 3, 3)
-    expected = (y - layer.mean[:, None, None]) / (layer.var[:, None, None] + 1e-5).sqrt()
+    expected = (y - layer.mean[0][:, None, None]) / (layer.var[0][:, None, None] + 1e-5).sqrt()
     torch.testing.assert_close(layer(y), expected)
 
 
@@ -31,3 +31,32 @@ def test_measuring_again_forgets_the_first_time() -> None:
 
 def test_a_single_pixel_has_no_spread() -> None:
     assert CropNorm(2)(torch.randn(1, 2, 1, 1)).abs().max() == 0
+
+
+def test_each_set_holds_the_statistics_of_its_own_crops() -> None:
+    layer = CropNorm(1)
+    make_sets(layer, 3)
+    for index, value in enumerate((5.0, 6.0, 7.0)):
+        fix_statistics(layer, [torch.full((1, 1, 4, 4), value)], index)
+    assert layer.mean[:, 0].tolist() == [5, 6, 7]
+    select_set(layer, 1)
+    assert layer(torch.full((1, 1, 4, 4), 6.0)).abs().max() < 1e-3
+    select_set(layer, 2)
+    assert layer(torch.full((1, 1, 4, 4), 6.0)).abs().max() > 1
+
+
+def test_statistics_without_a_set_serve_every_input() -> None:
+    layer = CropNorm(1)
+    make_sets(layer, 2)
+    fix_statistics(layer, [torch.full((1, 1, 4, 4), 5.0)])
+    assert layer.mean[:, 0].tolist() == [5, 5]
+
+
+def test_the_one_set_of_an_earlier_file_serves_every_input() -> None:
+    layer = CropNorm(2)
+    make_sets(layer, 3)
+    layer.load_state_dict({"mean": torch.tensor([1.0, 2.0]), "var": torch.tensor([3.0, 4.0])})
+    assert layer.mean.tolist() == [[1, 2]] * 3
+    assert layer.var.tolist() == [[3, 4]] * 3
+    with pytest.raises(RuntimeError, match="size mismatch for mean"):
+        layer.load_state_dict({"mean": torch.ones(5), "var": torch.ones(5)})

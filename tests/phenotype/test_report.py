@@ -21,6 +21,7 @@ from napari_phenotrans.phenotype.page.figures import object_picture
 from napari_phenotrans.phenotype.page.files import write_tables
 from napari_phenotrans.phenotype.page.html import page
 from napari_phenotrans.phenotype.report import report
+from napari_phenotrans.phenotype.request import ReportRequest
 from napari_phenotrans.phenotype.result import PhenotypeReport, ReportDone
 from napari_phenotrans.phenotype.settings import ReportSettings
 from napari_phenotrans.runs.paths import LAST
@@ -73,7 +74,7 @@ def run_report(folder: Path, dataset: DataSet, trained: Path) -> Callable[..., R
 
     def make(said: list | None = None, **more) -> ReportDone:
         asked = {"dataset": dataset, "checkpoint": trained, "source": "ring", "target": "nucleus"} | more
-        events = list(report(**asked, cache=Cache(folder / "cache")))
+        events = list(report(ReportRequest(**asked), cache=Cache(folder / "cache")))
         if said is not None:
             said += events
         assert isinstance(events[-1], ReportDone)
@@ -180,7 +181,7 @@ def test_progress_is_said_and_reading_can_be_stopped(said: list, done: ReportDon
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(report(dataset, trained, source="ring", target="nucleus", tick=tick))
+        list(report(ReportRequest(dataset, trained, "ring", "nucleus"), tick=tick))
 
 
 def test_below_five_groups_there_are_sizes_and_the_reason(run_report, dataset: DataSet) -> None:

@@ -30,12 +30,14 @@ def story(
 ) -> RunHistory:
     """Return a run of 1000 steps that is at ``step``; facts and scores were told every 100 steps before."""
     told = RunHistory()
-    told.take({"event": "Started", "step": 0, "steps": 1000, "device": "", "fields": {"a": 3, "b": 3}, "held_out": {}})
+    told.add_event(
+        {"event": "Started", "step": 0, "steps": 1000, "device": "", "fields": {"a": 3, "b": 3}, "held_out": {}}
+    )
     for number, each in enumerate(facts or [], start=1):
-        told.take({"event": "Preview", "step": 100 * number, "path": "", "facts": each})
+        told.add_event({"event": "Preview", "step": 100 * number, "path": "", "facts": each})
     for number, each in enumerate(scores or [], start=1):
         copied = {f"kid {THERE}": 0.9, f"kid {BACK}": 0.9}
-        told.take(
+        told.add_event(
             {
                 "event": "Scored",
                 "step": 100 * number,
@@ -46,10 +48,10 @@ def story(
             }
         )
     for number in range(step - 200, step + 1):
-        told.take({"event": "Losses", "step": number, "losses": losses or {"cycle a": 0.1}, "time": number})
+        told.add_event({"event": "Losses", "step": number, "losses": losses or {"cycle a": 0.1}, "time": number})
     for event in more:
-        told.take(event)
-    told.settle()
+        told.add_event(event)
+    told.update_curves()
     return told
 
 

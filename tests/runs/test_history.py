@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.runs.history import RunHistory, duration
+from napari_phenotrans.runs.history import RunHistory
 from napari_phenotrans.training.events import (
     Divided,
     Failed,
@@ -34,8 +34,8 @@ def told(*events: Any, seconds: float = 1.0, story: RunHistory | None = None) ->
     story = story or RunHistory()
     for event in events:
         line = json.loads(to_json(event))
-        story.take(line | {"time": story.latest + seconds})
-    story.settle()
+        story.add_event(line | {"time": story.latest + seconds})
+    story.update_curves()
     return story
 
 
@@ -109,12 +109,5 @@ def test_time_left_counts_scoring_and_saving_but_not_the_pause_before_resuming()
 def test_what_is_no_number_and_what_is_unknown_is_borne() -> None:
     story = told(started(), Losses(1, {"cycle": math.nan}))
     assert math.isnan(story.losses["cycle"].values[0])
-    story.take({"event": "Invented later", "anything": 1})
+    story.add_event({"event": "Invented later", "anything": 1})
     assert story.step == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.2, "1 s"), (40, "40 s"), (700, "12 min"), (5000, "83 min"), (6480, "1.8 h")]
-)
-def test_durations_in_words(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

@@ -18,6 +18,7 @@ from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.cli.train import train
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
+from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import write
 from napari_phenotrans.runs.launch import (
@@ -65,14 +66,14 @@ def wait(true: Callable[[], Any], what: str) -> None:
 
 
 def wait_for(watch: RunWatch, *states: str) -> None:
-    wait(lambda: watch.poll() and watch.state in states, f"{watch.state}: {watch.words} {watch.error}")
+    wait(lambda: watch.poll() and watch.state in states, f"{watch.state}: {watch.sentence} {watch.error}")
 
 
 LONG = {"steps": 1_000_000, "crop": 32, "batch": 1, "save_every": 20, "score_every": 0}
 
 
 def arguments(images: Path, out: Path | None, **settings: Any) -> list[str]:
-    return train_arguments(images, "shift", out, LONG | settings, held_out_groups=("a0", "b0"))
+    return train_arguments(images, "shift", out, LONG | settings, held_out=HeldOutChoice(groups=("a0", "b0")))
 
 
 # ---- what is typed
@@ -89,7 +90,7 @@ def arguments(images: Path, out: Path | None, **settings: Any) -> list[str]:
 def test_the_command_line_says_what_was_chosen_and_no_more(
     engine: str, preset: str | None, settings: dict[str, Any]
 ) -> None:
-    words = train_arguments("my data", engine, "out", settings, preset=preset, held_out_share=0.3)
+    words = train_arguments("my data", engine, "out", settings, preset=preset, held_out=HeldOutChoice(0.3))
     context = train.make_context("train", words[1:])
     said = {name: value for name, value in context.params.items() if name in ENGINES[engine].settings.model_fields}
     declared = ENGINES[engine].settings
@@ -153,7 +154,7 @@ def test_a_training_is_killed_goes_on_and_is_stopped(images: Path, tmp_path: Pat
 
     child.process.kill()
     wait_for(watch, "died")
-    assert "go on from step" in watch.words
+    assert "go on from step" in watch.sentence
     died_at = watch.step
     assert Checkpoint.load(folder / "last.safetensors").card.conditions == ("a", "b")
 
@@ -162,7 +163,7 @@ def test_a_training_is_killed_goes_on_and_is_stopped(images: Path, tmp_path: Pat
     assert watch.steps == 2_000_000
     request_stop(folder)
     wait_for(watch, "stopped")
-    assert watch.words.endswith("stopped by request.")
+    assert watch.sentence.endswith("stopped by request.")
     assert not (folder / "starting.json").exists()
     wait(lambda: child.poll() is not None, "it does not end")
     assert not (folder / "lock").exists()
@@ -175,13 +176,13 @@ def test_a_start_that_fails_says_why(images: Path, tmp_path: Path) -> None:
     wait_for(watch, "failed")
     assert "Invalid value for '--steps': 'many'" in watch.error
     wait(lambda: child.poll() == 2, "it does not end")
-    assert watch.error == child.said()
+    assert watch.error == child.last_message()
 
 
 def test_one_that_has_not_begun_is_ended_at_once(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        (tmp_path / "starting.json").write_text(json.dumps(Owner.of(process.pid).written()))
+        (tmp_path / "starting.json").write_text(json.dumps(Owner.of(process.pid).as_json()))
         request_stop(tmp_path)
         assert process.wait(PATIENCE_S) == -signal.SIGTERM
     finally:
@@ -206,7 +207,7 @@ def test_a_folder_that_has_no_state_cannot_go_on(tmp_path: Path) -> None:
 
 def test_an_estimate_checks_and_tries(images: Path, tmp_path: Path) -> None:
     child = estimate(arguments(images, None), tmp_path / "look")
-    wait(lambda: child.report() is not None, child.said())
+    wait(lambda: child.report() is not None, child.last_message())
     report = child.report()
     assert report is not None
     assert report["engine"] == "shift"
@@ -221,4 +222,4 @@ def test_an_estimate_checks_and_tries(images: Path, tmp_path: Path) -> None:
 def test_an_estimate_that_fails_says_why(tmp_path: Path) -> None:
     child = estimate(["train", "nowhere", "--steps", "many"], tmp_path)
     with pytest.raises(InputError, match="Invalid value for '--steps': 'many'"):
-        wait(lambda: child.report() is not None, child.said())
+        wait(lambda: child.report() is not None, child.last_message())

@@ -24,7 +24,7 @@ def lock_of(folder: Path, owner: Owner, silent_s: float = 0.0) -> Path:
     """Write the lock of another process, last touched a while ago."""
     folder.mkdir(exist_ok=True)
     path = folder / "lock"
-    path.write_text(json.dumps(owner.written() | {"token": "another"}))
+    path.write_text(json.dumps(owner.as_json() | {"token": "another"}))
     os.utime(path, (time.time() - silent_s,) * 2)
     return path
 
@@ -71,12 +71,12 @@ def test_a_dead_process_holds_nothing(dead: Owner, tmp_path: Path) -> None:
 def test_a_dead_child_that_nobody_waits_for_is_dead() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     owner = Owner.of(child.pid)
-    assert owner.lives()
+    assert owner.is_running()
     child.kill()
     psutil.wait_procs([], timeout=0)
     while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    assert not owner.lives()
+    assert not owner.is_running()
     child.communicate()
 
 

@@ -46,11 +46,11 @@ class Folder:
             "engine": "shift", "settings": {"steps": 10, "save_every": 2, "score_every": 2},
             "conditions": ["a", "b"], "channels": ["DNA", "GFP"],
         }  # fmt: skip
-        (self.path / "run.json").write_text(json.dumps(decided | owner.written() | more))
+        (self.path / "run.json").write_text(json.dumps(decided | owner.as_json() | more))
         return self
 
     def hold(self, owner: Owner, silent_s: float = 0.0, name: str = "lock") -> Folder:
-        (self.path / name).write_text(json.dumps(owner.written()))
+        (self.path / name).write_text(json.dumps(owner.as_json()))
         return self.quiet(silent_s)
 
     def quiet(self, seconds: float) -> Folder:
@@ -88,7 +88,7 @@ def test_a_run_is_followed_line_by_line(folder: Folder) -> None:
     assert (watch.state, watch.step, watch.steps) == ("running", 3, 10)
     assert (watch.engine, watch.conditions, watch.channels) == ("shift", ("a", "b"), ("DNA", "GFP"))
     assert watch.settings["save_every"] == 2
-    assert watch.words.startswith("Training: step 3 of 10, about ")
+    assert watch.sentence.startswith("Training: step 3 of 10, about ")
     assert not watch.poll()
     with (folder.path / "events.jsonl").open("a") as file:
         line = to_json(Losses(4, {"cycle": 2.0})) + "\n"
@@ -101,7 +101,7 @@ def test_a_run_is_followed_line_by_line(folder: Folder) -> None:
     assert watch.losses["cycle"].values.tolist() == [1, 1, 1, 2]
     folder.keep("stop")
     assert watch.poll()
-    assert watch.words == "Stopping after this step (step 4 of 10)."
+    assert watch.sentence == "Stopping after this step (step 4 of 10)."
 
 
 def test_files_that_are_there_are_listed(folder: Folder) -> None:
@@ -135,25 +135,25 @@ def test_last_words_are_told(event: Any, state: str, words: str, error: str, fol
     folder.decide(DEAD).hold(DEAD).say(BEGUN, *losses(1, 4), event)
     watch = RunWatch(folder.path)
     watch.poll()
-    assert (watch.state, watch.words, watch.error) == (state, words, error)
+    assert (watch.state, watch.sentence, watch.error) == (state, words, error)
     # a process that says its last word is about to go
     folder.hold(HERE)
     watch.poll()
     assert watch.state == state
 
 
-def test_a_process_that_is_gone_without_a_word_has_died(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_gone_without_a_word_has_died(folder: Folder) -> None:
     folder.decide(DEAD).hold(DEAD).say(BEGUN, *losses(1, 3))
     watch = RunWatch(folder.path)
     watch.poll()
     assert watch.state == "died"
-    assert "Died at step 3 of 10: its process is gone without a last word" in watch.words
-    assert "Nothing was saved" in watch.words
+    assert "Died at step 3 of 10: its process is gone without a last word" in watch.sentence
+    assert "Nothing was saved" in watch.sentence
     folder.say(Saved(2, "last.safetensors")).keep("last.safetensors")
-    monkeypatch.setattr(watching, "_FULL", 2**80)
+    watch = RunWatch(folder.path, least_free=2**80)
     watch.poll()
-    assert "the disk is full" in watch.words
-    assert "go on from step 2" in watch.words
+    assert "the disk is full" in watch.sentence
+    assert "go on from step 2" in watch.sentence
     assert watch.checkpoints
 
 
@@ -162,7 +162,7 @@ def test_another_machine_is_silent_once_nothing_is_heard_of_it(folder: Folder, m
     watch = RunWatch(folder.path)
     watch.poll()
     assert (watch.state, watch.host) == ("running", "gpu-server")
-    assert "Training on gpu-server: step 3" in watch.words
+    assert "Training on gpu-server: step 3" in watch.sentence
     # its clock does not matter, only that it touches its files
     clock = time.monotonic()
     monkeypatch.setattr(watching.time, "monotonic", lambda: clock)
@@ -174,7 +174,7 @@ def test_another_machine_is_silent_once_nothing_is_heard_of_it(folder: Folder, m
     clock += 2
     assert watch.poll()
     assert watch.state == "silent"
-    assert watch.words.startswith("Silent since 20")
+    assert watch.sentence.startswith("Silent since 20")
     folder.quiet(-5020)
     watch.poll()
     assert watch.state == "running"
@@ -185,17 +185,17 @@ def test_at_first_sight_a_file_untouched_for_long_is_silence(folder: Folder) -> 
     watch = RunWatch(folder.path)
     watch.poll()
     assert watch.state == "silent"
-    assert "nothing was heard of gpu-server" in watch.words
+    assert "nothing was heard of gpu-server" in watch.sentence
 
 
 def test_a_start_is_shown_and_so_is_one_that_fails(folder: Folder) -> None:
     folder.hold(HERE, name="starting.json")
     watch = RunWatch(folder.path)
     watch.poll()
-    assert (watch.state, watch.words) == ("starting", "Starting.")
+    assert (watch.state, watch.sentence) == ("starting", "Starting.")
     (folder.path / "output.txt").write_text("$ phenotrans train\nloading torch\n")
     assert watch.poll()
-    assert watch.words == "Starting: loading torch"
+    assert watch.sentence == "Starting: loading torch"
     folder.hold(DEAD, name="starting.json")
     (folder.path / "output.txt").write_text("$ phenotrans train\nloading torch\nphenotrans: There is no room.\n")
     watch.poll()
@@ -214,7 +214,7 @@ def test_a_run_that_is_taken_up_again_starts(folder: Folder) -> None:
     folder.hold(later)
     watch = RunWatch(folder.path)
     watch.poll()
-    assert (watch.state, watch.words) == ("starting", "Starting: reading the images.")
+    assert (watch.state, watch.sentence) == ("starting", "Starting: reading the images.")
     folder.decide(HERE).say(Started(4, 20, "cpu", {}, {}), *losses(5, 6))
     watch.poll()
     assert (watch.state, watch.step, watch.steps) == ("running", 6, 20)
@@ -227,7 +227,7 @@ def test_a_folder_that_vanishes_is_gone_and_may_come_back(folder: Folder, tmp_pa
     folder.path.rename(tmp_path / "elsewhere")
     assert watch.poll()
     assert watch.state == "gone"
-    assert "is not there" in watch.words
+    assert "is not there" in watch.sentence
     assert watch.step == 3
     assert watch.checkpoints == []
     (tmp_path / "elsewhere").rename(folder.path)

@@ -54,13 +54,16 @@ def test_losses_that_are_no_numbers_are_noticed(value: float) -> None:
     assert not is_finite({"a": 1.0, "b": value})
 
 
-def test_statistics_come_from_what_is_translated(make_engine: Callable[..., Engine]) -> None:
-    """The network to *treated* is measured on untreated pieces, the other one on treated pieces."""
+def test_each_input_of_a_network_has_statistics_of_its_own(make_engine: Callable[..., Engine]) -> None:
+    """Untreated pieces, treated ones, and for the way back what the other network made of a network's own condition."""
     engine = make_engine("cyclegan")
     pieces = {"untreated": [torch.full((2, 32, 32), -0.5)], "treated": [torch.rand(2, 32, 40)]}
     fix_statistics(engine, pieces)
-    flat = engine.translators["1"].enter[1].var
-    varied = engine.translators["0"].enter[1].var
-    assert flat.max() < 1e-9
-    assert varied.min() > 1e-9
+    for network in engine.translators.values():
+        variances = network.enter[1].var
+        assert variances[0].max() < 1e-9  # nothing varies over a flat piece
+        assert variances[1].min() > 1e-9
+    translated = engine.translate(pieces["treated"][0][None], "treated", "untreated")
+    convolution, norm = engine.translators["1"].enter[:2]
+    torch.testing.assert_close(norm.mean[2], convolution(translated)[0].mean(dim=(1, 2)))
     assert engine.statistics_are_fixed

@@ -16,11 +16,9 @@ import torch
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.core.image import Image
-from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.shift import Shift
-from napari_phenotrans.io import read, write
+from napari_phenotrans.io import read
 from napari_phenotrans.training.events import (
     Divided,
     Failed,
@@ -41,23 +39,16 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from napari_phenotrans.dataset.dataset import DataSet
+
 TINY: dict[str, dict[str, Any]] = {
     "cyclegan": {"width": 8, "blocks": 1, "augment": "fluorescence", "pool": 4},
     "scgan": {"width": 8, "blocks": 1, "augment": "fluorescence", "pool": 4},
     "phendiff": {"width": 8, "levels": 3},
+    "flow": {"width": 8, "levels": 3, "kept": ("DNA",)},
 }
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
-    folder = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(0)
-    for condition, level in (("untreated", 50), ("treated", 150)):
-        for well in range(3):
-            pixels = rng.poisson(level, (2, 72, 72)).astype(np.uint8)
-            path = folder / condition / f"{condition}{well}.ome.tif"
-            write(Image(pixels, "CYX", ("DNA", "GFP"), pixel_size_um=0.5, unit="µm"), path)
-    return DataSet.open(folder, ("untreated", "treated"))
+# whose translations, previews too, take many evaluations
+DENOISERS = ("phendiff", "flow")
 
 
 def run(dataset: DataSet, folder: Path, engine: str = "shift", **said: Any) -> Run:
@@ -97,7 +88,7 @@ def test_run_folder_tells_the_whole_story(engine: str, dataset: DataSet, tmp_pat
         if isinstance(event, Scored):
             assert event.best
             assert any(name.startswith("kid untreated → treated") for name in event.scores)
-            assert any(name.startswith("held-out denoising") for name in event.scores) == (engine == "phendiff")
+            assert any(name.startswith("held-out denoising") for name in event.scores) == (engine in DENOISERS)
     card = Checkpoint.read_card(folder / "last.safetensors")
     assert card.channels == ("DNA", "GFP")
     assert card.pixel_size == pytest.approx(0.5)
@@ -107,7 +98,7 @@ def test_run_folder_tells_the_whole_story(engine: str, dataset: DataSet, tmp_pat
     assert best.card == last.card
     for name, tensor in last.tensors.items():
         np.testing.assert_array_equal(best.tensors[name], tensor)
-    how = {"evaluations": 2} if engine == "phendiff" else {}
+    how = {"evaluations": 2} if engine in DENOISERS else {}
     from napari_phenotrans.translation.translate import Translator
 
     translator = Translator(folder / "last.safetensors", how=how)
@@ -170,7 +161,7 @@ def test_a_failure_is_written_down_and_goes_on(
 KILLED = """
 import sys, os, signal
 from napari_phenotrans.training.run import Run
-from napari_phenotrans.core.events import Losses
+from napari_phenotrans.training.events import Losses
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
 from pathlib import Path
@@ -203,12 +194,18 @@ raise SystemExit("was to be killed")
 
 @pytest.mark.parametrize(
     ("engine", "moment"),
-    [("cyclegan", "stepping"), ("cyclegan", "writing"), ("scgan", "stepping"), ("phendiff", "stepping")],
+    [
+        ("cyclegan", "stepping"),
+        ("cyclegan", "writing"),
+        ("scgan", "stepping"),
+        pytest.param("phendiff", "stepping", marks=pytest.mark.slow),
+        pytest.param("flow", "stepping", marks=pytest.mark.slow),
+    ],
 )
 def test_a_killed_run_resumes_exactly(engine: str, moment: str, dataset: DataSet, tmp_path: Path) -> None:
     said = {"steps": 12, "crop": 32, "batch": 2, "save_every": 4, "score_every": 6} | TINY[engine]
-    if engine == "phendiff":
-        said |= {"score_every": 0, "save_every": 6}  # its translations, previews too, take a hundred evaluations
+    if engine in DENOISERS:
+        said |= {"score_every": 0, "save_every": 6}
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -377,6 +374,7 @@ def test_early_stop_ends_a_run_that_gets_no_better(dataset: DataSet, tmp_path: P
 # ---- several processes
 
 
+@pytest.mark.slow
 def test_two_processes_compute_what_one_does(dataset: DataSet, tmp_path: Path) -> None:
     """Also when they go on with a run: replayed crops come back to the process that holds their places."""
     said = {"steps": 3, "crop": 32, "batch": 4, "save-every": 10, "score-every": 0, "width": 8, "blocks": 1, "pool": 8}

@@ -16,10 +16,7 @@ from safetensors import SafetensorError
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.image import Image
-from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
-from napari_phenotrans.io import write
 from napari_phenotrans.runs.lock import Owner
 from napari_phenotrans.runs.monitor import RunWatch
 from napari_phenotrans.runs.record import Log
@@ -32,19 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from napari_phenotrans.dataset.dataset import DataSet
+
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
-    folder = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(0)
-    for condition, level in (("untreated", 50), ("treated", 150)):
-        for well in range(3):
-            pixels = rng.poisson(level, (2, 72, 72)).astype(np.uint8)
-            path = folder / condition / f"{condition}{well}.ome.tif"
-            write(Image(pixels, "CYX", ("DNA", "GFP"), pixel_size_um=0.5, unit="µm"), path)
-    return DataSet.open(folder, ("untreated", "treated"))
 
 
 @pytest.fixture
@@ -121,9 +108,8 @@ def test_previews_are_pixels_in_the_images_units(run: Any, dataset: DataSet) -> 
             read_preview(wrong)
 
 
-def test_the_pace_is_told_as_it_goes(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "PACE_S", 0.0)
-    paces = [event for event in run(save_every=100).events() if isinstance(event, Pace)]
+def test_the_pace_is_told_as_it_goes(run: Any) -> None:
+    paces = [event for event in run(save_every=100).events(pace_s=0.0) if isinstance(event, Pace)]
     assert [pace.step for pace in paces] == [1, 2, 3, 4]
     assert all(pace.steps_per_second > 0 and pace.memory > 2**20 for pace in paces)
 
@@ -147,7 +133,7 @@ def test_a_disk_that_is_full_when_saving_keeps_the_last_checkpoint(run: Any, mon
     with pytest.raises(InputError, match=r"last\.safetensors could not be written: .*No space left.*disk has room"):
         list(one.events())
     watch = look(one.folder)
-    assert (watch.state, watch.words) == ("failed", "Failed at step 4 of 4. It can go on from step 2.")
+    assert (watch.state, watch.sentence) == ("failed", "Failed at step 4 of 4. It can go on from step 2.")
     assert "disk has room" in watch.error
     assert Checkpoint.load(watch.checkpoints[-1].path).card.training["steps"] == 2
     assert not [path.name for path in one.folder.iterdir() if ".part." in path.name or path.name == "lock"]
@@ -264,7 +250,7 @@ def test_the_lock_of_a_killed_process_keeps_nobody_out(run: Any) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     owner = Owner.of(process.pid)
     process.wait()
-    (one.folder / "lock").write_text(json.dumps(owner.written()))
+    (one.folder / "lock").write_text(json.dumps(owner.as_json()))
     assert isinstance(list(one.for_steps(6).events(resume=True))[-1], Finished)
 
 

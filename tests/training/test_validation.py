@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import Engine, NetworkCall
+from napari_phenotrans.training.held_out_crops import ScoringPlan
 from napari_phenotrans.training.validation import NOT_FINITE, HeldOut, collapsed
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.settings import TranslationSettings
 
 CONDITIONS = ("untreated", "treated")
+CHANNELS = ("DNA", "GFP")
 SHIFT = 0.3
 
 
@@ -32,7 +34,7 @@ class Known(Engine):
         self.rule, self.asked = rule, []
 
     def translation(
-        self, x: Tensor, source: str, target: str, how: TranslationSettings
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
         self.asked.append((source, target, tuple(x.shape)))
         return (yield NetworkCall(lambda crop: self.rule(crop, source, target), x, final=True))
@@ -70,8 +72,8 @@ def planes(groups: int, fields: int = 1, first: int = 0) -> dict[str, list[tuple
 TRAINING = {condition: [one for _, one in fields] for condition, fields in planes(5, first=500).items()}
 
 
-def held_out(groups: int = 4, **said) -> HeldOut:
-    return HeldOut(planes(groups), TRAINING, ("DNA", "GFP"), 32, **said)
+def held_out(groups: int = 4, **plan) -> HeldOut:
+    return HeldOut(planes(groups), TRAINING, CHANNELS, ScoringPlan(32, **plan))
 
 
 def test_a_perfect_engine_reaches_the_floor_and_one_that_copies_what_copying_scores():
@@ -135,7 +137,7 @@ def test_few_groups_leave_out_what_they_cannot_say_and_say_so(groups, interval, 
 
 def test_pieces_are_whole_crops_from_as_many_groups_as_possible():
     engine = Known(perfect)
-    held = HeldOut(planes(3, fields=4), TRAINING, ("DNA", "GFP"), 32, stride=4, pieces=3)
+    held = HeldOut(planes(3, fields=4), TRAINING, CHANNELS, ScoringPlan(32, stride=4, pieces=3))
     held.score(engine, 0)
     assert {shape for _, _, shape in engine.asked} == {(1, 2, 64, 96)}
     # per piece: there and back in two directions, and each condition to itself
@@ -146,7 +148,7 @@ def test_pieces_are_whole_crops_from_as_many_groups_as_possible():
 
 def test_an_engine_that_depends_on_its_tile_gets_crops_of_all_groups():
     engine = Known(perfect)
-    held = HeldOut(planes(4), TRAINING, ("DNA", "GFP"), 32, tile=32, crops=20)
+    held = HeldOut(planes(4), TRAINING, CHANNELS, ScoringPlan(32, tile=32, crops=20))
     scores = held.score(engine, 0).scores
     assert {shape for _, _, shape in engine.asked} == {(16, 2, 32, 32), (4, 2, 32, 32)}
     assert {score.groups for score in scores} == {4}
@@ -155,7 +157,7 @@ def test_an_engine_that_depends_on_its_tile_gets_crops_of_all_groups():
 def test_more_conditions_are_translated_from_the_first_and_back():
     three = planes(3) | {"washed": planes(3, first=70)["treated"]}
     training = TRAINING | {"washed": TRAINING["treated"]}
-    held = HeldOut(three, training, ("DNA", "GFP"), 32)
+    held = HeldOut(three, training, CHANNELS, ScoringPlan(32))
     assert held.directions == [
         ("untreated", "treated"), ("treated", "untreated"), ("untreated", "washed"), ("washed", "untreated"),
     ]  # fmt: skip
@@ -167,7 +169,7 @@ def test_training_images_learned_by_heart_are_noticed():
     def copying(x: Tensor, source: str, target: str) -> Tensor:
         return remembered[torch.arange(len(x)) % 4] if target == "treated" else x
 
-    held = HeldOut(planes(3), TRAINING, ("DNA", "GFP"), 32, tile=32, copies=4)
+    held = HeldOut(planes(3), TRAINING, CHANNELS, ScoringPlan(32, tile=32, copies=4))
     scores = held.score(Known(copying), 0).flat
     assert scores["copies untreated → treated"] == 1
     assert scores["copy ratio untreated → treated"] < 0.01
@@ -177,7 +179,7 @@ def test_training_images_learned_by_heart_are_noticed():
 
 def test_a_channel_without_a_gap_is_left_out_and_named():
     blank = {c: [(g, p * [[[0.0]], [[1.0]]]) for g, p in fields] for c, fields in planes(3).items()}
-    held = HeldOut(blank, TRAINING, ("DNA", "GFP"), 32)
+    held = HeldOut(blank, TRAINING, CHANNELS, ScoringPlan(32))
     scores = held.score(Known(perfect), 0).flat
     assert "gap closed untreated → treated: GFP" in scores
     assert not any("gap closed" in key and "DNA" in key for key in scores)
@@ -217,8 +219,8 @@ def test_a_fresh_engine_is_no_collapse(make_engine, name):
 
 def test_held_out_fields_that_cannot_be_scored_are_refused():
     with pytest.raises(InputError, match="treated has 0 fields with room for 0"):
-        HeldOut({"untreated": planes(1)["untreated"], "treated": []}, TRAINING, ("DNA", "GFP"), 32)
+        HeldOut({"untreated": planes(1)["untreated"], "treated": []}, TRAINING, CHANNELS, ScoringPlan(32))
     with pytest.raises(InputError, match="room for 1"):
-        HeldOut(planes(1), TRAINING, ("DNA", "GFP"), 64)
+        HeldOut(planes(1), TRAINING, CHANNELS, ScoringPlan(64))
     with pytest.raises(InputError, match="multiples of 5"):
         held_out(stride=5)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +15,14 @@ from napari_phenotrans.io import read, write
 from napari_phenotrans.translation.batch import (
     FileDone,
     FileFailed,
+    FilesRequest,
     FileStarted,
     images_in,
     read_result,
     translate_files,
 )
 from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone
+from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.translate import Translator
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
 WAY: dict[str, Any] = {"source": "untreated", "target": "treated"}
+REQUEST = TranslationRequest(**WAY)
 
 
 @pytest.fixture
@@ -36,8 +40,8 @@ def translator(make_checkpoint: Callable[..., Checkpoint]) -> Translator:
     return Translator(make_checkpoint(), device="cpu")
 
 
-def well(path: Path, channels: int = 2, planes: int = 2) -> Path:
-    pixels = np.random.default_rng(0).integers(0, 200, (planes, channels, 36, 40)).astype(np.uint8)
+def well(path: Path, channels: int = 2, planes: int = 2, height: int = 36) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 200, (planes, channels, height, 40)).astype(np.uint8)
     return write(Image(pixels, "ZCYX", tuple(f"marker {i}" for i in range(channels)), pixel_size_um=0.5), path)
 
 
@@ -45,7 +49,9 @@ def test_files_are_translated_and_failures_do_not_stop_the_others(translator: Tr
     broken, foreign = tmp_path / "broken.tif", well(tmp_path / "foreign.ome.tif", channels=1)
     broken.write_bytes(b"no TIFF")
     good = [well(tmp_path / name) for name in ("a.ome.tif", "b.ome.zarr")]
-    events = list(translate_files([broken, good[0], foreign, good[1]], tmp_path / "out", translator, **WAY))
+    events = list(
+        translate_files(FilesRequest([broken, good[0], foreign, good[1]], tmp_path / "out", REQUEST), translator)
+    )
     files = [event for event in events if isinstance(event, (FileStarted, FileDone, FileFailed))]
     assert [(type(event).__name__, event.path) for event in files] == [
         ("FileFailed", broken),
@@ -71,7 +77,7 @@ def test_files_are_translated_and_failures_do_not_stop_the_others(translator: Tr
 
 
 def test_only_the_planes_that_were_asked_for(translator: Translator, tmp_path: Path) -> None:
-    events = list(translate_files([well(tmp_path / "a.ome.tif")], tmp_path, translator, zs=[1], **WAY))
+    events = list(translate_files(FilesRequest([well(tmp_path / "a.ome.tif")], tmp_path, REQUEST, zs=[1]), translator))
     assert [event.z for event in events if isinstance(event, RegionDone) and event.share == 1] == [1]
     assert {event.z for event in events if isinstance(event, RegionDone)} == {1}
     done = events[-1]
@@ -86,29 +92,27 @@ def test_only_the_planes_that_were_asked_for(translator: Translator, tmp_path: P
 def test_large_planes_are_written_as_they_come_and_are_the_same(
     suffix: str, translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, region = well(tmp_path / f"a{suffix}"), Region(3, 5, 30, 31)
-    monkeypatch.setattr("napari_phenotrans.translation.outputs.PYRAMID", 900)
-    monkeypatch.setattr("napari_phenotrans.io.write_planes._SMALLEST", 16)
+    path, asked = well(tmp_path / f"a{suffix}", height=530), replace(REQUEST, region=Region(3, 5, 520, 31))
     with monkeypatch.context() as patch:
         patch.setattr("napari_phenotrans.translation.tiled_inference.TiledInference.evaluates_once", lambda *_: False)
-        events = list(translate_files([path], tmp_path / "whole", translator, region=region, **WAY))
+        events = list(translate_files(FilesRequest([path], tmp_path / "whole", asked, pyramid_above=900), translator))
     assert PlaneDone in {type(event) for event in events}
     whole = read_result(events[-1])
-    events = list(translate_files([path], tmp_path / "parts", translator, region=region, **WAY))
+    events = list(translate_files(FilesRequest([path], tmp_path / "parts", asked, pyramid_above=900), translator))
     assert RegionDone in {type(event) for event in events}
     assert PlaneDone not in {type(event) for event in events}
     parts = read_result(events[-1])
     for mine, theirs in ((parts.translated, whole.translated), (parts.difference, whole.difference)):
-        assert mine.sizes == {"Z": 2, "C": 2, "Y": 30, "X": 31} or suffix == ".ome.zarr"
+        assert mine.sizes == {"Z": 2, "C": 2, "Y": 520, "X": 31} or suffix == ".ome.zarr"
         assert len(mine.pyramid) == 1
         for z in range(2):
             np.testing.assert_allclose(mine.plane(z=z), theirs.plane(z=z), atol=1e-3)
-    assert parts.provenance["region"] == [3, 5, 30, 31]
+    assert parts.provenance["region"] == [3, 5, 520, 31]
 
 
 def test_what_stops_half_way_leaves_no_zarr(translator: Translator, tmp_path: Path) -> None:
     path = well(tmp_path / "a.ome.zarr")
-    for event in translate_files([path], tmp_path / "out", translator, **WAY):
+    for event in translate_files(FilesRequest([path], tmp_path / "out", REQUEST), translator):
         if isinstance(event, RegionDone):
             break
     gc.collect()
@@ -117,12 +121,14 @@ def test_what_stops_half_way_leaves_no_zarr(translator: Translator, tmp_path: Pa
 
 def test_existing_results_are_kept_unless_said(translator: Translator, tmp_path: Path) -> None:
     path = well(tmp_path / "a.ome.tif", planes=1)
-    assert isinstance([*translate_files([path], tmp_path, translator, **WAY)][-1], FileDone)
-    (failed,) = translate_files([path], tmp_path, translator, **WAY)
+    assert isinstance([*translate_files(FilesRequest([path], tmp_path, REQUEST), translator)][-1], FileDone)
+    (failed,) = translate_files(FilesRequest([path], tmp_path, REQUEST), translator)
     assert isinstance(failed, FileFailed) and failed.reason.startswith(
         f"{tmp_path / 'a_translated.ome.tif'} exists already"
     )
-    assert isinstance([*translate_files([path], tmp_path, translator, overwrite=True, **WAY)][-1], FileDone)
+    assert isinstance(
+        [*translate_files(FilesRequest([path], tmp_path, REQUEST, overwrite=True), translator)][-1], FileDone
+    )
 
 
 def test_memory_that_runs_out_fails_one_file(
@@ -131,13 +137,17 @@ def test_memory_that_runs_out_fails_one_file(
     paths = [well(tmp_path / f"{name}.ome.tif", planes=1) for name in "ab"]
     before = translator.translate
 
-    def translate(image: Image, **more: Any) -> Any:
+    def translate(image: Image, request: TranslationRequest, **more: Any) -> Any:
         if image.path == paths[0]:
             raise MemoryError("of 3 TB there is none\nand so on for pages")
-        return before(image, **more)
+        return before(image, request, **more)
 
     monkeypatch.setattr(translator, "translate", translate)
-    events = [e for e in translate_files(paths, tmp_path, translator, **WAY) if isinstance(e, (FileDone, FileFailed))]
+    events = [
+        e
+        for e in translate_files(FilesRequest(paths, tmp_path, REQUEST), translator)
+        if isinstance(e, (FileDone, FileFailed))
+    ]
     assert isinstance(events[0], FileFailed) and isinstance(events[1], FileDone)
     assert events[0].reason.startswith("The computation stopped: of 3 TB there is none Choose")
 
@@ -151,14 +161,14 @@ def test_tick_stops_everything(translator: Translator, tmp_path: Path) -> None:
 
     paths = [well(tmp_path / f"{name}.ome.tif") for name in "ab"]
     with pytest.raises(Enough):
-        list(translate_files(paths, tmp_path / "out", translator, tick=tick, **WAY))
+        list(translate_files(FilesRequest(paths, tmp_path / "out", REQUEST), translator, tick=tick))
     assert not (tmp_path / "out").exists()
 
 
 def test_what_reading_noticed_is_said(translator: Translator, tmp_path: Path) -> None:
     path = tmp_path / "half.ome.tif"
     write(read(well(tmp_path / "a.ome.tif")), path, metadata={"partial": "Half of it is 0."})
-    events = list(translate_files([path], tmp_path, translator, **WAY))
+    events = list(translate_files(FilesRequest([path], tmp_path, REQUEST), translator))
     assert isinstance(events[0], FileStarted)
     assert events[1] == Notice("Half of it is 0.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.io import read, write
 from napari_phenotrans.translation.provenance import translate_command
+from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.translate import Translator, translate_image
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
 WAY = {"source": "untreated", "target": "treated"}
+REQUEST = TranslationRequest(**WAY)
 
 
 @pytest.fixture
@@ -67,16 +70,14 @@ def test_what_is_not_the_default_is_said(make_checkpoint: Callable[..., Checkpoi
     translator = Translator("bbbc013-phendiff")
     provenance = translator.provenance(
         image.replace(channels=translator.card.channels),
-        *translator.card.conditions,
-        positions=[(0, z) for z in range(3)],
-        how={"strength": 0.25},
+        TranslationRequest(*translator.card.conditions, positions=[(0, z) for z in range(3)], how={"strength": 0.25}),
     )
     line = translate_command(provenance)
     assert f"phenotrans translate {tmp_path / 'a.tif'} --checkpoint bbbc013-phendiff " in line
     assert " --strength 0.25 " in line
     assert not any(option in line for option in ("--channel", "--region", "--t ", "--z", "--join", "--series"))
     joined = image.replace(channels=translator.card.channels, reading={"join": True, "axes": "YX", "series": 2})
-    more = translate_command(translator.provenance(joined, *translator.card.conditions))
+    more = translate_command(translator.provenance(joined, TranslationRequest(*translator.card.conditions)))
     assert "--axes YX" in more
     assert "--series 2" in more
     assert "--join" in more
@@ -87,9 +88,9 @@ def test_what_no_command_can_repeat_is_refused(make_checkpoint: Callable[..., Ch
     image = Image(pixels, "TZCYX", ("marker 0", "marker 1"), path=tmp_path / "a.tif")
     unsaved = Translator(make_checkpoint("shift"))
     with pytest.raises(InputError, match="checkpoint that lies in no file"):
-        translate_command(unsaved.provenance(image, **WAY))
+        translate_command(unsaved.provenance(image, REQUEST))
     saved = Translator(make_checkpoint("shift").save(tmp_path / "shift.safetensors"))
     with pytest.raises(InputError, match="image that lies in no file"):
-        translate_command(saved.provenance(image.replace(path=None), **WAY))
+        translate_command(saved.provenance(image.replace(path=None), REQUEST))
     with pytest.raises(InputError, match="no single command for these 2 planes"):
-        translate_command(saved.provenance(image, **WAY, positions=[(0, 0), (1, 2)]))
+        translate_command(saved.provenance(image, replace(REQUEST, positions=[(0, 0), (1, 2)])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.core.tiling import plan
-from napari_phenotrans.translation import streaming, translator
 from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone, TileDone
+from napari_phenotrans.translation.limits import Limits
+from napari_phenotrans.translation.request import TranslationRequest
+from napari_phenotrans.translation.streaming import bands
 from napari_phenotrans.translation.translate import Translator, translate_image
 from napari_phenotrans.translation.working_plane import Cut
 
@@ -24,15 +27,11 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
 WAY = {"source": "untreated", "target": "treated"}
+REQUEST = TranslationRequest(**WAY)
 
 
-@pytest.fixture(autouse=True)
-def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every plane be large, and all that is done at once be small."""
-    monkeypatch.setattr(translator, "LARGE_PLANE", 0)
-    monkeypatch.setattr(translator, "SQUARE", 96)
-    monkeypatch.setattr(streaming, "STRIP", 128)
-    monkeypatch.setattr(streaming, "PART", 64)
+# every plane is large, and all that is done at once is small
+SMALL = Limits(large_plane=0, square=96, strip=128, part=64)
 
 
 def noise(height: int, width: int, dtype: str = "uint16", seed: int = 0, **more: Any) -> Image:
@@ -58,10 +57,10 @@ def together(events: list[Any], image: Image) -> tuple[np.ndarray, np.ndarray]:
 def test_a_plane_comes_in_regions_as_it_would_whole(
     height: int, width: int, size: float, make_checkpoint: Callable[..., Checkpoint]
 ) -> None:
-    engine = Translator(make_checkpoint(pixel_size=1.0, pixel_unit="um"), tile=96, overlap=32)
+    engine = Translator(make_checkpoint(pixel_size=1.0, pixel_unit="um"), tile=96, overlap=32, limits=SMALL)
     image = noise(height, width, pixel_size_um=size)
-    (whole,) = [event for event in engine.translate(image, **WAY) if isinstance(event, PlaneDone)]
-    events = list(engine.translate(image, **WAY, in_regions=True))
+    (whole,) = [event for event in engine.translate(image, REQUEST) if isinstance(event, PlaneDone)]
+    events = list(engine.translate(image, REQUEST, in_regions=True))
     assert not any(isinstance(event, PlaneDone | TileDone) for event in events)
     translated, difference = together(events, image)
     assert np.abs(whole.difference).max() > 2, "the checkpoint changes too little to test anything"
@@ -71,22 +70,25 @@ def test_a_plane_comes_in_regions_as_it_would_whole(
 
 def test_where_nothing_is_resampled_rounding_is_the_same_too(make_checkpoint: Callable[..., Checkpoint]) -> None:
     """One strip: the same tiles are added in the same order."""
-    streaming.STRIP = 16384
-    engine = Translator(make_checkpoint(), tile=96, overlap=32)
+    engine = Translator(make_checkpoint(), tile=96, overlap=32, limits=replace(SMALL, strip=16384))
     image = noise(211, 333)
-    (whole,) = [event for event in engine.translate(image, **WAY) if isinstance(event, PlaneDone)]
-    translated, difference = together(list(engine.translate(image, **WAY, in_regions=True)), image)
+    (whole,) = [event for event in engine.translate(image, REQUEST) if isinstance(event, PlaneDone)]
+    translated, difference = together(list(engine.translate(image, REQUEST, in_regions=True)), image)
     np.testing.assert_allclose(difference, whole.difference, rtol=0, atol=1e-4)
     np.testing.assert_array_equal(translated, whole.translated)
-    events = list(engine.translate(image, **WAY, in_regions=True))
+    events = list(engine.translate(image, REQUEST, in_regions=True))
     assert sum(event.clipped[0] for event in events if isinstance(event, RegionDone)) == whole.clipped[0]
 
 
 def test_a_region_of_a_plane_comes_in_regions_too(make_checkpoint: Callable[..., Checkpoint]) -> None:
-    engine = Translator(make_checkpoint(), tile=96, overlap=32)
+    engine = Translator(make_checkpoint(), tile=96, overlap=32, limits=SMALL)
     region = Region(31, 52, 200, 211)
     image = noise(300, 310)
-    (whole,) = [event for event in engine.translate(image, **WAY, region=region) if isinstance(event, PlaneDone)]
+    (whole,) = [
+        event
+        for event in engine.translate(image, TranslationRequest(**WAY, region=region))
+        if isinstance(event, PlaneDone)
+    ]
     result = translate_image(image, engine, **WAY, region=region)
     np.testing.assert_allclose(result.difference.pixels, whole.difference, rtol=0, atol=1e-4)
     np.testing.assert_array_equal(result.real.plane(), image.pixels[:, *region.slices])
@@ -101,9 +103,9 @@ def test_rows_are_read_once_and_only_some_at_a_time(make_checkpoint: Callable[..
             return np.zeros((2, *(len(range(*i.indices(n))) for i, n in zip(index[1:], (900, 100), strict=True))), "u1")
 
     asked: list[slice] = []
-    engine = Translator(make_checkpoint(), tile=128, overlap=64)
+    engine = Translator(make_checkpoint(), tile=128, overlap=64, limits=SMALL)
     regions = 0
-    for event in engine.translate(Image(Lazy(), "CYX", ("marker 0", "marker 1")), **WAY, in_regions=True):
+    for event in engine.translate(Image(Lazy(), "CYX", ("marker 0", "marker 1")), REQUEST, in_regions=True):
         if isinstance(event, RegionDone):
             # what is read lies at most two tiles and a chunk before what is given out
             assert asked[-1].stop <= event.top + event.translated.shape[1] + 128 + 50
@@ -117,8 +119,8 @@ def test_rows_are_read_once_and_only_some_at_a_time(make_checkpoint: Callable[..
 def test_progress_counts_tiles_and_planes(make_checkpoint: Callable[..., Checkpoint]) -> None:
     pixels = np.zeros((2, 2, 150, 300), np.uint8)
     stack = Image(pixels, "ZCYX", ("marker 0", "marker 1"))
-    engine = Translator(make_checkpoint(), tile=96, overlap=32)
-    events = list(engine.translate(stack, **WAY, in_regions=True))
+    engine = Translator(make_checkpoint(), tile=96, overlap=32, limits=SMALL)
+    events = list(engine.translate(stack, REQUEST, in_regions=True))
     tiles = [event for event in events if isinstance(event, EvaluationDone) and event.z == 0]
     assert [tile.done for tile in tiles] == list(range(1, tiles[0].total + 1))
     regions = [event for event in events if isinstance(event, RegionDone)]
@@ -133,8 +135,9 @@ def test_progress_counts_tiles_and_planes(make_checkpoint: Callable[..., Checkpo
 
 def test_what_lies_outside_training_is_said_once_of_all_planes(make_checkpoint: Callable[..., Checkpoint]) -> None:
     stack = Image(np.full((3, 2, 120, 120), 240, np.uint8), "ZCYX", ("marker 0", "marker 1"))
-    said = [event.text for event in Translator(make_checkpoint(high=50.0), tile=96, overlap=32).translate(
-        stack, **WAY, in_regions=True) if isinstance(event, Notice)]  # fmt: skip
+    engine = Translator(make_checkpoint(high=50.0), tile=96, overlap=32, limits=SMALL)
+    events = engine.translate(stack, REQUEST, in_regions=True)
+    said = [event.text for event in events if isinstance(event, Notice)]
     assert len(said) == 2
     assert all("100% of the pixels lie outside" in text for text in said)
 
@@ -143,14 +146,14 @@ def test_values_that_are_not_finite_are_refused(make_checkpoint: Callable[..., C
     image = noise(150, 150, "float32")
     image.pixels[1, 140, 3] = np.nan
     with pytest.raises(InputError, match="not finite at t=0, z=0"):
-        list(Translator(make_checkpoint(), tile=96, overlap=32).translate(image, **WAY, in_regions=True))
+        list(
+            Translator(make_checkpoint(), tile=96, overlap=32, limits=SMALL).translate(image, REQUEST, in_regions=True)
+        )
 
 
 def test_where_memory_runs_out_only_the_rows_that_are_left_come_from_smaller_tiles(
     make_checkpoint: Callable[..., Checkpoint],
 ) -> None:
-    streaming.STRIP = 16384
-
     class Recorded:
         shape, dtype, ndim = (2, 400, 200), np.dtype(np.uint16), 3
 
@@ -159,9 +162,9 @@ def test_where_memory_runs_out_only_the_rows_that_are_left_come_from_smaller_til
             return pixels[index]
 
     checkpoint, pixels = make_checkpoint(), noise(400, 200).pixels
-    usual = translate_image(Image(pixels, "CYX", ("marker 0", "marker 1")), Translator(checkpoint), **WAY)
+    usual = translate_image(Image(pixels, "CYX", ("marker 0", "marker 1")), Translator(checkpoint, limits=SMALL), **WAY)
     image, read = Image(Recorded(), "CYX", ("marker 0", "marker 1")), []
-    engine = Translator(checkpoint, tile=200, overlap=64)
+    engine = Translator(checkpoint, tile=200, overlap=64, limits=replace(SMALL, strip=16384))
     count = [0]
 
     def refuse(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -171,7 +174,7 @@ def test_where_memory_runs_out_only_the_rows_that_are_left_come_from_smaller_til
 
     for network in engine.engine.translators.values():
         network.register_forward_pre_hook(refuse)
-    events = list(engine.translate(image, **WAY, in_regions=True))
+    events = list(engine.translate(image, REQUEST, in_regions=True))
     assert sum(isinstance(event, Notice) for event in events) == 1
     before = next(i for i, event in enumerate(events) if isinstance(event, Notice))
     assert any(isinstance(event, RegionDone) for event in events[:before])
@@ -184,11 +187,11 @@ def test_where_memory_runs_out_only_the_rows_that_are_left_come_from_smaller_til
 
 
 def test_an_engine_that_evaluates_many_times_translates_squares(make_checkpoint: Callable[..., Checkpoint]) -> None:
-    engine = Translator(make_checkpoint("phendiff", gain=1.0), how={"evaluations": 4, "strength": 1.0})
+    engine = Translator(make_checkpoint("phendiff", gain=1.0), how={"evaluations": 4, "strength": 1.0}, limits=SMALL)
     image = noise(230, 250)
-    (whole,) = [event for event in engine.translate(image, **WAY) if isinstance(event, PlaneDone)]
+    (whole,) = [event for event in engine.translate(image, REQUEST) if isinstance(event, PlaneDone)]
     engine.forget()
-    events = list(engine.translate(image, **WAY, in_regions=True))
+    events = list(engine.translate(image, REQUEST, in_regions=True))
     regions = [event for event in events if isinstance(event, RegionDone)]
     assert [(region.top, region.left) for region in regions] == [(y, x) for y in (0, 96, 192) for x in (0, 96, 192)]
     assert [region.done for region in regions] == [0] * 8 + [1]
@@ -200,24 +203,25 @@ def test_an_engine_that_evaluates_many_times_translates_squares(make_checkpoint:
 
 
 def test_an_imported_network_takes_the_plane_whole(make_checkpoint: Callable[..., Checkpoint]) -> None:
-    events = list(Translator(make_checkpoint(statistics="plane")).translate(noise(64, 64), **WAY, in_regions=True))
+    events = list(
+        Translator(make_checkpoint(statistics="plane"), limits=SMALL).translate(noise(64, 64), REQUEST, in_regions=True)
+    )
     assert isinstance(events[-1], PlaneDone)
 
 
 def test_planes_come_whole_where_that_is_asked_for(make_checkpoint: Callable[..., Checkpoint]) -> None:
-    engine = Translator(make_checkpoint())
-    assert isinstance(list(engine.translate(noise(64, 64), **WAY, in_regions=True))[-1], RegionDone)
-    assert isinstance(list(engine.translate(noise(64, 64), **WAY))[-1], PlaneDone)
+    engine = Translator(make_checkpoint(), limits=SMALL)
+    assert isinstance(list(engine.translate(noise(64, 64), REQUEST, in_regions=True))[-1], RegionDone)
+    assert isinstance(list(engine.translate(noise(64, 64), REQUEST))[-1], PlaneDone)
 
 
 def test_small_planes_come_whole_where_each_is_evaluated_many_times(
     make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(translator, "LARGE_PLANE", 64 * 64)
     monkeypatch.setattr("napari_phenotrans.translation.tiled_inference.TiledInference.evaluates_once", lambda *_: False)
-    engine = Translator(make_checkpoint())
-    assert isinstance(list(engine.translate(noise(64, 64), **WAY, in_regions=True))[-1], PlaneDone)
-    assert isinstance(list(engine.translate(noise(64, 68), **WAY, in_regions=True))[-1], RegionDone)
+    engine = Translator(make_checkpoint(), limits=replace(SMALL, large_plane=64 * 64))
+    assert isinstance(list(engine.translate(noise(64, 64), REQUEST, in_regions=True))[-1], PlaneDone)
+    assert isinstance(list(engine.translate(noise(64, 68), REQUEST, in_regions=True))[-1], RegionDone)
 
 
 @pytest.mark.parametrize("scale", [0.4, 1.0, 2.3])
@@ -227,7 +231,7 @@ def test_bands_give_out_every_row_once_and_only_what_is_finished(scale: float, f
     cut = Cut.around(Region(0, 0, *size), size, scale, context=16, stride=4, smallest=16)
     height, width = (-(-max(n, 16) // 4) * 4 for n in cut.working.shape)
     tiles = plan(height, width, tile=48, overlap=16, stride=4)
-    bands = streaming.bands(cut, tiles, first)
-    rows = [row for band in bands for row in range(band.first, band.last)]
+    planned = bands(cut, tiles, first)
+    rows = [row for band in planned for row in range(band.first, band.last)]
     assert rows == list(range(first, 240))
-    assert [band.first for band in bands[1:]] == [band.last for band in bands[:-1]]
+    assert [band.first for band in planned[1:]] == [band.last for band in planned[:-1]]

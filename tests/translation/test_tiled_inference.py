@@ -14,6 +14,7 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines.device import ran_out_of_memory
 from napari_phenotrans.translation.events import PlaneDone, TileDone
+from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.tiled_inference import Inversions
 from napari_phenotrans.translation.translate import Translator, translate_image
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
 WAY = {"source": "untreated", "target": "treated"}
+REQUEST = TranslationRequest(**WAY)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image:
@@ -60,16 +62,16 @@ def test_out_of_memory_halves_the_tile_says_so_and_goes_on(
     usual = translate_image(plane, Translator(checkpoint), **WAY)
     translator = Translator(checkpoint, tile=200, overlap=64)
     limit(translator, 100 * 100, error)
-    events = list(translator.translate(plane, **WAY))
+    events = list(translator.translate(plane, REQUEST))
     assert notices(events) == ["Memory ran out: tiles of 100 instead of 200 pixels from here on."]
     assert translator.tile == 100
     assert np.abs(events[-1].difference - usual.difference.pixels).max() <= 0.001 * 255
     tiles = [event for event in events if isinstance(event, TileDone)]
     assert [tile.done for tile in tiles] == list(range(1, tiles[0].total + 1))
     # from here on
-    again = list(translator.translate(plane, **WAY))
+    again = list(translator.translate(plane, REQUEST))
     assert notices(again) == []
-    assert translator.provenance(plane, **WAY)["tile"] == 100
+    assert translator.provenance(plane, REQUEST)["tile"] == 100
 
 
 def test_memory_that_does_not_suffice_for_the_smallest_tile_is_said(make_checkpoint: Callable[..., Checkpoint]) -> None:
@@ -77,7 +79,7 @@ def test_memory_that_does_not_suffice_for_the_smallest_tile_is_said(make_checkpo
     asked = limit(translator, 10)
     events = []
     with pytest.raises(InputError, match=r"does not suffice for a tile of 32 × 32 .* no smaller ones \(least 24\)"):
-        events.extend(translator.translate(noise(160, 160), **WAY))
+        events.extend(translator.translate(noise(160, 160), REQUEST))
     # as many tiles of 80 cover the plane as of 68, and of the half of that
     assert asked == [160**2, 68**2, 32**2]
     assert len(notices(events)) == 2
@@ -91,7 +93,7 @@ def test_other_errors_are_not_taken_for_it(make_checkpoint: Callable[..., Checkp
 
     translator.engine.translators["1"].register_forward_pre_hook(melt)
     with pytest.raises(RuntimeError, match="melted"):
-        list(translator.translate(noise(40, 40), **WAY))
+        list(translator.translate(noise(40, 40), REQUEST))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_a_denoiser_first_takes_fewer_tiles_at_once_and_never_smaller_ones(
     usual = translate_image(plane, Translator(checkpoint, how=how), **WAY)
     translator = Translator(checkpoint, how=how)
     asked = limit(translator, 3 * 32 * 32)
-    events = list(translator.translate(plane, **WAY))
+    events = list(translator.translate(plane, REQUEST))
     assert notices(events) == []
     assert translator.tile == 32
     assert asked[0] > 3 * 32 * 32
@@ -124,7 +126,7 @@ def test_a_denoiser_first_takes_fewer_tiles_at_once_and_never_smaller_ones(
     translator = Translator(checkpoint, how=how)
     limit(translator, 32 * 32 - 1)
     with pytest.raises(InputError, match="tile of 32 × 32"):
-        list(translator.translate(plane, **WAY))
+        list(translator.translate(plane, REQUEST))
 
 
 def test_an_imported_network_falls_back_to_averaged_statistics(make_checkpoint: Callable[..., Checkpoint]) -> None:
@@ -132,7 +134,7 @@ def test_an_imported_network_falls_back_to_averaged_statistics(make_checkpoint: 
     whole = translate_image(plane, Translator(checkpoint), **WAY)
     translator = Translator(checkpoint, tile=128, overlap=32)
     limit(translator, 64 * 64)
-    events = list(translator.translate(plane, **WAY))
+    events = list(translator.translate(plane, REQUEST))
     said = notices(events)
     assert said[0] == "Memory ran out: tiles of 64 instead of 128 pixels from here on."
     assert "memory does not suffice): statistics are averaged over 9 tiles" in said[1]
@@ -161,7 +163,8 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def difference(translator: Translator, plane: Image, target: str = "treated", **more: Any) -> np.ndarray:
-    return list(translator.translate(plane, source="untreated", target=target, **more))[-1].difference
+    request = TranslationRequest(source="untreated", target=target, **more)
+    return list(translator.translate(plane, request))[-1].difference
 
 
 @pytest.mark.parametrize("solver", ["dpm", "heun", "ddim"])
@@ -204,7 +207,7 @@ def test_what_is_kept_is_of_the_same_image_source_and_tiles(
 
     def cost(plane: Image, **more: Any) -> int:
         counting.clear()
-        list(translator.translate(plane, **({"source": "untreated", "target": "treated"} | more)))
+        list(translator.translate(plane, TranslationRequest(**({"source": "untreated", "target": "treated"} | more))))
         return len(counting)
 
     plane = noise(32, 32)

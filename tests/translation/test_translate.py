@@ -9,9 +9,10 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region, View
-from napari_phenotrans.io import scratch
-from napari_phenotrans.translation import tiled_inference as driving
+from napari_phenotrans.io.scratch import Scratch
 from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, TileDone
+from napari_phenotrans.translation.limits import Limits
+from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.translate import Translator, translate, translate_image
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NAMES = ("marker 0", "marker 1")
 WAY = {"source": "untreated", "target": "treated"}
+REQUEST = TranslationRequest(**WAY)
 
 
 def cells(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -109,7 +111,7 @@ def test_working_pixel_size_there_and_back_adds_no_blur(make_checkpoint: Callabl
 def test_tiles_come_from_where_the_user_looks(make_checkpoint: Callable[..., Checkpoint]) -> None:
     pixels = cells(200, 200).astype(np.uint8)
     translator = Translator(make_checkpoint(), tile=96, overlap=32)
-    events = list(translator.translate(image(pixels), **WAY, look_at=lambda: View(Region(199, 0, 1, 1))))
+    events = list(translator.translate(image(pixels), REQUEST, look_at=lambda: View(Region(199, 0, 1, 1))))
     tiles = [event for event in events if isinstance(event, TileDone)]
     assert (tiles[0].top, tiles[0].left) == (112, 0)
     assert [tile.done for tile in tiles] == list(range(1, tiles[0].total + 1))
@@ -123,7 +125,7 @@ def test_what_the_user_looks_at_comes_first_and_nearest(make_checkpoint: Callabl
     translator = Translator(make_checkpoint(), tile=96, overlap=32)
     # wide and flat: the tiles below its middle are nearer to its center than those at its ends
     view = View(Region(0, 0, 20, 400))
-    events = list(translator.translate(image(cells(160, 400)), **WAY, look_at=lambda: view))
+    events = list(translator.translate(image(cells(160, 400)), REQUEST, look_at=lambda: view))
     places = [(event.top, event.left) for event in events if isinstance(event, TileDone)]
     seen = [place for place in places if Region(*place, 96, 96).meets(view.region)]
     assert places[: len(seen)] == seen
@@ -137,7 +139,7 @@ def test_moving_the_view_reorders_what_is_left(make_checkpoint: Callable[..., Ch
     translator = Translator(make_checkpoint(), tile=96, overlap=32)
     views = [View(Region(0, 0, 10, 10)), View(Region(270, 270, 10, 10))]
     places = []
-    for event in translator.translate(image(cells(280, 280)), **WAY, look_at=lambda: views[0]):
+    for event in translator.translate(image(cells(280, 280)), REQUEST, look_at=lambda: views[0]):
         if isinstance(event, TileDone):
             places.append((event.top, event.left))
             if len(places) == 2:
@@ -151,7 +153,7 @@ def test_planes_nearest_to_the_view_come_first(make_checkpoint: Callable[..., Ch
     stack = image(np.zeros((3, 5, 2, 8, 8), np.uint8), "TZCYX")
     looked = [View(Region(0, 0, 8, 8), 1, 3)]
     order = []
-    for event in Translator(make_checkpoint("shift")).translate(stack, **WAY, look_at=lambda: looked[0]):
+    for event in Translator(make_checkpoint("shift")).translate(stack, REQUEST, look_at=lambda: looked[0]):
         if isinstance(event, PlaneDone):
             order.append((event.t, event.z))
             assert event.done == len(order)
@@ -178,7 +180,7 @@ def test_a_region_comes_out_as_in_the_whole_plane(
     translator = Translator(make_checkpoint(pixel_size=1.0, pixel_unit="um"), tile=128, overlap=64)
     plane = image(pixels, pixel_size_um=size)
     whole = translate_image(plane, translator, **WAY).difference.pixels[:, *region.slices]
-    events = list(translator.translate(plane, **WAY, region=region))
+    events = list(translator.translate(plane, TranslationRequest(**WAY, region=region)))
     done = events[-1]
     assert (done.top, done.left, *done.difference.shape[1:]) == (region.top, region.left, region.height, region.width)
     assert np.abs(whole).max() > 2, "the checkpoint changes too little to test anything"
@@ -196,10 +198,10 @@ def test_a_region_of_a_denoiser_lies_on_the_tiles_of_the_whole_plane(
     """What it draws depends on the tile: on a grid of its own, a region would come out otherwise."""
     plane = image(np.random.default_rng(0).integers(0, 255, (2, 130, 150)).astype(np.uint8))
     translator = Translator(make_checkpoint("phendiff", gain=1.0), how={"evaluations": 4, "strength": 1.0})
-    whole = list(translator.translate(plane, **WAY))[-1].difference
+    whole = list(translator.translate(plane, REQUEST))[-1].difference
     assert np.abs(whole).max() > 5
     for region in (Region(50, 41, 20, 30), Region(101, 120, 29, 30)):
-        alone = list(translator.translate(plane, **WAY, region=region))[-1].difference
+        alone = list(translator.translate(plane, TranslationRequest(**WAY, region=region)))[-1].difference
         assert np.abs(alone - whole[:, *region.slices]).max() <= 0.01 * 255
 
 
@@ -213,7 +215,7 @@ def test_a_region_reads_no_more_than_its_surroundings(make_checkpoint: Callable[
 
     asked: list[tuple[slice, ...]] = []
     translator = Translator(make_checkpoint(), tile=128, overlap=64)
-    list(translator.translate(image(Lazy()), **WAY, region=Region(2001, 3003, 50, 60)))
+    list(translator.translate(image(Lazy()), TranslationRequest(**WAY, region=Region(2001, 3003, 50, 60))))
     reach = translator.engine.context
     ((rows, columns),) = asked
     assert (rows.start, columns.start) == ((2001 - reach) // 4 * 4, (3003 - reach) // 4 * 4)
@@ -243,19 +245,18 @@ def test_an_imported_network_translates_a_region_by_its_own_statistics_and_says_
 ) -> None:
     translator = Translator(make_checkpoint(statistics="plane"))
     plane = image(cells(80, 80))
-    events = list(translator.translate(plane, **WAY, region=Region(0, 0, 20, 20)))
+    events = list(translator.translate(plane, TranslationRequest(**WAY, region=Region(0, 0, 20, 20))))
     assert "statistics of what it sees" in events[0].text
-    assert not any(isinstance(event, Notice) for event in translator.translate(plane, **WAY))
+    assert not any(isinstance(event, Notice) for event in translator.translate(plane, REQUEST))
 
 
 def test_a_glimpse_of_the_view_comes_first_and_equals_the_translation(
-    make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
+    make_checkpoint: Callable[..., Checkpoint],
 ) -> None:
-    monkeypatch.setattr(driving, "GLIMPSE", 128)
     pixels = cells(400, 400).astype(np.float32)
-    translator = Translator(make_checkpoint(), tile=256)
+    translator = Translator(make_checkpoint(), tile=256, limits=Limits(glimpse=128))
     looked = View(Region(100, 130, 120, 120))
-    events = list(translator.translate(image(pixels), **WAY, look_at=lambda: looked))
+    events = list(translator.translate(image(pixels), REQUEST, look_at=lambda: looked))
     glimpse, first, *_, done = events
     assert (glimpse.done, glimpse.total) == (0, first.total)
     assert first.done == 1
@@ -267,27 +268,24 @@ def test_a_glimpse_of_the_view_comes_first_and_equals_the_translation(
     assert np.abs(final - pixels[:, *shown.slices]).max() > 2
     assert np.abs(glimpse.translated - final).max() <= 0.001 * 255
     # at the plane's border there is nothing to cut away
-    corner = next(translator.translate(image(pixels), **WAY, look_at=lambda: View(Region(0, 390, 5, 10))))
+    corner = next(translator.translate(image(pixels), REQUEST, look_at=lambda: View(Region(0, 390, 5, 10))))
     assert (corner.done, corner.top, corner.left + corner.translated.shape[2]) == (0, 0, 400)
 
 
-def test_no_glimpse_where_it_would_be_in_vain(
-    make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(driving, "GLIMPSE", 128)
-    pixels = image(cells(256, 256))
+def test_no_glimpse_where_it_would_be_in_vain(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    pixels, limits = image(cells(256, 256)), Limits(glimpse=128)
     looked = View(Region(0, 0, 100, 100))
 
     def first(translator: Translator, **more: object) -> TileDone:
-        return next(e for e in translator.translate(pixels, **WAY, **more) if isinstance(e, TileDone))
+        return next(e for e in translator.translate(pixels, REQUEST, **more) if isinstance(e, TileDone))
 
-    tiled = Translator(make_checkpoint(), tile=256)
+    tiled = Translator(make_checkpoint(), tile=256, limits=limits)
     assert first(tiled, look_at=lambda: looked).done == 0
     assert first(tiled).done == 1
     assert first(tiled, look_at=lambda: View(Region(900, 0, 100, 100))).done == 1
-    assert first(Translator(make_checkpoint(), tile=252), look_at=lambda: looked).done == 1
-    assert first(Translator(make_checkpoint(statistics="plane")), look_at=lambda: looked).done == 1
-    denoiser = Translator(make_checkpoint("phendiff"), tile=256, how={"evaluations": 2})
+    assert first(Translator(make_checkpoint(), tile=252, limits=limits), look_at=lambda: looked).done == 1
+    assert first(Translator(make_checkpoint(statistics="plane"), limits=limits), look_at=lambda: looked).done == 1
+    denoiser = Translator(make_checkpoint("phendiff"), tile=256, limits=limits, how={"evaluations": 2})
     assert first(denoiser, look_at=lambda: looked).done == 1
 
 
@@ -305,7 +303,7 @@ def test_tick_stops_before_the_next_evaluation(make_checkpoint: Callable[..., Ch
     translator = Translator(make_checkpoint(), tile=96, overlap=32)
     seen = []
     with pytest.raises(Stop):
-        seen.extend(translator.translate(image(cells(200, 200)), **WAY, tick=tick))
+        seen.extend(translator.translate(image(cells(200, 200)), REQUEST, tick=tick))
     assert len(asked) == 3
 
 
@@ -346,16 +344,14 @@ def test_what_cannot_be_translated_is_refused_before_anything_is_computed(
         translate_image(image(nan), checkpoint, **WAY)
 
 
-def test_imported_statistics_pass_the_plane_whole_up_to_the_limit(
-    make_checkpoint: Callable[..., Checkpoint], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_imported_statistics_pass_the_plane_whole_up_to_the_limit(make_checkpoint: Callable[..., Checkpoint]) -> None:
     checkpoint = make_checkpoint(statistics="plane")
     small = image(cells(80, 80).astype(np.float32))
     translator = Translator(checkpoint, tile=48, overlap=16)
-    events = list(translator.translate(small, **WAY))
+    events = list(translator.translate(small, REQUEST))
     assert sum(isinstance(event, TileDone) for event in events) == 1
-    monkeypatch.setattr(driving, "WHOLE_PLANE", 1000)
-    events = list(translator.translate(small, **WAY))
+    translator = Translator(checkpoint, tile=48, overlap=16, limits=Limits(whole_plane=1000))
+    events = list(translator.translate(small, REQUEST))
     assert sum(isinstance(event, TileDone) for event in events) > 1
     assert any(isinstance(event, Notice) and "averaged over" in event.text for event in events)
 
@@ -366,8 +362,11 @@ def test_large_results_live_in_a_file(
     checkpoint = make_checkpoint("shift")
     pixels = image(cells(40, 40).astype(np.uint16))
     in_memory = translate_image(pixels, checkpoint, **WAY)
-    monkeypatch.setattr(scratch, "IN_MEMORY", 100)
-    on_disk = translate_image(pixels, checkpoint, **WAY)
+
+    def rooms(real: Image) -> tuple[Scratch, Scratch]:
+        return Scratch(real, real.dtype, in_memory=100), Scratch(real, np.dtype(np.float32), in_memory=100)
+
+    on_disk = translate_image(pixels, checkpoint, **WAY, rooms=rooms)
     assert isinstance(on_disk.translated.pixels, np.memmap)
     np.testing.assert_array_equal(on_disk.translated.pixels, in_memory.translated.pixels)
 
@@ -376,7 +375,7 @@ def test_large_results_live_in_a_file(
 
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(InputError, match=r"room in .*No space left"):
-        translate_image(pixels, checkpoint, **WAY)
+        translate_image(pixels, checkpoint, **WAY, rooms=rooms)
 
 
 def test_a_denoiser_is_blended_at_every_evaluation(make_checkpoint: Callable[..., Checkpoint]) -> None:
@@ -386,13 +385,13 @@ def test_a_denoiser_is_blended_at_every_evaluation(make_checkpoint: Callable[...
     plane = image(rng.integers(0, 255, (2, 80, 112)).astype(np.uint8))
     translator = Translator(checkpoint, how={"evaluations": 4, "strength": 0.5})
     assert translator.tile == checkpoint.card.crop
-    events = list(translator.translate(plane, **WAY))
+    events = list(translator.translate(plane, REQUEST))
     evaluations = [event for event in events if isinstance(event, EvaluationDone)]
     tiles = [event for event in events if isinstance(event, TileDone)]
     assert evaluations
     assert tiles[-1].done == tiles[-1].total == len({(tile.top, tile.left) for tile in tiles})
     whole = events[-1]
-    looked = list(translator.translate(plane, **WAY, look_at=lambda: View(Region(79, 100, 1, 1))))[-1]
+    looked = list(translator.translate(plane, REQUEST, look_at=lambda: View(Region(79, 100, 1, 1))))[-1]
     np.testing.assert_allclose(looked.difference, whole.difference, atol=1e-3)
     assert np.abs(whole.difference).max() > 1
 
@@ -407,9 +406,9 @@ def test_what_an_engine_may_be_told(make_checkpoint: Callable[..., Checkpoint]) 
     moved = translate_image(plane, Translator(checkpoint, how={"strength": 0.5, "evaluations": 4}), **WAY)
     assert (moved.translated.pixels != plane.pixels).any()
     assert (moved.provenance["strength"], moved.provenance["evaluations"]) == (0.5, 4)
-    with pytest.raises(InputError, match=r"--strength: the engine cyclegan of this checkpoint has no such choice"):
+    with pytest.raises(InputError, match=r"--strength: the engine cyclegan of this checkpoint has only --background"):
         Translator(make_checkpoint(), how={"strength": 0.5})
-    with pytest.raises(InputError, match=r"--depth: the engine phendiff of this checkpoint has only --strength"):
+    with pytest.raises(InputError, match=r"--depth: the engine phendiff of this .* has only --background, --strength"):
         Translator(checkpoint, how={"depth": 0.5})
     with pytest.raises(InputError, match="--strength: input should be less than or equal to 1"):
         Translator(checkpoint, how={"strength": 2})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines.base import NetworkCall
 from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, PlaneDone
+from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.translate import Translator
 from napari_phenotrans.translation.trust import (
     LEAST_ERROR,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 NAMES = ("marker 0", "marker 1")
 WAY = {"source": "untreated", "target": "treated"}
+REQUEST = TranslationRequest(**WAY)
 HIGH = 255.0
 
 
@@ -46,14 +49,14 @@ def image(pixels: Any, axes: str = "CYX", **more: Any) -> Image:
 
 
 def translated(translator: Translator, real: Image, **more: Any) -> PlaneDone:
-    *_, plane = translator.translate(real, **WAY, **more)
+    *_, plane = translator.translate(real, TranslationRequest(**WAY, **more))
     assert isinstance(plane, PlaneDone)
     return plane
 
 
-def check(translator: Translator, real: Image, difference: np.ndarray, **more: Any) -> ErrorDone:
-    asked: dict[str, Any] = {**WAY, "position": (0, 0), "translated_difference": difference, **more}
-    *_, done = check_translation(translator, real, **asked)
+def check(translator: Translator, real: Image, difference: np.ndarray, tick: Any = None, **more: Any) -> ErrorDone:
+    request = TranslationRequest(**WAY, **({"positions": [(0, 0)]} | more))
+    *_, done = check_translation(translator, real, request, difference, tick=tick)
     assert isinstance(done, ErrorDone)
     return done
 
@@ -65,7 +68,7 @@ def test_change_beyond_the_error_stays_and_mere_noise_goes(make_checkpoint: Call
     square = torch.zeros(size, size)
     square[20:40, 20:40] = 0.5
 
-    def translation(x: torch.Tensor, source: str, target: str, how: Any) -> Any:
+    def translation(x: torch.Tensor, source: str, target: str, how: Any, **_: Any) -> Any:
         there = target == "treated"
         change = torch.stack([square if there else -square, noise[int(there)]])
         return (yield NetworkCall(lambda crop: crop + change, x, final=True))
@@ -92,7 +95,7 @@ def test_change_beyond_the_error_stays_and_mere_noise_goes(make_checkpoint: Call
 def test_what_comes_back_unrounded_is_no_error(make_checkpoint: Callable[..., Checkpoint]) -> None:
     """One direction halves, the other doubles: of a translation rounded to whole levels up to one would not return."""
 
-    def translation(x: torch.Tensor, source: str, target: str, how: Any) -> Any:
+    def translation(x: torch.Tensor, source: str, target: str, how: Any, **_: Any) -> Any:
         factor = 0.5 if target == "treated" else 2.0
         return (yield NetworkCall(lambda crop: crop * factor, x, final=True))
 
@@ -101,9 +104,7 @@ def test_what_comes_back_unrounded_is_no_error(make_checkpoint: Callable[..., Ch
     real = image(cells(40, 50))
     plane = translated(translator, real)
     assert (plane.difference != np.rint(plane.difference)).any(), "nothing would be rounded"
-    events = list(
-        check_translation(translator, real, **WAY, position=(0, 0), translated_difference=plane.difference)
-    )  # fmt: skip
+    events = list(check_translation(translator, real, REQUEST, plane.difference))
     assert all(isinstance(event, EvaluationDone) for event in events[:-1])
     done = events[-1]
     assert isinstance(done, ErrorDone)
@@ -120,14 +121,14 @@ def test_error_of_an_engine_that_inverts_is_source_to_source(make_checkpoint: Ca
     plane = translated(translator, real, how=how)
     done = check(translator, real, plane.difference, how=how)
 
-    *_, same = translator.translate(real, source="untreated", target="untreated", how=how)
+    *_, same = translator.translate(real, TranslationRequest(source="untreated", target="untreated", how=how))
     assert isinstance(same, PlaneDone)
     amount = np.sqrt(gaussian_filter(same.difference**2, (0, 2, 2)))
     least = LEAST_ERROR * HIGH
     assert (amount > least).mean() > 0.7, "the engine errs too little to test anything"
     np.testing.assert_allclose(done.engine_error, np.maximum(amount, least), rtol=1e-3)
     there = image(real.pixels + plane.difference)
-    *_, back = translator.translate(there, source="treated", target="untreated", how=how)
+    *_, back = translator.translate(there, TranslationRequest(source="treated", target="untreated", how=how))
     assert isinstance(back, PlaneDone)
     np.testing.assert_allclose(done.round_trip, plane.difference + back.difference, atol=0.05)
 
@@ -158,7 +159,7 @@ def test_region_of_a_stack_is_checked_as_in_the_whole_plane(
     # no multiple of the stride, so that a grid of its own would show
     region = Region(21, 33, 150, 130)
     part = difference[:, *region.slices]
-    done = check(translator, stack, part, position=position, region=region)
+    done = check(translator, stack, part, positions=[position], region=region)
     assert (done.t, done.z, done.top, done.left) == (1, 2, 21, 33)
     assert done.round_trip.shape == part.shape
     border = 50
@@ -174,16 +175,14 @@ def test_what_cannot_be_checked_is_refused_in_words(make_checkpoint: Callable[..
     for name in [name for name in checkpoint.tensors if name.startswith("0.")]:
         del checkpoint.tensors[name]
     with pytest.raises(InputError, match=r"one direction only, to 'treated'.*translates back to 'untreated'"):
-        check_translation(
-            Translator(checkpoint), real, **WAY, position=(0, 0), translated_difference=difference
-        )  # fmt: skip
+        check_translation(Translator(checkpoint), real, REQUEST, difference)
     translator = Translator(make_checkpoint("shift"))
     with pytest.raises(InputError, match=r"\(2, 32, 32\), but \(2, 8, 8\) was translated"):
         check(translator, real, difference, region=Region(0, 0, 8, 8))
     with pytest.raises(InputError, match="does not lie in the image"):
         check(translator, real, difference, region=Region(30, 0, 8, 8))
     with pytest.raises(InputError, match="no plane t=1"):
-        check_translation(translator, real, **WAY, position=(1, 0), translated_difference=difference)
+        check_translation(translator, real, replace(REQUEST, positions=[(1, 0)]), difference)
 
 
 def test_tick_stops_a_check(make_checkpoint: Callable[..., Checkpoint]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from npe2 import PluginManifest
 from qtpy.QtCore import QEvent
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
@@ -18,7 +20,6 @@ from napari_phenotrans.widgets.common import worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from napari import Viewer
     from pytestqt.qtbot import QtBot
@@ -36,6 +37,22 @@ gc.freeze()
 
 # A thread that steps back would wait for minutes while other tests run beside these.
 worker.NICENESS = 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _manifests_are_parsed_once() -> Iterator[None]:
+    """Every viewer has npe2 read all plugins' manifests anew, twice: a fifth of the time of a test here."""
+    parse, parsed = PluginManifest.from_file, {}
+
+    def from_file(path: Path | str) -> PluginManifest:
+        key = path, Path(path).stat().st_mtime_ns
+        if key not in parsed:
+            parsed[key] = parse(path)
+        return parsed[key].model_copy(deep=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "from_file", from_file)
+        yield
 
 
 @pytest.fixture(autouse=True)

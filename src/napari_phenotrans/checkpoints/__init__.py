@@ -1,1 +1,1 @@
-"""Checkpoints: one file with an engine and its card; whether one fits an image."""
+"""Checkpoints: files with an engine and its card; whether one fits an image; other programs' formats."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from napari_phenotrans.core.background import Offset
+from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.engines import engine_entry
@@ -20,6 +21,7 @@ from napari_phenotrans.io.atomic import replacing
 
 if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.metrics.picture import Verdict
 
 BUNDLED = Path(__file__).parents[1] / "data" / "checkpoints"
 CARD_KEY = "napari-phenotrans card"
@@ -41,8 +43,29 @@ class Score(BaseModel):
     what: str = ""
 
 
+class PictureVerdict(BaseModel):
+    """What the gate of pictures says of one direction on held-out fields; ``values`` by channel and measure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    direction: str
+    passed: bool
+    sentences: tuple[str, ...]
+    values: dict[str, dict[str, float]] = {}
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        values: dict[str, dict[str, float]] = {}
+        for row in verdict.rows:
+            if row.value is not None:
+                values.setdefault(row.channel, {})[row.measure] = round(row.value, 4)
+        return cls(
+            direction=verdict.direction, passed=verdict.passed, sentences=tuple(verdict.sentences), values=values
+        )
+
+
 class Card(BaseModel):
-    """What a checkpoint says about itself.
+    """What a checkpoint says about its engine, its images and its training.
 
     Attributes
     ----------
@@ -51,7 +74,7 @@ class Card(BaseModel):
     conditions, channels
         Names, in the order that the networks know.
     targets
-        The conditions it translates to; all, where none is said. Imports may know one direction only.
+        The conditions it translates to; all where empty. Imports may know one direction only.
     low, high
         Intensity limits per channel, see `Intensity`.
     pixel_size, pixel_unit
@@ -64,15 +87,20 @@ class Card(BaseModel):
     bf16_rms
         RMS error that bfloat16 costs, as a share of the range; None where it was not measured.
     translation
-        What this checkpoint's engine is told where the user says nothing, such as PhenDiff's ``strength``.
+        Translation settings where the user chooses none, such as PhenDiff's ``strength``.
     synthetic
         The training images were invented.
     about, attribution
-        One sentence on what this is, and whom to cite for the images.
+        One sentence about the checkpoint, and whom to cite for the images.
     training
-        How it was made: steps, seed, fields, date, …
+        Of the training: steps, seed, fields, date, …
     scores
         What it reached on held-out fields.
+    pictures
+        What the gate of pictures said of them, per direction; nothing where they were not judged. The best checkpoint
+        of a run is one that passes, if there is any, else merely the one that closes most of the gap.
+    background
+        What is added to the background of each direction; none in files from before it was measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +124,8 @@ class Card(BaseModel):
     attribution: str = ""
     training: dict[str, Any] = {}
     scores: tuple[Score, ...] = ()
+    pictures: tuple[PictureVerdict, ...] = ()
+    background: tuple[Offset, ...] = ()
 
     @model_validator(mode="after")
     def _know_targets(self) -> Self:
@@ -172,7 +202,7 @@ class Checkpoint:
             try:
                 save_file(tensors, temporary, metadata=header)
             except SafetensorError as error:
-                # a full disk, as safetensors says it
+                # what safetensors raises on a full disk
                 raise OSError(str(error)) from error
         return path
 
@@ -191,7 +221,8 @@ class Checkpoint:
         import torch
 
         entry = engine_entry(self.card.engine)
-        settings = entry.settings.make(**self.card.settings)
+        # an engine that is told of a channel by name finds it so
+        settings = entry.settings.make(**(self.card.settings | {"channels": self.card.channels}))
         engine = entry.load()(settings, len(self.card.channels), self.card.conditions)
         engine.keep_targets(self.card.targets)
         state = {name: torch.from_numpy(np.asarray(value, np.float32)) for name, value in self.tensors.items()}
@@ -202,6 +233,7 @@ class Checkpoint:
                 f"{self.path or 'The checkpoint'} does not hold the weights that its card describes: {error}"
             ) from error
         engine.use_fixed_statistics(self.card.statistics == "fixed")
+        engine.offsets = self.card.background
         engine.translators.requires_grad_(False)
         return engine.to(device)
 
@@ -256,9 +288,8 @@ def _read_header(path: Path) -> tuple[Card, str, str]:
 def _digest(card: str, tensors: dict[str, np.ndarray]) -> str:
     # of the card as it stands in the file: a field that a later version adds must not make older files look
     # tampered with
-    digest = hashlib.sha256(json.dumps(json.loads(card), sort_keys=True).encode())
+    parts: list[str | np.ndarray] = [json.dumps(json.loads(card), sort_keys=True)]
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
-        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
-        digest.update(tensor.tobytes())
-    return digest.hexdigest()
+        parts += [f"{name} {tensor.dtype.str} {tensor.shape}", tensor]
+    return sha256_of(parts)

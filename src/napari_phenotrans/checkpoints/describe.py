@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.core.text import table
+
 if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card, Score
     from napari_phenotrans.core.image import Image
 
-# of an engine's settings, what tells its networks apart
-SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective")
+# The settings that tell the networks of an engine apart.
+SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept")
 
 
 def describe_image(image: Image) -> str:
@@ -33,7 +35,7 @@ def describe_image(image: Image) -> str:
         *((name, value) for name, value in known if value),
         *(("note", note) for note in image.notes),
     ]
-    return _table(rows)
+    return "\n".join(table(rows))
 
 
 def describe_card(name: str, card: Card) -> str:
@@ -43,7 +45,7 @@ def describe_card(name: str, card: Card) -> str:
         for channel, low, high in zip(card.channels, card.low, card.high, strict=True)
     )
     facts = _facts(card)
-    settings = ", ".join(f"{key} {value}" for key, value in _shown(card).items())
+    settings = ", ".join(f"{key} {_plain(value)}" for key, value in _network_settings(card).items())
     rows = [
         ("checkpoint", name),
         ("about", card.about or "nothing said"),
@@ -59,19 +61,21 @@ def describe_card(name: str, card: Card) -> str:
         ("trained on", facts["trained on"]),
         *((str(key), _plain(value)) for key, value in card.training.items()),
         *(("held-out", describe_score(score)) for score in card.scores),
+        *(("pictures", text) for text in describe_pictures(card)),
         *(("held-out", text) for text in card_warnings(card)),
         *([("cite", card.attribution)] if card.attribution else []),
     ]
-    return _table(rows)
+    return "\n".join(table(rows))
 
 
 def card_lines(card: Card) -> list[str]:
-    """Return what a user of a checkpoint looks for first, in lines."""
+    """Return the most important facts of a checkpoint, in lines."""
     facts = {"engine": card.engine} | _facts(card)
     return [
         *([card.about] if card.about else []),
         *(f"{name.capitalize()}: {value}" for name, value in facts.items()),
         *(f"Held-out {describe_score(score)}" for score in card.scores),
+        *(f"Pictures: {text}" for text in describe_pictures(card)),
     ]
 
 
@@ -83,6 +87,14 @@ def card_warnings(card: Card) -> list[str]:
         "This checkpoint states no held-out score: nobody has written down how good it is on images that training "
         "never saw. What it shows may be right or invented; judge it by real images of the target."
     ]
+
+
+def describe_pictures(card: Card) -> list[str]:
+    """Return what the gate of pictures said on held-out fields, in sentences; none where it was not asked."""
+    lines = [f"{each.direction}, {text}" for each in card.pictures for text in each.sentences]
+    if card.pictures and not all(each.passed for each in card.pictures):
+        lines.append("These pictures do not pass. Where this is the best checkpoint of a run, it is by its gap alone.")
+    return lines
 
 
 def describe_score(score: Score) -> str:
@@ -115,7 +127,7 @@ def _facts(card: Card) -> dict[str, str]:
     }
 
 
-def _shown(card: Card) -> dict[str, object]:
+def _network_settings(card: Card) -> dict[str, object]:
     return {key: card.settings[key] for key in SHOWN if card.settings.get(key) is not None}
 
 
@@ -123,8 +135,3 @@ def _plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "none"
     return "; ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _table(rows: list[tuple[str, str]]) -> str:
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card
     from napari_phenotrans.core.image import Image
 
-# Limits are fitted to smoothed planes, so that single noisy pixels lie a little outside in any image.
+# Pixels beyond 1.25 lie outside the limits, and more than 1 % of them is too many; single noisy pixels do in any image,
+# because limits are fitted to smoothed planes.
 OUTSIDE, OUTSIDE_SHARE = 1.25, 0.01
-# Where not even so many pixels reach so far into the range, the engine is shown next to nothing.
+# Where the brightest 0.1 % of the pixels do not reach 5 % of the range, the image is too dark to translate.
 BRIGHT_SHARE, DIM = 0.001, 0.05
 
 
@@ -43,14 +44,14 @@ def check_conditions(card: Card, source: str, target: str) -> None:
         )
 
 
-def match_channels(image: Image, card: Card, said: Mapping[str, str]) -> tuple[list[int], list[str]]:
+def match_channels(image: Image, card: Card, synonyms: Mapping[str, str]) -> tuple[list[int], list[str]]:
     """Find the checkpoint's channels in the image.
 
     Parameters
     ----------
     image, card
         What is to be translated, and by what.
-    said
+    synonyms
         The image's name for a channel of the checkpoint, where they differ.
 
     Returns
@@ -62,8 +63,8 @@ def match_channels(image: Image, card: Card, said: Mapping[str, str]) -> tuple[l
     InputError
         If a channel is missing, with both lists.
     """
-    unknown = [name for name in said if name not in card.channels]
-    absent = [name for name in said.values() if name not in image.channels]
+    unknown = [name for name in synonyms if name not in card.channels]
+    absent = [name for name in synonyms.values() if name not in image.channels]
     if unknown or absent:
         raise InputError(
             f"Said channels do not exist: {', '.join(unknown + absent)}. The checkpoint has "
@@ -71,16 +72,18 @@ def match_channels(image: Image, card: Card, said: Mapping[str, str]) -> tuple[l
             f"say CHECKPOINT=IMAGE, as in DAPI=Hoechst."
         )
     there = {_plain(name): index for index, name in enumerate(image.channels)}
-    wanted = [_plain(said.get(name, name)) for name in card.channels]
+    wanted = [_plain(synonyms.get(name, name)) for name in card.channels]
     if all(name in there for name in wanted):
         indices = [there[name] for name in wanted]
         if len(set(indices)) < len(indices):
-            raise InputError(f"Two channels of the checkpoint were matched to the same channel of the image: {said}.")
+            raise InputError(
+                f"Two channels of the checkpoint were matched to the same channel of the image: {synonyms}."
+            )
         rest = [name for index, name in enumerate(image.channels) if index not in indices]
         notices = [f"Not translated, for the checkpoint does not know them: {', '.join(rest)}."] if rest else []
         return indices, notices
-    unnamed = [who for who, names in (("image", image.channels), ("checkpoint", card.channels)) if _nameless(names)]
-    if not said and unnamed and len(image.channels) == len(card.channels):
+    unnamed = [side for side, names in (("image", image.channels), ("checkpoint", card.channels)) if _nameless(names)]
+    if not synonyms and unnamed and len(image.channels) == len(card.channels):
         reason = f"The {unnamed[0]} names no channels"
         return list(range(len(card.channels))), [by_position(reason, image.channels, card.channels)]
     raise InputError(
@@ -91,7 +94,7 @@ def match_channels(image: Image, card: Card, said: Mapping[str, str]) -> tuple[l
 
 
 def by_position(reason: str, mine: Sequence[str], theirs: Sequence[str]) -> str:
-    """Return in words that channels were matched by their order, why, and what that means."""
+    """Return the notice that channels were matched by their order, with the reason and the risk."""
     pairs = ", ".join(f"{here} as {there}" for here, there in zip(mine, theirs, strict=True))
     return (
         f"{reason}, so they were matched by position: {pairs}. Check that the order is right: if it is not, one stain "
@@ -100,7 +103,7 @@ def by_position(reason: str, mine: Sequence[str], theirs: Sequence[str]) -> str:
 
 
 def working_scale(image: Image, card: Card) -> tuple[float, list[str]]:
-    """Return by how much planes are scaled to the working pixel size, and what the user should know."""
+    """Return the factor that scales planes to the working pixel size, and what the user should know."""
     notices = []
     if card.synthetic and not image.synthetic:
         notices.append(
@@ -133,7 +136,7 @@ def working_scale(image: Image, card: Card) -> tuple[float, list[str]]:
 
 
 def outside_intensities(x: np.ndarray, card: Card) -> dict[str, str]:
-    """Return in words how a plane lies outside the intensities that training saw, by channel; all of them under "".
+    """Warn of a plane that lies outside the intensities of training, by channel; under "" of all channels together.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The main job on what is bundled: read, translate, write, and a picture of each."""
+"""What ``phenotrans demo`` does: translate bundled samples, and write the images and a contact sheet of each."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.translation.translate import Event
 
-SHOWN = ("bbbc013-untreated", "synthetic-organoid-healthy")
+SAMPLE_NAMES = ("bbbc013-untreated", "synthetic-organoid-healthy")
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class DemoResult:
     """One translated sample and the files that were written."""
 
     sample: Sample
@@ -30,9 +30,9 @@ class Shown:
     sheet: Path
 
 
-def run_demo(out: Path, on_event: Callable[[Event], None] = lambda event: None) -> Iterator[Shown]:
+def run_demo(out: Path, on_event: Callable[[Event], None] = lambda event: None) -> Iterator[DemoResult]:
     """Translate a real well and a synthetic organoid into ``out``, replacing what an earlier demo wrote there."""
-    for name in SHOWN:
+    for name in SAMPLE_NAMES:
         sample = SAMPLES[name]
         translation = translate_image(
             read(sample.path), sample.checkpoint, source=sample.condition, target=sample.target, on_event=on_event
@@ -40,4 +40,4 @@ def run_demo(out: Path, on_event: Callable[[Event], None] = lambda event: None) 
         results = result_paths([sample.path], out)[sample.path]
         write_results(translation, results, overwrite=True)
         sheet = contact_sheet(translation, out / f"{results.name}_sheet.png", overwrite=True)
-        yield Shown(sample, translation, results, sheet)
+        yield DemoResult(sample, translation, results, sheet)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +15,94 @@ from napari_phenotrans.features import EXTRACTORS
 from napari_phenotrans.metrics import METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_phenotrans.core.events import Progressed
     from napari_phenotrans.evaluation.inputs import EvaluationSet
+    from napari_phenotrans.features import ExtractorResources
 
 FEATURES = "; ".join(f"{name}: {entry.about}" for name, entry in EXTRACTORS.items())
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What was typed: a field per option, of the same name."""
+
+    run: Path | None
+    checkpoint: str
+    fields: int
+    real: Path | None
+    translated: Path | None
+    source: Path | None
+    fit: Path | None
+    channels: tuple[str, ...] | None
+    crop: int | None
+    pixel_size: float | None
+    crops: int
+    features: tuple[str, ...]
+    metrics: tuple[str, ...]
+    critic: int
+    inception_weights: Path | None
+    vgg_weights: Path | None
+    download: bool
+    resamples: int
+    seed: int
+    out: Path | None
+    no_cache: bool
+    device: str
+    overwrite: bool
+
+    def check(self) -> None:
+        """Refuse options that do not go together.
+
+        Raises
+        ------
+        InputError
+            If options of folders and of a run are mixed, or neither is there.
+        """
+        by_folders: dict[str, object] = {
+            "--real": self.real, "--translated": self.translated, "--source": self.source, "--fit": self.fit,
+            "--channels": self.channels, "--crop": self.crop, "--pixel-size": self.pixel_size,
+        }  # fmt: skip
+        of_run: dict[str, object] = {"--checkpoint": self.checkpoint, "--fields": self.fields}
+        odd = [name for name, value in (by_folders if self.run else of_run).items() if value]
+        if odd:
+            raise InputError(
+                f"{', '.join(odd)} {'does' if len(odd) == 1 else 'do'} not go with "
+                f"{'--run' if self.run else 'folders'}."
+            )
+        if self.run is None and (self.real is None or self.translated is None):
+            raise InputError(
+                "What is to be scored? Name a run folder with --run, or folders with --real and --translated."
+            )
+
+    def evaluation_set(self) -> Iterator[Progressed | EvaluationSet]:
+        """Read what is to be scored; see `napari_phenotrans.evaluation.sources`."""
+        from napari_phenotrans.evaluation.sources import from_folders, from_run
+
+        if self.run:
+            return from_run(
+                self.run, checkpoint=self.checkpoint, fields=self.fields, crops=self.crops, device=self.device
+            )
+        assert self.real and self.translated
+        return from_folders(
+            self.real, self.translated, self.source, fit=self.fit, channels=self.channels, crop=self.crop or 128,
+            pixel_size=self.pixel_size, crops=self.crops,
+        )  # fmt: skip
+
+    def resources(self) -> ExtractorResources:
+        """Return what extractors may use."""
+        from napari_phenotrans.engines.device import choose_device
+        from napari_phenotrans.features import ExtractorResources
+        from napari_phenotrans.features.cache import Cache, default_folder
+
+        weights = {"inception": self.inception_weights, "vgg": self.vgg_weights}
+        return ExtractorResources(
+            weights={name: path for name, path in weights.items() if path},
+            download=self.download,
+            device=str(choose_device(self.device)),
+            cache=Cache(None if self.no_cache else default_folder()),
+        )
 
 
 @click.command()
@@ -49,110 +135,54 @@ FEATURES = "; ".join(f"{name}: {entry.about}" for name, entry in EXTRACTORS.item
 @click.option("--no-cache", is_flag=True, help="Measure everything anew, and keep nothing for the next time.")
 @DEVICE
 @OVERWRITE
-def evaluate(
-    run: Path | None,
-    checkpoint: str,
-    fields: int,
-    real: Path | None,
-    translated: Path | None,
-    source: Path | None,
-    fit: Path | None,
-    channels: tuple[str, ...] | None,
-    crop: int | None,
-    pixel_size: float | None,
-    crops: int,
-    features: tuple[str, ...],
-    metrics: tuple[str, ...],
-    critic: int,
-    inception_weights: Path | None,
-    vgg_weights: Path | None,
-    download: bool,
-    resamples: int,
-    seed: int,
-    out: Path | None,
-    no_cache: bool,
-    device: str,
-    overwrite: bool,
-) -> None:
+def evaluate(**typed: Any) -> None:
     """Score translations against real images of the target.
 
     Either --run RUN, or --real DIR --translated DIR and, to know what doing nothing would score, --source DIR. Beside
     every score stand what two halves of the real images score against each other, and what the source would score
     unchanged: a score means something only between the two.
     """
-    from napari_phenotrans.core.events import Notice, Progressed
-    from napari_phenotrans.engines.device import choose_device
-    from napari_phenotrans.evaluation.evaluate import Evaluation
+    from napari_phenotrans.core.events import Notice
+    from napari_phenotrans.evaluation.critic import CriticProtocol
+    from napari_phenotrans.evaluation.evaluate import Evaluation, EvaluationRequest
     from napari_phenotrans.evaluation.evaluate import evaluate as score
     from napari_phenotrans.evaluation.inputs import EvaluationSet
     from napari_phenotrans.evaluation.score_table import table_lines, write_csv, write_json
-    from napari_phenotrans.evaluation.sources import from_folders, from_run
-    from napari_phenotrans.features import ExtractorResources
-    from napari_phenotrans.features.cache import Cache, default_folder
     from napari_phenotrans.io.atomic import refuse_existing
 
-    by_folders: dict[str, object] = {
-        "--real": real, "--translated": translated, "--source": source, "--fit": fit,
-        "--channels": channels, "--crop": crop, "--pixel-size": pixel_size,
-    }  # fmt: skip
-    of_run: dict[str, object] = {"--checkpoint": checkpoint, "--fields": fields}
-    odd = [name for name, value in (by_folders if run else of_run).items() if value]
-    if odd:
-        raise InputError(
-            f"{', '.join(odd)} {'does' if len(odd) == 1 else 'do'} not go with {'--run' if run else 'folders'}."
-        )
-    if run is None and (real is None or translated is None):
-        raise InputError("What is to be scored? Name a run folder with --run, or folders with --real and --translated.")
-    files = [out / name for name in ("scores.csv", "scores.json")] if out else []
+    options = EvaluateOptions(**typed)
+    options.check()
+    files = [options.out / name for name in ("scores.csv", "scores.json")] if options.out else []
     for file in files:
-        refuse_existing(file, overwrite)
+        refuse_existing(file, options.overwrite)
 
-    weights = {"inception": inception_weights, "vgg": vgg_weights}
     with Progress("reading images") as progress:
-        material: EvaluationSet | None = None
-        if run:
-            for event in from_run(run, checkpoint=checkpoint, fields=fields, crops=crops, device=device):
-                if isinstance(event, EvaluationSet):
-                    material = event
-                else:
-                    progress.show(event)
-        elif real and translated:
-            material = from_folders(
-                real,
-                translated,
-                source,
-                fit=fit,
-                channels=channels,
-                crop=crop or 128,
-                pixel_size=pixel_size,
-                crops=crops,
-            )
-        assert material is not None
-        means = ExtractorResources(
-            weights={name: path for name, path in weights.items() if path},
-            download=download,
-            device=str(choose_device(device)),
-            cache=Cache(None if no_cache else default_folder()),
+        evaluation_set: EvaluationSet | None = None
+        for step in options.evaluation_set():
+            if isinstance(step, EvaluationSet):
+                evaluation_set = step
+            else:
+                progress.show(step)
+        assert evaluation_set is not None
+        request = EvaluationRequest(
+            evaluation_set,
+            options.features,
+            options.metrics,
+            CriticProtocol(options.critic) if options.critic else None,
+            options.resamples,
+            options.seed,
         )
         scored: Evaluation | None = None
-        for part in score(
-            material,
-            features=features,
-            metrics=metrics,
-            means=means,
-            critic_steps=critic,
-            resamples=resamples,
-            seed=seed,
-        ):
-            if isinstance(part, Progressed):
-                progress.show(part)
-            elif isinstance(part, Notice):
-                click.echo(f"note: {part.text}", err=True)
+        for event in score(request, options.resources()):
+            if isinstance(event, Evaluation):
+                scored = event
+            elif isinstance(event, Notice):
+                click.echo(f"note: {event.text}", err=True)
             else:
-                scored = part
+                progress.show(event)
     assert scored is not None
     for line in table_lines(scored):
         click.echo(line)
     if files:
-        click.echo(write_csv(scored, files[0], overwrite=overwrite))
-        click.echo(write_json(scored, files[1], overwrite=overwrite))
+        click.echo(write_csv(scored, files[0], overwrite=options.overwrite))
+        click.echo(write_json(scored, files[1], overwrite=options.overwrite))

@@ -1,9 +1,9 @@
-"""``phenotrans import`` and ``phenotrans export``: other people's formats."""
+"""``phenotrans import`` and ``phenotrans export``, from and to other programs' formats."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 )
 @click.option("--channels", type=Names(), help="Names of the channels.")
 @click.option("--conditions", type=Names(), help="Names of the conditions: A,B of a CycleGAN, or in order of labels.")
-@click.option("--pixel-size", type=click.FloatRange(0, min_open=True), help="Micrometers per pixel it was trained on.")
+@click.option(
+    "--pixel-size",
+    "pixel_size_um",
+    type=click.FloatRange(0, min_open=True),
+    help="Micrometers per pixel it was trained on.",
+)
 @click.option(
     "--null-row", type=int, help="[diffusers] Class that was trained as 'no condition', from 0, where one was."
 )
@@ -38,17 +43,7 @@ if TYPE_CHECKING:
     help="[diffusers] scheduler_config.json where it does not lie in the folder.",
 )
 @OVERWRITE
-def import_(
-    path: Path,
-    out: Path,
-    limits: tuple[float, float] | None,
-    channels: tuple[str, ...] | None,
-    conditions: tuple[str, ...] | None,
-    pixel_size: float | None,
-    null_row: int | None,
-    scheduler: Path | None,
-    overwrite: bool,
-) -> None:
+def import_(path: Path, out: Path, overwrite: bool, **facts: Any) -> None:
     """Make a checkpoint from other people's networks.
 
     PATH is a .pth file, or its folder, of generators that pytorch-CycleGAN-and-pix2pix or CUT saved; or a folder of
@@ -61,15 +56,7 @@ def import_(
         raise InputError(
             f"A checkpoint is written as .safetensors, got {out.name!r}. Say --out {out.stem}.safetensors."
         )
-    checkpoint = import_checkpoint(
-        path,
-        limits=limits,
-        channels=channels,
-        conditions=conditions,
-        pixel_size_um=pixel_size,
-        null_row=null_row,
-        scheduler=scheduler,
-    )
+    checkpoint = import_checkpoint(path, **facts)
     checkpoint.save(out, overwrite=overwrite)
     click.echo(describe_card(str(out), checkpoint.card))
 

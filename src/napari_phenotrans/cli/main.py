@@ -1,4 +1,4 @@
-"""``phenotrans``: the same jobs as in napari, without napari and without a display."""
+"""The command ``phenotrans`` and its subcommands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from napari_phenotrans.cli.options import reading, said
+from napari_phenotrans.cli.options import read_arguments, reading
 from napari_phenotrans.cli.progress import Progress
 from napari_phenotrans.core.errors import InputError
 
@@ -61,13 +61,13 @@ def phenotrans() -> None:
 @click.option("--napari", "in_napari", is_flag=True, help="Open the result in napari.")
 def demo(out: Path, in_napari: bool) -> None:
     """Translate a bundled real well and a synthetic organoid, and write images and a picture of each."""
-    from napari_phenotrans.cli.demo_run import SHOWN, run_demo
+    from napari_phenotrans.cli.demo_run import SAMPLE_NAMES, run_demo
 
-    shown = []
+    results = []
     with Progress("loading torch") as progress:
         for number, result in enumerate(run_demo(out, progress.show), start=1):
-            shown.append(result)
-            progress.say(f"{number} of {len(SHOWN)} done")
+            results.append(result)
+            progress.say(f"{number} of {len(SAMPLE_NAMES)} done")
             click.echo(f"{result.sample.title}\n  {result.sample.condition} → {result.sample.target}")
             for notice in result.translation.notices:
                 click.echo(f"  note: {notice}")
@@ -75,15 +75,15 @@ def demo(out: Path, in_napari: bool) -> None:
                 click.echo(f"  {path}")
             click.echo(f"  {result.sample.attribution}")
     if in_napari:
-        from napari_phenotrans.widgets.translate.show import show_translations
+        from napari_phenotrans.widgets.translate.show_translations import show_translations
 
-        show_translations([result.translation for result in shown])
+        show_translations([result.translation for result in results])
 
 
 @phenotrans.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @reading
-def info(file: Path, **how: Any) -> None:
+def info(file: Path, **options: Any) -> None:
     """Say what FILE holds: an image, or a checkpoint (a file, or a bundled name)."""
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
     from napari_phenotrans.checkpoints.describe import describe_card, describe_image
@@ -92,11 +92,11 @@ def info(file: Path, **how: Any) -> None:
     if str(file) in bundled() or file.suffix == ".safetensors":
         click.echo(describe_card(str(file), Checkpoint.read_card(file)))
     else:
-        click.echo(describe_image(read(file, **said(how))))
+        click.echo(describe_image(read(file, **read_arguments(options))))
 
 
 def main() -> None:
-    """Run the command line; errors of the user's end with one message and exit code 2."""
+    """Run the command line; an `InputError` ends it with its message and exit code 2."""
     try:
         phenotrans(standalone_mode=False)
     except click.ClickException as error:

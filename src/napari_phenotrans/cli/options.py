@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
+from napari_phenotrans.core.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -15,10 +17,23 @@ if TYPE_CHECKING:
 
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps.")
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+CHECKPOINT = click.option("--checkpoint", required=True, help="A checkpoint file, or the name of a bundled one.")
+PRECISION = click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+
+
+def channel_names(whose: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the option that says what images call a channel; ``whose`` begins its help."""
+    return click.option(
+        "--channel",
+        "channels",
+        multiple=True,
+        metavar="CHECKPOINT=IMAGE",
+        help=f"{whose} name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
+    )
 
 
 def reading(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of reading an image."""
+    """Add the options of reading an image to a command."""
     for option in (
         click.option("--series", default=0, help="Which image of a file that holds several, from 0."),
         click.option(
@@ -32,9 +47,26 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def said(how: dict[str, Any]) -> dict[str, Any]:
+def read_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Turn the options of `reading` into the arguments of `read`."""
-    return {"axes": how["axes"], "series": how["series"], "join": how["pattern"] or how["join"]}
+    return {"axes": options["axes"], "series": options["series"], "join": options["pattern"] or options["join"]}
+
+
+def pairs(option: str, typed: Sequence[str], form: str, example: str) -> dict[str, str]:
+    """Divide what was typed at the equals sign; ``form`` and ``example`` say how it should have been.
+
+    Raises
+    ------
+    InputError
+        If a part is missing.
+    """
+    divided = {}
+    for pair in typed:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"{option} {pair!r} cannot be read: expected {form}, as in {example}.")
+        divided[name] = value
+    return divided
 
 
 def setting_options(
@@ -49,29 +81,39 @@ def setting_options(
     common
         Their base: its settings are every engine's, the others say whose they are.
     """
-    seen: dict[str, dict[str, FieldInfo]] = {}
+    by_field: dict[str, dict[str, FieldInfo]] = {}
     for engine, settings in by_engine.items():
         for field, declared in settings.model_fields.items():
             extra = declared.json_schema_extra
             if not isinstance(extra, dict) or extra.get("cli", True):
-                seen.setdefault(field, {})[engine] = declared
+                by_field.setdefault(field, {})[engine] = declared
 
-    def give(command: Callable[..., None]) -> Callable[..., None]:
-        for field, declarations in reversed(seen.items()):
-            # the engine's own default is used where nothing is said, so that a default stands in one place
+    def add_options(command: Callable[..., None]) -> Callable[..., None]:
+        for field, declarations in reversed(by_field.items()):
+            # no default here: the engine's settings have it
             declared = next(iter(declarations.values()))
             own = "" if field in common.model_fields else f"[{', '.join(declarations)}] "
-            text = f"{own}{declared.description}{_defaults(declarations)}"
+            text = f"{own}{_descriptions(declarations)}{_defaults(declarations)}"
             command = click.option("--" + field.replace("_", "-"), default=None, type=_type(declared), help=text)(
                 command
             )
         return command
 
-    return give
+    return add_options
+
+
+def _descriptions(declarations: Mapping[str, FieldInfo]) -> str:
+    """Say what a setting is, or what it is for each engine where that differs."""
+    engines: dict[str, list[str]] = {}
+    for name, declared in declarations.items():
+        engines.setdefault(declared.description or "", []).append(name)
+    if len(engines) == 1:
+        return next(iter(engines))
+    return " ".join(f"{', '.join(names)}: {description}" for description, names in engines.items())
 
 
 def _defaults(declarations: Mapping[str, FieldInfo]) -> str:
-    """Say a setting's default, or each engine's where they differ."""
+    """Return a setting's default for its help, or each engine's where they differ."""
     engines: dict[Any, list[str]] = {}
     for name, declared in declarations.items():
         engines.setdefault(declared.default, []).append(name)

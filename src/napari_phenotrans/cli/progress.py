@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A progress bar on the terminal, from the events of what runs; nothing where output is not a terminal."""
+    """A progress bar on the terminal, drawn from events; nothing is drawn where the output is no terminal."""
 
     def __init__(self, text: str) -> None:
         from rich.console import Console
@@ -36,7 +36,7 @@ class Progress:
         self._bar.stop()
 
     def say(self, text: str) -> None:
-        """Name what is being done."""
+        """Show what is being done, in words."""
         self._planes = (0, 1)
         self._bar.update(self._task, description=text, completed=0, total=None)
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_phenotrans.cli.options import DEVICE, OVERWRITE, Names, setting_options
+from napari_phenotrans.cli.options import (
+    CHECKPOINT,
+    DEVICE,
+    OVERWRITE,
+    PRECISION,
+    Names,
+    channel_names,
+    pairs,
+    setting_options,
+)
 from napari_phenotrans.cli.progress import Progress
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
@@ -20,23 +30,18 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_phenotrans.dataset.dataset import Field
+    from napari_phenotrans.phenotype.request import ReportRequest
 
-EXAMPLES = {"--channel": "DAPI=Hoechst", "--positive": "PH3=500"}
+POSITIVE = "PH3=500"  # an example
 
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--checkpoint", required=True, help="A checkpoint file, or the name of a bundled one.")
+@CHECKPOINT
 @click.option("--source", required=True, help="Condition to translate from, a folder of DATASET.")
 @click.option("--target", required=True, help="Condition to translate to, a folder of DATASET.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the page and the tables.")
-@click.option(
-    "--channel",
-    "channels",
-    multiple=True,
-    metavar="CHECKPOINT=IMAGE",
-    help="The images' name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
-)
+@channel_names("The images'")
 @click.option("--held-out-groups", type=Names(), help="Groups that training did not see, where its run does not say.")
 @click.option(
     "--labels",
@@ -62,52 +67,24 @@ EXAMPLES = {"--channel": "DAPI=Hoechst", "--positive": "PH3=500"}
 @click.option("--tables", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @click.option("--no-cache", is_flag=True, help="Measure everything anew, and keep nothing for the next time.")
 @DEVICE
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@PRECISION
 @OVERWRITE
 @setting_options({"report": ReportSettings}, ReportSettings)
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
-def report(
-    dataset: Path,
-    checkpoint: str,
-    source: str,
-    target: str,
-    out: Path,
-    channels: tuple[str, ...],
-    held_out_groups: tuple[str, ...] | None,
-    labels: Path | None,
-    positive: tuple[str, ...],
-    control: Path | None,
-    truth: Path | None,
-    tables: str,
-    no_cache: bool,
-    device: str,
-    precision: str,
-    overwrite: bool,
-    **said: Any,
-) -> None:
+def report(**typed: Any) -> None:
     """Measure what differs between two conditions of DATASET, and what of it translated images show.
 
     Writes OUT/report.html, one page that needs nothing else, and the tables effects, objects, planes and pairs.
     """
     from napari_phenotrans.core.events import Notice, Progressed
-    from napari_phenotrans.dataset.dataset import DataSet
     from napari_phenotrans.features.cache import Cache, default_folder
     from napari_phenotrans.phenotype.page.text import in_short
     from napari_phenotrans.phenotype.report import report as events
     from napari_phenotrans.phenotype.result import ReportDone
 
-    chosen = {name: value for name, value in said.items() if value is not None}
-    settings = ReportSettings.make(**{k: v for k, v in chosen.items() if k in ReportSettings.model_fields})
-    how = {name: value for name, value in chosen.items() if name not in ReportSettings.model_fields}
+    cache = Cache(None if typed.pop("no_cache") else default_folder())
     with Progress("loading torch") as progress:
-        for event in events(
-            DataSet.open(dataset, (source, target)), checkpoint, source=source, target=target, out=out,
-            settings=settings, channels=_pairs(channels, "--channel"), held_out_groups=held_out_groups,
-            labels=_labels(labels) if labels else None,
-            positive={name: _number(value) for name, value in _pairs(positive, "--positive").items()},
-            control=control, truth=truth, how=how, device=device, precision=precision,
-            cache=Cache(None if no_cache else default_folder()), tables=tables, overwrite=overwrite,
-        ):  # fmt: skip
+        for event in events(_request(**typed), cache=cache):
             if isinstance(event, Progressed):
                 progress.show(event)
             elif isinstance(event, Notice):
@@ -119,37 +96,54 @@ def report(
                     click.echo(path)
 
 
-def _pairs(said: tuple[str, ...], option: str) -> dict[str, str]:
-    pairs = {}
-    for pair in said:
-        name, equals, value = pair.partition("=")
-        if not (name and equals and value):
-            raise InputError(f"{option} {pair!r} cannot be read: expected NAME=VALUE, as in {EXAMPLES[option]}.")
-        pairs[name] = value
-    return pairs
+def _request(
+    dataset: Path,
+    *,
+    channels: tuple[str, ...],
+    labels: Path | None,
+    positive: tuple[str, ...],
+    **others: Any,
+) -> ReportRequest:
+    """Return what was typed as what a report is asked for; settings of reports and engines are among the others."""
+    from napari_phenotrans.dataset.dataset import DataSet
+    from napari_phenotrans.phenotype.request import ReportRequest
+
+    as_typed = {field.name for field in fields(ReportRequest)}
+    settings = {name: value for name, value in others.items() if name not in as_typed and value is not None}
+    intensities = pairs("--positive", positive, "NAME=VALUE", POSITIVE)
+    of_report = {name: value for name, value in settings.items() if name in ReportSettings.model_fields}
+    return ReportRequest(
+        dataset=DataSet.open(dataset, (others["source"], others["target"])),
+        settings=ReportSettings.make(**of_report),
+        channels=pairs("--channel", channels, "NAME=VALUE", "DAPI=Hoechst"),
+        labels=_labels(labels) if labels else None,
+        positive={name: _number(text) for name, text in intensities.items()},
+        how={name: value for name, value in settings.items() if name not in of_report},
+        **{name: value for name, value in others.items() if name in as_typed},
+    )
 
 
 def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise InputError(f"--positive needs an intensity, got {text!r}. Say {EXAMPLES['--positive']}.") from error
+        raise InputError(f"--positive needs an intensity, got {text!r}. Say {POSITIVE}.") from error
 
 
 def _labels(folder: Path) -> Callable[[Field, int, int], np.ndarray]:
     """Return what reads a field's objects from a label image of the same condition and name."""
     from napari_phenotrans.io import read, readable
 
-    def of(one: Field, t: int, z: int) -> np.ndarray:
-        name = one.path.name.split(".")[0]
-        beside = folder / one.condition
-        found = [path for path in sorted(beside.glob(f"{name}.*")) if readable(path)] if beside.is_dir() else []
-        if len(found) != 1:
+    def of(field: Field, t: int, z: int) -> np.ndarray:
+        name = field.path.name.split(".")[0]
+        beside = folder / field.condition
+        files = [path for path in sorted(beside.glob(f"{name}.*")) if readable(path)] if beside.is_dir() else []
+        if len(files) != 1:
             raise InputError(
-                f"{beside} has {len(found)} label images called {name}: expected one for {one.name}, in which 0 is "
+                f"{beside} has {len(files)} label images called {name}: expected one for {field.name}, in which 0 is "
                 f"background and every object has its number."
             )
-        image = read(found[0])
-        return image.plane(t=t if "T" in image.axes else None, z=z if "Z" in image.axes else None)[0].astype(int)
+        image = read(files[0])
+        return image.plane(t, z)[0].astype(int)
 
     return of

@@ -8,29 +8,35 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_phenotrans.cli.options import DEVICE, OVERWRITE, reading, said, setting_options
+from napari_phenotrans.cli.options import (
+    CHECKPOINT,
+    DEVICE,
+    OVERWRITE,
+    PRECISION,
+    channel_names,
+    pairs,
+    read_arguments,
+    reading,
+    setting_options,
+)
 from napari_phenotrans.cli.progress import Progress
-from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_phenotrans.translation.batch import FilesRequest
+    from napari_phenotrans.translation.translator import Translator
+
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--checkpoint", required=True, help="A checkpoint file, or the name of a bundled one.")
+@CHECKPOINT
 @click.option("--source", required=True, help="Condition that the images show.")
 @click.option("--target", required=True, help="Condition to translate to; the source itself is the identity control.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
-@click.option(
-    "--channel",
-    "channels",
-    multiple=True,
-    metavar="CHECKPOINT=IMAGE",
-    help="The image's name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
-)
+@channel_names("The image's")
 @click.option("--t", "ts", multiple=True, type=int, help="Time point to translate, from 0; may be repeated.")
 @click.option("--z", "zs", multiple=True, type=int, help="Plane of the stack to translate, from 0; may be repeated.")
 @click.option(
@@ -42,56 +48,25 @@ if TYPE_CHECKING:
 )
 @reading
 @DEVICE
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
+@PRECISION
 @click.option("--tile", type=int, help="Side of a tile in working pixels; what the engine needs where none is said.")
 @click.option("--overlap", type=int, help="Pixels that tiles share; what the engine needs where none is said.")
 @OVERWRITE
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
-def translate(
-    inputs: Sequence[Path],
-    checkpoint: str,
-    source: str,
-    target: str,
-    out: Path,
-    channels: Sequence[str],
-    ts: Sequence[int],
-    zs: Sequence[int],
-    region: tuple[int, int, int, int] | None,
-    overwrite: bool,
-    device: str,
-    precision: str,
-    tile: int | None,
-    overlap: int | None,
-    axes: str | None,
-    join: bool,
-    pattern: str | None,
-    series: int,
-    **choices: Any,
-) -> None:
+def translate(**typed: Any) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
 
     INPUTS are image files; the results of an OME-Zarr are OME-Zarr. Images may be larger than memory. With several
     inputs, those that fail are named at the end and the others are still done.
     """
     from napari_phenotrans.core.events import Notice
-    from napari_phenotrans.core.region import Region
     from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, translate_files
-    from napari_phenotrans.translation.translate import Translator
 
-    pairs = _pairs(channels)
-    paths = list(dict.fromkeys(inputs))
-    failed: list[Path] = []
     with Progress("loading torch") as progress:
-        translator = Translator(
-            checkpoint, device=device, precision=precision, tile=tile, overlap=overlap,
-            how={name: value for name, value in choices.items() if value is not None},
-        )  # fmt: skip
-        path = paths[0]
-        for event in translate_files(
-            paths, out, translator, source=source, target=target, channels=pairs, ts=ts, zs=zs,
-            region=Region(*region) if region else None, overwrite=overwrite,
-            reading=said({"axes": axes, "join": join, "pattern": pattern, "series": series}),
-        ):  # fmt: skip
+        request, translator = _requested(**typed)
+        failed: list[Path] = []
+        path = request.paths[0]
+        for event in translate_files(request, translator):
             if isinstance(event, FileStarted):
                 path = event.path
                 progress.say(path.name)
@@ -99,7 +74,7 @@ def translate(
                 click.echo(event.translated)
                 click.echo(event.difference)
             elif isinstance(event, FileFailed):
-                if len(paths) == 1:
+                if len(request.paths) == 1:
                     raise event.error
                 failed.append(event.path)
                 click.echo(f"{event.path}: failed: {event.reason}", err=True)
@@ -108,15 +83,34 @@ def translate(
             else:
                 progress.show(event)
     if failed:
-        click.echo(f"{len(failed)} of {len(paths)} images failed: {', '.join(map(str, failed))}", err=True)
+        click.echo(f"{len(failed)} of {len(request.paths)} images failed: {', '.join(map(str, failed))}", err=True)
         sys.exit(1)
 
 
-def _pairs(said: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for pair in said:
-        checkpoint, equals, image = pair.partition("=")
-        if not (checkpoint and equals and image):
-            raise InputError(f"--channel {pair!r} cannot be read: expected CHECKPOINT=IMAGE, as in DAPI=Hoechst.")
-        pairs[checkpoint] = image
-    return pairs
+def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Translator]:
+    """Return what was typed as what to translate, and what translates; the options are popped as they are used."""
+    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.translation.batch import FilesRequest
+    from napari_phenotrans.translation.request import TranslationRequest
+    from napari_phenotrans.translation.translator import Translator
+
+    region = typed.pop("region")
+    translation = TranslationRequest(
+        typed.pop("source"),
+        typed.pop("target"),
+        pairs("--channel", typed.pop("channels"), "CHECKPOINT=IMAGE", "DAPI=Hoechst"),
+        region=Region(*region) if region else None,
+    )
+    request = FilesRequest(
+        list(dict.fromkeys(inputs)),
+        typed.pop("out"),
+        translation,
+        typed.pop("ts"),
+        typed.pop("zs"),
+        read_arguments({name: typed.pop(name) for name in ("axes", "join", "pattern", "series")}),
+        typed.pop("overwrite"),
+    )
+    computed = {name: typed.pop(name) for name in ("checkpoint", "device", "precision", "tile", "overlap")}
+    # what is left are settings of engines
+    how = {name: value for name, value in typed.items() if value is not None}
+    return request, Translator(**computed, how=how)

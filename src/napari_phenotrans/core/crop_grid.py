@@ -1,4 +1,4 @@
-"""Planes cut into the crops that are measured: in order, side by side, without chance."""
+"""Cutting planes into crops for measuring: side by side, at fixed places."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def grid(batch: np.ndarray, crop: int) -> np.ndarray:
-    """Cut (n, C, h, w) into crops (n · h/crop · w/crop, C, crop, crop), each piece's together."""
+    """Cut (n, C, h, w) into crops (n · h/crop · w/crop, C, crop, crop); those of one piece follow each other."""
     count, channels, height, width = batch.shape
     grid = batch.reshape(count, channels, height // crop, crop, width // crop, crop)
     return grid.transpose(0, 2, 4, 1, 3, 5).reshape(-1, channels, crop, crop)
@@ -26,13 +26,13 @@ def center(plane: np.ndarray, crop: int, widest: int) -> np.ndarray:
 
 def evenly(planes: Sequence[np.ndarray], crop: int, most: int) -> np.ndarray:
     """Cut up to ``most`` crops (n, C, crop, crop), spread evenly over all places of the planes."""
-    places = [
+    crops = [
         plane[:, top : top + crop, left : left + crop]
         for plane in planes
         for top in range(0, plane.shape[1] - crop + 1, crop)
         for left in range(0, plane.shape[2] - crop + 1, crop)
     ]
-    return np.stack([places[i] for i in spread(len(places), most)])
+    return np.stack([crops[i] for i in spread(len(crops), most)])
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -1,10 +1,10 @@
-"""The one error that is the user's to mend."""
+"""The error that users can correct themselves."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """What came cannot be used; the message says what came, what was expected and what to do.
+    """An input that cannot be used; the message says what came, what was expected and what to do.
 
     The command line prints it without a traceback and exits with code 2, a dock shows it as a notification.
     Everything else that is raised is our own mistake.

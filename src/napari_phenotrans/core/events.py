@@ -1,4 +1,4 @@
-"""What translating and training say while they run: small frozen records, for whoever asked to draw, print or write."""
+"""Events that translating and training yield while they run: small frozen records to draw, print or write."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know and that stops nothing, in one sentence or two."""
+    """Something the user should know that stops nothing, in one or two sentences."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """Work that comes in equal parts: ``done`` of ``total``, and in a few words what it is."""
+    """Progress of work in equal parts: ``done`` of ``total``, and in a few words what is done."""
 
     what: str
     done: int

@@ -142,7 +142,7 @@ class Image:
         return np.transpose(plane, [rest.index(letter) for letter in "CYX"])
 
     def refuse_outside(self, region: Region) -> None:
-        """Raise InputError if not all of a region lies in the image's planes, or there is nothing of it."""
+        """Raise InputError if a region is empty, or not all of it lies in the image's planes."""
         height, width = self.sizes["Y"], self.sizes["X"]
         empty = region.height < 1 or region.width < 1
         if empty or region.top < 0 or region.left < 0 or region.bottom > height or region.right > width:
@@ -158,26 +158,26 @@ class Image:
             for z in range(self.sizes.get("Z", 1)):
                 yield t, z
 
-    def checked_positions(self, said: Iterable[tuple[int, int]] | None) -> list[tuple[int, int]]:
-        """Return the (t, z) that were said, in the order of `positions`; all where none were.
+    def checked_positions(self, wanted: Iterable[tuple[int, int]] | None) -> list[tuple[int, int]]:
+        """Return the wanted (t, z), each once in the order of `positions`; None wants all.
 
         Raises
         ------
         InputError
-            If the image has no such plane, or nothing was said.
+            If the image has no such plane, or none is wanted.
         """
-        there = list(self.positions())
-        if said is None:
-            return there
-        chosen = set(said)
-        outside = sorted(chosen - set(there))
-        if outside or not chosen:
+        existing = list(self.positions())
+        if wanted is None:
+            return existing
+        wanted = set(wanted)
+        outside = sorted(wanted - set(existing))
+        if outside or not wanted:
             t, z = outside[0] if outside else (None, None)
             raise InputError(
                 f"{f'There is no plane t={t}, z={z}' if outside else 'No plane was chosen'}: the image has the sizes "
-                f"{self.sizes}. Choose t from 0 to {there[-1][0]} and z from 0 to {there[-1][1]}."
+                f"{self.sizes}. Choose t from 0 to {existing[-1][0]} and z from 0 to {existing[-1][1]}."
             )
-        return [position for position in there if position in chosen]
+        return [position for position in existing if position in wanted]
 
     def part(
         self,
@@ -202,35 +202,35 @@ class Image:
         InputError
             If positions are none or no such product, or they or the region lie outside.
         """
-        chosen = self.checked_positions(positions)
-        ts, zs = (sorted(set(places)) for places in zip(*chosen, strict=True))
-        if len(ts) * len(zs) != len(chosen):
+        wanted = self.checked_positions(positions)
+        ts, zs = (sorted(set(values)) for values in zip(*wanted, strict=True))
+        if len(ts) * len(zs) != len(wanted):
             raise InputError(
-                f"The {len(chosen)} planes do not make a stack: expected each of the T {ts} with each of the Z {zs}."
+                f"The {len(wanted)} planes do not make a stack: expected each of the T {ts} with each of the Z {zs}."
             )
         if region is not None:
             self.refuse_outside(region)
-        kept: dict[str, Any] = dict(zip("YX", region.slices, strict=True)) if region else {}
-        kept |= {letter: places for letter, places in (("T", ts), ("Z", zs)) if len(places) < self.sizes.get(letter, 1)}
+        index: dict[str, Any] = dict(zip("YX", region.slices, strict=True)) if region else {}
+        index |= {letter: some for letter, some in (("T", ts), ("Z", zs)) if len(some) < self.sizes.get(letter, 1)}
         if channels is not None and list(channels) != list(range(len(self.channels))):
-            kept["C"] = list(channels)
-        kept = {letter: taken for letter, taken in kept.items() if letter in self.axes}
-        if not kept:
+            index["C"] = list(channels)
+        index = {letter: taken for letter, taken in index.items() if letter in self.axes}
+        if not index:
             return self
         indices = range(len(self.channels)) if channels is None else channels
         return self.replace(
-            pixels=_taken(self.pixels, self.axes, kept),
+            pixels=_taken(self.pixels, self.axes, index),
             channels=tuple(self.channels[i] for i in indices),
             colors=tuple(self.colors[i] for i in indices),
             # smaller versions do not know the region's pixels
-            pyramid=() if region else tuple(_taken(level, self.axes, kept) for level in self.pyramid),
+            pyramid=() if region else tuple(_taken(level, self.axes, index) for level in self.pyramid),
         )
 
-    def place(self, plane: np.ndarray, into: Any, t: int = 0, z: int = 0, top: int = 0, left: int = 0) -> None:
+    def write_plane(self, plane: np.ndarray, into: Any, t: int = 0, z: int = 0, top: int = 0, left: int = 0) -> None:
         """Write a (C, Y, X) plane, or a rectangle of one, into an array laid out like ``pixels``."""
         rows, columns = slice(top, top + plane.shape[1]), slice(left, left + plane.shape[2])
-        places = {"T": t, "Z": z, "Y": rows, "X": columns, "C": slice(None)}
-        index = tuple(places[letter] for letter in self.axes)
+        index_of = {"T": t, "Z": z, "Y": rows, "X": columns, "C": slice(None)}
+        index = tuple(index_of[letter] for letter in self.axes)
         rest = [letter for letter in self.axes if letter in "CYX"]
         if "C" not in rest:
             plane, letters = plane[0], "YX"
@@ -242,14 +242,14 @@ class Image:
         """Return a copy in which some fields differ."""
         return replace(self, **changes)
 
-    def _position(self, letter: str, said: dict[str, int | None]) -> slice | int:
+    def _position(self, letter: str, asked: dict[str, int | None]) -> slice | int:
         if letter in "CYX":
             return slice(None)
-        position = said[letter]
+        position = asked[letter]
         if position is None:
             raise InputError(
                 f"A position along {letter} is missing: the image has the axes {self.axes} with sizes {self.sizes}, "
-                f"the plane was asked for with {_spoken(said)}. Say {letter.lower()}=0 to "
+                f"the plane was asked for with {_spoken(asked)}. Say {letter.lower()}=0 to "
                 f"{letter.lower()}={self.sizes[letter] - 1}."
             )
         if not -self.sizes[letter] <= position < self.sizes[letter]:
@@ -259,16 +259,16 @@ class Image:
             )
         return position
 
-    def _refuse_extra(self, said: dict[str, int | None]) -> None:
-        for letter, position in said.items():
+    def _refuse_extra(self, asked: dict[str, int | None]) -> None:
+        for letter, position in asked.items():
             if letter not in self.axes and position not in (None, 0):
                 raise InputError(
                     f"The image has no axis {letter}: its axes are {self.axes}, the plane was asked for with "
-                    f"{_spoken(said)}. Leave {letter.lower()} out."
+                    f"{_spoken(asked)}. Leave {letter.lower()} out."
                 )
 
 
-def _taken(pixels: Any, axes: str, kept: dict[str, Any]) -> Any:
+def _taken(pixels: Any, axes: str, index: dict[str, Any]) -> Any:
     """Index some axes of an array; what is lazy becomes a Dask array and stays lazy."""
     if not isinstance(pixels, np.ndarray):
         from dask import array
@@ -276,11 +276,11 @@ def _taken(pixels: Any, axes: str, kept: dict[str, Any]) -> Any:
         pixels = array.asarray(pixels) if hasattr(pixels, "dask") else array.from_array(pixels, name=False)
     # one axis after the other, for lists of indices in two axes would be paired
     for axis, letter in enumerate(axes):
-        if letter in kept:
-            pixels = pixels[(slice(None),) * axis + (kept[letter],)]
+        if letter in index:
+            pixels = pixels[(slice(None),) * axis + (index[letter],)]
     return pixels
 
 
-def _spoken(said: dict[str, int | None]) -> str:
-    words = [f"{letter.lower()}={position}" for letter, position in said.items() if position is not None]
-    return ", ".join(words) or "neither t nor z"
+def _spoken(asked: dict[str, int | None]) -> str:
+    parts = [f"{letter.lower()}={position}" for letter, position in asked.items() if position is not None]
+    return ", ".join(parts) or "neither t nor z"

@@ -1,4 +1,4 @@
-"""Random numbers that are a function of what they are for, not of what was drawn before."""
+"""Random numbers that depend on what they are for, not on what was drawn before."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ class KeyedRandom:
 
     def each(self, purpose: str) -> Iterator[np.random.Generator]:
         """Give one generator per crop, for draws whose number is not known before."""
-        for place in range(self.first, self.first + self.count):
-            key = (self.seed << 64) + crc32(purpose.encode()), (self.step << 32) + place
+        for crop in range(self.first, self.first + self.count):
+            key = (self.seed << 64) + crc32(purpose.encode()), (self.step << 32) + crop
             yield np.random.Generator(np.random.Philox(key=key[0] % (1 << 128), counter=key[1] << 64))

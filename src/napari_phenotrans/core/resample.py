@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 
 def factor(pixel_size: float, working: float) -> float:
-    """Return by how much a plane is to be scaled; 1 where both sizes agree within 5 %, which no network notices."""
+    """Return the factor to scale a plane by; 1 where both sizes agree within 5 %, which no network notices."""
     ratio = pixel_size / working
     return 1.0 if abs(ratio - 1) <= SAME else ratio
 
@@ -36,11 +36,11 @@ def to_size(plane: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def labels_to_size(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resample labels (Y, X) to the given size: each pixel takes the nearest one's number, nothing lies between."""
-    places = [
+    nearest = [
         ((np.arange(new) + 0.5) * (old / new)).astype(int)
         for old, new in zip(labels.shape, (height, width), strict=True)
     ]
-    return labels[np.ix_(*places)]
+    return labels[np.ix_(*nearest)]
 
 
 def needed(wanted: Region, wanted_size: Size, size: Size) -> Region:
@@ -98,8 +98,8 @@ def resample_part(plane: np.ndarray, lies: Region, size: Size, wanted: Region, w
 
     steps = [old / new for old, new in zip(size, wanted_size, strict=True)]
     sigmas = [_sigma(step) for step in steps]
-    places = zip((wanted.top, wanted.left), steps, (lies.top, lies.left), strict=True)
-    offsets = [(first + 0.5) * step - 0.5 - origin for first, step, origin in places]
+    along_axes = zip((wanted.top, wanted.left), steps, (lies.top, lies.left), strict=True)
+    offsets = [(first + 0.5) * step - 0.5 - origin for first, step, origin in along_axes]
     channels = []
     for channel in plane:
         calm = ndimage.gaussian_filter(channel, sigmas, mode="nearest", truncate=REACH) if max(sigmas) > 0 else channel

@@ -1,4 +1,4 @@
-"""Settings: declared once, read by the command line, the forms in napari and ``run.json``."""
+"""Settings that are declared once, for the command line, the forms in napari and ``run.json``."""
 
 from __future__ import annotations
 
@@ -49,11 +49,17 @@ def flag(name: str) -> str:
 
 
 class TranslationSettings(Settings):
-    """What an engine may be told when it translates; one-pass engines have nothing to choose."""
+    """What every engine may be told when it translates."""
+
+    background: Literal["source", "target", "engine"] = Field(
+        "source",
+        description="Background of the translation: source keeps the image's own; target matches the target's, which "
+        "may be the plate's doing; engine leaves what the network made of it.",
+    )
 
 
 class TrainingSettings(Settings):
-    """What every engine's training is told.
+    """Settings that every engine's training has.
 
     ``presets`` are settings that belong together, by name, those of `PRESETS` first; what a user says beside one goes
     before it. ``when`` says in a sentence when the engine is the one to take.

@@ -107,10 +107,10 @@ class Blend:
     def advance(self, top: int) -> None:
         """Forget the rows above ``top``; as many new ones can be added to below those that were held."""
         by = top - self._held.top
-        kept = max(self._held.height - by, 0)
+        rows_left = max(self._held.height - by, 0)
         for values in (*self._sum, self._weight):
-            values[:kept] = values[by : by + kept]
-            values[kept:] = 0
+            values[:rows_left] = values[by : by + rows_left]
+            values[rows_left:] = 0
         self._held = self._held.moved(by, 0)
 
     def result(self) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""A data set: folders of fields of view; checking one, collecting one, inventing one."""
+"""Data sets, folders of fields of view: opening, splitting, checking, collecting and inventing one."""

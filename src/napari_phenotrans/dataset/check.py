@@ -1,4 +1,4 @@
-"""Is a data set fit to train on? Every problem at once, before a second of training is spent."""
+"""Checking a data set before training: every field is read once, and all problems are listed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_phenotrans.core.resample import SAME, factor, rescaled_size
-from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report, few
+from napari_phenotrans.core.text import few
+from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report
 from napari_phenotrans.dataset.field_stats import Survey, survey
 
 if TYPE_CHECKING:
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
 
 # A nucleus of about so many working pixels lets several cells fit in a crop, each with its texture.
 NUCLEUS = 25
-_MEASURED, _ENOUGH_NUCLEI = 3, 10
+_MEASURED, _ENOUGH_NUCLEI = 3, 10  # fields per condition that nuclei are measured in; nuclei for a proposal
 _FEW_GROUPS = 5
-_BLANK = 0.05
-_UNBALANCED, _OTHER_SIZE = 3, 4
-_TELLS = 0.9
+_BLANK = 0.05  # of the contrast that good fields have
+_UNBALANCED, _OTHER_SIZE = 3, 4  # ratios of field counts, and of pixels per field
+_TELLS = 0.9  # share of fields whose condition can be guessed from a column
 _SMALLEST_CROP = 32
 
 
 @dataclass(frozen=True)
 class FieldSeen:
-    """A field was read; it is ``done`` of ``total``."""
+    """A field was read, number ``done`` of ``total``."""
 
     name: str
     done: int
@@ -39,14 +40,14 @@ class FieldSeen:
 
 
 def check(training: DataSet, held_out: DataSet | None, settings: TrainingSettings) -> Report:
-    """Read every field once and list all that speaks against training on it; takes and returns as `check_each`."""
+    """Return the report of `check_each`, which says what the arguments are."""
     *_, report = check_each(training, held_out, settings)
     assert isinstance(report, Report)
     return report
 
 
 def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSettings) -> Iterator[FieldSeen | Report]:
-    """Read every field once, saying which, and in the end list all that speaks against training on them.
+    """Read every field once, and list all that speaks against training on them.
 
     Parameters
     ----------
@@ -65,27 +66,27 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
     for condition in training.conditions:
         names = [f.name for f in training.fields if f.condition == condition]
         measured |= {names[i] for i in np.linspace(0, len(names) - 1, _MEASURED).astype(int) if names}
-    unseen = held_out.fields if held_out else ()
-    total = len(training.fields) + len(unseen)
-    seen, kept = [], []
-    for one in training.fields:
-        seen.append(survey(one, nuclei=one.name in measured))
-        yield FieldSeen(one.name, len(seen), total)
-    for one in unseen:
-        kept.append(survey(one))
-        yield FieldSeen(one.name, len(seen) + len(kept), total)
-    readable = [s for s in seen + kept if not s.unreadable]
+    held_out_fields = held_out.fields if held_out else ()
+    total = len(training.fields) + len(held_out_fields)
+    surveys, held_out_surveys = [], []
+    for field in training.fields:
+        surveys.append(survey(field, nuclei=field.name in measured))
+        yield FieldSeen(field.name, len(surveys), total)
+    for field in held_out_fields:
+        held_out_surveys.append(survey(field))
+        yield FieldSeen(field.name, len(surveys) + len(held_out_surveys), total)
+    readable = [s for s in surveys + held_out_surveys if not s.unreadable]
 
-    # channels: what was said, else what all fields have
-    every = list(dict.fromkeys(name for s in readable for name in s.names))
-    channels = settings.channels or tuple(name for name in every if all(name in s.names for s in readable))
-    # pixel size: in micrometers where files state one; a file that states none is taken for a usual one
-    usual = _usual_size(readable)
-    sizes = [s.pixel_size_um or usual for s in readable]
+    # ---- channels: those of the settings, else those that all fields have
+    all_names = list(dict.fromkeys(name for s in readable for name in s.names))
+    channels = settings.channels or tuple(name for name in all_names if all(name in s.names for s in readable))
+    # ---- pixel size: in micrometers where files state one; a file that states none is taken for a usual one
+    usual_size = _usual_size(readable)
+    sizes = [s.pixel_size_um or usual_size for s in readable]
     unequal = bool(sizes) and max(sizes) > (1 + SAME) * min(sizes)
     pixel_size = settings.pixel_size or (sizes[0] if sizes and not unequal else None)
     blank = _blank(readable, channels)
-    diameters = np.sort([d * (s.pixel_size_um or usual) for s in seen if s not in blank for d in s.nuclei])
+    diameters = np.sort([d * (s.pixel_size_um or usual_size) for s in surveys if s not in blank for d in s.nuclei])
     nucleus = proposed = None
     if len(diameters) >= _ENOUGH_NUCLEI:
         # weighed by area, for debris is many and small
@@ -96,27 +97,27 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
 
     problems = [
         *_unfit_folders(training, held_out),
-        *_unfit_files(readable, [s for s in seen + kept if s.unreadable], settings, channels, proposed),
+        *_unfit_files(readable, [s for s in surveys + held_out_surveys if s.unreadable], settings, channels, proposed),
         *_unfit_pixels(readable, channels, blank),
-        *_duplicates(seen, kept),
+        *_duplicates(surveys, held_out_surveys),
         *telling_columns(training),
     ]
     problems.sort(key=lambda problem: problem.severity == "warning")
     yield Report(
         problems=tuple(problems),
-        conditions=tuple(_facts(condition, training, held_out, seen, channels) for condition in training.conditions),
+        conditions=tuple(_facts(condition, training, held_out, surveys, channels) for condition in training.conditions),
         channels=channels,
         pixel_size=pixel_size,
         proposed=proposed,
         nucleus=nucleus,
         unit="um" if any(s.pixel_size_um for s in readable) else "pixel",
         crop=settings.crop,
-        histograms={channel: _histogram(training.conditions, seen, channel) for channel in channels},
+        histograms={channel: _histogram(training.conditions, surveys, channel) for channel in channels},
     )
 
 
 def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Problem]:
-    """Tell what is wrong with folders, groups and ``fields.csv``; no pixel is needed for it."""
+    """List problems of folders, groups and ``fields.csv``."""
     apart = held_out is not None and held_out.folder != training.folder
     for table in dict.fromkeys(d.table for d in (training, held_out) if d and d.table):
         where = f"{table.path.parent.name}/{table.path.name}"
@@ -134,7 +135,7 @@ def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Prob
             do = "Add them, or fields of one well may come to lie in both training and held-out."
             yield Problem("warning", what, do, table.unlisted)
     count = training.count()
-    held = held_out.count() if held_out else {}
+    held_out_count = held_out.count() if held_out else {}
     for condition in training.conditions:
         groups = len(training.groups(condition))
         if not count[condition]:
@@ -146,10 +147,10 @@ def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Prob
         elif groups < _FEW_GROUPS:
             what = f"{condition} has {groups} groups to train on: what is particular to one of them will be learned."
             yield Problem("warning", what, f"Add groups until there are {_FEW_GROUPS}, or hold out fewer.")
-        if held_out and apart and count[condition] and not held[condition]:
+        if held_out and apart and count[condition] and not held_out_count[condition]:
             do = f"Put held-out images into {held_out.folder / condition}, or hold out groups of the data set."
             yield Problem("error", f"The held-out folder has no fields of {condition}.", do)
-        elif held and sum(held.values()) and not held[condition]:
+        elif held_out_count and sum(held_out_count.values()) and not held_out_count[condition]:
             what = f"No group of {condition} is held out, so that it cannot be scored."
             yield Problem("warning", what, "Hold out a larger share, or name groups of every condition.")
     present = {condition: n for condition, n in count.items() if n}
@@ -173,25 +174,25 @@ def _unfit_files(
     channels: Sequence[str],
     proposed: float | None,
 ) -> Iterable[Problem]:
-    """Tell what is wrong with files, their channels, pixel sizes and sizes."""
+    """List problems of files, their channels, pixel sizes and sizes."""
     if damaged:
         what = f"Files cannot be read ({len(damaged)}); {damaged[0].unreadable}"
         yield Problem("error", what, "Mend the files, or take them out of the data set.", _names(damaged))
-    # channels
+    # ---- channels
     twice = [s for s in readable if len(set(s.names)) < len(s.names)]
     if twice:
         what = f"A channel's name occurs twice: {', '.join(twice[0].names)}."
         yield Problem("error", what, "Give every channel a name of its own in the files.", _names(twice))
     common, _ = Counter(frozenset(s.names) for s in readable).most_common(1)[0] if readable else (frozenset(), 0)
     wanted = frozenset(settings.channels or common)
-    other = [s for s in readable if (wanted - set(s.names) if settings.channels else wanted != set(s.names))]
-    if other:
-        kinds = dict.fromkeys(", ".join(s.names) for s in other)
+    unequal = [s for s in readable if (wanted - set(s.names) if settings.channels else wanted != set(s.names))]
+    if unequal:
+        kinds = dict.fromkeys(", ".join(s.names) for s in unequal)
         what = f"Channels are unequal: {'; '.join(kinds)}, where {', '.join(_in_order(readable, wanted))} is expected."
         shared = [name for name in _in_order(readable, common) if all(name in s.names for s in readable)]
         do = f"Say --channels {','.join(shared)}." if shared else "No channel is common to all: rename or remove files."
-        yield Problem("error", what, do, _names(other))
-    # pixel sizes
+        yield Problem("error", what, do, _names(unequal))
+    # ---- pixel sizes
     usual = _usual_size(readable)
     known = sorted({s.pixel_size_um for s in readable if s.pixel_size_um})
     unknown = [s for s in readable if not s.pixel_size_um]
@@ -208,7 +209,7 @@ def _unfit_files(
         odd = [s for s in readable if s.pixel_size_um and factor(s.pixel_size_um, usual) != 1]
         do = f"Say --pixel-size {proposed or float(f'{known[-1]:.4g}'):g}, to which all are resampled."
         yield Problem("error", what, do, _names(odd))
-    # sizes, in working pixels
+    # ---- sizes, in working pixels
     working = {}
     for s in readable:
         scale = factor(s.pixel_size_um or usual, settings.pixel_size) if settings.pixel_size else 1.0
@@ -230,7 +231,7 @@ def _unfit_files(
 
 
 def _unfit_pixels(readable: Sequence[Survey], channels: Sequence[str], blank: Sequence[Survey]) -> Iterable[Problem]:
-    """Tell what is wrong with intensities."""
+    """List problems of intensities."""
     broken = [s for s in readable if not s.finite]
     if broken:
         what = "Pixels are not finite (NaN or infinite)."
@@ -258,18 +259,24 @@ def _unfit_pixels(readable: Sequence[Survey], channels: Sequence[str], blank: Se
         yield Problem("warning", what, do, _names([s for s in readable if s.dtype != common]))
 
 
-def _duplicates(seen: Sequence[Survey], kept: Sequence[Survey]) -> Iterable[Problem]:
-    """Tell which planes occur in several fields."""
+def _duplicates(surveys: Sequence[Survey], held_out_surveys: Sequence[Survey]) -> Iterable[Problem]:
+    """List planes that occur in several fields."""
     holders = defaultdict(list)
-    for role, surveys in (("training", seen), ("held-out", kept)):
-        for s in surveys:
+    for first_role, of_role in (("training", surveys), ("held-out", held_out_surveys)):
+        for s in of_role:
             for content in s.hashes:
-                holders[content].append((role, s.field))
+                holders[content].append((first_role, s.field))
     pairs: dict[str, dict[str, None]] = defaultdict(dict)
-    for some in holders.values():
-        for (role, one), (other_role, other) in combinations(some, 2):
-            kind = "roles" if role != other_role else "conditions" if one.condition != other.condition else "within"
-            pairs[kind][f"{one.name} = {other.name}"] = None
+    for fields in holders.values():
+        for (first_role, first), (second_role, second) in combinations(fields, 2):
+            kind = (
+                "roles"
+                if first_role != second_role
+                else "conditions"
+                if first.condition != second.condition
+                else "within"
+            )
+            pairs[kind][f"{first.name} = {second.name}"] = None
     texts: tuple[tuple[str, Literal["error", "warning"], str, str], ...] = (
         ("roles", "error", "training and held-out fields", "Scores would flatter: take them out of one."),
         ("conditions", "error", "two conditions", "One of them lies in the wrong folder: take it out."),
@@ -294,7 +301,7 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
         if itself or len(groups) == len(values):
             # names the condition, or every value belongs to one group only: a name of the field or of the group
             continue
-        told, surest = [], 0.0
+        told_apart, surest = [], 0.0
         for pair in combinations(training.conditions, 2):
             share: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
             count = Counter(f.condition for f in fields if f.condition in pair)
@@ -303,12 +310,12 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
                     share[f.columns[column]][pair.index(f.condition)] += 0.5 / count[f.condition]
             right = sum(max(shares) for shares in share.values())
             if len(count) == 2 and len(share) > 1 and right >= _TELLS - 1e-9:
-                told.append(" from ".join(pair))
+                told_apart.append(" from ".join(pair))
                 surest = max(surest, right)
-        if told:
+        if told_apart:
             which = "; ".join(f"{c}: {_values(fields, c, column)}" for c in dict.fromkeys(f.condition for f in fields))
             how = "always" if surest > 1 - 1e-9 else f"for {100 * surest:.0f} % of the fields"
-            what = f"The column {column} of fields.csv tells {few(told)}, {how} ({which})."
+            what = f"The column {column} of fields.csv tells {few(told_apart)}, {how} ({which})."
             do = (
                 f"Unless it is the condition itself (as a dose is), the engine may learn {column} in its place: add "
                 f"fields that have both, or train between two values of {column} in one condition as a control."
@@ -318,18 +325,18 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
 
 def _blank(readable: Sequence[Survey], channels: Sequence[str]) -> list[Survey]:
     """Return the fields whose contrast is under 5 % of what good fields have, in every channel."""
-    whole = [s for s in readable if all(name in s.channels for name in channels)]
-    if not whole or not channels:
+    complete = [s for s in readable if all(name in s.channels for name in channels)]
+    if not complete or not channels:
         return []
-    contrast = np.array([[s.channels[name].contrast for name in channels] for s in whole])
+    contrast = np.array([[s.channels[name].contrast for name in channels] for s in complete])
     dim = (contrast <= _BLANK * np.percentile(contrast, 90, axis=0)).all(axis=1)
-    return [s for s, nothing in zip(whole, dim, strict=True) if nothing]
+    return [s for s, nothing in zip(complete, dim, strict=True) if nothing]
 
 
 def _facts(
-    condition: str, training: DataSet, held_out: DataSet | None, seen: Sequence[Survey], channels: Sequence[str]
+    condition: str, training: DataSet, held_out: DataSet | None, surveys: Sequence[Survey], channels: Sequence[str]
 ) -> ConditionFacts:
-    mine = [s for s in seen if s.field.condition == condition and not s.unreadable]
+    mine = [s for s in surveys if s.field.condition == condition and not s.unreadable]
     sizes = sorted((s.size for s in mine), key=lambda size: size[0] * size[1]) or [(0, 0)]
     percentiles = {}
     for channel in channels:
@@ -352,10 +359,10 @@ def _facts(
     )
 
 
-def _histogram(conditions: Sequence[str], seen: Sequence[Survey], channel: str) -> Histogram:
+def _histogram(conditions: Sequence[str], surveys: Sequence[Survey], channel: str) -> Histogram:
     """Count the sampled pixels of a channel in bins that all conditions share."""
     pixels = {
-        condition: [part for s in seen if s.field.condition == condition and channel in s.channels
+        condition: [part for s in surveys if s.field.condition == condition and channel in s.channels
                     for part in s.channels[channel].sample]
         for condition in conditions
     }  # fmt: skip

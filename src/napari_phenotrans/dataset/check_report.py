@@ -1,17 +1,15 @@
-"""What checking a data set found: problems and facts, and how a terminal shows them."""
+"""The report of checking a data set: problems and facts, and its lines for a terminal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from napari_phenotrans.core.resample import factor
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from napari_phenotrans.core.text import few, table
 
 PERCENTILES = (1, 50, 99, 99.9)
-BINS = 96
+BINS = 96  # of a histogram
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,9 @@ class Report:
     conditions
         In the data set's order.
     channels
-        Those that training uses: as said, else those that all fields have.
+        Those that training uses: as in the settings, else those that all fields have.
     pixel_size
-        Working pixel size in ``unit``; None where the files differ and none was said.
+        Working pixel size in ``unit``; None where the files differ and the settings have none.
     proposed
         Pixel size at which a nucleus has about 25 pixels, but none finer than the files'; None where no nuclei were
         found.
@@ -156,25 +154,16 @@ class Report:
             for c in self.conditions:
                 if channel in c.percentiles:
                     brightness.append((channel, c.condition, *(f"{v:.5g}" for v in c.percentiles[channel])))
-        decided = [("channels", ", ".join(self.channels) or "none in common")]
+        settings = [("channels", ", ".join(self.channels) or "none in common")]
         unit = "µm" if self.unit == "um" else "pixel of the files"
         working = f"{self.pixel_size:.4g} {unit}" if self.pixel_size else "not decided"
         if self.nucleus and self.pixel_size:
             working += f", a nucleus is {self.nucleus / self.pixel_size:.0f} working pixels wide"
         if self.proposed and (not self.pixel_size or factor(self.pixel_size, self.proposed) != 1):
             working += f"; proposed: --pixel-size {self.proposed:g}"
-        decided.append(("pixel size", working))
+        settings.append(("pixel size", working))
         wide = f" ({self.crop * self.pixel_size:.4g} µm)" if self.pixel_size and self.unit == "um" else ""
-        decided.append(("crop", f"{self.crop} × {self.crop} working pixels{wide}"))
-        found = [f"{problem.severity}: {problem}" for problem in self.problems]
-        return [*_table(self.table()), "", *_table(brightness), "", *_table(decided), *([""] if found else []), *found]
-
-
-def few(names: Sequence[str]) -> str:
-    """Return the first three names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        settings.append(("crop", f"{self.crop} × {self.crop} working pixels{wide}"))
+        problems = [f"{problem.severity}: {problem}" for problem in self.problems]
+        tables = [*table(self.table()), "", *table(brightness), "", *table(settings)]
+        return [*tables, *([""] if problems else []), *problems]

@@ -1,4 +1,4 @@
-"""Making a data set of what lies elsewhere: opened images, parts of them, and files."""
+"""Writing a data set folder from opened images, parts of them, and files that lie elsewhere."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.dataset.dataset import read_table
-from napari_phenotrans.io import readable, write
+from napari_phenotrans.dataset.dataset import images_in, read_table, stem
+from napari_phenotrans.io import write
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.io.registry import suffix_of
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 TABLE = "fields.csv"
 COLUMNS = ("file", "group", "from")
-# What no file system, or no fields.csv, takes in a name.
+# Characters that some file system, or fields.csv, does not take in a name.
 _UNFIT = re.compile(r'[\\/:*?"<>|,;\t\n\r]+')
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Something that becomes one field of a condition, or one for each of its planes.
+    """An image or a file that becomes one field of a condition, or one field per plane.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class Piece:
     file
         The file, or Zarr folder, to copy; of an image, where it comes from.
     group
-        Well, patient or organoid whose fields stay together; the field itself where none is said.
+        Well, patient or organoid whose fields stay together; empty for a group of its own.
     positions
-        The (t, z) of the image to take, those of some T with some Z; all where none are said.
+        The (t, z) of the image to take, those of some T with some Z; None takes all.
     region
-        The part of each plane; all of it where none is said.
+        The part of each plane; None takes all of it.
     planes_apart
         Whether each plane becomes a field, as in a stack that is a list of images.
     columns
-        What else is known of it, such as plate or day: columns of ``fields.csv``.
+        Further columns of ``fields.csv``, such as plate or day.
     """
 
     condition: str
@@ -80,13 +80,13 @@ class Piece:
             return
         sizes = self.image.sizes
         for t, z in self._positions():
-            place = [f"{letter}{n}" for letter, n in (("t", t), ("z", z)) if sizes.get(letter.upper(), 1) > 1]
-            yield "-".join([self.name, *place]), self.image.part(positions=[(t, z)], region=self.region)
+            position = [f"{letter}{n}" for letter, n in (("t", t), ("z", z)) if sizes.get(letter.upper(), 1) > 1]
+            yield "-".join([self.name, *position]), self.image.part(positions=[(t, z)], region=self.region)
 
 
 @dataclass(frozen=True)
 class FieldWritten:
-    """A field was written; it is ``done`` of ``total``."""
+    """A field was written, number ``done`` of ``total``."""
 
     path: Path
     done: int
@@ -120,7 +120,7 @@ class _Table:
         return cls(path, [*columns, *(name for name in COLUMNS if name not in columns)], rows)
 
     def add(self, row: dict[str, str]) -> None:
-        """Add a row, and write the table: it is whole also where the next field fails."""
+        """Add a row and write the table at once, so that it is complete even if the next field fails."""
         self.columns += [name for name in row if name not in self.columns]
         self.rows.append(row)
         with (
@@ -163,9 +163,9 @@ def collect(pieces: Sequence[Piece], folder: Path) -> Iterator[FieldWritten]:
         folder.mkdir(parents=True, exist_ok=True)
         table = _Table.read(folder / TABLE)
         for piece in pieces:
-            place = folder / piece.condition
-            place.mkdir(exist_ok=True)
-            for path in _write(piece, place):
+            condition_folder = folder / piece.condition
+            condition_folder.mkdir(exist_ok=True)
+            for path in _write(piece, condition_folder):
                 done += 1
                 file = f"{piece.condition}/{path.name}"
                 own = {"file": file, "group": piece.group or file, "from": str(piece.file or "")}
@@ -178,10 +178,10 @@ def collect(pieces: Sequence[Piece], folder: Path) -> Iterator[FieldWritten]:
         ) from error
 
 
-def _write(piece: Piece, place: Path) -> Iterator[Path]:
+def _write(piece: Piece, folder: Path) -> Iterator[Path]:
     if piece.image is None:
         assert piece.file is not None
-        path = _free(place, piece.name, suffix_of(piece.file) or "")
+        path = _free(folder, piece.name, suffix_of(piece.file) or "")
         with replacing(path, overwrite=False) as temporary:
             if piece.file.is_dir():
                 shutil.copytree(piece.file, temporary, dirs_exist_ok=True)
@@ -190,7 +190,7 @@ def _write(piece: Piece, place: Path) -> Iterator[Path]:
         yield path
         return
     for name, image in piece.images():
-        path = _free(place, name, ".ome.tif")
+        path = _free(folder, name, ".ome.tif")
         origin = {"from": str(piece.file)} if piece.file else {}
         r = piece.region
         region = {"region": [r.top, r.left, r.height, r.width]} if r else {}
@@ -209,12 +209,12 @@ def pieces_in(folder: Path, condition: str) -> list[Piece]:
         If the folder cannot be listed, or holds no image.
     """
     try:
-        found = sorted(path for path in folder.iterdir() if readable(path) and not path.name.startswith("."))
+        files = images_in(folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be listed: {error.strerror or error}. Choose another folder.") from error
-    if not found:
+    if not files:
         raise InputError(f"{folder} holds no image that can be read. Choose a folder of images of one condition.")
-    return pieces_of(found, condition)
+    return pieces_of(files, condition)
 
 
 def pieces_of(files: Sequence[Path], condition: str) -> list[Piece]:
@@ -225,7 +225,7 @@ def pieces_of(files: Sequence[Path], condition: str) -> list[Piece]:
     for path in files:
         columns = dict(rows.get(f"{folder.name}/{path.name}", {}))
         group = columns.pop("group", "")
-        pieces.append(Piece(condition, _stem(path), file=path, group=group, columns=columns))
+        pieces.append(Piece(condition, stem(path), file=path, group=group, columns=columns))
     return pieces
 
 
@@ -235,7 +235,7 @@ def refuse_unfit(condition: str) -> None:
     Raises
     ------
     InputError
-        If it is so.
+        If it cannot.
     """
     if not condition or condition.strip(" .") != condition or _UNFIT.search(condition):
         raise InputError(
@@ -244,16 +244,12 @@ def refuse_unfit(condition: str) -> None:
         )
 
 
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(suffix_of(path) or "")
-
-
-def _free(place: Path, name: str, suffix: str) -> Path:
+def _free(folder: Path, name: str, suffix: str) -> Path:
     """Return a path in a folder that is not taken yet."""
     name = _UNFIT.sub("-", name).strip(" .") or "field"
-    taken = {path.name.casefold() for path in place.iterdir()}
-    number, path = 1, place / f"{name}{suffix}"
+    taken = {path.name.casefold() for path in folder.iterdir()}
+    number, path = 1, folder / f"{name}{suffix}"
     while path.name.casefold() in taken:
         number += 1
-        path = place / f"{name}-{number}{suffix}"
+        path = folder / f"{name}-{number}{suffix}"
     return path

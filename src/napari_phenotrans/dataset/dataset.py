@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,18 +31,18 @@ class Field:
     condition
         The folder that it lies in.
     group
-        The well, patient or organoid that it belongs to; its own name where none was said.
+        The well, patient or organoid that it belongs to; its own name where ``fields.csv`` names none.
     grouped
-        Whether ``fields.csv`` said the group.
+        Whether ``fields.csv`` names the group.
     columns
-        What else ``fields.csv`` says of it, such as plate, row or day; text as it stands there.
+        Further columns of ``fields.csv``, such as plate, row or day, as text.
     """
 
     path: Path
     condition: str
     group: str
     grouped: bool = False
-    columns: dict[str, str] = field(default_factory=dict, hash=False)
+    columns: dict[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -51,7 +52,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Table:
-    """A data set's ``fields.csv``, and what of it does not fit the files.
+    """Where a data set's ``fields.csv`` does not match the files.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ class DataSet:
     fields
         All fields of these conditions.
     table
-        What ``fields.csv`` leaves open; None where there is no such file.
+        Where ``fields.csv`` does not match the files; None where there is no such file.
     """
 
     folder: Path
@@ -105,7 +106,7 @@ class DataSet:
         folder
             The data set.
         conditions
-            Which of its folders to use, in this order; where not said, all that hold images.
+            Which of its folders to use, in this order; None uses all that hold images.
 
         Raises
         ------
@@ -115,16 +116,16 @@ class DataSet:
         folder = Path(folder)
         if not folder.is_dir():
             raise InputError(f"There is no data set folder {folder}. Expected a folder with one folder per condition.")
-        found = sorted(path.name for path in folder.iterdir() if path.is_dir() and _images(path))
-        chosen = tuple(dict.fromkeys(conditions)) if conditions else tuple(found)
-        missing = [name for name in chosen if not (folder / name).is_dir()]
-        if missing or len(chosen) < 2:
+        with_images = sorted(path.name for path in folder.iterdir() if path.is_dir() and images_in(path))
+        names = tuple(dict.fromkeys(conditions)) if conditions else tuple(with_images)
+        missing = [name for name in names if not (folder / name).is_dir()]
+        if missing or len(names) < 2:
             raise InputError(
-                f"{folder} holds images in {len(found)} folders ({', '.join(found) or 'none'}); "
+                f"{folder} holds images in {len(with_images)} folders ({', '.join(with_images) or 'none'}); "
                 f"{'not found: ' + ', '.join(missing) if missing else 'two or more conditions are needed'}. "
                 f"Put each condition's images into a folder of its own, or name folders with --conditions."
             )
-        return cls._listed(folder, chosen)
+        return cls._listed(folder, names)
 
     @classmethod
     def open_held_out(cls, folder: str | Path, like: DataSet) -> DataSet:
@@ -148,17 +149,17 @@ class DataSet:
 
     @classmethod
     def _listed(cls, folder: Path, conditions: tuple[str, ...]) -> DataSet:
-        paths = {c: _images(folder / c) if (folder / c).is_dir() else [] for c in conditions}
-        rows, table = read_table(folder, {f"{c}/{path.name}" for c, some in paths.items() for path in some})
-        # The field itself is its group where none is said; told apart by condition where file names recur.
-        names = Counter(_bare(path) for some in paths.values() for path in some)
+        paths = {c: images_in(folder / c) if (folder / c).is_dir() else [] for c in conditions}
+        rows, table = read_table(folder, {f"{c}/{path.name}" for c, files in paths.items() for path in files})
+        # A field without a group is a group of its own, named by condition too where file names recur.
+        names = Counter(stem(path) for files in paths.values() for path in files)
         fields = []
-        for condition, some in paths.items():
-            for path in some:
+        for condition, files in paths.items():
+            for path in files:
                 columns = dict(rows.get(f"{condition}/{path.name}", {}))
-                said = columns.pop("group", "")
-                alone = _bare(path) if names[_bare(path)] == 1 else f"{condition}/{path.name}"
-                fields.append(Field(path, condition, said or alone, bool(said), columns))
+                group = columns.pop("group", "")
+                alone = stem(path) if names[stem(path)] == 1 else f"{condition}/{path.name}"
+                fields.append(Field(path, condition, group or alone, bool(group), columns))
         return cls(folder, conditions, tuple(fields), table)
 
     def split(self, held_out: Sequence[str] | float, seed: int = 0) -> tuple[DataSet, DataSet]:
@@ -176,26 +177,26 @@ class DataSet:
         """
         if isinstance(held_out, float | int):
             rng = np.random.default_rng(seed)
-            names: set[str] = set()
+            held_out_groups: set[str] = set()
             for condition in self.conditions:
                 groups = sorted(self.groups(condition))
                 # a patient may have fields in both conditions, and has been drawn already then
-                count = min(round(held_out * len(groups)), len(groups) - 1) - len(names & set(groups))
-                rest = [group for group in rng.permutation(groups).tolist() if group not in names]
-                names |= set(rest[: max(0, count)])
+                count = min(round(held_out * len(groups)), len(groups) - 1) - len(held_out_groups & set(groups))
+                rest = [group for group in rng.permutation(groups).tolist() if group not in held_out_groups]
+                held_out_groups |= set(rest[: max(0, count)])
         else:
-            names = set(held_out)
-        unknown = names - {f.group for f in self.fields}
+            held_out_groups = set(held_out)
+        unknown = held_out_groups - {f.group for f in self.fields}
         if unknown:
             raise InputError(f"Held-out groups that the data set does not have: {', '.join(sorted(unknown))}.")
-        training, held = (
-            replace(self, fields=tuple(f for f in self.fields if (f.group in names) is apart))
+        training, held_out_part = (
+            replace(self, fields=tuple(f for f in self.fields if (f.group in held_out_groups) is apart))
             for apart in (False, True)
         )
         for condition in self.conditions:
             if self.count()[condition] and not training.count()[condition]:
                 raise InputError(f"All fields of {condition} are held out; leave at least one group to train on.")
-        return training, held
+        return training, held_out_part
 
     def count(self) -> dict[str, int]:
         """Return the number of fields per condition."""
@@ -223,32 +224,34 @@ class DataSet:
             If a field lacks a channel, naming the field.
         """
         planes: dict[str, list[np.ndarray]] = {condition: [] for condition in self.conditions}
-        for one in self.fields:
-            image = read(one.path)
+        for field in self.fields:
+            image = read(field.path)
             missing = [name for name in channels if name not in image.channels]
             if missing:
                 raise InputError(
-                    f"{one.path} has the channels {', '.join(image.channels)}, but {', '.join(missing)} was expected "
+                    f"{field.path} has the channels {', '.join(image.channels)}, but {', '.join(missing)} was expected "
                     f"as in the other fields. Name common channels with --channels."
                 )
-            chosen = [image.channels.index(name) for name in channels]
+            indices = [image.channels.index(name) for name in channels]
             scale = factor(image.pixel_size_um or 1.0, pixel_size) if pixel_size else 1.0
             for t, z in image.positions():
-                plane = image.plane(t=t, z=z)[chosen]
-                planes[one.condition].append(to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], scale)))
+                plane = image.plane(t=t, z=z)[indices]
+                planes[field.condition].append(to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], scale)))
         return planes
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that can be read as images, hidden ones left out."""
     return sorted(path for path in folder.iterdir() if readable(path) and not path.name.startswith("."))
 
 
-def _bare(path: Path) -> str:
+def stem(path: Path) -> str:
+    """Return a file's name without the suffix of its format: ``A01`` of ``A01.ome.tif``."""
     return path.name.removesuffix(suffix_of(path) or "")
 
 
 def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]], Table | None]:
-    """Return the columns of each field that a folder's ``fields.csv`` lists, and what of it does not fit.
+    """Read a folder's ``fields.csv``: the columns of each field, and where it does not match the files.
 
     Parameters
     ----------
@@ -259,7 +262,7 @@ def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]
 
     Returns
     -------
-    By ``condition/file`` what the table says of a field, group among it; and the table, None where there is none.
+    The columns of each field, group among them, by ``condition/file``; and the table, None where there is none.
 
     Raises
     ------
@@ -270,7 +273,7 @@ def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]
     if not path.is_file():
         return {}, None
     try:
-        # spreadsheet programs write a mark of the encoding first, and semicolons in half of the world
+        # spreadsheet programs write a byte order mark, and semicolons where the comma is the decimal mark
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text in UTF-8 ({error.reason}). Save it as CSV in UTF-8.") from error
@@ -281,10 +284,10 @@ def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]
     if not {"file", "group"} <= set(columns):
         raise InputError(f"{path} has the columns {', '.join(columns)}; expected at least file and group.")
 
-    beside = defaultdict(list)
-    for place in (place for place in folder.iterdir() if place.is_dir()):
-        for image in _images(place):
-            beside[image.name].append(f"{place.name}/{image.name}")
+    paths_of_name = defaultdict(list)
+    for condition_folder in filter(Path.is_dir, folder.iterdir()):
+        for image in images_in(condition_folder):
+            paths_of_name[image.name].append(f"{condition_folder.name}/{image.name}")
     rows: dict[str, dict[str, str]] = {}
     missing: list[str] = []
     ambiguous: list[str] = []
@@ -294,10 +297,10 @@ def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]
         written = row.pop("file", "").replace("\\", "/").removeprefix("./")
         if not written:
             continue
-        places = [written] if "/" in written and (folder / written).exists() else beside.get(written, [])
-        if len(places) != 1:
-            (ambiguous if places else missing).append(written)
-        elif rows.setdefault(places[0], row) != row:
-            repeated.append(places[0])
+        matching = [written] if "/" in written and (folder / written).exists() else paths_of_name.get(written, [])
+        if len(matching) != 1:
+            (ambiguous if matching else missing).append(written)
+        elif rows.setdefault(matching[0], row) != row:
+            repeated.append(matching[0])
     unlisted = sorted(fields - set(rows))
     return rows, Table(path, tuple(missing), tuple(ambiguous), tuple(dict.fromkeys(repeated)), tuple(unlisted))

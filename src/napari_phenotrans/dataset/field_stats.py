@@ -1,4 +1,4 @@
-"""What one field of view holds: read once, one plane at a time, before training is decided."""
+"""Statistics of one field of view, read plane by plane, for checking a data set."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 
 DNA = re.compile(r"dna|dapi|hoechst|draq|sytox|syto\d|h2b|propidium|nucle|chromatin", re.IGNORECASE)
 
-# Per plane and per field, so that a long stack weighs no more in memory than a short one.
+# Pixels along a side and planes of a field that are sampled, so that a long stack takes no more memory.
 _SAMPLED_SIDE, _SAMPLED_PLANES = 64, 16
-_BLOCK = 4
-_SATURATED = 0.005
-# Of the range below the brightest value: what piles up there is clipped, what thins out is a picture's normal end.
+_BLOCK = 4  # pixels along a side, averaged for the contrast
+_SATURATED = 0.005  # share of pixels at the brightest value
+# Share of the range below the brightest value: where fewer pixels lie there than at that value, it is clipped.
 _BELOW = 0.02
-_SMALLEST_NUCLEUS, _SOLID, _LEVELS, _LOOKED_AT = 20, 0.9, 8, 1024
+_SMALLEST_NUCLEUS, _SOLID = 20, 0.9  # pixels, and share of its convex hull
+_LEVELS, _WIDEST = 8, 1024  # thresholds, and pixels along the part of a plane that is searched
 
 
 @dataclass(eq=False)
 class Channel:
-    """What one channel of a field holds, over all its planes.
+    """Statistics of one channel of a field, over all its planes.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class Channel:
 
 @dataclass(eq=False)
 class Survey:
-    """What is known about one field of view.
+    """Statistics of one field of view.
 
     Parameters
     ----------
@@ -86,49 +87,50 @@ class Survey:
     nuclei: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
 
 
-def survey(one: Field, *, nuclei: bool = False) -> Survey:
-    """Read a field of view, one plane at a time, and note what training wants to know of it.
+def survey(field: Field, *, nuclei: bool = False) -> Survey:
+    """Read a field of view, one plane at a time, and compute its statistics.
 
     Parameters
     ----------
-    one
+    field
         The field.
     nuclei
         Whether to measure nuclei in its middle plane: in the channel whose name says DNA, else in the first.
 
     Returns
     -------
-    What was found; a file that cannot be read is no error here.
+    The statistics; a file that cannot be read is no error here, see ``unreadable``.
     """
-    found = Survey(one)
+    result = Survey(field)
     try:
-        image = read(one.path)
-        found.names, found.dtype, found.pixel_size_um = image.channels, str(image.dtype), image.pixel_size_um
-        found.size = image.sizes["Y"], image.sizes["X"]
+        image = read(field.path)
+        result.names, result.dtype, result.pixel_size_um = image.channels, str(image.dtype), image.pixel_size_um
+        result.size = image.sizes["Y"], image.sizes["X"]
         positions = list(image.positions())
-        found.planes = len(positions)
+        result.planes = len(positions)
         sampled = set(np.linspace(0, len(positions) - 1, min(len(positions), _SAMPLED_PLANES)).astype(int).tolist())
         channels = {name: Channel() for name in image.channels}
         for number, (t, z) in enumerate(positions):
             plane = image.plane(t=t, z=z)
             if not np.isfinite(plane).all():
-                found.finite = False
+                result.finite = False
                 continue
             if plane.min() < plane.max():
-                found.hashes.add(blake2b(plane.tobytes(), digest_size=16, key=repr(plane.shape).encode()).digest())
+                result.hashes.add(blake2b(plane.tobytes(), digest_size=16, key=repr(plane.shape).encode()).digest())
             for name, pixels in zip(image.channels, plane, strict=True):
                 _add(channels[name], pixels, number in sampled)
             if nuclei and number == len(positions) // 2:
                 dna = next((i for i, name in enumerate(image.channels) if DNA.search(name)), 0)
-                found.nuclei = measure_nuclei(plane[dna])
-        if found.finite:
-            found.channels = channels
+                result.nuclei = measure_nuclei(plane[dna])
+        if result.finite:
+            result.channels = channels
     except InputError as error:
-        found.unreadable = str(error)
-    return found
+        result.unreadable = str(error)
+    return result
 
 
 def _add(channel: Channel, pixels: np.ndarray, sampled: bool) -> None:
+    """Add a plane to a channel's statistics."""
     low, high = float(pixels.min()), float(pixels.max())
     channel.low, channel.high = min(channel.low, low), max(channel.high, high)
     if sampled:
@@ -170,8 +172,8 @@ def measure_nuclei(plane: np.ndarray) -> np.ndarray:
     from skimage.measure import label, regionprops
     from skimage.segmentation import clear_border
 
-    top, left = (max(0, (n - _LOOKED_AT) // 2) for n in plane.shape)
-    plane = plane[top : top + _LOOKED_AT, left : left + _LOOKED_AT]
+    top, left = (max(0, (n - _WIDEST) // 2) for n in plane.shape)
+    plane = plane[top : top + _WIDEST, left : left + _WIDEST]
     blurred = gaussian(plane.astype(np.float32), sigma=1.5, preserve_range=True)
     if blurred.min() == blurred.max():
         return np.empty(0)

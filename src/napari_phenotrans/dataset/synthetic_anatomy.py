@@ -309,14 +309,14 @@ class Anatomy:
             labels[cell.window][chromatin] = index + 1
 
         # microscope: a sharp core and a wide skirt, both of finite reach
-        seen = np.empty((3, self.size, self.size), np.float32)
+        blurred = np.empty((3, self.size, self.size), np.float32)
         for channel, plane in enumerate(scene):
             sharp = ndimage.gaussian_filter(plane, 0.45 * self.per_um, truncate=4)
             skirt = ndimage.gaussian_filter(plane, 2.2 * self.per_um, truncate=3)
-            seen[channel] = ((0.78 * sharp + 0.22 * skirt) * self.illumination)[self.inner]
+            blurred[channel] = ((0.78 * sharp + 0.22 * skirt) * self.illumination)[self.inner]
         # camera: the draws belong to the seed, their strength to the light: equal light gives equal counts
-        shot, read = np.random.default_rng(self.camera).standard_normal((2, *seen.shape), dtype=np.float32)
-        counts = OFFSET + seen + np.sqrt(COUNTS_PER_PHOTON * np.maximum(seen, 0)) * shot + READ_NOISE * read
+        shot, read = np.random.default_rng(self.camera).standard_normal((2, *blurred.shape), dtype=np.float32)
+        counts = OFFSET + blurred + np.sqrt(COUNTS_PER_PHOTON * np.maximum(blurred, 0)) * shot + READ_NOISE * read
         return np.clip(np.rint(counts), 0, 65535).astype(np.uint16), labels[self.inner].copy()
 
     def _interphase(self, cell: Cell, index: int, grain: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines.settings import (
     CycleGANSettings,
+    FlowSettings,
+    FlowTranslation,
     PhenDiffSettings,
     PhenDiffTranslation,
     SCGANSettings,
@@ -39,6 +41,7 @@ ENGINES: dict[str, EngineEntry] = {
     "cyclegan": EngineEntry(CycleGANSettings, "cyclegan:CycleGAN"),
     "scgan": EngineEntry(SCGANSettings, "scgan:SCGAN"),
     "phendiff": EngineEntry(PhenDiffSettings, "phendiff:PhenDiff", PhenDiffTranslation),
+    "flow": EngineEntry(FlowSettings, "flow:KeptFlow", FlowTranslation),
     "shift": EngineEntry(ShiftSettings, "shift:Shift"),
 }
 

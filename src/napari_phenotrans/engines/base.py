@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
-from napari_phenotrans.networks.norm import fix_statistics, norms, set_mode
+from napari_phenotrans.networks.norm import fix_statistics, norms, select_set, set_mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
+    from napari_phenotrans.core.background import Offset
     from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.update import BatchPart, Update
@@ -45,6 +46,14 @@ def run_whole(steps: Generator[NetworkCall, Tensor, Tensor]) -> Tensor:
             evaluation = steps.send(evaluation.network(evaluation.x))
     except StopIteration as finished:
         return finished.value
+
+
+def _shifted(network: Callable[[Tensor], Tensor], offset: Sequence[float]) -> Callable[[Tensor], Tensor]:
+    def shifted(x: Tensor) -> Tensor:
+        made = network(x)
+        return made + torch.tensor(offset, dtype=made.dtype, device=made.device)[:, None, None]
+
+    return shifted
 
 
 def directions(conditions: Sequence[str]) -> list[tuple[str, str]]:
@@ -78,6 +87,12 @@ class Engine(ABC):
         Pixels around a pixel on which its translation depends noticeably; the default overlap of tiles.
     tile
         Side of the tiles that the networks were trained for, where they depend on it; None where any will do.
+    kept
+        Places of the channels that translating returns as they came. Whoever brings a translation back to an image's
+        pixels and units takes these from the image itself, so that they are the same bit for bit.
+    redraws
+        Whether what moves is made anew, so that detail of the image finer than a working pixel need not fit it: it is
+        then given back as far as real and translated agree around a pixel.
     inverts
         Whether translating first inverts the image with the source condition. What such an engine gets wrong by
         itself shows in source → source, that of others in the round trip.
@@ -87,12 +102,16 @@ class Engine(ABC):
         The networks that translating needs, and all that a checkpoint stores.
     rate
         Factor of every learning rate, lowered after a step that went wrong.
+    offsets
+        What each direction adds to the background; none where it was not measured.
     """
 
     stride: int = 1
     smallest: int = 1
     context: int = 0
     tile: int | None = None
+    kept: tuple[int, ...] = ()
+    redraws: bool = False
     inverts: bool = False
     translation_settings: type[TranslationSettings] = TranslationSettings
 
@@ -104,26 +123,60 @@ class Engine(ABC):
         self.conditions = conditions
         self.translators: nn.ModuleDict = nn.ModuleDict()
         self.rate = 1.0
+        self.offsets: tuple[Offset, ...] = ()
 
     # ---- translating
 
     @abstractmethod
     def translation(
-        self, x: Tensor, source: str, target: str, how: TranslationSettings
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
         """Translate (N, C, H, W) in about [-1, 1]; yields the network evaluations it needs, returns the translation.
 
         Source equal to target is the identity control: what the engine changes where nothing should change. ``how``
-        is of the class that the registry names for this engine.
+        is of the class that the registry names for this engine. ``way_back`` says that ``x`` is itself a translation
+        from ``target`` to ``source``, which networks tell from a real image.
         """
 
-    def translate(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
+    def translate(
+        self,
+        x: Tensor,
+        source: str,
+        target: str,
+        how: TranslationSettings | None = None,
+        *,
+        way_back: bool = False,
+    ) -> Tensor:
         """Translate (N, C, H, W), whole; H and W must be multiples of ``stride``."""
-        return run_whole(self.translation(x, source, target, how or self.translation_settings()))
+        how = how or self.translation_settings.make()
+        return run_whole(self.calls(x, source, target, how, way_back=way_back))
+
+    def calls(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
+        """Ask for the calls of `translation`, whose last one gives the background that ``how`` names."""
+        steps = self.translation(x, source, target, how, way_back=way_back)
+        offset = self._offset(source, target, how, way_back)
+        try:
+            call = next(steps)
+            while True:
+                if call.final and offset is not None:
+                    call = replace(call, network=_shifted(call.network, offset))
+                call = steps.send((yield call))
+        except StopIteration as finished:
+            return finished.value
+
+    def _offset(self, source: str, target: str, how: TranslationSettings, way_back: bool) -> tuple[float, ...] | None:
+        if how.background == "engine":
+            return None
+        for each in self.offsets:
+            if (each.source, each.target, each.way_back) == (source, target, way_back):
+                return each.to_source if how.background == "source" else each.to_target
+        return None
 
     def round_trip(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
         """Translate (N, C, H, W) to the target and back."""
-        return self.translate(self.translate(x, source, target, how), target, source, how)
+        return self.translate(self.translate(x, source, target, how), target, source, how, way_back=True)
 
     def directions(self) -> list[tuple[str, str]]:
         """Return the (source, target) that are looked at and scored, see `directions`."""
@@ -158,9 +211,43 @@ class Engine(ABC):
         """Normalize by the stored statistics, or each plane by its own (imported networks)."""
         set_mode(self.translators, "fixed" if fixed else "instance")
 
-    def fix_statistics(self, target: str, crops: Iterable[Tensor]) -> None:
-        """Average normalization statistics over crops of what is translated to ``target``, and keep them."""
-        fix_statistics(self.networks_to(target), crops)
+    @property
+    def stores_statistics(self) -> bool:
+        """Whether there are normalization statistics to be measured before translating."""
+        return bool(norms(self.translators))
+
+    def fix_statistics(
+        self, target: str, crops: Iterable[Tensor], source: str | None = None, *, way_back: bool = False
+    ) -> None:
+        """Average normalization statistics over crops of what is translated to ``target``, and keep them.
+
+        Parameters
+        ----------
+        target
+            Whose network is measured.
+        crops
+            Batches (N, C, H, W).
+        source
+            The condition of the crops; where none is said, the statistics serve for every input.
+        way_back
+            The crops are translations from ``target``.
+        """
+        index = None if source is None and not way_back else self._statistics_of(source, way_back)
+        fix_statistics(self.networks_to(target), crops, index)
+
+    def network(self, source: str, target: str, *, way_back: bool = False) -> Callable[[Tensor], Tensor]:
+        """Return the network that translates to ``target``, normalizing as its input wants it."""
+        network, index = self.networks_to(target), self._statistics_of(source, way_back)
+
+        def normalizing(x: Tensor) -> Tensor:
+            select_set(network, index)
+            return network(x)
+
+        return normalizing
+
+    def _statistics_of(self, source: str | None, way_back: bool) -> int:
+        """Return which set of statistics is for an input: one for each real condition, the last for translations."""
+        return len(self.conditions) if way_back or source is None else self.index(source)
 
     def networks_to(self, target: str) -> nn.Module:
         """Return those networks of ``translators`` that translate to ``target``.
@@ -190,6 +277,15 @@ class Engine(ABC):
         return self
 
     # ---- training
+
+    def measure(self, pieces: Mapping[str, Sequence[Tensor]]) -> None:  # noqa: B027 - most engines measure nothing
+        """Take from the training images what the engine has to know of them before its first step; by default nothing.
+
+        Parameters
+        ----------
+        pieces
+            (C, h, w) pieces of each condition's planes, in about [-1, 1].
+        """
 
     @property
     def judges_crops_alone(self) -> bool:

@@ -14,6 +14,7 @@ from napari_phenotrans.engines.base import Engine, NetworkCall
 from napari_phenotrans.engines.image_pool import Pool
 from napari_phenotrans.networks.augment import AUGMENTATIONS
 from napari_phenotrans.networks.ema import average
+from napari_phenotrans.networks.norm import make_sets
 from napari_phenotrans.networks.patchgan import PatchDiscriminator
 from napari_phenotrans.networks.resnet import STRIDE, ResNetGenerator
 
@@ -51,12 +52,13 @@ class CycleGAN(Engine):
             self.translators[str(index)] = ResNetGenerator(
                 channels, settings.width, settings.blocks, settings.upsampling, settings.output
             )
+        # the real crops of each condition, and translated ones
+        make_sets(self.translators, len(conditions) + 1)
 
     def translation(
-        self, x: Tensor, source: str, target: str, how: TranslationSettings
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
-        self.index(source)
-        return (yield NetworkCall(self.networks_to(target), x, final=True))
+        return (yield NetworkCall(self.network(source, target, way_back=way_back), x, final=True))
 
     # ---- training
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,10 +17,12 @@ from torch import Tensor
 from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 SIGMA_MIN, SIGMA_MAX = 0.005, 80.0
 SIGMA_DATA = 0.5
+# Of the logit of t: most of it lies where it is decided what an image shows, from 1/2 to 0.99 of noise.
+LOGIT_MEAN, LOGIT_SD = 1.0, 2.0
 
 
 class Coefficients(NamedTuple):
@@ -66,6 +68,23 @@ class Objective(ABC):
         c = self.coefficients(sigma)
         return (x0 - _wide(c.skip) * x) / _wide(c.out)
 
+    def errors(self, x0: Tensor, noise: Tensor, sigma: Tensor, network: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Return the weighted squared error of each crop, (N,) (Karras et al. 2022, eq. 8; the mean over pixels).
+
+        Parameters
+        ----------
+        x0, noise
+            Crops and standard normal noise, (N, C, H, W).
+        sigma
+            Of the noise on each crop, (N,).
+        network
+            Gives F for scaled noisy crops and times (N,).
+        """
+        x = x0 + _wide(sigma) * noise
+        c = self.coefficients(sigma)
+        predicted = network(_wide(c.into) * x, c.time)
+        return self.weight(sigma) * (predicted.float() - self.goal(x0, x, sigma)).pow(2).mean(dim=(1, 2, 3))
+
 
 class EDM(Objective):
     """Preconditioning and noise of Karras et al. 2022, table 1: unit variance in, unit variance out."""
@@ -94,13 +113,34 @@ class Velocity(Objective):
 
 
 class Flow(Objective):
-    """n - x0 along the straight path (1 - t) x0 + t n, t uniform (Lipman et al. 2023, eq. 22 and 23)."""
+    """n - x0 along the straight path (1 - t) x0 + t n (Lipman et al. 2023, eq. 22 and 23).
+
+    Parameters
+    ----------
+    times
+        How t is drawn in training: ``uniform``, or ``logit-normal`` (Esser et al. 2024, eq. 19).
+    low, high
+        Least and greatest noise, see `Objective`.
+    """
+
+    def __init__(
+        self,
+        times: Literal["uniform", "logit-normal"] = "uniform",
+        low: float = SIGMA_MIN,
+        high: float = SIGMA_MAX,
+    ) -> None:
+        self.times = times
+        self.sigma_min, self.sigma_max = low, high
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
         into = 1 / (1 + sigma)
         return Coefficients(into, -sigma * into, into, 1000 * sigma * into)
 
     def quantile(self, share: Tensor) -> Tensor:
+        if self.times == "logit-normal":
+            # sigma is t / (1 - t), so its logarithm is the logit
+            logit = LOGIT_MEAN + LOGIT_SD * torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6))
+            return logit.exp().clamp(self.sigma_min, self.sigma_max)
         low, high = (s / (1 + s) for s in (self.sigma_min, self.sigma_max))
         time = low + share * (high - low)
         return time / (1 - time)

@@ -162,51 +162,8 @@ _PAPER: dict[str, Any] = {
 }
 
 
-class PhenDiffSettings(TrainingSettings):
-    """PhenDiff: one denoiser for all conditions."""
-
-    # Previews and scores take a hundred network evaluations each way, so there are fewer of them.
-    presets: ClassVar[dict[str, dict[str, Any]]] = {
-        "look": {
-            "steps": 1000,
-            "crop": 64,
-            "width": 16,
-            "levels": 4,
-            "batch": 4,
-            "learning_rate": 1e-3,
-            "warmup": 50,
-            "ema": 0.998,
-            "save_every": 250,
-            "score_every": 500,
-        },
-        "overnight": {
-            "steps": 6000,
-            "crop": 64,
-            "width": 32,
-            "levels": 4,
-            "batch": 8,
-            "learning_rate": 5e-4,
-            "save_every": 500,
-            "score_every": 1000,
-        },
-        "gpu": {
-            "steps": 30_000,
-            "crop": 128,
-            "width": 64,
-            "levels": 5,
-            "batch": 32,
-            "ema": 0.9995,
-            "save_every": 1000,
-            "score_every": 2500,
-        },
-        "paper": {**_PAPER, "width": 64, "learning_rate": 3e-4, "steps": 50_000},
-        "paper-small": {**_PAPER, "width": 128, "learning_rate": 1e-4, "steps": 30_000},
-    }
-
-    when: ClassVar[str] = (
-        "Many images, more than two conditions, or a strength to choose; about a hundred passes translate, so a GPU is "
-        "wanted."
-    )
+class DenoiserSettings(TrainingSettings):
+    """One denoiser for all conditions, told which one it looks at."""
 
     steps: int = Field(20_000, ge=1, description="Number of updates.")
     width: int = Field(
@@ -216,11 +173,6 @@ class PhenDiffSettings(TrainingSettings):
         5, ge=3, le=6, description="Levels of the denoiser, each half as fine; fewer where a crop leaves under 4 x 4."
     )
     layers: int = Field(1, ge=1, le=4, description="Residual layers per level.")
-    objective: Literal["edm", "v", "flow", "discrete"] = Field(
-        "flow",
-        description="What the network predicts and at which noise it trains: flow matching, v with a cosine "
-        "schedule, edm (Karras 2022), or discrete: the published table of noise levels.",
-    )
     learning_rate: float = Field(2e-4, gt=0, description="AdamW's highest learning rate.")
     warmup: int = Field(200, ge=0, description="Steps in which the learning rate rises to its highest.")
     decay: Literal["cosine", "constant"] = Field(
@@ -233,10 +185,122 @@ class PhenDiffSettings(TrainingSettings):
         description="Complete diffusers configuration of an imported denoiser, in place of width, levels and layers.",
         json_schema_extra={"cli": False},
     )
+
+
+# A step costs the same in both engines, so that their presets differ in what they are told, not in size.
+_DENOISER_PRESETS: dict[str, dict[str, Any]] = {
+    "look": {
+        "steps": 1000,
+        "crop": 64,
+        "width": 16,
+        "levels": 4,
+        "batch": 4,
+        "learning_rate": 1e-3,
+        "warmup": 50,
+        "ema": 0.998,
+        "save_every": 250,
+        "score_every": 500,
+    },
+    "overnight": {
+        "steps": 6000,
+        "crop": 64,
+        "width": 32,
+        "levels": 4,
+        "batch": 8,
+        "learning_rate": 5e-4,
+        "save_every": 500,
+        "score_every": 1000,
+    },
+    "gpu": {
+        "steps": 30_000,
+        "crop": 128,
+        "width": 64,
+        "levels": 5,
+        "batch": 32,
+        "ema": 0.9995,
+        "save_every": 1000,
+        "score_every": 2500,
+    },
+}
+
+
+class FlowSettings(DenoiserSettings):
+    """Flow with kept channels: given the channels that stay, it makes the others anew for another condition."""
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = _DENOISER_PRESETS
+    when: ClassVar[str] = (
+        "Two or more conditions that leave some channels alone, such as a nuclear stain: these come back bit for bit, "
+        "and the others are made to fit them, object by object."
+    )
+
+    kept: tuple[str, ...] | None = Field(
+        None,
+        description="Channels that come back bit for bit, by name: those that the condition does not act on. The "
+        "others move; all do where none is said.",
+    )
+    kept_jitter: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="How much the brightness of kept channels is varied in training (SD of its logarithm), so that it "
+        "does not tell the conditions apart.",
+    )
+    times: Literal["logit-normal", "uniform"] = Field(
+        "logit-normal",
+        description="Where between image and noise it trains: logit-normal mostly where it is decided what an image "
+        "shows, uniform everywhere alike.",
+    )
+
+
+class PhenDiffSettings(DenoiserSettings):
+    """PhenDiff: one denoiser for all conditions."""
+
+    # Previews and scores take a hundred network evaluations each way, so there are fewer of them.
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        **_DENOISER_PRESETS,
+        "paper": {**_PAPER, "width": 64, "learning_rate": 3e-4, "steps": 50_000},
+        "paper-small": {**_PAPER, "width": 128, "learning_rate": 1e-4, "steps": 30_000},
+    }
+
+    when: ClassVar[str] = (
+        "Many images, more than two conditions, or a strength to choose; about a hundred passes translate, so a GPU is "
+        "wanted."
+    )
+
+    objective: Literal["edm", "v", "flow", "discrete"] = Field(
+        "flow",
+        description="What the network predicts and at which noise it trains: flow matching, v with a cosine "
+        "schedule, edm (Karras 2022), or discrete: the published table of noise levels.",
+    )
     schedule: dict[str, Any] | None = Field(
         None,
         description="diffusers' scheduler configuration for the discrete objective; the published one where none.",
         json_schema_extra={"cli": False},
+    )
+
+
+class FlowTranslation(TranslationSettings):
+    """How a flow with kept channels translates."""
+
+    depth: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="How far the moving channels are taken towards noise: 0 returns the image unchanged, 1 leaves "
+        "nothing of it but the kept channels.",
+    )
+    evaluations: int = Field(
+        16,
+        ge=2,
+        le=1000,
+        title="Network evaluations",
+        description="Network evaluations in each direction at depth 1; fewer at less.",
+    )
+    guidance: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Emphasis of what the target has and the source has not; 0 leaves it as learned.",
     )
 
 

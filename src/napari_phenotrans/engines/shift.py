@@ -28,7 +28,7 @@ class Shift(Engine):
             self.translators[str(index)] = MeanIntensity(channels)
 
     def translation(
-        self, x: Tensor, source: str, target: str, how: TranslationSettings
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
         shift = (self._means(target).mean - self._means(source).mean)[:, None, None]
         return (yield NetworkCall(lambda crop: crop + shift, x, final=True))

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 RHO = 7
 
 
-def noise_levels(intervals: int, strength: float, low: float, high: float) -> list[float]:
-    """Return rising levels of noise, ``low`` first, equidistant in sigma^(1/7) (Karras et al. 2022, eq. 5).
+def noise_levels(intervals: int, strength: float, low: float, high: float, *, geometric: bool = False) -> list[float]:
+    """Return rising levels of noise, ``low`` first, equidistant in sigma^(1/7) (Karras et al. 2022, eq. 5) or ln sigma.
 
     All strengths share their levels, so that what an inversion evaluates on its way serves every other one. Only the
     last level is exactly at the strength; the step to it has half to one and a half times the length of the others.
@@ -42,10 +42,14 @@ def noise_levels(intervals: int, strength: float, low: float, high: float) -> li
         Share of the way from ``low`` to ``high`` at which the levels end, above 0, up to 1.
     low, high
         Least and greatest noise.
+    geometric
+        Whether levels are equidistant in ln sigma: each is the same factor above the one before.
     """
     first, span = low ** (1 / RHO), high ** (1 / RHO) - low ** (1 / RHO)
     count = max(1, round(intervals * strength))
     shares = [*(i / intervals for i in range(1, count)), strength]
+    if geometric:
+        return [low, *(low * (high / low) ** share for share in shares)]
     return [low, *((first + span * share) ** RHO for share in shares)]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.intensity import Intensity
     from napari_phenotrans.dataset.dataset import Field
+
+    Planes = Callable[[], list[np.ndarray]]
+    """Returns a field's planes, float32 (C, Y, X) in the images' units at the working pixel size."""
 
 FITTED = 256  # crops per condition that extractors are fitted to
 WHOLE = 10**6  # crops along a plane: all
@@ -35,16 +39,16 @@ class Cut:
         Returns its planes, float32 (C, Y, X) in the images' units at the working pixel size.
     intensity, crop
         The data set's limits, and the side of a crop.
-    kept
+    indices
         Which crops are taken, of all that fit, in order.
     """
 
     group: str
     name: str
-    planes: Callable[[], list[np.ndarray]]
+    planes: Planes
     intensity: Intensity
     crop: int
-    kept: tuple[int, ...]
+    indices: tuple[int, ...]
 
     def crops(self) -> np.ndarray:
         """Return float32 (n, C, crop, crop) in about [-1, 1].
@@ -55,10 +59,10 @@ class Cut:
             If pixels are not finite.
         """
         cut = [grid(center(self.intensity.normalize(p), self.crop, WHOLE)[None], self.crop) for p in self.planes()]
-        chosen = np.concatenate(cut)[list(self.kept)]
-        if not np.isfinite(chosen).all():
+        crops = np.concatenate(cut)[list(self.indices)]
+        if not np.isfinite(crops).all():
             raise InputError(f"{self.name} holds values that are not finite. Replace NaN and infinity first.")
-        return chosen
+        return crops
 
 
 Side = tuple[Cut, ...]
@@ -95,80 +99,97 @@ class EvaluationSet:
     comparisons: tuple[Comparison, ...]
     channels: tuple[str, ...]
     fit: dict[str, np.ndarray]
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def reading(one: Field, channels: Sequence[str], size: float | None) -> Callable[[], list[np.ndarray]]:
-    """Return what reads a field's planes, float32 (C, Y, X) at the working pixel size ``size`` in micrometers."""
+@dataclass(frozen=True, eq=False)
+class Cutter:
+    """How fields are cut into the crops that are compared.
+
+    Parameters
+    ----------
+    channels
+        Names of the channels, as the images have them.
+    pixel_size
+        Working pixel size in micrometers; None takes pixels as they are.
+    intensity, crop
+        The data set's limits, and the side of a crop.
+    """
+
+    channels: tuple[str, ...]
+    pixel_size: float | None
+    intensity: Intensity
+    crop: int
+
+    def side(self, fields: Sequence[Field], most: int, planes: Sequence[Planes] | None = None) -> Side:
+        """Choose up to ``most`` crops, evenly over all that fit into all fields.
+
+        Parameters
+        ----------
+        fields
+            Whose groups, names and sizes count.
+        most
+            How many crops.
+        planes
+            Returns each field's planes; where none are given they are read from its file.
+
+        Raises
+        ------
+        InputError
+            If no crop fits.
+        """
+        planes = planes or [planes_in(field, self.channels, self.pixel_size) for field in fields]
+        sizes = [self._plane_sizes(field) for field in fields]
+        counts = [sum((height // self.crop) * (width // self.crop) for height, width in each) for each in sizes]
+        crops = [(number, index) for number, count in enumerate(counts) for index in range(count)]
+        if not crops:
+            raise InputError(
+                f"No crop of {self.crop} × {self.crop} fits into the images of {fields[0].condition}, the largest of "
+                f"which is {max(size for each in sizes for size in each)}. Choose a smaller --crop."
+            )
+        kept: dict[int, list[int]] = {}
+        for chosen in spread(len(crops), most):
+            number, index = crops[chosen]
+            kept.setdefault(number, []).append(index)
+        return tuple(
+            Cut(fields[number].group, fields[number].name, planes[number], self.intensity, self.crop, tuple(indices))
+            for number, indices in kept.items()
+        )
+
+    def fit(self, data_set: DataSet) -> dict[str, np.ndarray]:
+        """Cut the real crops per condition that extractors are fitted to."""
+        fit = {}
+        for condition in data_set.conditions:
+            side = self.side([field for field in data_set.fields if field.condition == condition], FITTED)
+            fit[condition] = np.concatenate([cut.crops() for cut in side])
+        return fit
+
+    def resampled(self, planes: list[np.ndarray], pixel_size_um: float | None) -> Planes:
+        """Return what brings planes that are in memory to the working pixel size."""
+        scale = self._scale(pixel_size_um)
+        return lambda: [to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], scale)) for plane in planes]
+
+    def about(self, channels: Sequence[str]) -> dict[str, Any]:
+        """Return how crops are cut, as `EvaluationSet.about` lists it, with names for the channels."""
+        limits = zip(channels, self.intensity.low, self.intensity.high, strict=True)
+        return {"crop": self.crop, "limits": {name: [round(low, 4), round(high, 4)] for name, low, high in limits}}
+
+    def _plane_sizes(self, field: Field) -> list[tuple[int, int]]:
+        """Return the size of each of a field's planes at the working pixel size, without reading pixels."""
+        image = read(field.path)
+        size = rescaled_size(image.sizes["Y"], image.sizes["X"], self._scale(image.pixel_size_um))
+        return [size] * len(list(image.positions()))
+
+    def _scale(self, pixel_size_um: float | None) -> float:
+        return factor(pixel_size_um or 1.0, self.pixel_size) if self.pixel_size else 1.0
+
+
+def planes_in(field: Field, channels: Sequence[str], pixel_size: float | None) -> Planes:
+    """Return what reads a field's planes at a working pixel size in micrometers."""
 
     def planes() -> list[np.ndarray]:
-        alone = DataSet(one.path.parent.parent, (one.condition,), (one,))
-        return alone.planes(channels, size)[one.condition]
+        alone = DataSet(field.path.parent.parent, (field.condition,), (field,))
+        return alone.planes(channels, pixel_size)[field.condition]
 
     return planes
-
-
-def resampling(
-    planes: list[np.ndarray], pixel_size_um: float | None, size: float | None
-) -> Callable[[], list[np.ndarray]]:
-    """Return what brings planes that are in memory to the working pixel size ``size``."""
-    scale = factor(pixel_size_um or 1.0, size) if size else 1.0
-    return lambda: [to_size(plane, *rescaled_size(plane.shape[1], plane.shape[2], scale)) for plane in planes]
-
-
-def plane_sizes(one: Field, size: float | None) -> list[tuple[int, int]]:
-    """Return the size of each of a field's planes at the working pixel size, without reading pixels."""
-    image = read(one.path)
-    scale = factor(image.pixel_size_um or 1.0, size) if size else 1.0
-    return [rescaled_size(image.sizes["Y"], image.sizes["X"], scale)] * len(list(image.positions()))
-
-
-def cut_side(
-    fields: Sequence[Field],
-    planes: Sequence[Callable[[], list[np.ndarray]]],
-    sizes: Sequence[list[tuple[int, int]]],
-    intensity: Intensity,
-    crop: int,
-    most: int,
-) -> Side:
-    """Choose up to ``most`` crops, evenly over all that fit into all fields.
-
-    Raises
-    ------
-    InputError
-        If none fits.
-    """
-    counts = [sum((height // crop) * (width // crop) for height, width in some) for some in sizes]
-    places = [(number, index) for number, count in enumerate(counts) for index in range(count)]
-    if not places:
-        raise InputError(
-            f"No crop of {crop} × {crop} fits into the images of {fields[0].condition}, the largest of which is "
-            f"{max(one for some in sizes for one in some)}. Choose a smaller --crop."
-        )
-    chosen: dict[int, list[int]] = {}
-    for place in spread(len(places), most):
-        chosen.setdefault(places[place][0], []).append(places[place][1])
-    return tuple(
-        Cut(fields[number].group, fields[number].name, planes[number], intensity, crop, tuple(kept))
-        for number, kept in chosen.items()
-    )
-
-
-def fit_crops(
-    data_set: DataSet, channels: Sequence[str], size: float | None, intensity: Intensity, crop: int
-) -> dict[str, np.ndarray]:
-    """Cut the real crops per condition that extractors are fitted to."""
-    fit = {}
-    for condition in data_set.conditions:
-        some = [one for one in data_set.fields if one.condition == condition]
-        readings = [reading(one, channels, size) for one in some]
-        side = cut_side(some, readings, [plane_sizes(one, size) for one in some], intensity, crop, FITTED)
-        fit[condition] = np.concatenate([cut.crops() for cut in side])
-    return fit
-
-
-def limits_of(crop: int, intensity: Intensity, channels: Sequence[str]) -> dict[str, Any]:
-    """Return how crops were cut, as `EvaluationSet.about` lists it."""
-    limits = zip(channels, intensity.low, intensity.high, strict=True)
-    return {"crop": crop, "limits": {name: [round(low, 4), round(high, 4)] for name, low, high in limits}}

@@ -8,17 +8,17 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.core.text import table, three_decimals
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.metrics.score_row import ScoreRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_phenotrans.evaluation.evaluate import Evaluation
 
 HEADINGS = ("metric", "channel", "score", "95 % interval", "real vs real", "copy source", "crops", "")
-NUMBERS = slice(2, 7)  # columns that are set flush right
+NUMBERS = range(2, 7)  # columns that are set flush right
 TOGETHER = "all together"
 
 
@@ -29,8 +29,7 @@ def table_lines(evaluation: Evaluation) -> list[str]:
     for (direction, features), block in groupby(evaluation.rows, lambda row: (row.direction, row.features)):
         title = " · ".join(part for part in (direction, f"features: {features}") if part)
         cells = [HEADINGS, *(_cells(row, footnotes) for row in block)]
-        widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
-        lines += [title, *(_aligned(line, widths) for line in cells), ""]
+        lines += [title, *(f"  {line}" for line in table(cells, right=NUMBERS)), ""]
     lines += [f"[{number}] {text}" for number, text in enumerate(footnotes, start=1)]
     lines += [f"note: {text}" for text in evaluation.notes]
     return lines
@@ -70,36 +69,21 @@ def row_values(row: ScoreRow) -> dict[str, str | float | int | None]:
 
 
 def _cells(row: ScoreRow, footnotes: list[str]) -> tuple[str, ...]:
-    said = [row.verdict]
+    remarks = [row.verdict]
     if row.p is not None:
-        said.insert(0, f"p {row.p:.3g}")
+        remarks.insert(0, f"p {row.p:.3g}")
     if row.note:
         if row.note not in footnotes:
             footnotes.append(row.note)
-        said.append(f"[{footnotes.index(row.note) + 1}]")
-    between = "" if row.low is None or row.high is None else f"{_number(row.low)} to {_number(row.high)}"
+        remarks.append(f"[{footnotes.index(row.note) + 1}]")
+    between = "" if row.low is None or row.high is None else f"{three_decimals(row.low)} to {three_decimals(row.high)}"
     return (
         row.metric,
         row.channel or TOGETHER,
-        _number(row.value),
+        three_decimals(row.value),
         between,
-        _number(row.floor),
-        _number(row.copy_source),
+        three_decimals(row.floor),
+        three_decimals(row.copy_source),
         str(row.n),
-        "  ".join(part for part in said if part),
+        "  ".join(part for part in remarks if part),
     )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) >= 100 else f"{value:.3f}"
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    right = range(*NUMBERS.indices(len(widths)))
-    padded = [
-        cell.rjust(width) if column in right else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return ("  " + "  ".join(padded)).rstrip()

@@ -31,7 +31,7 @@ class Entry:
     about
         What it measures, in one sentence.
     build
-        ``(fit, means)`` to a generator of progress that returns the `Extractor`; ``fit`` holds real training crops
+        ``(fit, resources)`` to a generator of progress that returns the `Extractor`; ``fit`` holds real training crops
         (n, C, s, s) in about [-1, 1] per condition.
     channels
         Whether it also gives features of each channel by itself.
@@ -42,28 +42,28 @@ class Entry:
     channels: bool = True
 
 
-def _profile(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
+def _profile(fit: Mapping[str, np.ndarray], resources: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     from napari_phenotrans.features.profile import build_profile
 
-    return build_profile(fit, means)
+    return build_profile(fit, resources)
 
 
-def _in_domain(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
+def _in_domain(fit: Mapping[str, np.ndarray], resources: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     from napari_phenotrans.features.in_domain import build_in_domain
 
-    return build_in_domain(fit, means)
+    return build_in_domain(fit, resources)
 
 
-def _inception(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
+def _inception(fit: Mapping[str, np.ndarray], resources: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     from napari_phenotrans.features.pretrained import build_photographs
 
-    return build_photographs("inception", fit, means)
+    return build_photographs("inception", fit, resources)
 
 
-def _vgg(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
+def _vgg(fit: Mapping[str, np.ndarray], resources: ExtractorResources) -> Generator[Progressed, None, Extractor]:
     from napari_phenotrans.features.pretrained import build_photographs
 
-    return build_photographs("vgg", fit, means)
+    return build_photographs("vgg", fit, resources)
 
 
 EXTRACTORS: dict[str, Entry] = {

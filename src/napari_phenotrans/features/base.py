@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEVELS = 255
+IN_DOMAIN_STEPS = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,8 @@ class ExtractorResources:
         Where networks that were trained here are kept.
     tick
         Called now and then; raise in it to stop.
+    in_domain_steps
+        Updates of a network that is trained here.
     """
 
     weights: dict[str, Path] = field(default_factory=dict)
@@ -71,19 +74,20 @@ class ExtractorResources:
     device: str = "cpu"
     cache: Cache = field(default_factory=Cache)
     tick: Callable[[], None] = lambda: None
+    in_domain_steps: int = IN_DOMAIN_STEPS
 
 
 def digest(*parts: str | bytes | np.ndarray) -> str:
     """Return a digest of texts and arrays, 32 hexadecimal digits."""
-    made = blake2b(digest_size=16)
+    content = blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, np.ndarray):
-            made.update(f"{part.dtype.str} {part.shape}".encode())
-            made.update(np.ascontiguousarray(part).data)
+            content.update(f"{part.dtype.str} {part.shape}".encode())
+            content.update(np.ascontiguousarray(part).data)
         else:
-            made.update(part.encode() if isinstance(part, str) else part)
-        made.update(b"\0")
-    return made.hexdigest()
+            content.update(part.encode() if isinstance(part, str) else part)
+        content.update(b"\0")
+    return content.hexdigest()
 
 
 def eight_bit(crops: np.ndarray) -> np.ndarray:

@@ -62,14 +62,14 @@ class Cache:
         """Remove what was not used for longest until the rest is within ``most`` bytes."""
         if self.folder is None or not self.folder.is_dir():
             return
-        found = []
+        files = []
         for path in self.folder.glob("*.safetensors"):
             try:
-                found.append((path.stat().st_mtime, path.stat().st_size, path))
+                files.append((path.stat().st_mtime, path.stat().st_size, path))
             except OSError:  # another process was faster
                 continue
         total = 0
-        for _, size, path in sorted(found, reverse=True):
+        for _, size, path in sorted(files, reverse=True):
             total += size
             if total > most:
                 path.unlink(missing_ok=True)

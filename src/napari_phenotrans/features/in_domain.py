@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_phenotrans.core.events import Progressed
-from napari_phenotrans.features.base import Extractor, digest
+from napari_phenotrans.features.base import IN_DOMAIN_STEPS, Extractor, digest
 from napari_phenotrans.features.profile import FURTHEST, UNIT
 from napari_phenotrans.networks.wgan_critic import SMALLEST, Critic
 
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 VERSION = "in-domain 2"  # to be raised with every change of how it is trained
 WIDTH = 16
-STEPS = 300
 BATCH = 16
 LARGEST = 64  # pixels of the side of the pieces that it is trained on, so that half a minute does
 RATE = 2e-4
 AT_ONCE = 32
 
 
-def build_in_domain(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
+def build_in_domain(
+    fit: Mapping[str, np.ndarray], resources: ExtractorResources
+) -> Generator[Progressed, None, Extractor]:
     """Train the network, or take it as it was trained on the same crops before.
 
     The features are a discriminator's, as Goldsborough et al. 2017 (CytoGAN, section 3.2) use them for cells. But a
@@ -37,31 +38,33 @@ def build_in_domain(fit: Mapping[str, np.ndarray], means: ExtractorResources) ->
     were spoiled (`spoil`), and beside that, which condition a real crop shows. Same crops, same network: what is
     compared has one fixed extractor.
     """
-    key = digest(VERSION, *(part for name, crops in fit.items() for part in (name, crops)))
+    steps = resources.in_domain_steps
+    version = VERSION if steps == IN_DOMAIN_STEPS else f"{VERSION}, {steps} steps"
+    key = digest(version, *(part for name, crops in fit.items() for part in (name, crops)))
     network = Critic(next(iter(fit.values())).shape[1], WIDTH, outputs=1 + len(fit)).eval()
-    device = torch.device(means.device)
+    device = torch.device(resources.device)
 
     def activations(crops: np.ndarray) -> np.ndarray:
         rows = []
         with torch.inference_mode():
             for i in range(0, len(crops), AT_ONCE):
-                means.tick()
+                resources.tick()
                 x = torch.from_numpy(np.ascontiguousarray(crops[i : i + AT_ONCE], np.float32)).to(device)
                 rows.append(network.features(x).cpu().numpy())
         return np.concatenate(rows).astype(np.float64)
 
-    kept = means.cache.get(key)
-    if kept is None:
-        yield from _train(network, list(fit.values()), means)
-        kept = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    cached = resources.cache.get(key)
+    if cached is None:
+        yield from _train(network, list(fit.values()), resources)
+        cached = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         network.to(device)
         over = activations(np.concatenate(list(fit.values())))
-        kept |= {"mean": over.mean(axis=0), "sd": over.std(axis=0)}
-        means.cache.put(key, kept)
+        cached |= {"mean": over.mean(axis=0), "sd": over.std(axis=0)}
+        resources.cache.put(key, cached)
     else:
-        network.load_state_dict({name: torch.from_numpy(kept[name]) for name in network.state_dict()})
+        network.load_state_dict({name: torch.from_numpy(cached[name]) for name in network.state_dict()})
         network.to(device)
-    mean, sd = kept["mean"], np.where(kept["sd"] > 0, kept["sd"], 1.0)
+    mean, sd = cached["mean"], np.where(cached["sd"] > 0, cached["sd"], 1.0)
 
     def measure(crops: np.ndarray) -> np.ndarray:
         # in units of two standard deviations of real crops and no further than three, as the profile's are
@@ -96,12 +99,12 @@ def spoil(crops: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _train(
-    network: Critic, conditions: list[np.ndarray], means: ExtractorResources
+    network: Critic, conditions: list[np.ndarray], resources: ExtractorResources
 ) -> Generator[Progressed, None, None]:
     rng = np.random.default_rng(0)
     adam = torch.optim.Adam(network.parameters(), RATE, betas=(0.5, 0.999))
-    for step in range(STEPS):
-        means.tick()
+    for step in range(resources.in_domain_steps):
+        resources.tick()
         labels = rng.integers(len(conditions), size=BATCH)
         real = torch.stack([_draw(conditions[label], rng) for label in labels])
         judged, spoiled = network(real), network(spoil(real, rng))
@@ -111,7 +114,7 @@ def _train(
         adam.zero_grad()
         loss.backward()
         adam.step()
-        yield Progressed("training the in-domain network", step + 1, STEPS)
+        yield Progressed("training the in-domain network", step + 1, resources.in_domain_steps)
 
 
 def _draw(crops: np.ndarray, rng: np.random.Generator) -> Tensor:

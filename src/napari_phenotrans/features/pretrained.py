@@ -52,7 +52,7 @@ PUBLISHED = {
 
 
 def build_photographs(
-    name: str, fit: Mapping[str, np.ndarray], means: ExtractorResources
+    name: str, fit: Mapping[str, np.ndarray], resources: ExtractorResources
 ) -> Generator[Progressed, None, Extractor]:
     """Load a published network, downloading its weights first where that is allowed.
 
@@ -69,17 +69,17 @@ def build_photographs(
 
     published = PUBLISHED[name]
     check_installed()
-    path = means.weights.get(name) or downloaded_path(name)
+    path = resources.weights.get(name) or downloaded_path(name)
     if not path.is_file():
-        if name in means.weights or not means.download:
+        if name in resources.weights or not resources.download:
             raise InputError(
                 f"The features {name} need the weights of {published.title} ({published.megabytes} MB), but {path} is "
                 f"no file. Nothing is downloaded by itself: name a file with --{name}-weights, or allow it with "
                 f"--download. The features profile and in-domain need no download."
             )
-        yield from download(url_of(name), path, means)
+        yield from download(url_of(name), path, resources)
     network, checksum = load_network(name, path)
-    device = torch.device(means.device)
+    device = torch.device(resources.device)
     network = network.to(device)
 
     def measure(crops: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ def build_photographs(
         rows = []
         with torch.inference_mode():
             for i in range(0, len(pictures), AT_ONCE):
-                means.tick()
+                resources.tick()
                 rows.append(network(torch.from_numpy(pictures[i : i + AT_ONCE]).to(device))[0].cpu().numpy())
         each = np.concatenate(rows).astype(np.float64).reshape(-1, len(crops), published.features)
         return each.transpose(1, 0, 2).reshape(len(crops), -1)
@@ -127,15 +127,15 @@ def check_installed() -> None:
         If it is missing, or older than 0.4.
     """
     try:
-        found = version("torch-fidelity")
+        installed = version("torch-fidelity")
     except PackageNotFoundError as error:
         raise InputError(
             "The features inception and vgg come with torch-fidelity, which is not installed. Install it with "
             "'pip install napari-phenotrans[fidelity]', or take the features profile or in-domain."
         ) from error
-    if tuple(int(part) for part in found.split(".")[:2]) < LEAST_VERSION:
+    if tuple(int(part) for part in installed.split(".")[:2]) < LEAST_VERSION:
         raise InputError(
-            f"torch-fidelity {found} is too old: expected 0.4 or later. Update it with "
+            f"torch-fidelity {installed} is too old: expected 0.4 or later. Update it with "
             f"'pip install --upgrade torch-fidelity'."
         )
 
@@ -158,8 +158,12 @@ def downloaded_path(name: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / url_of(name).rsplit("/", 1)[-1]
 
 
-def download(url: str, path: Path, means: ExtractorResources) -> Generator[Progressed, None, None]:
+def download(
+    url: str, path: Path, resources: ExtractorResources, chunk: int = CHUNK
+) -> Generator[Progressed, None, None]:
     """Download a file; it takes its name only when it is whole and has the checksum that ends its name.
+
+    Progress is reported every ``chunk`` bytes.
 
     Raises
     ------
@@ -171,8 +175,8 @@ def download(url: str, path: Path, means: ExtractorResources) -> Generator[Progr
         with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer, replacing(path) as temporary:
             total, done, checksum = int(answer.headers.get("Content-Length") or 0), 0, hashlib.sha256()
             with temporary.open("wb") as file:
-                while piece := answer.read(CHUNK):
-                    means.tick()
+                while piece := answer.read(chunk):
+                    resources.tick()
                     file.write(piece)
                     checksum.update(piece)
                     done += len(piece)
@@ -209,7 +213,7 @@ def load_network(name: str, path: Path) -> tuple[nn.Module, str]:
             # torch-fidelity would run whatever code is in the file it is given: it gets one of these tensors alone
             harmless = Path(folder) / "weights.pth"
             torch.save(tensors, harmless)
-            made = FEATURE_EXTRACTORS_REGISTRY[published.registered](
+            network = FEATURE_EXTRACTORS_REGISTRY[published.registered](
                 published.registered, [published.layer], feature_extractor_weights_path=str(harmless)
             )
     except (RuntimeError, pickle.UnpicklingError, AttributeError, TypeError, EOFError, OSError) as error:
@@ -218,4 +222,4 @@ def load_network(name: str, path: Path) -> tuple[nn.Module, str]:
             f"({type(error).__name__}). Name the right file with --{name}-weights, or download it with --download."
         ) from error
     with path.open("rb") as file:
-        return made.eval(), hashlib.file_digest(file, "sha256").hexdigest()
+        return network.eval(), hashlib.file_digest(file, "sha256").hexdigest()

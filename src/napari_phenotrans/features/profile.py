@@ -141,16 +141,18 @@ AT_ONCE = 8  # crops, so that what is computed on stays in the processor's cache
 VERSION = "profile 1"  # to be raised with every change of what is measured
 
 
-def build_profile(fit: Mapping[str, np.ndarray], means: ExtractorResources) -> Generator[Progressed, None, Extractor]:
+def build_profile(
+    fit: Mapping[str, np.ndarray], resources: ExtractorResources
+) -> Generator[Progressed, None, Extractor]:
     """Fit the profile to real training crops of all conditions together, or take the fit to the same crops before."""
     yield Progressed("fitting the profile", 0, 1)
-    means.tick()
+    resources.tick()
     crops = np.concatenate(list(fit.values()))
     key = digest(VERSION, "fit", crops)
-    kept = means.cache.get(key)
-    profile = Profile(kept["mean"], kept["sd"], crops.shape[1]) if kept else Profile.fit(crops)
-    if not kept:
-        means.cache.put(key, {"mean": profile.mean, "sd": profile.sd})
+    cached = resources.cache.get(key)
+    profile = Profile(cached["mean"], cached["sd"], crops.shape[1]) if cached else Profile.fit(crops)
+    if not cached:
+        resources.cache.put(key, {"mean": profile.mean, "sd": profile.sd})
 
     def measure(crops: np.ndarray) -> np.ndarray:
         return np.concatenate([profile(crops[i : i + AT_ONCE]) for i in range(0, len(crops), AT_ONCE)])

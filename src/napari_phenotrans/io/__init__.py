@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.io.channel_files import ChannelFiles, find_channel_files, read_joined
 from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, suffix_of
@@ -86,7 +87,7 @@ def read(
     if not isinstance(path, str | Path) and len(path) == 1:
         path = path[0]
     single = Path(path) if isinstance(path, str | Path) else None
-    reading: dict[str, Any] = {name: said for name, said in (("axes", axes), ("series", series)) if said}
+    reading: dict[str, Any] = {name: value for name, value in (("axes", axes), ("series", series)) if value}
     if single is not None and not join and (single.is_file() or (single.is_dir() and is_zarr(single))):
         image = read_one(single, axes, series)
     elif single is not None and not single.exists() and not set("*?[") & set(str(single)):
@@ -96,9 +97,9 @@ def read(
     else:
         fields = find_channel_files(path, join if isinstance(join, str) else None)
         if len(fields) > 1:
-            listed = ", ".join(field.name for field in fields[:5]) + (", …" if len(fields) > 5 else "")
+            shown = first_of([field.name for field in fields])
             raise InputError(
-                f"{path} holds {len(fields)} fields of view ({listed}), one was expected. Name one file of the wanted "
+                f"{path} holds {len(fields)} fields of view ({shown}), one was expected. Name one file of the wanted "
                 f"one and join the files beside it."
             )
         image = read_joined(fields[0], axes)
@@ -146,6 +147,8 @@ def write(
         If the suffix is unknown, the path exists and may not be replaced, cannot be written, or the format cannot hold
         the pixels.
     """
+    from napari_phenotrans.io.write_planes import halvings
+
     path = Path(path)
     suffix = next((suffix for suffix in WRITERS if path.name.lower().endswith(suffix)), None)
     if suffix is None:
@@ -153,7 +156,8 @@ def write(
     module, function = WRITERS[suffix].split(":")
     with replacing(path, overwrite=overwrite) as temporary:
         writer = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
-        writer(image, temporary, pyramid=pyramid, metadata=metadata, name=path.name[: -len(suffix)])
+        levels = halvings(image) if pyramid else 0
+        writer(image, temporary, levels=levels, metadata=metadata, name=path.name[: -len(suffix)])
     return path
 
 
@@ -166,9 +170,9 @@ def provenance(path: str | Path) -> dict[str, str]:
         If the file cannot be read.
     """
     path = Path(path)
-    place = READERS.get((suffix_of(path) or "").lower(), "")
-    if place.startswith("tiff:"):
+    reader_name = READERS.get((suffix_of(path) or "").lower(), "")
+    if reader_name.startswith("tiff:"):
         return import_module("napari_phenotrans.io.tiff").tiff_provenance(path)
-    if place.startswith("ome_zarr:") or is_zarr(path):
+    if reader_name.startswith("ome_zarr:") or is_zarr(path):
         return import_module("napari_phenotrans.io.ome_zarr").zarr_provenance(path)
     return {}

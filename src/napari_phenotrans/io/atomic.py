@@ -1,4 +1,4 @@
-"""Writing so that a killed run leaves no half file under a final name."""
+"""Writing files so that a killed run leaves no half-written file under a final name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Refuse to write where something is.
+    """Refuse to replace a file unless that is allowed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From the axes that a file states to letters out of TZCYX."""
+"""Mapping the axes that a file states to letters out of TZCYX."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OPEN = "IQ"
 _FEW = 5
 
 
-def settle(path: Path, stated: str, shape: tuple[int, ...], said: str | None) -> tuple[str, tuple[str, ...]]:
+def settle(path: Path, stated: str, shape: tuple[int, ...], user_axes: str | None) -> tuple[str, tuple[str, ...]]:
     """Find the axes of an image.
 
     Parameters
@@ -27,8 +27,8 @@ def settle(path: Path, stated: str, shape: tuple[int, ...], said: str | None) ->
         One letter per axis as the file (or tifffile's code for it) states them, such as ``IYX`` or ``TYXS``.
     shape
         Lengths of the axes.
-    said
-        The axes that the user said, which win.
+    user_axes
+        The axes that the user named, which win.
 
     Returns
     -------
@@ -37,18 +37,24 @@ def settle(path: Path, stated: str, shape: tuple[int, ...], said: str | None) ->
     Raises
     ------
     InputError
-        If the said axes do not fit the shape, or the stated ones cannot be mapped.
+        If the user's axes do not fit the shape, or the stated ones cannot be mapped.
     """
-    found = f"{path} holds the axes {stated or 'unknown'} with shape {shape}"
-    if said is not None:
-        if len(said) != len(shape) or len(set(said)) != len(said) or not {"Y", "X"} <= set(said) <= set(AXES):
+    description = f"{path} holds the axes {stated or 'unknown'} with shape {shape}"
+    if user_axes is not None:
+        if (
+            len(user_axes) != len(shape)
+            or len(set(user_axes)) != len(user_axes)
+            or not {"Y", "X"} <= set(user_axes) <= set(AXES)
+        ):
             raise InputError(
-                f"{found}; the axes {said!r} were said for it. Expected {len(shape)} different letters out of {AXES}, "
-                f"Y and X among them, as in --axes {_example(len(shape))}."
+                f"{description}; the axes {user_axes!r} were said for it. Expected {len(shape)} different letters out "
+                f"of {AXES}, Y and X among them, as in --axes {_example(len(shape))}."
             )
-        return said, ()
+        return user_axes, ()
     if len(shape) > len(AXES) or not {"Y", "X"} <= set(stated):
-        raise InputError(f"{found}. Expected Y, X and at most one each of T, Z and C. Export a part that has those.")
+        raise InputError(
+            f"{description}. Expected Y, X and at most one each of T, Z and C. Export a part that has those."
+        )
     letters = list(stated)
     for i, letter in enumerate(letters):
         if letter in _KNOWN and "C" not in letters:
@@ -56,7 +62,7 @@ def settle(path: Path, stated: str, shape: tuple[int, ...], said: str | None) ->
     strange = [letter for letter in letters if letter not in AXES + _OPEN]
     if strange or len(set(letters) - set(_OPEN)) != sum(letter not in _OPEN for letter in letters):
         raise InputError(
-            f"{found}, which cannot be mapped to {AXES}: {', '.join(strange) or 'a letter'} stands for something "
+            f"{description}, which cannot be mapped to {AXES}: {', '.join(strange) or 'a letter'} stands for something "
             f"else or comes twice. Say what each axis is, as in --axes {_example(len(shape))}."
         )
     guessed = []

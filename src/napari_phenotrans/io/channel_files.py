@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import first_of, natural_key
 from napari_phenotrans.io.registry import read_one, readable, suffix_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ PATTERNS: dict[str, str] = {
     "C at the end": r"[_-](?P<channel>c\d+)$",
     "C at the start": r"(?:^|/)(?P<channel>c\d+)-",
 }
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class ChannelFiles:
         """Names as the file names say them, in the order of those names."""
         first: dict[str, Path] = {}
         for (_, channel, _), path in self.files.items():
-            first[channel] = min(first.get(channel, path), path, key=_natural)
-        return tuple(sorted(first, key=lambda channel: _natural(first[channel])))
+            first[channel] = min(first.get(channel, path), path, key=_order)
+        return tuple(sorted(first, key=lambda channel: _order(first[channel])))
 
 
 def find_channel_files(where: str | Path | Sequence[str | Path], pattern: str | None = None) -> list[ChannelFiles]:
@@ -95,25 +95,25 @@ def find_channel_files(where: str | Path | Sequence[str | Path], pattern: str | 
     folder, files, only = _listed(where)
     names = {path: path.relative_to(folder).as_posix()[: -len(suffix_of(path) or "")] for path in files}
     if pattern is not None:
-        found = _grouped(names, _compiled(pattern), None)
+        found_fields = _grouped(names, _compiled(pattern), None)
     else:
         # the pattern by which most files find companions; of equals the more specific, which comes first
         tried = [_grouped(names, re.compile(p, re.IGNORECASE), guess) for guess, p in PATTERNS.items()]
         tried = [[field for field in fields if len(field.channels) > 1] for fields in tried]
         if only is not None:
             tried = [[field for field in fields if only in field.files.values()] for fields in tried]
-        found = max(tried, key=lambda fields: sum(len(field.files) for field in fields))
+        found_fields = max(tried, key=lambda fields: sum(len(field.files) for field in fields))
     if only is not None:
-        found = [field for field in found if only in field.files.values()]
-    if not found:
-        listed = ", ".join(path.name for path in (files if only is None else [only])[:_SHOWN])
+        found_fields = [field for field in found_fields if only in field.files.values()]
+    if not found_fields:
+        shown = first_of([path.name for path in (files if only is None else [only])])
         what = "does not fit" if pattern else "could be guessed for"
         raise InputError(
             f"{'The pattern ' + repr(pattern) if pattern else 'No pattern'} {what} the {len(files)} image files in "
-            f"{folder} ({listed}{', …' if len(files) > _SHOWN else ''}). Say what names the channel by a regular "
+            f"{folder} ({shown}). Say what names the channel by a regular "
             f"expression, such as '_(?P<channel>DAPI|GFP)_' or '-(?P<channel>ch\\d+)'."
         )
-    return sorted(found, key=lambda field: _natural(Path(field.name)))
+    return sorted(found_fields, key=lambda field: natural_key(field.name))
 
 
 def read_joined(
@@ -139,43 +139,29 @@ def read_joined(
     """
     from napari_phenotrans.io.lazy import LazyPixels
 
-    field = files if isinstance(files, ChannelFiles) else _one(find_channel_files(files))
+    field = files if isinstance(files, ChannelFiles) else _single(find_channel_files(files))
     names = field.channels
     times = sorted({t for t, _, _ in field.files})
     depths = sorted({z for _, _, z in field.files})
-    missing = [(t, c, z) for t in times for c in names for z in depths if (t, c, z) not in field.files]
-    if missing:
-        t, c, z = missing[0]
-        raise InputError(
-            f"{field.name} lacks {len(missing)} of {len(times) * len(names) * len(depths)} files: the first has "
-            f"channel {c}, t={t}, z={z}. Add what is missing, or say another pattern than {field.pattern!r}."
-        )
+    _refuse_missing(field, times, depths)
     firsts = [read_one(field.files[times[0], name, depths[0]], axes) for name in names]
     first = firsts[0]
-    for image in firsts:
-        if "C" in image.axes or (image.axes, image.pixels.shape, image.dtype) != (
-            first.axes,
-            first.pixels.shape,
-            first.dtype,
-        ):
-            raise InputError(
-                f"{image.path} (axes {image.axes}, shape {image.pixels.shape}, {image.dtype}) cannot be joined to "
-                f"{first.path} (axes {first.axes}, shape {first.pixels.shape}, {first.dtype}). Expected one channel "
-                f"per file, and the same shape and dtype in all."
-            )
-    paged = [(letter, values) for letter, values in (("T", times), ("Z", depths)) if len(values) > 1]
-    clash = [letter for letter, _ in paged if letter in first.axes]
+    _refuse_unequal(firsts)
+    counted = [(letter, values) for letter, values in (("T", times), ("Z", depths)) if len(values) > 1]
+    clash = [letter for letter, _ in counted if letter in first.axes]
     if clash:
         raise InputError(
             f"The names of {field.name} count {' and '.join(clash)}, and each file has the axes {first.axes} already. "
             f"Say a pattern without it, or the axes of each file."
         )
-    planes = {(times[0], name, depths[0]): image for name, image in zip(names, firsts, strict=True)}
+
+    # ---- pixels, each plane from its file
+    opened = {(times[0], name, depths[0]): image for name, image in zip(names, firsts, strict=True)}
 
     def read(position: tuple[int, ...], within: Within) -> np.ndarray:
-        at = dict(zip([*(letter for letter, _ in paged), "C"], position, strict=True))
+        at = dict(zip([*(letter for letter, _ in counted), "C"], position, strict=True))
         key = times[at.get("T", 0)], names[at["C"]], depths[at.get("Z", 0)]
-        image = planes[key] if key in planes else read_one(field.files[key], axes)
+        image = opened[key] if key in opened else read_one(field.files[key], axes)
         if image.pixels.shape != first.pixels.shape or image.dtype != first.dtype:
             raise InputError(
                 f"{image.path} has shape {image.pixels.shape} and dtype {image.dtype}; {first.path}, to which it was "
@@ -183,40 +169,69 @@ def read_joined(
             )
         return image.pixels[within]
 
-    path = field.files[times[0], names[0], depths[0]]
     pixels = LazyPixels(
-        (*(len(values) for _, values in paged), len(names), *first.pixels.shape),
+        (*(len(values) for _, values in counted), len(names), *first.pixels.shape),
         first.dtype,
-        len(paged) + 1,
+        len(counted) + 1,
         read,
-        path=path,
+        path=field.files[times[0], names[0], depths[0]],
         expected="the files of one field of view",
     )
+
+    # ---- names, as the files state them where they do
     stated = [image.channels[0] if not re.fullmatch(r"channel \d+", image.channels[0]) else "" for image in firsts]
     named = tuple(stated) if all(stated) and len(set(stated)) == len(stated) else names
-    guess = f"a pattern guessed from the names ({field.guess})" if field.guess else "the said pattern"
-    paired = ", ".join(f"{n} = {i.path.name if i.path else ''}" for n, i in zip(named, firsts, strict=True))
-    note = (
-        f"{len(field.files)} files were joined to one image by {guess}: {field.pattern} – {paired}. If that is wrong, "
-        f"say the pattern, with (?P<channel>…)."
-    )
     return first.replace(
         pixels=pixels,
-        axes="".join(letter for letter, _ in paged) + "C" + first.axes,
+        axes="".join(letter for letter, _ in counted) + "C" + first.axes,
         channels=tuple(channels) if channels else named,
         colors=tuple(image.colors[0] for image in firsts),
-        path=path,
-        notes=(*first.notes, note),
+        path=field.files[times[0], names[0], depths[0]],
+        notes=(*first.notes, _joining_note(field, named, firsts)),
         pyramid=(),
     )
 
 
-def _one(fields: list[ChannelFiles]) -> ChannelFiles:
-    if len(fields) > 1:
-        listed = ", ".join(field.name for field in fields[:_SHOWN])
+def _refuse_missing(field: ChannelFiles, times: Sequence[int], depths: Sequence[int]) -> None:
+    names = field.channels
+    missing = [(t, c, z) for t in times for c in names for z in depths if (t, c, z) not in field.files]
+    if missing:
+        t, c, z = missing[0]
         raise InputError(
-            f"{len(fields)} fields of view were found, one was expected: {listed}"
-            f"{', …' if len(fields) > _SHOWN else ''}. Name one file of the wanted one, or a pattern such as A01*."
+            f"{field.name} lacks {len(missing)} of {len(times) * len(names) * len(depths)} files: the first has "
+            f"channel {c}, t={t}, z={z}. Add what is missing, or say another pattern than {field.pattern!r}."
+        )
+
+
+def _refuse_unequal(images: Sequence[Image]) -> None:
+    first = images[0]
+    for image in images:
+        alike = (image.axes, image.pixels.shape, image.dtype) == (first.axes, first.pixels.shape, first.dtype)
+        if "C" in image.axes or not alike:
+            raise InputError(
+                f"{image.path} (axes {image.axes}, shape {image.pixels.shape}, {image.dtype}) cannot be joined to "
+                f"{first.path} (axes {first.axes}, shape {first.pixels.shape}, {first.dtype}). Expected one channel "
+                f"per file, and the same shape and dtype in all."
+            )
+
+
+def _joining_note(field: ChannelFiles, names: Sequence[str], images: Sequence[Image]) -> str:
+    """Return how files were joined, in a sentence."""
+    how = f"a pattern guessed from the names ({field.guess})" if field.guess else "the said pattern"
+    pairs = zip(names, images, strict=True)
+    paired = ", ".join(f"{name} = {image.path.name if image.path else ''}" for name, image in pairs)
+    return (
+        f"{len(field.files)} files were joined to one image by {how}: {field.pattern} – {paired}. If that is wrong, "
+        f"say the pattern, with (?P<channel>…)."
+    )
+
+
+def _single(fields: list[ChannelFiles]) -> ChannelFiles:
+    if len(fields) > 1:
+        names = first_of([field.name for field in fields])
+        raise InputError(
+            f"{len(fields)} fields of view were found, one was expected: {names}. Name one file of "
+            f"the wanted one, or a pattern such as A01*."
         )
     return fields[0]
 
@@ -233,7 +248,7 @@ def _listed(where: Any) -> tuple[Path, list[Path], Path | None]:
         files = list(_inside(only.parent))
     else:
         files = [Path(path) for path in glob.glob(str(where))]
-    files = sorted((path for path in files if readable(path) and "_thumb" not in path.name), key=_natural)
+    files = sorted((path for path in files if readable(path) and "_thumb" not in path.name), key=_order)
     if not files:
         raise InputError(f"There are no image files at {where}. Check the path.")
     folder = Path(where) if isinstance(where, str | Path) and Path(where).is_dir() else files[0].parent
@@ -266,13 +281,13 @@ def _grouped(names: dict[Path, str], pattern: re.Pattern[str], guess: str | None
         match = pattern.search(name)
         if match is None:
             continue
-        told = match.groupdict()
-        spans = sorted(match.span(group) for group, text in told.items() if text is not None)
+        groups = match.groupdict()
+        spans = sorted(match.span(group) for group, text in groups.items() if text is not None)
         common, end = "", 0
         for start, stop in spans:
             common, end = f"{common}{name[end:start]}*", max(end, stop)
         files = fields.setdefault(re.sub(r"\*+", "*", common + name[end:]), {})
-        key = (_count(told, "t"), told["channel"], _count(told, "z"))
+        key = (_count(groups, "t"), groups["channel"], _count(groups, "z"))
         if key in files and guess is not None:
             return []
         if key in files:
@@ -284,11 +299,9 @@ def _grouped(names: dict[Path, str], pattern: re.Pattern[str], guess: str | None
     return [ChannelFiles(name, files, pattern.pattern, guess) for name, files in fields.items()]
 
 
-def _count(told: dict[str, str | None], group: str) -> int:
-    return int(re.sub(r"\D", "", told.get(group) or "") or 0)
+def _order(path: Path) -> list[tuple[int, str]]:
+    return natural_key(path.as_posix())
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Return a key that sorts w2 before w10."""
-    parts = re.findall(r"\d+|\D+", path.as_posix().casefold())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+def _count(groups: dict[str, str | None], group: str) -> int:
+    return int(re.sub(r"\D", "", groups.get(group) or "") or 0)

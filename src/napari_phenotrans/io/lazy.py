@@ -68,9 +68,9 @@ def naming_damage(path: Path, expected: str, *kinds: type[Exception]) -> Iterato
     except DAMAGE + kinds as error:
         if isinstance(error, FileNotFoundError) and not path.exists():
             raise InputError(f"{path} is not there any more. Check the path.") from error
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise InputError(
-            f"{path} could not be read ({said[:300]}). Expected {expected}; the file is damaged, cut short or of "
+            f"{path} could not be read ({reason[:300]}). Expected {expected}; the file is damaged, cut short or of "
             f"another kind. Get it again from where it came."
         ) from error
 
@@ -142,9 +142,9 @@ class LazyPixels:
         before, within = index[: self._planes], index[self._planes :]
         rows = [(i,) if isinstance(i, int) else range(i.start, i.stop, i.step) for i in before]
         shape = [len(r) for r in rows] + [len(range(i.start, i.stop, i.step)) for i in within if isinstance(i, slice)]
-        kept = [len(r) for r, i in zip(rows, before, strict=True) if isinstance(i, slice)] + shape[self._planes :]
+        kept_shape = [len(r) for r, i in zip(rows, before, strict=True) if isinstance(i, slice)] + shape[self._planes :]
         if 0 in shape:
-            return np.empty(kept, self.dtype)
+            return np.empty(kept_shape, self.dtype)
         with naming_damage(self._path, self._expected, *self._kinds):
             if all(len(r) == 1 for r in rows):
                 result = self._read(tuple(r[0] for r in rows), within).astype(self.dtype, copy=False)
@@ -153,7 +153,7 @@ class LazyPixels:
                 for target in product(*(range(len(r)) for r in rows)):
                     position = tuple(r[i] for r, i in zip(rows, target, strict=True))
                     result[target] = self._read(position, within)
-            result = result.reshape(kept)
+            result = result.reshape(kept_shape)
         return np.flip(result, flipped) if flipped else result
 
     def _normalized(self, key: Any) -> tuple[tuple[int | slice, ...], tuple[int, ...]]:
@@ -169,14 +169,14 @@ class LazyPixels:
         flipped = []
         for k, n in zip(keys, self.shape, strict=True):
             if isinstance(k, slice):
-                places = range(*k.indices(n))
-                if places.step < 0:
+                positions = range(*k.indices(n))
+                if positions.step < 0:
                     flipped.append(sum(isinstance(i, slice) for i in index))
-                    places = places[::-1]
-                index.append(slice(places.start, max(places.start, places.stop), places.step))
+                    positions = positions[::-1]
+                index.append(slice(positions.start, max(positions.start, positions.stop), positions.step))
                 continue
-            place = operator.index(k)
-            if not -n <= place < n:
-                raise IndexError(f"index {place} is out of bounds for an axis of size {n}")
-            index.append(place % n)
+            position = operator.index(k)
+            if not -n <= position < n:
+                raise IndexError(f"index {position} is out of bounds for an axis of size {n}")
+            index.append(position % n)
         return tuple(index), tuple(flipped)

@@ -127,14 +127,14 @@ def make_image(
 
 def remarks(provenance: Mapping[str, str]) -> list[str]:
     """Return what a user must know of a file that `write` made, by the provenance in it."""
-    said = []
+    texts = []
     if provenance.get("translated") == "true":
         kind = "A difference map, translated - real," if provenance.get("role") == "difference" else "Not measured, but"
-        said.append(
+        texts.append(
             f"{kind} made by an engine: {provenance.get('source')} translated to {provenance.get('target')} with the "
             f"checkpoint {provenance.get('checkpoint')}."
         )
-    return [*said, *filter(None, [provenance.get("partial")])]
+    return [*texts, *filter(None, [provenance.get("partial")])]
 
 
 def plain_color(red: float, green: float, blue: float) -> str:

@@ -84,11 +84,11 @@ class OmeXml:
 
     def annotation(self, namespace: str = NAMESPACE) -> dict[str, str]:
         """Return the keys and values that `write` noted, empty where another program wrote the file."""
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for element in self.root.iter():
             if _name(element) == "MapAnnotation" and element.get("Namespace") == namespace:
-                found.update({e.get("K", ""): e.text or "" for e in element.iter() if _name(e) == "M"})
-        return found
+                values.update({e.get("K", ""): e.text or "" for e in element.iter() if _name(e) == "M"})
+        return values
 
 
 def _name(element: ElementTree.Element) -> str:

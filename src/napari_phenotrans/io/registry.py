@@ -73,14 +73,14 @@ def read_one(path: Path, axes: str | None = None, series: int = 0) -> Image:
     if not path.exists():
         raise InputError(f"There is no file {path}. Check the path.")
     suffix = suffix_of(path)
-    place = _ZARR if path.is_dir() and is_zarr(path) else READERS[suffix.lower()] if suffix else None
-    if place is None or (path.is_dir() and place != _ZARR):
+    reader_name = _ZARR if path.is_dir() and is_zarr(path) else READERS[suffix.lower()] if suffix else None
+    if reader_name is None or (path.is_dir() and reader_name != _ZARR):
         raise InputError(
             f"{path} cannot be read: {'a folder' if path.is_dir() else 'files'} of this kind have no reader. Expected "
             f"one of {', '.join(READERS)}."
         )
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes). Get it again from where it came.")
-    module, function = place.split(":")
+    module, function = reader_name.split(":")
     reader: Reader = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
     return reader(path, axes, series)

@@ -1,4 +1,4 @@
-"""Room for results: in memory while they are small, in a file that has no name where they are large."""
+"""Arrays for results: in memory while they are small, in a file without a name where they are large."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import gigabytes
 
 if TYPE_CHECKING:
     from napari_phenotrans.core.image import Image
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
 IN_MEMORY = 512 * 2**20
 
 
-def room(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return an array of zeros to write into; above 512 MB its pixels are on the disk.
+def room(shape: tuple[int, ...], dtype: np.dtype, in_memory: int = IN_MEMORY) -> np.ndarray:
+    """Return an array of zeros to write into; of more than ``in_memory`` bytes its pixels are on the disk.
 
     Raises
     ------
     InputError
         If the disk has no room for it.
     """
-    if int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY:
+    size = int(np.prod(shape)) * dtype.itemsize
+    if size <= in_memory:
         return np.zeros(shape, dtype)
     # The file has no name and goes with the array. Its space is taken now where the system can (not on macOS): a disk
     # that fills up under a mapped file kills the process without a word.
-    size = int(np.prod(shape)) * dtype.itemsize
     try:
         with tempfile.TemporaryFile() as file:
             if hasattr(os, "posix_fallocate"):
@@ -39,7 +40,7 @@ def room(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
             return np.memmap(file, dtype, "r+", shape=shape)
     except OSError as error:
         raise InputError(
-            f"The translation needs {size / 2**30:.1f} GB of room in {tempfile.gettempdir()}: {error.strerror}. "
+            f"The translation needs {gigabytes(size)} of room in {tempfile.gettempdir()}: {error.strerror}. "
             f"Make room there, or name another folder in the environment variable TMPDIR."
         ) from error
 
@@ -63,6 +64,8 @@ class Scratch:
         The other one; its pixels are not read.
     dtype
         Of the new pixels.
+    in_memory
+        Bytes up to which they are in memory.
 
     Raises
     ------
@@ -70,13 +73,13 @@ class Scratch:
         If the disk has no room for it.
     """
 
-    def __init__(self, image: Image, dtype: np.dtype) -> None:
+    def __init__(self, image: Image, dtype: np.dtype, in_memory: int = IN_MEMORY) -> None:
         self._image = image
-        self._pixels = room(image.pixels.shape, dtype)
+        self._pixels = room(image.pixels.shape, dtype, in_memory)
 
     def put(self, values: np.ndarray, t: int, z: int, top: int, left: int) -> None:
         """Write (C, h, w)."""
-        self._image.place(values, self._pixels, t, z, top, left)
+        self._image.write_plane(values, self._pixels, t, z, top, left)
         let_go(self._pixels)
 
     def image(self) -> Image:

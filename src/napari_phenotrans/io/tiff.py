@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import tifffile
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.axes import settle
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import make_image, remarks
@@ -55,17 +56,17 @@ def read_tiff(path: Path, axes: str | None = None, series: int = 0) -> Image:
         path, ome, text = _metadata(path, notes)
         with tifffile.TiffFile(path, omexml=text) as tif:
             _refuse_lost_tags(path, tif)
-            chosen = _choose(path, tif, series, ome, notes)
-            if ome is not None and chosen.kind == "ome":
+            page_series = _choose(path, tif, series, ome, notes)
+            if ome is not None and page_series.kind == "ome":
                 facts = ome.facts(series)
                 notes += remarks(ome.annotation())
-                stated, shape = _with_single_axes(chosen, ome.annotation(AXES_NAMESPACE).get("axes", ""))
+                stated, shape = _with_single_axes(page_series, ome.annotation(AXES_NAMESPACE).get("axes", ""))
             else:
-                facts = tiff_facts(tif, chosen)
-                stated, shape = chosen.axes, chosen.shape
+                facts = tiff_facts(tif, page_series)
+                stated, shape = page_series.axes, page_series.shape
             letters, guessed = settle(path, stated, shape, axes)
             levels = []
-            for level in chosen.levels:
+            for level in page_series.levels:
                 sizes = dict(zip(level.axes, level.shape, strict=True))
                 if any(sizes.get(a, 1) != n for a, n in zip(stated, shape, strict=True) if a not in "YX"):
                     continue  # not the same planes: no part of the pyramid
@@ -129,35 +130,35 @@ def _refuse_lost_tags(path: Path, tif: tifffile.TiffFile) -> None:
 def _choose(
     path: Path, tif: tifffile.TiffFile, index: int, ome: OmeXml | None, notes: list[str]
 ) -> tifffile.TiffPageSeries:
-    found = [s for s in tif.series if not s.keyframe.is_reduced] or list(tif.series)
-    if not 0 <= index < len(found):
-        raise InputError(f"{path} holds {len(found)} images; series {index} was asked for. Say 0 to {len(found) - 1}.")
-    chosen = found[index]
-    names = ome.names if ome is not None and chosen.kind == "ome" else [f"{s.axes} {s.shape}" for s in found]
-    if len(found) > 1:
+    every = [s for s in tif.series if not s.keyframe.is_reduced] or list(tif.series)
+    if not 0 <= index < len(every):
+        raise InputError(f"{path} holds {len(every)} images; series {index} was asked for. Say 0 to {len(every) - 1}.")
+    page_series = every[index]
+    names = ome.names if ome is not None and page_series.kind == "ome" else [f"{s.axes} {s.shape}" for s in every]
+    if len(every) > 1:
         notes.append(
-            f"The file holds {len(found)} images ({', '.join(names[:5])}{', …' if len(found) > 5 else ''}); number "
+            f"The file holds {len(every)} images ({first_of(names)}); number "
             f"{index} was read. The others open with series=1 and so on."
         )
     # tifffile falls back to single pages where the file is shorter than its description says
-    if (tif.is_imagej and chosen.kind != "imagej") or (tif.is_shaped and chosen.kind != "shaped"):
+    if (tif.is_imagej and page_series.kind != "imagej") or (tif.is_shaped and page_series.kind != "shaped"):
         raise InputError(
             f"{path} holds less than its description says: expected what {tif.pages.first.description[:120]!r} "
-            f"describes, found {chosen.axes} with shape {chosen.shape}. The file is cut short; get it again."
+            f"describes, found {page_series.axes} with shape {page_series.shape}. The file is cut short; get it again."
         )
-    if ome is not None and chosen.kind != "ome":
+    if ome is not None and page_series.kind != "ome":
         notes.append("The file's OME metadata do not fit its pages and were not used.")
     # pages are a chain; tifffile stops where it breaks
-    place = tif.pages.next_page_offset
-    if chosen.kind != "ome" and place is not None and not tif.is_ndpi:
-        tif.filehandle.seek(place)
+    next_offset = tif.pages.next_page_offset
+    if page_series.kind != "ome" and next_offset is not None and not tif.is_ndpi:
+        tif.filehandle.seek(next_offset)
         (following,) = struct.unpack(tif.tiff.offsetformat, tif.filehandle.read(tif.tiff.offsetsize))
         if following and following not in {page.offset for page in tif.pages}:
             raise InputError(
                 f"{path} holds {len(tif.pages)} pages and refers to another that lies behind its end. The file is cut "
                 f"short; get it again."
             )
-    return chosen
+    return page_series
 
 
 def _refuse_incomplete(path: Path, series: tifffile.TiffPageSeries, ome: OmeXml | None) -> None:

@@ -60,9 +60,9 @@ def _imagej(meta: dict[str, Any], series: tifffile.TiffPageSeries) -> Facts:
     sizes: dict[str, tuple[float, str] | None] = {}
     for along in "XY":
         tag = series.keyframe.tags.get(f"{along}Resolution")
-        told = str(meta.get(f"{along.lower()}unit", unit))
+        unit_along = str(meta.get(f"{along.lower()}unit", unit))
         pixels, length = tag.value if tag is not None else (0, 1)
-        sizes[along] = (length / pixels, told) if pixels and told and told != "pixel" else None
+        sizes[along] = (length / pixels, unit_along) if pixels and unit_along and unit_along != "pixel" else None
     spacing, finterval = meta.get("spacing"), meta.get("finterval")
     return Facts(
         channels=_labels(meta, series),
@@ -101,13 +101,13 @@ def _luts(meta: dict[str, Any], series: tifffile.TiffPageSeries) -> tuple[str | 
 
 
 def _lsm(meta: dict[str, Any], series: tifffile.TiffPageSeries) -> Facts:
-    said = meta.get("ChannelColors") or {}
+    stated = meta.get("ChannelColors") or {}
     count = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)
-    names = tuple(said.get("ColorNames") or ())
+    names = tuple(stated.get("ColorNames") or ())
     interval = float(meta.get("TimeIntervall") or 0)
     return Facts(
         channels=names if len(names) == count else (),
-        colors=tuple(plain_color(*color[:3]) for color in said.get("Colors") or ()),
+        colors=tuple(plain_color(*color[:3]) for color in stated.get("Colors") or ()),
         x=(float(meta.get("VoxelSizeX", 0)) * 1e6, "µm"),
         y=(float(meta.get("VoxelSizeY", 0)) * 1e6, "µm"),
         z=(float(meta.get("VoxelSizeZ", 0)) * 1e6, "µm"),

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.axes import settle
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import Facts, make_image, plain_color
@@ -196,7 +197,7 @@ def _choose(path: Path, what: str, count: int, series: int, names: list[str] | N
         raise InputError(f"{path} holds {count} {what}; number {series} was asked for. Say 0 to {count - 1}.")
     if count == 1:
         return ()
-    listed = f" ({', '.join((names or [])[:5])}{', …' if len(names or []) > 5 else ''})" if names else ""
+    listed = f" ({first_of(names)})" if names else ""
     return (f"The file holds {count} {what}{listed}; number {series} was read. Others open with series=1 and so on.",)
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
 
-_SMALLEST = 512
+SMALLEST = 512
 # Rows that are read at once: fewer would be decoded several times, for files hold that many together.
-_READ = 1024
+READ_AT_ONCE = 1024
 
 
 def planes_of(image: Image, order: str) -> Iterator[np.ndarray]:
@@ -31,15 +31,15 @@ def planes_of(image: Image, order: str) -> Iterator[np.ndarray]:
         The image's axes in the order to go through, ending in ``YX``.
     """
     interleaved = image.axes.find("C") > min(image.axes.index("Y"), image.axes.index("X"))
-    kept: tuple[tuple[int, ...], np.ndarray] | None = None
+    last_read: tuple[tuple[int, ...], np.ndarray] | None = None
     for position in product(*(range(image.sizes[letter]) for letter in order[:-2])):
         at = dict(zip(order, position, strict=False))
         if interleaved:
             # a page holds all channels: read it once, not once per channel
             where = (at.get("T", 0), at.get("Z", 0))
-            if kept is None or kept[0] != where:
-                kept = where, image.plane(*where)
-            plane = kept[1][at["C"]]
+            if last_read is None or last_read[0] != where:
+                last_read = where, image.plane(*where)
+            plane = last_read[1][at["C"]]
         else:
             plane = np.asarray(image.pixels[tuple(at.get(letter, slice(None)) for letter in image.axes)])
             if image.axes.index("X") < image.axes.index("Y"):
@@ -47,7 +47,9 @@ def planes_of(image: Image, order: str) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(plane)
 
 
-def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[tuple[int, ...], int, np.ndarray]]:
+def rows_of(
+    image: Image, order: str, level: int, rows: int, read_at_once: int = READ_AT_ONCE
+) -> Iterator[tuple[tuple[int, ...], int, np.ndarray]]:
     """Yield an image from top to bottom, halved so many times, with no more of it in memory than that needs.
 
     Parameters
@@ -58,6 +60,8 @@ def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[t
         How many times Y and X are halved.
     rows
         How many rows to yield at once.
+    read_at_once
+        How many rows to read at once, at least.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[t
     last of a plane are fewer.
     """
     # halving some rows is halving all, where they are a multiple of what becomes one
-    together = -(-max(rows, _READ) // 2**level) * 2**level
+    together = -(-max(rows, read_at_once) // 2**level) * 2**level
     height = image.sizes["Y"]
     for position in product(*(range(image.sizes[letter]) for letter in order[:-2])):
         at = dict(zip(order, position, strict=False))
@@ -74,7 +78,7 @@ def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[t
         for top in range(0, height, together):
             region = Region(top, 0, min(together, height - top), image.sizes["X"])
             waiting.append(halved(_rectangle(image, at, region), level))
-            while (there := sum(map(len, waiting))) >= rows or (there and region.bottom == height):
+            while (count := sum(map(len, waiting))) >= rows or (count and region.bottom == height):
                 joined = np.concatenate(waiting) if len(waiting) > 1 else waiting[0]
                 yield position, first, np.ascontiguousarray(joined[:rows])
                 waiting, first = [joined[rows:]] if len(joined) > rows else [], first + rows
@@ -82,15 +86,15 @@ def rows_of(image: Image, order: str, level: int, rows: int) -> Iterator[tuple[t
 
 def _rectangle(image: Image, at: Mapping[str, int], region: Region) -> np.ndarray:
     """Read (h, w) of one channel; ``at`` says the place along T, Z and C."""
-    places: dict[str, int | slice] = {**at, **dict(zip("YX", region.slices, strict=True))}
-    part = np.asarray(image.pixels[tuple(places.get(letter, slice(None)) for letter in image.axes)])
+    index_of: dict[str, int | slice] = {**at, **dict(zip("YX", region.slices, strict=True))}
+    part = np.asarray(image.pixels[tuple(index_of.get(letter, slice(None)) for letter in image.axes)])
     return part.T if image.axes.index("X") < image.axes.index("Y") else part
 
 
 def halvings(image: Image) -> int:
     """Return how often Y and X can be halved until the longer one is at most 512."""
     longest, count = max(image.sizes["Y"], image.sizes["X"]), 0
-    while longest > _SMALLEST:
+    while longest > SMALLEST:
         longest, count = -(-longest // 2), count + 1
     return count
 

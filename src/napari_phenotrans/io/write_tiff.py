@@ -12,7 +12,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.metadata import from_micrometers
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, NAMESPACE, ome_color
 from napari_phenotrans.io.scratch import let_go
-from napari_phenotrans.io.write_planes import as_text, halvings, planes_of, rows_of
+from napari_phenotrans.io.write_planes import as_text, planes_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,10 +23,18 @@ if TYPE_CHECKING:
 _DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64", "bool")
 _TILE = 256
 # what zlib adds at worst and the tags fit into the rest
-_CLASSIC_TIFF = 2**32 - 2**25
+CLASSIC_TIFF = 2**32 - 2**25
 
 
-def write_ome_tiff(image: Image, path: Path, *, pyramid: bool, metadata: Mapping[str, Any] | None, name: str) -> None:
+def write_ome_tiff(
+    image: Image,
+    path: Path,
+    *,
+    levels: int,
+    metadata: Mapping[str, Any] | None,
+    name: str,
+    classic_up_to: int = CLASSIC_TIFF,
+) -> None:
     """Write an OME-TIFF, compressed without loss.
 
     Axes keep their order where OME-TIFF knows it (Y, X last); otherwise T, Z and C come before them.
@@ -37,12 +45,14 @@ def write_ome_tiff(image: Image, path: Path, *, pyramid: bool, metadata: Mapping
         The image; lazy pixels are read plane by plane.
     path
         The new file.
-    pyramid
-        Add the image at half the size, a quarter and so on, in tiles.
+    levels
+        How often Y and X are halved: with any, the image is added at half the size, a quarter and so on, in tiles.
     metadata
         Provenance, which `napari_phenotrans.io.provenance` gives back.
     name
         Name of the image inside the file.
+    classic_up_to
+        Bytes of pixels up to which the file is a classic TIFF; larger ones are BigTIFF.
 
     Raises
     ------
@@ -56,7 +66,6 @@ def write_ome_tiff(image: Image, path: Path, *, pyramid: bool, metadata: Mapping
         )
     order = "".join(letter for letter in image.axes if letter in "TZC") + "YX"
     shape = tuple(image.sizes[letter] for letter in order)
-    levels = halvings(image) if pyramid else 0
     options: dict[str, Any] = {
         "dtype": image.dtype,
         "photometric": "minisblack",
@@ -68,7 +77,7 @@ def write_ome_tiff(image: Image, path: Path, *, pyramid: bool, metadata: Mapping
         options["resolutionunit"] = "CENTIMETER"
     if levels:
         options["tile"] = (_TILE, _TILE)
-    big = int(np.prod(shape, dtype=np.int64)) * image.dtype.itemsize > _CLASSIC_TIFF
+    big = int(np.prod(shape, dtype=np.int64)) * image.dtype.itemsize > classic_up_to
     with tifffile.TiffWriter(path, ome=True, bigtiff=big) as file:
         for level in range(levels + 1):
             smaller = tuple(-(-n // 2**level) for n in shape[-2:])

@@ -12,7 +12,7 @@ from numcodecs import Blosc
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.io.metadata import from_micrometers, unit_name
 from napari_phenotrans.io.ome_zarr import ANNOTATION
-from napari_phenotrans.io.write_planes import as_text, halved, halvings, planes_of
+from napari_phenotrans.io.write_planes import as_text, halved, planes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
 
-_CHUNK = 1024
+CHUNK = 1024
 _KINDS = {"T": "time", "C": "channel"}
 
 
-def write_ome_zarr(image: Image, path: Path, *, pyramid: bool, metadata: Mapping[str, Any] | None, name: str) -> None:
+def write_ome_zarr(
+    image: Image, path: Path, *, levels: int, metadata: Mapping[str, Any] | None, name: str, chunk: int = CHUNK
+) -> None:
     """Write an OME-Zarr folder, compressed without loss; axes come in the order TCZYX, which the format asks for.
 
-    Parameters are those of `napari_phenotrans.io.write_tiff.write_ome_tiff`.
+    Parameters are those of `create_ome_zarr`.
     """
-    arrays = create_ome_zarr(image, path, levels=halvings(image) if pyramid else 0, metadata=metadata, name=name)
+    arrays = create_ome_zarr(image, path, levels=levels, metadata=metadata, name=name, chunk=chunk)
     for position, plane in zip(np.ndindex(arrays[0].shape[:-2]), planes_of(image, zarr_order(image)), strict=True):
         arrays[0][position] = plane
-    _fill_levels(arrays)
+    _fill_levels(arrays, chunk)
 
 
 class GrowingZarr:
@@ -46,14 +48,15 @@ class GrowingZarr:
         The new folder.
     dtype
         Of the new pixels.
-    pyramid, name
-        As of `write_ome_zarr`.
+    levels, name, chunk
+        As of `create_ome_zarr`.
     """
 
-    def __init__(self, image: Image, path: Path, dtype: np.dtype, *, pyramid: bool, name: str) -> None:
-        levels = halvings(image) if pyramid else 0
-        self._arrays = create_ome_zarr(image, path, dtype=dtype, levels=levels, metadata=None, name=name)
-        self._image, self._path, self._order = image, path, zarr_order(image)
+    def __init__(
+        self, image: Image, path: Path, dtype: np.dtype, *, levels: int, name: str, chunk: int = CHUNK
+    ) -> None:
+        self._arrays = create_ome_zarr(image, path, dtype=dtype, levels=levels, metadata=None, name=name, chunk=chunk)
+        self._image, self._path, self._order, self._chunk = image, path, zarr_order(image), chunk
         # squares of chunks that some of is there of, and how many of their pixels are
         self._begun: dict[tuple[int, int, Region], tuple[np.ndarray, int]] = {}
 
@@ -61,21 +64,22 @@ class GrowingZarr:
         """Write (C, h, w); every pixel once."""
         region = Region(top, left, *values.shape[1:])
         height, width = self._arrays[0].shape[-2:]
-        first_row, first_column = (start // _CHUNK * _CHUNK for start in (top, left))
+        chunk = self._chunk
+        first_row, first_column = (start // chunk * chunk for start in (top, left))
         reach = Region(first_row, first_column, region.bottom - first_row, region.right - first_column)
-        for square in reach.squares(_CHUNK):
-            square = Region(square.top, square.left, min(_CHUNK, height - square.top), min(_CHUNK, width - square.left))
+        for square in reach.squares(chunk):
+            square = Region(square.top, square.left, min(chunk, height - square.top), min(chunk, width - square.left))
             common = square.common(region)
             assert common is not None
             part = values[:, *common.moved(-top, -left).slices]
             if common != square:
-                whole, there = self._begun.pop((t, z, square), (None, 0))
+                whole, filled = self._begun.pop((t, z, square), (None, 0))
                 if whole is None:
                     whole = np.zeros((len(values), *square.shape), values.dtype)
                 whole[:, *common.moved(-square.top, -square.left).slices] = part
-                there += common.height * common.width
-                if there < square.height * square.width:
-                    self._begun[t, z, square] = whole, there
+                filled += common.height * common.width
+                if filled < square.height * square.width:
+                    self._begun[t, z, square] = whole, filled
                     continue
                 part = whole
             self._write(part, t, z, square)
@@ -85,7 +89,7 @@ class GrowingZarr:
         for (t, z, square), (part, _) in self._begun.items():
             self._write(part, t, z, square)
         self._begun.clear()
-        _fill_levels(self._arrays)
+        _fill_levels(self._arrays, self._chunk)
         note_provenance(self._path, metadata)
 
     def image(self) -> Image:
@@ -93,16 +97,16 @@ class GrowingZarr:
         return self._image.replace(pixels=self._arrays[0], axes=self._order, pyramid=())
 
     def _write(self, part: np.ndarray, t: int, z: int, square: Region) -> None:
-        places: dict[str, Any] = {"T": t, "Z": z, "C": slice(None), **dict(zip("YX", square.slices, strict=True))}
+        index: dict[str, Any] = {"T": t, "Z": z, "C": slice(None), **dict(zip("YX", square.slices, strict=True))}
         values = part if "C" in self._order else part[0]
-        self._arrays[0][tuple(places[letter] for letter in self._order)] = values
+        self._arrays[0][tuple(index[letter] for letter in self._order)] = values
 
 
-def _fill_levels(arrays: list[zarr.Array]) -> None:
+def _fill_levels(arrays: list[zarr.Array], chunk: int) -> None:
     """Average each version of a pyramid from the one before it, chunk by chunk."""
     for fine, coarse in pairwise(arrays):
         for position in np.ndindex(coarse.shape[:-2]):
-            for square in Region(0, 0, *coarse.shape[-2:]).squares(_CHUNK):
+            for square in Region(0, 0, *coarse.shape[-2:]).squares(chunk):
                 from_ = Region(2 * square.top, 2 * square.left, 2 * square.height, 2 * square.width)
                 coarse[(*position, *square.slices)] = halved(np.asarray(fine[(*position, *from_.slices)]), 1)
 
@@ -127,6 +131,7 @@ def create_ome_zarr(
     levels: int = 0,
     metadata: Mapping[str, Any] | None,
     name: str,
+    chunk: int = CHUNK,
 ) -> list[zarr.Array]:
     """Make an OME-Zarr folder that is valid and holds zeros; returns its arrays, the finest first.
 
@@ -140,8 +145,12 @@ def create_ome_zarr(
         Of the arrays; the image's where not said.
     levels
         How often Y and X are halved.
-    metadata, name
-        As of `write_ome_zarr`.
+    metadata
+        Provenance, which `napari_phenotrans.io.provenance` gives back.
+    name
+        Name of the image inside the folder.
+    chunk
+        Side of the squares that are compressed by themselves.
     """
     kind = image.dtype if dtype is None else dtype
     order = zarr_order(image)
@@ -154,12 +163,20 @@ def create_ome_zarr(
             group.create_array(
                 str(level),
                 shape=shape[:-2] + smaller,
-                chunks=(1,) * (len(shape) - 2) + tuple(min(n, _CHUNK) for n in smaller),
+                chunks=(1,) * (len(shape) - 2) + tuple(min(n, chunk) for n in smaller),
                 dtype=kind,
                 compressors=Blosc("zstd", 5, Blosc.BITSHUFFLE),
                 chunk_key_encoding={"name": "v2", "separator": "/"},
             )
         )
+    group.attrs["multiscales"] = [_multiscales(image, order, levels, name)]
+    group.attrs["omero"] = {"channels": [_channel(image, i, kind) for i in range(len(image.channels))]}
+    group.attrs[ANNOTATION] = {"description": image.description, "provenance": as_text(metadata)}
+    return arrays
+
+
+def _multiscales(image: Image, order: str, levels: int, name: str) -> Any:
+    """Return the format's entry about axes and the size of a pixel at each level."""
     unit = image.unit if image.unit != "pixel" else "µm"
     sizes = {"Y": image.pixel_size_um, "X": image.pixel_size_um, "Z": image.z_step_um}
     axes: list[dict[str, str]] = []
@@ -183,11 +200,7 @@ def create_ome_zarr(
             moved = [s * (2**level - 1) / 2 if a in "YX" else 0.0 for a, s in zip(order, scale, strict=True)]
             steps.append({"type": "translation", "translation": moved})
         datasets.append({"path": str(level), "coordinateTransformations": steps})
-    multiscales: list[Any] = [{"version": "0.4", "name": name, "axes": axes, "datasets": datasets}]
-    group.attrs["multiscales"] = multiscales
-    group.attrs["omero"] = {"channels": [_channel(image, i, kind) for i in range(len(image.channels))]}
-    group.attrs[ANNOTATION] = {"description": image.description, "provenance": as_text(metadata)}
-    return arrays
+    return {"version": "0.4", "name": name, "axes": axes, "datasets": datasets}
 
 
 def _channel(image: Image, index: int, kind: np.dtype) -> dict[str, Any]:

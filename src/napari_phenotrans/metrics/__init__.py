@@ -106,8 +106,8 @@ def floor(
     split.
     """
     pairs = halves(real, splits, np.random.default_rng(seed))
-    enough = [(one, other) for one, other in pairs if metric.fits(one, other)]
+    enough = [(half, other_half) for half, other_half in pairs if metric.fits(half, other_half)]
     if not enough:
         return None
-    values = np.array([metric(one, other, source, resamples=0).value for one, other in enough])
+    values = np.array([metric(half, other_half, source, resamples=0).value for half, other_half in enough])
     return Measured(float(values.mean()), *interval(values))

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, draw_groups, interval
+from napari_phenotrans.metrics.groups import (
+    LEAST_GROUPS,
+    Features,
+    Measured,
+    draw_groups,
+    interval,
+    refuse_other_features,
+)
 
 FOLDS = 10
 PERMUTATIONS = 999
@@ -43,11 +50,7 @@ def c2st(real: Features, translated: Features, *, seed: int = 0, resamples: int 
     InputError
         If a side has a single group, or the numbers of features differ.
     """
-    if real.values.shape[1] != translated.values.shape[1]:
-        raise InputError(
-            f"A classifier compares features of one kind; got {real.values.shape[1]} and {translated.values.shape[1]} "
-            f"columns. Use the same extractor for both."
-        )
+    refuse_other_features("A classifier compares", real, translated)
     if min(len(side.names) for side in (real, translated)) < 2:
         raise InputError(
             "A classifier has to be tried on groups that it was not trained on: it needs two groups or more on each "
@@ -60,18 +63,11 @@ def c2st(real: Features, translated: Features, *, seed: int = 0, resamples: int 
     unit = np.concatenate([real.codes, translated.codes + len(real.names)])
     sides = np.array([side for _, side in units])
     names = np.unique([str(name) for name, _ in units])
-    place = np.searchsorted(names, [str(name) for name, _ in units])
-    fold = rng.permutation(len(names))[place] % min(FOLDS, len(names))
+    name_index = np.searchsorted(names, [str(name) for name, _ in units])
+    fold = rng.permutation(len(names))[name_index] % min(FOLDS, len(names))
 
     # ---- what every fold makes of any labels: scores are linear in them
-    values = np.concatenate([real.values, translated.values])
-    spread = values.std(axis=0)
-    values = (values - values.mean(axis=0))[:, spread > 0] / spread[spread > 0]
-    penalty = max(1.0, values.shape[1])
-    if values.shape[1] > len(values):
-        # as many coordinates as rows hold all distances between them
-        strengths, axes = np.linalg.eigh(values @ values.T)
-        values = axes * np.sqrt(np.maximum(strengths, 0))
+    values, penalty = _standardized(np.concatenate([real.values, translated.values]))
     judges = [_Judge.of(values, fold[unit] == each, penalty) for each in range(fold.max() + 1)]
 
     # ---- as it is
@@ -82,16 +78,9 @@ def c2st(real: Features, translated: Features, *, seed: int = 0, resamples: int 
         return Measured(value)
 
     # ---- permutations of the sides of groups
-    shared = [np.flatnonzero(place == index) for index in range(len(names)) if (place == index).sum() == 2]
-    alone = np.setdiff1d(np.arange(len(units)), np.concatenate([[], *shared]).astype(int))
-    permuted = np.repeat(sides[:, None], PERMUTATIONS, axis=1)
-    permuted[alone] = rng.permuted(permuted[alone], axis=0)
-    for pair in shared:
-        exchanged = rng.random(PERMUTATIONS) < 0.5
-        permuted[np.ix_(pair, exchanged)] = 1 - permuted[np.ix_(pair, exchanged)]
     reached = [
-        _each_balanced(_judge(judges, some[unit]), some[unit])
-        for some in np.split(permuted, range(AT_ONCE, PERMUTATIONS, AT_ONCE), axis=1)
+        _each_balanced(_judge(judges, permuted[unit]), permuted[unit])
+        for permuted in np.split(_permuted(sides, name_index, rng), range(AT_ONCE, PERMUTATIONS, AT_ONCE), axis=1)
     ]
     p = float((1 + (np.concatenate(reached) >= value - 1e-9).sum()) / (1 + PERMUTATIONS))
 
@@ -99,6 +88,31 @@ def c2st(real: Features, translated: Features, *, seed: int = 0, resamples: int 
         return Measured(value, p=p)
     drawn = np.concatenate([draw_groups(len(side.names), resamples, rng) for side in (real, translated)], axis=1)
     return Measured(value, *interval(_balanced(right[:, None], sides, unit, drawn)), p)
+
+
+def _standardized(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return features (n, d) of equal spread, in no more coordinates than rows, and the penalty of their weights."""
+    spread = values.std(axis=0)
+    values = (values - values.mean(axis=0))[:, spread > 0] / spread[spread > 0]
+    penalty = max(1.0, values.shape[1])
+    if values.shape[1] > len(values):
+        # as many coordinates as rows hold all distances between them
+        strengths, axes = np.linalg.eigh(values @ values.T)
+        values = axes * np.sqrt(np.maximum(strengths, 0))
+    return values, penalty
+
+
+def _permuted(sides: np.ndarray, name_index: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Permute the sides of groups, (groups, permutations); those that both sides have are exchanged within a name."""
+    shared = [np.flatnonzero(name_index == index) for index in np.unique(name_index)]
+    shared = [pair for pair in shared if len(pair) == 2]
+    alone = np.setdiff1d(np.arange(len(sides)), np.concatenate([[], *shared]).astype(int))
+    permuted = np.repeat(sides[:, None], PERMUTATIONS, axis=1)
+    permuted[alone] = rng.permuted(permuted[alone], axis=0)
+    for pair in shared:
+        exchanged = rng.random(PERMUTATIONS) < 0.5
+        permuted[np.ix_(pair, exchanged)] = 1 - permuted[np.ix_(pair, exchanged)]
+    return permuted
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +145,12 @@ def _judge(judges: list[_Judge], labels: np.ndarray) -> np.ndarray:
     right = np.zeros(labels.shape)
     for judge in judges:
         ones = labels[judge.trained] == 1
-        said = ones * 2.0 - 1
-        weights = judge.solved @ (said - said.mean(axis=0))
+        signs = ones * 2.0 - 1
+        weights = judge.solved @ (signs - signs.mean(axis=0))
         scores = judge.centered @ weights
         # a permutation may leave one side without a row to train on
-        means = [(scores * side).sum(axis=0) / np.maximum(side.sum(axis=0), 1) for side in (ones, ~ones)]
-        off = judge.others @ weights - np.mean(means, axis=0)
+        side_means = [(scores * side).sum(axis=0) / np.maximum(side.sum(axis=0), 1) for side in (ones, ~ones)]
+        off = judge.others @ weights - np.mean(side_means, axis=0)
         off[np.abs(off) < UNDECIDED] = 0
         right[judge.judged] = (np.sign(off) * (labels[judge.judged] * 2 - 1) + 1) / 2
     return right
@@ -150,10 +164,10 @@ def _each_balanced(right: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _balanced(right: np.ndarray, sides: np.ndarray, unit: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the same for units that count ``weights`` (B, units) times."""
-    told = np.bincount(unit, right[:, 0], minlength=len(sides))
+    right_rows = np.bincount(unit, right[:, 0], minlength=len(sides))
     rows = np.bincount(unit, minlength=len(sides))
     shares = [
-        (weights[:, sides == side] @ told[sides == side]) / (weights[:, sides == side] @ rows[sides == side])
+        (weights[:, sides == side] @ right_rows[sides == side]) / (weights[:, sides == side] @ rows[sides == side])
         for side in (0, 1)
     ]
     return np.mean(shares, axis=0)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, around, draw_groups
+from napari_phenotrans.metrics.groups import (
+    LEAST_GROUPS,
+    Features,
+    Measured,
+    around,
+    draw_groups,
+    refuse_other_features,
+)
 
 
 def fid(real: Features, translated: Features, *, seed: int = 0, resamples: int = 200) -> Measured:
@@ -15,25 +22,10 @@ def fid(real: Features, translated: Features, *, seed: int = 0, resamples: int =
     rows it is mostly bias, which shrinks as 1/n (Chong and Forsyth 2020): it means something only beside a floor at
     the same n.
 
-    The interval draws groups with replacement on both sides, and is set around the value.
-
-    Parameters
-    ----------
-    real, translated
-        Two rows or more each, equal d.
-    seed, resamples
-        Of the interval.
-
-    Raises
-    ------
-    InputError
-        If there is one row only, or the numbers of features differ.
+    The interval draws groups with replacement on both sides, and is set around the value. Parameters, and what is
+    raised, are those of `metrics.kid.kid`.
     """
-    if real.values.shape[1] != translated.values.shape[1]:
-        raise InputError(
-            f"FID compares features of one kind; got {real.values.shape[1]} and {translated.values.shape[1]} columns. "
-            f"Use the same extractor for both."
-        )
+    refuse_other_features("FID compares", real, translated)
     if min(len(real.values), len(translated.values)) < 2:
         raise InputError("FID needs two crops or more on each side, got 1. Give more fields, or smaller crops.")
     sides = (real, translated)
@@ -51,8 +43,8 @@ def fid(real: Features, translated: Features, *, seed: int = 0, resamples: int =
 
 def _moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean (d,) and a root R of the covariance, RᵀR = Σ, of rows that each count ``weights`` times."""
-    kept = weights > 0
-    rows, weights = rows[kept], weights[kept]
+    counted = weights > 0
+    rows, weights = rows[counted], weights[counted]
     mean = weights @ rows / weights.sum()
     root = (rows - mean) * np.sqrt(weights / (weights.sum() - 1))[:, None]
     if len(root) > root.shape[1]:
@@ -60,10 +52,10 @@ def _moments(rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
     return mean, root
 
 
-def _frechet(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
+def _frechet(moments: tuple[np.ndarray, np.ndarray], other_moments: tuple[np.ndarray, np.ndarray]) -> float:
     # The nonzero eigenvalues of Σ₁Σ₂ = R₁ᵀR₁R₂ᵀR₂ are the squared singular values of R₁R₂ᵀ, which is no larger than
     # the smaller of rows and features, and needs no root of a matrix without full rank.
-    (mean, root), (other_mean, other_root) = one, other
+    (mean, root), (other_mean, other_root) = moments, other_moments
     shared = np.linalg.svd(root @ other_root.T, compute_uv=False).sum()
     spread = np.square(root).sum() + np.square(other_root).sum()
     return float(np.square(mean - other_mean).sum() + spread - 2 * shared)

@@ -59,8 +59,8 @@ def gap_closed_profile(
         If real source and real target do not differ at all.
     """
     spread = np.concatenate([real.values, source.values]).std(axis=0)
-    kept = spread > 0
-    sides = [side.values[:, kept] / spread[kept] for side in (real, translated, source)]
+    varying = spread > 0
+    sides = [side.values[:, varying] / spread[varying] for side in (real, translated, source)]
 
     def gap(of_real: np.ndarray, of_translated: np.ndarray, of_source: np.ndarray) -> np.ndarray:
         left = _wasserstein(sides[1], sides[0], of_translated, of_real).sum(axis=1)
@@ -85,14 +85,15 @@ def gap_closed_profile(
     return Measured(value, *around(value, values))
 
 
-def _wasserstein(one: np.ndarray, other: np.ndarray, of_one: np.ndarray, of_other: np.ndarray) -> np.ndarray:
+def _wasserstein(values: np.ndarray, others: np.ndarray, weights: np.ndarray, other_weights: np.ndarray) -> np.ndarray:
     """Return W1 = ∫ |F - G|, (B, d), of (n, d) and (m, d) values whose rows weigh (B, n) and (B, m)."""
-    pooled = np.concatenate([one, other])
+    pooled = np.concatenate([values, others])
     order = np.argsort(pooled, axis=0)
     steps = np.diff(np.take_along_axis(pooled, order, axis=0), axis=0)
-    shares = [weights / weights.sum(axis=1, keepdims=True) for weights in (of_one, of_other)]
+    shares = [each / each.sum(axis=1, keepdims=True) for each in (weights, other_weights)]
     signed = np.concatenate([shares[0], -shares[1]], axis=1)
     distances = [
-        np.abs(np.cumsum(signed[:, order[:-1, feature]], axis=1)) @ steps[:, feature] for feature in range(one.shape[1])
+        np.abs(np.cumsum(signed[:, order[:-1, feature]], axis=1)) @ steps[:, feature]
+        for feature in range(values.shape[1])
     ]
     return np.stack(distances, axis=1) if distances else np.zeros((len(signed), 0))

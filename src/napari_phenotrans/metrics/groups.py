@@ -76,8 +76,8 @@ class Features:
 
     def of(self, names: np.ndarray) -> Features:
         """Return the rows of these groups."""
-        kept = np.isin(self.groups, names)
-        return Features(self.values[kept], self.groups[kept])
+        inside = np.isin(self.groups, names)
+        return Features(self.values[inside], self.groups[inside])
 
     def rows(self, which: np.ndarray) -> Features:
         """Return some of the rows, by their places."""
@@ -86,6 +86,21 @@ class Features:
     def columns(self, which: slice | np.ndarray) -> Features:
         """Return some of the features, of all rows."""
         return Features(self.values[:, which], self.groups)
+
+
+def refuse_other_features(what: str, one: Features, other: Features) -> None:
+    """Refuse to compare features of different numbers; ``what`` begins the sentence, as in ``FID compares``.
+
+    Raises
+    ------
+    InputError
+        If the numbers of features differ.
+    """
+    sizes = one.values.shape[1], other.values.shape[1]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"{what} features of one kind; got {sizes[0]} and {sizes[1]} columns. Use the same extractor for both."
+        )
 
 
 def draw_groups(groups: int, resamples: int, rng: np.random.Generator) -> np.ndarray:

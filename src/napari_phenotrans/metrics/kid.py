@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, draw_groups, interval
+from napari_phenotrans.metrics.groups import (
+    LEAST_GROUPS,
+    Features,
+    Measured,
+    draw_groups,
+    interval,
+    refuse_other_features,
+)
 
 
 def kid(real: Features, translated: Features, *, seed: int = 0, resamples: int = 200) -> Measured:
@@ -94,12 +101,8 @@ class _Sums:
     @classmethod
     def of(cls, one: Features, other: Features) -> _Sums:
         """Sum over the rows of one side with those of the other."""
+        refuse_other_features("KID compares", one, other)
         dimensions = one.values.shape[1]
-        if dimensions != other.values.shape[1]:
-            raise InputError(
-                f"KID compares features of one kind; got {dimensions} and {other.values.shape[1]} columns. "
-                f"Use the same extractor for both."
-            )
         kernel = np.zeros((len(one.names), len(other.names)))
         for group in range(len(one.names)):
             each = (one.values[one.codes == group] @ other.values.T / dimensions + 1) ** 3

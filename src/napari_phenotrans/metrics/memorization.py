@@ -91,19 +91,19 @@ def copy_gauge(crops: np.ndarray, planes: Sequence[np.ndarray]) -> list[Nearest]
         size = fft.next_fast_len(shape[0], real=True), fft.next_fast_len(shape[1], real=True)
         if size not in spectra:
             spectra[size] = np.conj(fft.rfft2(turned, size))
-        places = shape[0] - small + 1, shape[1] - small + 1
+        positions = shape[0] - small + 1, shape[1] - small + 1
         spectrum = fft.rfft2(reduced, size)
         sums = np.pad(np.square(reduced).sum(0, dtype=np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
         local = sums[small:, small:] - sums[:-small, small:] - sums[small:, :-small] + sums[:-small, :-small]
         # nothing wraps around within the places where the crop lies inside the plane
         products = [
-            fft.irfft2(np.einsum("schw,chw->shw", crop, spectrum), size)[:, : places[0], : places[1]].max(axis=0)
+            fft.irfft2(np.einsum("schw,chw->shw", crop, spectrum), size)[:, : positions[0], : positions[1]].max(axis=0)
             for crop in spectra[size]
         ]
         maps.append(energies[:, None, None] - 2 * np.stack(products) + local)
 
     # ---- the nearest and the second nearest, measured at full size
-    found = []
+    nearest = []
     for index, crop in enumerate(crops):
         distances = [each[index] for each in maps]
         best = _smallest(distances)
@@ -113,9 +113,9 @@ def copy_gauge(crops: np.ndarray, planes: Sequence[np.ndarray]) -> list[Nearest]
         distances[best[0]] = hidden
         other = _smallest(distances)
         second = _measure(crop, planes[other[0]], other, factor)
-        (near, place), (far, _) = sorted([(first, best[0]), (second, other[0])])
-        found.append(Nearest(near[0] / far[0] if far[0] else 1.0, place, near[1], near[2]))
-    return found
+        (near, nearest_plane), (far, _) = sorted([(first, best[0]), (second, other[0])])
+        nearest.append(Nearest(near[0] / far[0] if far[0] else 1.0, nearest_plane, near[1], near[2]))
+    return nearest
 
 
 def _symmetries(image: np.ndarray) -> np.ndarray:
@@ -137,13 +137,15 @@ def _smallest(maps: list[np.ndarray]) -> tuple[int, int, int]:
     return plane, int(top), int(left)
 
 
-def _measure(crop: np.ndarray, plane: np.ndarray, place: tuple[int, int, int], factor: int) -> tuple[float, int, int]:
+def _measure(
+    crop: np.ndarray, plane: np.ndarray, position: tuple[int, int, int], factor: int
+) -> tuple[float, int, int]:
     """Return the least L2 distance within one reduced pixel around a place, and where that is."""
     side = crop.shape[-1]
     turned = _symmetries(crop)
     around = [
         range(max(0, (at - 1) * factor), min(length - side, (at + 1) * factor) + 1)
-        for at, length in zip(place[1:], plane.shape[1:], strict=True)
+        for at, length in zip(position[1:], plane.shape[1:], strict=True)
     ]
     tried = (
         (float(np.square(turned - plane[:, top : top + side, left : left + side]).sum(axis=(1, 2, 3)).min()), top, left)

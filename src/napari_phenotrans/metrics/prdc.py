@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.metrics.groups import LEAST_GROUPS, Features, Measured, around, draw_groups
+from napari_phenotrans.metrics.groups import (
+    LEAST_GROUPS,
+    Features,
+    Measured,
+    around,
+    draw_groups,
+    refuse_other_features,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,11 +115,7 @@ def _measure(
 
     A group that is drawn twice counts twice in averages, but once as neighbors: copies would shrink all radii to 0.
     """
-    if centers.values.shape[1] != others.values.shape[1]:
-        raise InputError(
-            f"Neighbors are found among features of one kind; got {centers.values.shape[1]} and "
-            f"{others.values.shape[1]} columns. Use the same extractor for both."
-        )
+    refuse_other_features("Neighbors are found among", centers, others)
     if min(len(centers.values), len(others.values)) <= k:
         raise InputError(
             f"Neighborhoods that reach to the {k}th nearest crop need {k + 1} crops or more on each side, got "
@@ -125,9 +128,9 @@ def _measure(
         within[centers.codes[:, None] == centers.codes] = np.inf
     furthest = within[np.isfinite(within)].max()
 
-    def radii(kept: np.ndarray) -> np.ndarray:
+    def radii(kept_centers: np.ndarray) -> np.ndarray:
         # where a draw of groups leaves fewer than k neighbors, the neighborhood is as wide as can be
-        return np.minimum(np.partition(within[np.ix_(kept, kept)], k - 1, axis=1)[:, k - 1], furthest)
+        return np.minimum(np.partition(within[np.ix_(kept_centers, kept_centers)], k - 1, axis=1)[:, k - 1], furthest)
 
     everywhere = np.arange(len(centers.values))
     value = how(radii(everywhere), between, np.ones(len(centers.values)), np.ones(len(others.values)))
@@ -137,15 +140,22 @@ def _measure(
     of_centers, of_others = (draw_groups(len(side.names), resamples, rng)[:, side.codes] for side in (centers, others))
     drawn = []
     for ours, theirs in zip(of_centers, of_others, strict=True):
-        kept, there = np.flatnonzero(ours), np.flatnonzero(theirs)
-        if len(kept) > k:
-            drawn.append(how(radii(kept), between[np.ix_(kept, there)], ours[kept], theirs[there]))
+        kept_centers, kept_others = np.flatnonzero(ours), np.flatnonzero(theirs)
+        if len(kept_centers) > k:
+            drawn.append(
+                how(
+                    radii(kept_centers),
+                    between[np.ix_(kept_centers, kept_others)],
+                    ours[kept_centers],
+                    theirs[kept_others],
+                )
+            )
     return Measured(value, *around(value, np.array(drawn)))
 
 
-def _squared(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _squared(rows: np.ndarray, other_rows: np.ndarray) -> np.ndarray:
     """Return squared distances (n, m); 0 for rows that are the same but for rounding."""
-    lengths = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1)
-    squared = lengths - 2 * one @ other.T
+    lengths = np.square(rows).sum(axis=1)[:, None] + np.square(other_rows).sum(axis=1)
+    squared = lengths - 2 * rows @ other_rows.T
     squared[squared < SAME * lengths] = 0
     return squared

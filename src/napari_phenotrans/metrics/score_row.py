@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import counted
 from napari_phenotrans.metrics import METRICS, Metric, floor
 from napari_phenotrans.metrics.groups import Features, halves, interval
 
@@ -88,18 +88,11 @@ def score_row(
     translated: Features,
     source: Features | None,
     *,
-    direction: str = "",
-    features: str = "",
-    channel: str = "",
     seed: int = 0,
     resamples: int = 200,
     metrics: Mapping[str, Metric] = METRICS,
 ) -> ScoreRow:
     """Compute one row.
-
-    A metric whose value depends on the number of crops is computed three times on the same numbers, because values at
-    different ones do not compare: one random half of the real target's groups against as many crops of its other
-    half (floor), of the translations (value) and of the real source (copy source); each the mean over 20 splits.
 
     Parameters
     ----------
@@ -108,8 +101,6 @@ def score_row(
     real, translated, source
         Features of the real target, the translated source and the real source, which may be missing. Where translated
         and source have the same rows, the same ones are taken of both.
-    direction, features, channel
-        As they shall stand in the row.
     seed, resamples
         Of splits, permutations and intervals; no interval where ``resamples`` is 0.
     metrics
@@ -117,66 +108,91 @@ def score_row(
 
     Returns
     -------
-    The row; without a value where there are too few crops or groups, or nothing to compare.
+    The row, of no direction, extractor or channel yet; without a value where there are too few crops or groups, or
+    nothing to compare.
     """
     metric = metrics[name]
     sides = [side for side in (real, translated, source) if side is not None]
     n, groups = min(len(side.values) for side in sides), min(len(side.names) for side in sides)
-    row = partial(ScoreRow, direction=direction, metric=name, features=features, channel=channel, groups=groups)
+    row = ScoreRow(direction="", metric=name, features="", channel="", n=n, groups=groups)
     if metric.from_source and source is None:
-        return row(n=n, note="needs the real source: name it with --source")
+        return replace(row, note="needs the real source: name it with --source")
     if not metric.fits(*sides):
-        return row(n=n, note=_too_few(metric, n, groups))
+        return replace(row, note=_too_few(metric, n, groups))
     try:
         whole = metric(real, translated, source, seed=seed, resamples=resamples)
         copied = None if source is None else metric(real, source, source, resamples=0).value
     except InputError as error:
-        return row(n=n, note=str(error))
+        return replace(row, note=str(error))
 
+    # ---- value and copy source beside a floor of the same number of crops
+    lowest = floor(metric, real, source, seed=seed, splits=SPLITS) if not metric.follows_n else None
+    between = _Comparable(whole.value, copied, n, *((lowest.value, lowest.low, lowest.high) if lowest else ()))
+    if metric.follows_n:
+        between = _at_equal_sizes(metric, real, translated, source, np.random.default_rng(seed)) or between
+
+    # ---- what has to be known before believing it
     notes = []
-    if not metric.follows_n:
-        value, lowest = whole.value, floor(metric, real, source, seed=seed, splits=SPLITS)
-        between = (None, None, None) if lowest is None else (lowest.value, lowest.low, lowest.high)
-    else:
-        rng = np.random.default_rng(seed)
-        rows: list[list[float]] = []
-        sizes: list[int] = []
-        for one, other in halves(real, SPLITS, rng):
-            size = min(len(other.values), len(translated.values))
-            picked = _pick(translated, size, rng)
-            # of the source the very crops that were translated, where it has them
-            alike = source is not None and np.array_equal(source.groups, translated.groups)
-            copies = None if source is None else source.rows(picked if alike else _pick(source, size, rng))
-            offered = [other.rows(_pick(other, size, rng)), translated.rows(picked), *([copies] if copies else [])]
-            if metric.fits(one, *offered):
-                sizes.append(min(size, len(one.values)))
-                rows.append([metric(one, side, copies, resamples=0).value for side in offered])
-        if rows:
-            table = np.array(rows)
-            between = (float(table[:, 0].mean()), *interval(table[:, 0]))
-            value, copied = float(table[:, 1].mean()), float(table[:, 2].mean()) if source else None
-            n = round(float(np.mean(sizes)))
-        else:
-            value, between = whole.value, (None, None, None)
-    if between[0] is None:
-        notes.append(f"no floor: {_too_few(metric, n, groups, half=True)}")
+    if between.floor is None:
+        notes.append(f"no floor: {_too_few(metric, between.n, groups, half=True)}")
     if whole.low is None and resamples:
         notes.append(f"no interval: it needs 3 groups on each side, there are {groups}")
-    if n < metric.advised:
+    if between.n < metric.advised:
         notes.append(f"below {metric.advised} crops it is mostly bias: read kid")
-    shift = value - whole.value
-    return row(
-        n=n,
-        value=value,
+    shift = between.value - whole.value
+    return replace(
+        row,
+        **vars(between),
         low=None if whole.low is None else min(whole.low + shift, metric.most),
         high=None if whole.high is None else min(whole.high + shift, metric.most),
-        floor=between[0],
-        floor_low=between[1],
-        floor_high=between[2],
-        copy_source=copied,
         whole=whole.value,
         p=whole.p,
         note="; ".join(notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Comparable:
+    """A value, the copy source and the floor, all of the same number of crops; fields as of `ScoreRow`."""
+
+    value: float
+    copy_source: float | None
+    n: int
+    floor: float | None = None
+    floor_low: float | None = None
+    floor_high: float | None = None
+
+
+def _at_equal_sizes(
+    metric: Metric, real: Features, translated: Features, source: Features | None, rng: np.random.Generator
+) -> _Comparable | None:
+    """Compute a metric that depends on the number of crops at the same number of them, for values to compare.
+
+    One random half of the real target's groups against as many crops of its other half (floor), of the translations
+    (value) and of the real source (copy source); each the mean over 20 splits. None where no half is large enough.
+    """
+    rows: list[list[float]] = []
+    sizes: list[int] = []
+    for half, other_half in halves(real, SPLITS, rng):
+        size = min(len(other_half.values), len(translated.values))
+        picked = _pick(translated, size, rng)
+        # of the source the very crops that were translated, where it has them
+        alike = source is not None and np.array_equal(source.groups, translated.groups)
+        copies = None if source is None else source.rows(picked if alike else _pick(source, size, rng))
+        offered = [other_half.rows(_pick(other_half, size, rng)), translated.rows(picked)]
+        offered += [copies] if copies else []
+        if metric.fits(half, *offered):
+            sizes.append(min(size, len(half.values)))
+            rows.append([metric(half, side, copies, resamples=0).value for side in offered])
+    if not rows:
+        return None
+    table = np.array(rows)
+    return _Comparable(
+        float(table[:, 1].mean()),
+        float(table[:, 2].mean()) if source else None,
+        round(float(np.mean(sizes))),
+        float(table[:, 0].mean()),
+        *interval(table[:, 0]),
     )
 
 
@@ -189,6 +205,6 @@ def _pick(side: Features, count: int, rng: np.random.Generator) -> np.ndarray:
 def _too_few(metric: Metric, n: int, groups: int, *, half: bool = False) -> str:
     where = "in each half of the real target" if half else "on each side"
     return (
-        f"needs {metric.least} crops and {metric.least_groups} group{'s' if metric.least_groups > 1 else ''} {where}, "
+        f"needs {metric.least} crops and {counted(metric.least_groups, 'group')} {where}, "
         f"got {n} and {groups}{' in all' if half else ''}"
     )

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of all that discriminators see (Zhao et al., NeurIPS 2020), so that few images last."""
+"""Differentiable augmentation of what discriminators see, for few images (Zhao et al., NeurIPS 2020)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,8 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.keyed_random import KeyedRandom
 
-# Of the side, in both kinds: the published 12.5 %.
+# How far crops are shifted, as a share of their side, in both kinds: the published 12.5 %.
 SHIFT = 1 / 8
-# Fluorescence: gain within ±10 % about the lower intensity limit, offset within ±2.5 % of the limits' range. As much
-# as exposure and background differ between neighboring fields, and far less than phenotypes do.
-GAIN = 0.1
-OFFSET = 0.05
-# The published hole: half of the side.
-HOLE = 1 / 2
 
 
 def nothing(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
@@ -30,12 +24,21 @@ def nothing(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
     return crops
 
 
-def fluorescence(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
+def fluorescence(
+    crops: Tensor,
+    chance: KeyedRandom,
+    purpose: str,
+    *,
+    gain: float = 0.1,
+    offset: float = 0.05,
+    shift: float = SHIFT,
+) -> Tensor:
     """Vary gain and offset of each channel, place and orientation of each crop.
 
-    Only what changes between fields of one condition anyway. So there is no hole, and channels never mix (saturation
-    would blend stains, and a brightness of ±25 % of the range would hide the effects that biologists look for). What
-    a shift brings in is mirrored, not filled: an edge of one value is nothing that images hold.
+    Only what changes between fields of one condition anyway: gain and offset by as much as exposure and background
+    differ between neighboring fields, and far less than phenotypes do. So there is no hole, and channels never mix
+    (saturation would blend stains, and a brightness of ±25 % of the range would hide the effects that biologists look
+    for). A shift fills in mirrored pixels, not one value, whose edge images never hold.
 
     Parameters
     ----------
@@ -45,6 +48,12 @@ def fluorescence(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
         Gives the draws, crop by crop.
     purpose
         Tells these draws from others of the same step.
+    gain
+        Largest change of the gain, about the lower intensity limit: 0.1 is ±10 %.
+    offset
+        Largest offset: 0.05 is ±2.5 % of the limits' range.
+    shift
+        Largest shift, as a share of the side.
 
     Returns
     -------
@@ -53,10 +62,9 @@ def fluorescence(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
     """
     channels, height, width = crops.shape[1:]
     level = chance.uniform(f"{purpose}: gain and offset", 2, channels, 1, 1) * 2 - 1
-    gain, offset = _like(1 + GAIN * level[:, 0], crops), _like(OFFSET * level[:, 1], crops)
-    crops = (crops + 1) * gain - 1 + offset
+    crops = (crops + 1) * _like(1 + gain * level[:, 0], crops) - 1 + _like(offset * level[:, 1], crops)
 
-    down, right = int(SHIFT * height + 0.5), int(SHIFT * width + 0.5)
+    down, right = int(shift * height + 0.5), int(shift * width + 0.5)
     wide = F.pad(crops, (right, right, down, down), mode="reflect")
     moved = []
     for crop, rng in zip(wide, chance.each(f"{purpose}: place and orientation"), strict=True):
@@ -67,12 +75,13 @@ def fluorescence(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
     return torch.stack(moved)
 
 
-def original(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
+def original(crops: Tensor, chance: KeyedRandom, purpose: str, *, shift: float = SHIFT, hole: float = 1 / 2) -> Tensor:
     """Apply the published color, translation and cutout, for comparison: made for photographs.
 
     Brightness ±0.5, saturation × U(0, 2) about the channels' mean, contrast × U(0.5, 1.5) about the crop's mean; a
     shift of up to 12.5 %, filled with 0; a hole of half the side, centered anywhere, filled with 0 (Zhao et al. 2020,
-    section 3.1 and the authors' defaults). Parameters and result as for `fluorescence`.
+    section 3.1 and the authors' defaults). Parameters and result as for `fluorescence`; ``hole`` is a share of the
+    side.
     """
     height, width = crops.shape[2:]
     color = _like(chance.uniform(f"{purpose}: color", 3, 1, 1, 1), crops)
@@ -82,8 +91,8 @@ def original(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
     mean = crops.mean(dim=(1, 2, 3), keepdim=True)
     crops = (crops - mean) * (color[:, 2] + 0.5) + mean
 
-    down, right = int(SHIFT * height + 0.5), int(SHIFT * width + 0.5)
-    high, wide = int(HOLE * height + 0.5), int(HOLE * width + 0.5)
+    down, right = int(shift * height + 0.5), int(shift * width + 0.5)
+    high, wide = int(hole * height + 0.5), int(hole * width + 0.5)
     padded = F.pad(crops, (right, right, down, down))
     moved = []
     for crop, rng in zip(padded, chance.each(f"{purpose}: translation and cutout"), strict=True):

@@ -1,4 +1,4 @@
-"""The average of a network's weights over training, which translates better than the last ones."""
+"""Exponential moving average of a network's weights, which translates better than the last weights."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def average(kept: nn.Module, live: nn.Module, step: int, decay: float) -> None:
+def average(averaged: nn.Module, live: nn.Module, step: int, decay: float) -> None:
     """Move an averaged network towards the one in training.
 
     Parameters
     ----------
-    kept, live
-        The average, which is changed, and the network in training: of the same kind.
+    averaged, live
+        The average, which is changed, and the network in training, with the same parameters.
     step
         Number of updates made before this one.
     decay
-        Share of the average that a step keeps; less in the first steps, so that the average starts fast and the first
-        random weights are forgotten.
+        Share of the average that a step keeps; less in the first steps, so that the random first weights are forgotten
+        soon.
     """
     keep = min(decay, (1 + step) / (10 + step))
-    for averaged, weight in zip(kept.parameters(), live.parameters(), strict=True):
-        averaged.lerp_(weight, 1 - keep)
+    for mean, weight in zip(averaged.parameters(), live.parameters(), strict=True):
+        mean.lerp_(weight, 1 - keep)

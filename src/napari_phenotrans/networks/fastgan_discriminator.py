@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 Norm = Literal["batch", "group"]
 
-# Side of the last feature maps for crops of 256, 128 and 64; up to twice that for crops in between.
+# Side of the last feature maps for crops of 256, 128 and 64; less than twice that for crops in between.
 LAST = 8
 
 
@@ -216,8 +216,8 @@ def quarter(x: Tensor, corners: Tensor) -> Tensor:
     """Cut the corner 0 … 3 (top left, top right, bottom left, bottom right) out of each of (N, C, H, W)."""
     height, width = x.shape[2] // 2, x.shape[3] // 2
     cut = []
-    for one, corner in zip(x, corners.tolist(), strict=True):
-        rows = one[:, -height:] if corner // 2 else one[:, :height]
+    for image, corner in zip(x, corners.tolist(), strict=True):
+        rows = image[:, -height:] if corner // 2 else image[:, :height]
         cut.append(rows[:, :, -width:] if corner % 2 else rows[:, :, :width])
     return torch.stack(cut)
 

@@ -1,4 +1,4 @@
-"""PatchGAN: a discriminator that judges overlapping crops, not the picture."""
+"""PatchGAN: a discriminator that judges overlapping patches instead of the whole image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How unlike two images look to a network trained on photographs; torchvision is imported only here."""
+"""Perceptual distance: how different two images are to VGG16, trained on photographs."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class PerceptualDistance(nn.Module):
         for number, layer in enumerate(self.network):
             h = layer(h)
             if number in STAGES:
-                one, other = F.normalize(h.float(), dim=1, eps=1e-6).chunk(2)
-                total = total + (one - other).pow(2).sum(dim=1).mean()
+                of_x, of_y = F.normalize(h.float(), dim=1, eps=1e-6).chunk(2)
+                total = total + (of_x - of_y).pow(2).sum(dim=1).mean()
         return total
 
     def _gray(self, x: Tensor) -> Tensor:

@@ -295,7 +295,9 @@ DEEPEST = 4
 HEAD = 8
 
 
-def unet_config(channels: int, conditions: int, *, width: int, levels: int, layers: int, crop: int) -> dict[str, Any]:
+def unet_config(
+    channels: int, conditions: int, *, width: int, levels: int, layers: int, crop: int, predicted: int | None = None
+) -> dict[str, Any]:
     """Return the diffusers configuration of a class-conditional U-Net.
 
     Widths are ``width`` times 1, 2, 4, 4, 4, 4; attention is at the deepest level only: over 16 x 16 positions and
@@ -312,12 +314,14 @@ def unet_config(channels: int, conditions: int, *, width: int, levels: int, laye
         Channels of the first level, number of levels, residual layers per level.
     crop
         Side of the training crops: levels that would see less than 4 x 4 of it are left out.
+    predicted
+        Number of channels that come out; as many as go in where not said.
     """
     levels = min(levels, max(1, (crop // DEEPEST).bit_length()))
     widths = [width * factor for factor in (1, 2, 4, 4, 4, 4)[:levels]]
     return {
         "in_channels": channels,
-        "out_channels": channels,
+        "out_channels": predicted or channels,
         "sample_size": crop,
         "block_out_channels": widths,
         "layers_per_block": layers,
@@ -330,10 +334,11 @@ def unet_config(channels: int, conditions: int, *, width: int, levels: int, laye
     }
 
 
-def build_unet(config: dict[str, Any], channels: int, conditions: int) -> UNet:
+def build_unet(config: dict[str, Any], channels: int, conditions: int, predicted: int | None = None) -> UNet:
     """Build the network of a configuration; its last class is *no condition*.
 
-    Takes (N, C, H, W), times (N,) and class labels (N,), and returns (N, C, H, W).
+    Takes (N, C, H, W), times (N,) and class labels (N,), and returns (N, C, H, W), or as many channels as ``predicted``
+    says.
 
     Raises
     ------
@@ -341,7 +346,11 @@ def build_unet(config: dict[str, Any], channels: int, conditions: int) -> UNet:
         If the configuration does not fit the data, or asks for layers that are not built here.
     """
     said = {key: value for key, value in config.items() if not key.startswith("_")}
-    expected = {"in_channels": channels, "out_channels": channels, "num_class_embeds": conditions + 1}
+    expected = {
+        "in_channels": channels,
+        "out_channels": predicted or channels,
+        "num_class_embeds": conditions + 1,
+    }
     wrong = [f"{key} {said.get(key)} instead of {value}" for key, value in expected.items() if said.get(key) != value]
     if wrong:
         raise InputError(

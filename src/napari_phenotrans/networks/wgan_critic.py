@@ -1,4 +1,4 @@
-"""Critic: judges a whole crop by one number, without normalization."""
+"""A critic that gives one number for a whole crop, without normalization."""
 
 from __future__ import annotations
 

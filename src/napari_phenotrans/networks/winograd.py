@@ -1,4 +1,4 @@
-"""3 × 3 convolutions with a quarter of the multiplications, for processors without wide matrix units."""
+"""3 × 3 convolutions by Winograd's algorithm, with a quarter of the multiplications: faster on a CPU."""
 
 from __future__ import annotations
 
@@ -125,9 +125,9 @@ def _convolve(padded: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
     (count, rows, columns, entering), leaving = patches.shape[2:], kernels.shape[2]
     out = padded.new_empty(count, rows, SIDE, columns, SIDE, leaving)
     for images, strip in _blocks(patches):
-        some = patches[:, :, images, strip]
-        products = torch.bmm(_both_ways(into, some).view(len(kernels), -1, entering), kernels)
-        values = _both_ways(back, products.view(*some.shape[:-1], leaving))
+        block = patches[:, :, images, strip]
+        products = torch.bmm(_both_ways(into, block).view(len(kernels), -1, entering), kernels)
+        values = _both_ways(back, products.view(*block.shape[:-1], leaving))
         if bias is not None:
             values += bias
         out[images, strip] = values.permute(2, 3, 0, 4, 1, 5)
@@ -153,10 +153,10 @@ class _FromPatches(torch.autograd.Function):
         # one row and column of patches more, for the two pixels by which the last ones reach beyond
         of_padded = padded.new_zeros(count, rows + 1, SIDE, columns + 1, SIDE, entering)
         for images, strip in _blocks(patches):
-            some = patches[:, :, images, strip]
+            block = patches[:, :, images, strip]
             of_products = _both_ways(back.t(), outputs[:, :, images, strip]).view(len(kernels), -1, leaving)
-            of_kernels.baddbmm_(_both_ways(into, some).view(len(kernels), -1, entering).transpose(1, 2), of_products)
-            of_patches = _both_ways(into.t(), torch.bmm(of_products, kernels.transpose(1, 2)).view(some.shape))
+            of_kernels.baddbmm_(_both_ways(into, block).view(len(kernels), -1, entering).transpose(1, 2), of_products)
+            of_patches = _both_ways(into.t(), torch.bmm(of_products, kernels.transpose(1, 2)).view(block.shape))
             of_patches = of_patches.permute(2, 3, 0, 4, 1, 5)
             # patches overlap by two pixels: what lies in the next one below, to the right, or both, is added there
             below = slice(strip.start + 1, strip.stop + 1)

@@ -1,9 +1,9 @@
-"""Where the counterfactual is known: how far translations are from it, and whether their own error says so."""
+"""Comparing translations with a known counterfactual: how far off they are, and whether the engine's error says so."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,13 +15,15 @@ from napari_phenotrans.translation.events import ErrorDone, PlaneDone
 from napari_phenotrans.translation.trust import FACTOR, believed, check_translation
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
+    from napari_phenotrans.core.image import Image
     from napari_phenotrans.dataset.dataset import Field
     from napari_phenotrans.phenotype.objects.measure_cached import Measuring
-    from napari_phenotrans.phenotype.pipeline import Gathered, Known, Optics
+    from napari_phenotrans.phenotype.pipeline import Gathered, Optics
     from napari_phenotrans.phenotype.statistics.effects import Effect
+    from napari_phenotrans.translation.request import TranslationRequest
 
 # Of the range, mean over an object: it truly changed where it changed by more.
 CHANGED = 0.02
@@ -77,7 +79,7 @@ class TrueChanges:
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """A report against the truth."""
+    """How a report compares with the truth."""
 
     effects: tuple[TrueEffect, ...]
     changes: tuple[TrueChanges, ...]
@@ -95,8 +97,6 @@ def measure_truth(
     gathered: Gathered,
     optics: Optics,
     measuring: Measuring,
-    labels: Known,
-    how: Mapping[str, Any],
 ) -> Generator[Progressed, None, tuple[Table, tuple[TrueChanges, ...]]]:
     """Measure the truth, and compare it with translations object by object.
 
@@ -110,7 +110,7 @@ def measure_truth(
         Source and target.
     gathered
         What was measured before.
-    optics, measuring, labels, how
+    optics, measuring
         As they were; known objects of a field are its truth's, too.
 
     Raises
@@ -118,74 +118,80 @@ def measure_truth(
     InputError
         If a file is missing or of another size.
     """
-    source, target = conditions
-    channels = optics.translator.card.channels
-    span = np.array(optics.translator.card.intensity.range).ravel()
-    places = {(p.field, p.t, p.z): p for p in gathered.tables["translated"].places}
-    found, per_object = [], []
-    for number, one in enumerate(fields):
-        yield Progressed(f"truth of {one.name}", number, len(fields))
-        path = folder / one.path.name
+    places = {(place.field, place.t, place.z): place for place in gathered.tables["translated"].places}
+    measured = []
+    changes = []
+    for number, field in enumerate(fields):
+        yield Progressed(f"truth of {field.name}", number, len(fields))
+        path = folder / field.path.name
         if not path.exists():
             raise InputError(
                 f"{folder} has no {path.name}: expected the truth of every translated field under its own name."
             )
-        image = read(one.path)
+        image = read(field.path)
         truth = {(t, z): plane for t, z, plane in optics.planes(read(path))}
         for t, z, real in optics.planes(image):
-            there = truth.get((t, z))
-            if there is None or there.shape != real.shape:
-                raise InputError(f"{path} is not of the size of {one.path}, whose truth it was said to be.")
-            known = optics.objects(labels(one, t, z), one, image)
-            found.append((places[one.name, t, z], measuring(there, known)[1]))
-            objects, values = measuring(real, known)
-            difference = next(
-                event.difference
-                for event in optics.translator.translate(
-                    image, source=source, target=target, channels=optics.channels, positions=[(t, z)], how=how,
-                    tick=measuring.tick,
-                )
-                if isinstance(event, PlaneDone)
-            )  # fmt: skip
-            error = next(
-                event.engine_error
-                for event in check_translation(
-                    optics.translator, image, source=source, target=target, position=(t, z),
-                    translated_difference=difference, channels=optics.channels, how=how, tick=measuring.tick,
-                )
-                if isinstance(event, ErrorDone)
-            )  # fmt: skip
-            maps = (there.astype(np.float32) - real, difference, error, believed(difference, error, FACTOR))
-            per_object.append(
-                np.stack([_means(optics.resampled(each, image), objects, values.labels) for each in maps])
-            )
-    true, made, error, above = np.concatenate(per_object, axis=2) / span[:, None]
+            true_plane = truth.get((t, z))
+            if true_plane is None or true_plane.shape != real.shape:
+                raise InputError(f"{path} is not of the size of {field.path}, whose truth it was said to be.")
+            labels = optics.objects(field, image, t, z)
+            measured.append((places[field.name, t, z], measuring(true_plane, labels)[1]))
+            objects, values = measuring(real, labels)
+            request = optics.request(*conditions, t, z)
+            maps = (true_plane.astype(np.float32) - real, *_engine_maps(optics, image, request, measuring))
+            changes.append(np.stack([_means(optics.resampled(each, image), objects, values.labels) for each in maps]))
+    card = optics.translator.card
+    span = np.array(card.intensity.range).ravel()
+    shares = np.concatenate(changes, axis=2) / span[:, None]
+    return Table.of(measured, gathered.tables["source"].columns), _true_changes(card.channels, *shares)
+
+
+def _engine_maps(
+    optics: Optics, image: Image, request: TranslationRequest, measuring: Measuring
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Translate a plane; returns its difference map, the engine's error, and what of the first goes beyond that."""
+    translator, tick = optics.translator, measuring.tick
+    difference = next(
+        event.difference for event in translator.translate(image, request, tick=tick) if isinstance(event, PlaneDone)
+    )
+    error = next(
+        event.engine_error
+        for event in check_translation(translator, image, request, difference, tick=tick)
+        if isinstance(event, ErrorDone)
+    )
+    return difference, error, believed(difference, error, FACTOR)
+
+
+def _true_changes(
+    channels: Sequence[str], true: np.ndarray, made: np.ndarray, error: np.ndarray, above: np.ndarray
+) -> tuple[TrueChanges, ...]:
+    """Count objects that truly change, and those that the engine says do; all (C, objects), as shares of the range."""
     covered = np.abs(made - true) <= FACTOR * error
     changed = np.abs(true) > CHANGED
-    said = np.abs(above) > CHANGED
-    rows = tuple(
+    believed_changed = np.abs(above) > CHANGED
+    right_way = above * true > 0
+    return tuple(
         TrueChanges(
             channel=name,
             changed=int(changed[c].sum()),
-            found=int((changed[c] & said[c] & (above[c] * true[c] > 0)).sum()),
+            found=int((changed[c] & believed_changed[c] & right_way[c]).sum()),
             unchanged=int((~changed[c]).sum()),
-            invented=int((~changed[c] & said[c]).sum()),
+            invented=int((~changed[c] & believed_changed[c]).sum()),
             covered_changed=int((changed[c] & covered[c]).sum()),
             covered_unchanged=int((~changed[c] & covered[c]).sum()),
         )
         for c, name in enumerate(channels)
     )
-    return Table.of(found, gathered.tables["source"].columns), rows
 
 
 def true_effects(effects: Sequence[Effect], source: Table, truth: Table) -> tuple[TrueEffect, ...]:
     """Set each effect against the true one; measurements that cannot be made of the truth are left out."""
     after, before = truth.by_group(), source.by_group()
     change = after.values - before.of_names(after.names).values
-    place = {measurement: index for index, measurement in enumerate(after.measurements)}
+    index_of = {measurement: index for index, measurement in enumerate(after.measurements)}
     rows = []
     for effect in effects:
-        true = float(np.mean(change[:, place[effect.measurement]]))
+        true = float(np.mean(change[:, index_of[effect.measurement]]))
         if np.isfinite(true):
             sampling = 0.0 if effect.made_high is None else effect.made_high - effect.made
             rows.append(TrueEffect(effect, true, effect.error + sampling))

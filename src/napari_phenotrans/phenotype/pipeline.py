@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,33 +12,32 @@ from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.core.resample import SAME, labels_to_size, rescaled_size, to_size
-from napari_phenotrans.dataset.dataset import Field
 from napari_phenotrans.io import read
 from napari_phenotrans.phenotype.objects.pairs import Match, Pairs, match
 from napari_phenotrans.phenotype.objects.tables import Place, Table
 from napari_phenotrans.translation.events import PlaneDone
+from napari_phenotrans.translation.request import TranslationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from napari_phenotrans.core.image import Image
+    from napari_phenotrans.dataset.dataset import Field
     from napari_phenotrans.phenotype.objects.measure import MeasuredPlane
     from napari_phenotrans.phenotype.objects.measure_cached import Measuring
+    from napari_phenotrans.phenotype.request import Known
+    from napari_phenotrans.phenotype.selection import Subject
     from napari_phenotrans.phenotype.statistics.effects import Role
-    from napari_phenotrans.translation.translate import Translator
-
+    from napari_phenotrans.translation.translator import Translator
 
 # Objects are counted up to the largest number: more would take more memory than images do.
 MOST_OBJECTS = 10**7
 
-Known = Callable[[Field, int, int], np.ndarray | None]
-"""Known objects (Y, X) of a real field at (t, z), in the file's own pixels; None where they are to be found."""
-
 
 @dataclass(frozen=True, eq=False)
 class Optics:
-    """How planes are read: the translator's channels, at one pixel size.
+    """How planes are read and translated: the translator's channels, at one pixel size.
 
     Parameters
     ----------
@@ -49,33 +47,41 @@ class Optics:
         The images' name for a channel of the card where they differ.
     pixel_size_um
         What all planes are resampled to; None where files do not say theirs.
+    how
+        What the engine is told.
+    labels
+        Known objects of a real plane, which are its translation's, too; None where they are to be found.
     """
 
     translator: Translator
     channels: Mapping[str, str]
     pixel_size_um: float | None
+    how: Mapping[str, Any]
+    labels: Known | None
 
     def planes(self, image: Image) -> Iterator[tuple[int, int, np.ndarray]]:
         """Yield (t, z, plane) of all positions, (C, Y, X)."""
         indices, _ = match_channels(image, self.translator.card, self.channels)
         for t, z in image.positions():
-            plane = image.plane(t=t if "T" in image.axes else None, z=z if "Z" in image.axes else None)[indices]
+            plane = image.plane(t, z)[indices]
             if not np.isfinite(plane).all():
                 raise InputError(f"{image.path} holds values that are not finite at t={t}, z={z}. Take it out.")
             yield t, z, self.resampled(plane, image)
 
+    def request(self, source: str, target: str, t: int, z: int) -> TranslationRequest:
+        """Return what is asked of the translator for one plane."""
+        return TranslationRequest(source, target, self.channels, [(t, z)], how=self.how)
+
     def translated(
-        self, image: Image, source: str, target: str, t: int, z: int, tick: Callable[[], None], how: Mapping[str, Any]
+        self, image: Image, request: TranslationRequest, tick: Callable[[], None]
     ) -> tuple[np.ndarray, list[str]]:
-        """Translate one position; returns (C, Y, X) as `planes` has it, and what was said."""
-        said = []
-        for event in self.translator.translate(
-            image, source=source, target=target, channels=self.channels, positions=[(t, z)], how=how, tick=tick
-        ):
+        """Translate one plane; returns (C, Y, X) as `planes` has it, and what the user should know."""
+        notices = []
+        for event in self.translator.translate(image, request, tick=tick):
             if isinstance(event, Notice):
-                said.append(event.text)
+                notices.append(event.text)
             elif isinstance(event, PlaneDone):
-                return self.resampled(event.translated, image), said
+                return self.resampled(event.translated, image), notices
         raise AssertionError("a translation ends with its plane")
 
     def resampled(self, plane: np.ndarray, image: Image) -> np.ndarray:
@@ -91,26 +97,27 @@ class Optics:
         ratio = image.pixel_size_um / self.pixel_size_um
         return own if abs(ratio - 1) <= SAME else rescaled_size(*own, ratio)
 
-    def objects(self, known: np.ndarray | None, one: Field, image: Image) -> np.ndarray | None:
-        """Return the known objects (Y, X) of a plane as `planes` has it, int32.
+    def objects(self, field: Field, image: Image, t: int, z: int) -> np.ndarray | None:
+        """Return the known objects (Y, X) of a plane as `planes` has it, int32; None where they are to be found.
 
         Raises
         ------
         InputError
             If they are not of the plane's size, or are not numbered as objects are.
         """
+        known = self.labels(field, t, z) if self.labels else None
         if known is None:
             return None
         own, size = (image.sizes["Y"], image.sizes["X"]), self.size(image)
         if known.shape not in (own, size):
             measured = f", and is measured at {_by(size)}" if size != own else ""
             raise InputError(
-                f"The objects of {one.name} are given in {_by(known.shape)} pixels, but the field has {_by(own)}"
+                f"The objects of {field.name} are given in {_by(known.shape)} pixels, but the field has {_by(own)}"
                 f"{measured}. Label this very field, in its own pixels."
             )
         if known.min() < 0 or known.max() > MOST_OBJECTS:
             raise InputError(
-                f"The objects of {one.name} have numbers from {known.min()} to {known.max()}: expected 0 for "
+                f"The objects of {field.name} have numbers from {known.min()} to {known.max()}: expected 0 for "
                 f"background, and 1 to {MOST_OBJECTS} at most. Number them anew."
             )
         return (known if known.shape == size else labels_to_size(known, *size)).astype(np.int32)
@@ -136,89 +143,102 @@ class Gathered:
 
 
 def gather(
-    fields: Mapping[Role, Sequence[Field]],
+    subject: Subject,
     conditions: tuple[str, str],
-    translated: Callable[[Field], bool],
-    seen: Callable[[Field], bool | None],
     optics: Optics,
     measuring: Measuring,
-    *,
-    labels: Known,
     pictures: Path,
-    how: Mapping[str, Any],
-    what: str = "",
+    prefix: str = "",
 ) -> Generator[Progressed | Notice, None, Gathered]:
     """Read and measure all real fields, and translate and measure those that are to be.
 
     Parameters
     ----------
-    fields
-        Of the roles source and target.
+    subject
+        The fields; those that are translated are so from source to target and to source, from target to target.
     conditions
         Source and target, as the checkpoint names them.
-    translated
-        Which fields to translate: source to target and to source, target to target.
-    seen
-        Whether training saw a field; None where that is not known.
     optics, measuring
-        How planes are read and measured.
-    labels
-        Known objects of a real plane; None where they are to be found. They are its translation's objects, too.
+        How planes are read, translated and measured.
     pictures
         Folder for planes that are needed later, as files.
-    how
-        What the engine is told.
-    what
-        Put before what is being done.
+    prefix
+        Put before what is being done, and before the names of those files.
     """
-    source, target = conditions
-    total = sum(len(some) for some in fields.values())
-    found: dict[Role, list[tuple[Place, MeasuredPlane]]] = defaultdict(list)
-    matches: list[Match] = []
-    kept: dict[Place, tuple[Path, Path]] = {}
-    said: dict[str, None] = {}
+    gathering = _Gathering(subject, dict(zip(("source", "target"), conditions, strict=True)), optics, measuring)
+    total = sum(map(len, subject.fields.values()))
     done = 0
-    for role in ("source", "target"):
-        for one in fields[role]:
-            yield Progressed(f"{what}{one.name}", done, total)
-            image = read(one.path)
-            for t, z, plane in optics.planes(image):
-                known = optics.objects(labels(one, t, z), one, image)
-                place = Place(one.name, one.group, t, z, seen(one), plane[0].size)
-                objects, values = measuring(plane, known)
-                found[role].append((place, values))
-                if not translated(one):
-                    continue
-                again, _ = optics.translated(
-                    image, *((source, source) if role == "source" else (target, target)), t, z, measuring.tick, how
-                )
-                found["source again" if role == "source" else "target again"].append(
-                    (place, measuring(again, known)[1])
-                )
-                if role == "source":
-                    made, notices = optics.translated(image, source, target, t, z, measuring.tick, how)
-                    for notice in notices:
-                        if notice not in said:
-                            said[notice] = None
-                            yield Notice(notice)
-                    objects_after, values = measuring(made, known)
-                    found["translated"].append((place, values))
-                    matches.append(match(objects, objects_after))
-                    files = tuple(pictures / f"{what}{len(kept)}-{name}.npy" for name in ("real", "translated"))
-                    for file, pixels in zip(files, (plane, made), strict=True):
-                        np.save(file, pixels)
-                    kept[place] = (files[0], files[1])
+    roles: tuple[Role, ...] = ("source", "target")
+    for role in roles:
+        for field in subject.fields[role]:
+            yield Progressed(f"{prefix}{field.name}", done, total)
+            yield from gathering.add(role, field, pictures, prefix)
             done += 1
-    yield Progressed(f"{what}measured", total, total)
+    yield Progressed(f"{prefix}measured", total, total)
+    return gathering.result()
 
-    columns = max((values.columns for some in found.values() for _, values in some), key=len)
-    if not columns:
-        raise InputError(
-            "No objects were found in any field, real or translated. Look at the channel that objects are found in, "
-            "say --diameter, or measure whole crops (--objects none)."
-        )
-    tables = {role: Table.of(some, columns) for role, some in found.items()}
-    return Gathered(tables, Pairs.of(tables["source"], tables["translated"], matches), kept)
+
+class _Gathering:
+    """What was measured so far; parameters as of `gather`, conditions by role."""
+
+    def __init__(self, subject: Subject, conditions: Mapping[str, str], optics: Optics, measuring: Measuring) -> None:
+        self._subject, self._conditions, self._optics, self._measuring = subject, conditions, optics, measuring
+        self._measured: dict[Role, list[tuple[Place, MeasuredPlane]]] = defaultdict(list)
+        self._matches: list[Match] = []
+        self._pictures: dict[Place, tuple[Path, Path]] = {}
+        self._noticed: set[str] = set()
+
+    def add(self, role: Role, field: Field, pictures: Path, prefix: str) -> Iterator[Notice]:
+        """Measure a real field, and its translations where it is translated."""
+        optics, measuring = self._optics, self._measuring
+        own, target = self._conditions[role], self._conditions["target"]
+        again: Role = "source again" if role == "source" else "target again"
+        image = read(field.path)
+        for t, z, plane in optics.planes(image):
+            labels = optics.objects(field, image, t, z)
+            place = Place(field.name, field.group, t, z, self._subject.was_seen(field), plane[0].size)
+            objects, values = measuring(plane, labels)
+            self._measured[role].append((place, values))
+            if not self._subject.is_translated(field):
+                continue
+
+            # ---- what the engine changes where it should change nothing
+            same, _ = optics.translated(image, optics.request(own, own, t, z), measuring.tick)
+            self._measured[again].append((place, measuring(same, labels)[1]))
+            if role == "target":
+                continue
+
+            # ---- source → target
+            translated, notices = optics.translated(image, optics.request(own, target, t, z), measuring.tick)
+            for notice in notices:
+                if notice not in self._noticed:
+                    self._noticed.add(notice)
+                    yield Notice(notice)
+            objects_after, values = measuring(translated, labels)
+            self._measured["translated"].append((place, values))
+            self._matches.append(match(objects, objects_after))
+            number = len(self._pictures)
+            real_file, translated_file = (pictures / f"{prefix}{number}-{n}.npy" for n in ("real", "translated"))
+            np.save(real_file, plane)
+            np.save(translated_file, translated)
+            self._pictures[place] = real_file, translated_file
+
+    def result(self) -> Gathered:
+        """Return all of it.
+
+        Raises
+        ------
+        InputError
+            If no object was found anywhere.
+        """
+        columns = max((values.columns for planes in self._measured.values() for _, values in planes), key=len)
+        if not columns:
+            raise InputError(
+                "No objects were found in any field, real or translated. Look at the channel that objects are found "
+                "in, say --diameter, or measure whole crops (--objects none)."
+            )
+        tables = {role: Table.of(planes, columns) for role, planes in self._measured.items()}
+        return Gathered(tables, Pairs.of(tables["source"], tables["translated"], self._matches), self._pictures)
 
 
 def _by(shape: tuple[int, ...]) -> str:

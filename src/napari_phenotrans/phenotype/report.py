@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -26,81 +26,35 @@ from napari_phenotrans.phenotype.page.gallery import gallery
 from napari_phenotrans.phenotype.pipeline import Optics, gather
 from napari_phenotrans.phenotype.result import Control, PhenotypeReport, ReportDone
 from napari_phenotrans.phenotype.selection import check_fields, choose, control_run, find_object_channel, look_at
-from napari_phenotrans.phenotype.settings import ReportSettings
 from napari_phenotrans.phenotype.statistics.verdicts import LEAST_OBJECTS, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
-    from napari_phenotrans.dataset.dataset import DataSet, Field
+    from napari_phenotrans.checkpoints.checkpoint import Card
     from napari_phenotrans.phenotype.objects.segmentation import Finder
+    from napari_phenotrans.phenotype.objects.segmenters import ChosenSegmenter
     from napari_phenotrans.phenotype.objects.tables import Table
-    from napari_phenotrans.phenotype.pipeline import Gathered, Known
+    from napari_phenotrans.phenotype.pipeline import Gathered
+    from napari_phenotrans.phenotype.request import ReportRequest
+    from napari_phenotrans.phenotype.result import GalleryRow
     from napari_phenotrans.phenotype.selection import Subject
-    from napari_phenotrans.phenotype.statistics.effects import Role
+    from napari_phenotrans.phenotype.statistics.effects import Effects, Role
+    from napari_phenotrans.translation.translator import Translator
 
 
 def report(
-    dataset: DataSet,
-    checkpoint: Checkpoint | str | Path,
-    *,
-    source: str,
-    target: str,
-    out: Path | None = None,
-    settings: ReportSettings | None = None,
-    channels: Mapping[str, str] | None = None,
-    held_out_groups: Sequence[str] | None = None,
-    labels: Known | None = None,
-    positive: Mapping[str, float] | None = None,
-    control: Path | None = None,
-    truth: Path | None = None,
-    how: Mapping[str, Any] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    cache: Cache | None = None,
-    tables: str = "csv",
-    overwrite: bool = False,
-    tick: Callable[[], None] | None = None,
+    request: ReportRequest, *, cache: Cache | None = None, tick: Callable[[], None] | None = None
 ) -> Iterator[Progressed | Notice | ReportDone]:
     """Measure real source, real target and translated source, and say what differs, and what may be believed.
 
     Parameters
     ----------
-    dataset
-        Holds both conditions.
-    checkpoint
-        Translates; a checkpoint, a bundled name or a file.
-    source, target
-        Conditions, as the data set and the checkpoint name them.
-    out
-        Folder for the page and the tables; nothing is written where none is said.
-    settings
-        See `ReportSettings`.
-    channels
-        The images' name for a channel of the checkpoint where they differ.
-    held_out_groups
-        Groups that training did not see, where the checkpoint does not lie in its run folder.
-    labels
-        Known objects (Y, X) of a field at (t, z), in the file's own pixels, such as a Labels layer, or None; its
-        translation has the same.
-    positive
-        Per channel the intensity above background, in the images' units, from which an object counts as positive.
-    control
-        Run folder, or a checkpoint in one, of an engine that was trained between two halves of one condition.
-    truth
-        Folder with every translated field as it would be in the target condition, by the same file name.
-    how
-        What the engine is told.
-    device, precision
-        See `Translator`.
+    request
+        What to compare, how, and where the report is kept.
     cache
-        Keeps what was measured for the next report; nothing is kept where none is said.
-    tables
-        "csv" or "parquet".
-    overwrite
-        Whether files in ``out`` may be replaced.
+        Keeps what was measured for the next report; nothing is kept where none is given.
     tick
         Called before every plane and network evaluation, and between assignments; raise in it to stop.
 
@@ -114,154 +68,314 @@ def report(
         If conditions, channels or groups do not fit, nothing can be found or measured, or something cannot be written;
         if StarDist or Cellpose are wanted and are not there, or their weights are not.
     """
-    from napari_phenotrans.phenotype.page.files import refuse_existing_report, write_report
-    from napari_phenotrans.translation.translate import Translator
+    from napari_phenotrans.phenotype.page.files import write_report
 
-    settings, tick = settings or ReportSettings.make(), tick or (lambda: None)
-    chosen = choose_finder(settings.objects, settings.weights)
-    if out is not None:
-        refuse_existing_report(out, tables, overwrite)
-    if labels is not None and settings.objects == "none":
-        raise InputError("Known objects (--labels) and whole crops (--objects none) do not go together. Leave one out.")
-    if source == target:
-        raise InputError(f"Source and target are both {source!r}; a report compares two conditions. Name another.")
-    translator = Translator(checkpoint, device=device, precision=precision, how=how)
-    card = translator.card
-    check_conditions(card, source, target)
-    subject = choose(dataset, source, target, translator.checkpoint, settings.translate, held_out_groups)
-    notices = [subject.why]
-    pixel_size, about_fields = check_fields(subject, card, channels or {})
-    optics = Optics(translator, channels or {}, pixel_size)
+    cache, tick = cache or Cache(), tick or (lambda: None)
+    plan = _plan(request)
+    yield from map(Notice, plan.notices)
+    finding = yield from _how_objects_are_found(plan)
+    with tempfile.TemporaryDirectory() as pictures, finding.finder as finder:
+        stages = _Stages(plan, finding, finder, Path(pictures), cache, tick)
+        gathered = yield from stages.measure()
+        thresholds = stages.thresholds(gathered)
+        tables = stages.with_counts(gathered.tables, thresholds)
 
-    # ---- how objects are found and measured, the same way everywhere
-    index, about_channel = find_object_channel(card.channels, settings.object_channel)
-    notices += [*about_fields, *(text for text in (about_channel, chosen.notice) if text)]
-    yield from map(Notice, notices)
-    crops, side = settings.objects == "none", settings.crop or _crop(card, pixel_size)
-    if crops:
-        finding: AbstractContextManager[Finder | None] = nullcontext()
-        diameter, identity, described = float(side), "none", f"crops of {side} pixels"
-    else:
-        yield Progressed("measuring what objects look like", 0, 1)
-        look = look_at(subject, optics, index, settings.diameter)
-        finding, diameter = open_finder(chosen, look, device), look.diameter
-        identity, described = f"{settings.objects} {look}", f"{settings.objects}; {look.words}"
-        if chosen.identity:
-            identity += f" {chosen.identity} {look.low} {look.high}"
-            described += f"; {chosen.identity}"
-    scale = Scale(card.low, card.high, diameter, pixel_size)
-    store = cache or Cache()
-    known = labels or (lambda one, t, z: None)
-    objects, least = ("crops", 1) if crops else ("nuclei", LEAST_OBJECTS)
-
-    if chosen.identity:
-        yield Progressed(f"loading {chosen.name}", 0, 1)
-    with tempfile.TemporaryDirectory() as pictures, finding as finder:
-        measuring = Measuring(card.channels, scale, finder, identity, index, side, store, tick)
-        # ---- measure
-        ways: dict[str, Any] = {"labels": known, "pictures": Path(pictures), "how": how or {}}
-        gathered = yield from gather(
-            subject.fields, (source, target), subject.is_translated, subject.was_seen, optics, measuring, **ways
-        )
-        thresholds = {} if crops else _thresholds(gathered, card, index, positive or {})
-
-        def counted(some: Mapping[Role, Table]) -> dict[Role, Table]:
-            return {role: t.with_planes(densities(t, thresholds, pixel_size, objects)) for role, t in some.items()}
-
-        measured = dict(gathered.tables) if crops else counted(gathered.tables)
-
-        # ---- judge
         yield Progressed("comparing groups", 0, 1)
-        effects = judge(measured, least=least, seed=settings.seed, tick=tick)
-        against = None
-        if truth is not None:
-            table, changes = yield from measure_truth(
-                [one for one in subject.fields["source"] if subject.is_translated(one)], truth, (source, target),
-                gathered, optics, measuring, known, how or {},
-            )  # fmt: skip
-            measured["truth"] = table if crops else counted({"truth": table})["truth"]
-            against = Truth(true_effects(effects.rows, measured["source"], measured["truth"]), changes)
-        null = None
-        if control is not None:
-            trained = control_run(control)
-            engine = Translator(trained.checkpoint, device=device, precision=precision, how=how)
-            if engine.card.channels != card.channels:
-                raise InputError(
-                    f"The control engine {trained.checkpoint} has the channels {', '.join(engine.card.channels)}, the "
-                    f"checkpoint {', '.join(card.channels)}. Train the control on the same channels."
-                )
-            halves = yield from gather(
-                trained.fields, trained.conditions, lambda one: True, trained.was_seen,
-                replace(optics, translator=engine), measuring, what="control: ", **ways,
-            )  # fmt: skip
-            yield Progressed("comparing halves", 0, 1)
-            of_halves = dict(halves.tables) if crops else counted(halves.tables)
-            judged = judge(of_halves, least=least, seed=settings.seed, tick=tick)
-            null = Control.of(trained, judged, effects)
-        shown = next((row for row in effects.rows if not row.measurement.per_field), None)
-        pictured = () if crops else gallery(gathered, shown, diameter, objects, card.channels[index])
-    store.prune()
-    if store.problem:
-        notices.append(store.problem)
+        effects = stages.judge(tables)
+        truth = yield from stages.against_truth(gathered, thresholds, tables, effects)
+        control = yield from stages.control(thresholds, effects)
+        pictured = stages.gallery(gathered, effects)
+    cache.prune()
 
-    confounders = [
-        f"{problem.what} {problem.do}"
-        for problem in telling_columns(replace(dataset, conditions=(source, target), fields=_both(subject)))
-    ]
-    done = PhenotypeReport(
-        source=source,
-        target=target,
-        channels=card.channels,
-        objects=objects,
-        given=labels is not None,
-        subject=subject,
-        scale=scale,
-        tables=measured,
+    finished = PhenotypeReport(
+        source=request.source,
+        target=request.target,
+        channels=plan.card.channels,
+        objects=plan.objects,
+        given=request.labels is not None,
+        subject=plan.subject,
+        scale=stages.measuring.scale,
+        tables=tables if truth is None else {**tables, "truth": truth[1]},
         pairs=gathered.pairs,
         thresholds=thresholds,
         effects=effects,
-        control=null,
-        truth=against,
-        confounders=tuple(confounders),
-        notices=tuple(dict.fromkeys(notices)),
+        control=control,
+        truth=None if truth is None else truth[0],
+        confounders=_confounders(plan),
+        notices=tuple(dict.fromkeys([*plan.notices, *([cache.problem] if cache.problem else [])])),
         gallery=pictured,
-        made={
-            "data set": dataset.folder.name,
-            "checkpoint": translator.checkpoint.name,
-            "engine": card.engine,
-            **translator.how.model_dump(),
-            "objects": "given" if labels is not None else described,
-            "settings": settings.model_dump(),
-            "by": f"napari-phenotrans {version('napari-phenotrans')}",
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "attribution": card.attribution,
-            "synthetic": card.synthetic,
-        },
+        made=_made(plan, finding),
     )
-    files = {} if out is None else write_report(done, out, tables=tables, overwrite=overwrite)
-    yield ReportDone(done, files)
+    files = {}
+    if request.out is not None:
+        files = write_report(finished, request.out, tables=request.tables, overwrite=request.overwrite)
+    yield ReportDone(finished, files)
 
 
-def _thresholds(gathered: Gathered, card: Card, objects_in: int, said: Mapping[str, float]) -> dict[str, float]:
-    """Return from which signal, as a share of the range, an object is positive in a channel other than its own."""
-    unknown = [name for name in said if name not in card.channels]
-    if unknown:
-        raise InputError(f"--positive names {', '.join(unknown)}, but the channels are {', '.join(card.channels)}.")
-    span = dict(zip(card.channels, np.ravel(card.intensity.range).tolist(), strict=True))
-    real = [gathered.tables["source"], gathered.tables["target"]]
-    found = {
-        channel: said[channel] / span[channel] if channel in said else positive_threshold(real, channel)
-        for index, channel in enumerate(card.channels)
-        if index != objects_in or channel in said
-    }
-    return {channel: threshold for channel, threshold in found.items() if threshold is not None}
+# ---- before anything is measured
 
 
-def _crop(card: Card, pixel_size_um: float | None) -> int:
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What was decided before anything is measured.
+
+    Parameters
+    ----------
+    request, translator, subject
+        What is reported, by what, on which fields.
+    optics
+        How planes are read.
+    segmenter
+        What finds objects.
+    object_channel
+        Index of the channel that shows them.
+    crop
+        Side of the crops that are measured whole, where no objects are found.
+    notices
+        What the user should know.
+    """
+
+    request: ReportRequest
+    translator: Translator
+    subject: Subject
+    optics: Optics
+    segmenter: ChosenSegmenter
+    object_channel: int
+    crop: int
+    notices: list[str]
+
+    @property
+    def card(self) -> Card:
+        """The checkpoint's."""
+        return self.translator.card
+
+    @property
+    def crops(self) -> bool:
+        """Whether whole crops are measured, not objects."""
+        return self.request.settings.objects == "none"
+
+    @property
+    def objects(self) -> str:
+        """What is measured, in a word."""
+        return "crops" if self.crops else "nuclei"
+
+
+def _plan(request: ReportRequest) -> _Plan:
+    """Check that everything fits, and choose fields and channels."""
+    settings = request.settings
+    segmenter = choose_finder(settings.objects, settings.weights)
+    request.check()
+    translator = _translator(request, request.checkpoint)
+    card = translator.card
+    check_conditions(card, request.source, request.target)
+    subject = choose(
+        request.dataset,
+        request.source,
+        request.target,
+        translator.checkpoint,
+        settings.translate,
+        request.held_out_groups,
+    )
+    pixel_size, about_fields = check_fields(subject, card, request.channels)
+    object_channel, about_channel = find_object_channel(card.channels, settings.object_channel)
+    return _Plan(
+        request,
+        translator,
+        subject,
+        Optics(translator, request.channels, pixel_size, request.how, request.labels),
+        segmenter,
+        object_channel,
+        settings.crop or _training_crop(card, pixel_size),
+        [subject.why, *about_fields, *(text for text in (about_channel, segmenter.notice) if text)],
+    )
+
+
+def _translator(request: ReportRequest, checkpoint: Any) -> Translator:
+    from napari_phenotrans.translation.translator import Translator
+
+    return Translator(checkpoint, device=request.device, precision=request.precision, how=request.how)
+
+
+def _training_crop(card: Card, pixel_size_um: float | None) -> int:
     """Return the side of a training crop in pixels of the planes."""
     size = card.pixel_size or 1.0
     return round(card.crop * (size / (pixel_size_um or size) if card.pixel_unit == "um" else size))
 
 
-def _both(subject: Subject) -> tuple[Field, ...]:
-    return tuple(one for some in subject.fields.values() for one in some)
+@dataclass(frozen=True, eq=False)
+class _Finding:
+    """How objects are found, the same way everywhere.
+
+    Parameters
+    ----------
+    finder
+        A context that gives what finds them, None for whole crops.
+    diameter
+        Of a typical object in pixels.
+    identity, description
+        What distinguishes it from other ways for the cache, and in words for a reader.
+    """
+
+    finder: AbstractContextManager[Finder | None]
+    diameter: float
+    identity: str
+    description: str
+
+
+def _how_objects_are_found(plan: _Plan) -> Generator[Progressed, None, _Finding]:
+    settings, segmenter = plan.request.settings, plan.segmenter
+    if plan.crops:
+        return _Finding(nullcontext(), float(plan.crop), "none", f"crops of {plan.crop} pixels")
+    yield Progressed("measuring what objects look like", 0, 1)
+    look = look_at(plan.subject, plan.optics, plan.object_channel, settings.diameter)
+    identity, description = f"{settings.objects} {look}", f"{settings.objects}; {look.words}"
+    if segmenter.identity:
+        identity += f" {segmenter.identity} {look.low} {look.high}"
+        description += f"; {segmenter.identity}"
+        yield Progressed(f"loading {segmenter.name}", 0, 1)
+    return _Finding(open_finder(segmenter, look, plan.request.device), look.diameter, identity, description)
+
+
+# ---- measuring and judging
+
+
+class _Stages:
+    """The stages of a report, in the order in which they are called; all measure in one way.
+
+    Parameters
+    ----------
+    plan, finding
+        What was decided.
+    finder
+        Finds objects; None for whole crops.
+    pictures
+        Folder for planes that are needed later, as files.
+    cache, tick
+        As of `report`.
+    """
+
+    def __init__(
+        self,
+        plan: _Plan,
+        finding: _Finding,
+        finder: Finder | None,
+        pictures: Path,
+        cache: Cache,
+        tick: Callable[[], None],
+    ) -> None:
+        self._plan, self._request, self._pictures, self._tick = plan, plan.request, pictures, tick
+        card, optics = plan.card, plan.optics
+        self._conditions = plan.request.source, plan.request.target
+        scale = Scale(card.low, card.high, finding.diameter, optics.pixel_size_um)
+        self.measuring = Measuring(
+            card.channels, scale, finder, finding.identity, plan.object_channel, plan.crop, cache, tick
+        )
+
+    def measure(self) -> Generator[Progressed | Notice, None, Gathered]:
+        """Measure all real fields, and translate and measure those that are to be."""
+        plan = self._plan
+        return gather(plan.subject, self._conditions, plan.optics, self.measuring, self._pictures)
+
+    def thresholds(self, gathered: Gathered) -> dict[str, float]:
+        """Return from which signal, as a share of the range, an object is positive in a channel other than its own."""
+        card, positive = self._plan.card, self._request.positive
+        if self._plan.crops:
+            return {}
+        unknown = [name for name in positive if name not in card.channels]
+        if unknown:
+            raise InputError(f"--positive names {', '.join(unknown)}, but the channels are {', '.join(card.channels)}.")
+        span = dict(zip(card.channels, np.ravel(card.intensity.range).tolist(), strict=True))
+        real = [gathered.tables["source"], gathered.tables["target"]]
+        thresholds = {
+            channel: positive[channel] / span[channel] if channel in positive else positive_threshold(real, channel)
+            for index, channel in enumerate(card.channels)
+            if index != self._plan.object_channel or channel in positive
+        }
+        return {channel: threshold for channel, threshold in thresholds.items() if threshold is not None}
+
+    def with_counts(self, tables: Mapping[Role, Table], thresholds: Mapping[str, float]) -> dict[Role, Table]:
+        """Add how many objects there are, and how many are positive; whole crops are not counted."""
+        plan = self._plan
+        if plan.crops:
+            return dict(tables)
+        return {
+            role: table.with_planes(densities(table, thresholds, plan.optics.pixel_size_um, plan.objects))
+            for role, table in tables.items()
+        }
+
+    def judge(self, tables: Mapping[Role, Table]) -> Effects:
+        """Compare all measurements over groups."""
+        least = 1 if self._plan.crops else LEAST_OBJECTS
+        return judge(tables, least=least, seed=self._request.settings.seed, tick=self._tick)
+
+    def against_truth(
+        self, gathered: Gathered, thresholds: Mapping[str, float], tables: Mapping[Role, Table], effects: Effects
+    ) -> Generator[Progressed, None, tuple[Truth, Table] | None]:
+        """Measure the truth, where it is known; returns it with its table."""
+        plan, folder = self._plan, self._request.truth
+        if folder is None:
+            return None
+        fields = [field for field in plan.subject.fields["source"] if plan.subject.is_translated(field)]
+        table, changes = yield from measure_truth(
+            fields, folder, self._conditions, gathered, plan.optics, self.measuring
+        )
+        table = self.with_counts({"truth": table}, thresholds)["truth"]
+        return Truth(true_effects(effects.rows, tables["source"], table), changes), table
+
+    def control(
+        self, thresholds: Mapping[str, float], effects: Effects
+    ) -> Generator[Progressed | Notice, None, Control | None]:
+        """Hold the engine against one that was trained between two halves of one condition, where there is one."""
+        if self._request.control is None:
+            return None
+        card = self._plan.card
+        run = control_run(self._request.control)
+        translator = _translator(self._request, run.checkpoint)
+        if translator.card.channels != card.channels:
+            raise InputError(
+                f"The control engine {run.checkpoint} has the channels {', '.join(translator.card.channels)}, the "
+                f"checkpoint {', '.join(card.channels)}. Train the control on the same channels."
+            )
+        optics = replace(self._plan.optics, translator=translator)
+        halves = yield from gather(
+            run.subject, run.conditions, optics, self.measuring, self._pictures, prefix="control: "
+        )
+        yield Progressed("comparing halves", 0, 1)
+        return Control.of(run, self.judge(self.with_counts(halves.tables, thresholds)), effects)
+
+    def gallery(self, gathered: Gathered, effects: Effects) -> tuple[GalleryRow, ...]:
+        """Cut out objects before and after; there are none of whole crops."""
+        plan = self._plan
+        if plan.crops:
+            return ()
+        shown = next((row for row in effects.rows if not row.measurement.per_field), None)
+        channel = plan.card.channels[plan.object_channel]
+        return gallery(gathered, shown, self.measuring.scale.diameter, plan.objects, channel)
+
+
+# ---- what a reader has to know
+
+
+def _confounders(plan: _Plan) -> tuple[str, ...]:
+    """Return which columns of the data set coincide with the condition, in sentences."""
+    request = plan.request
+    fields = tuple(field for of_role in plan.subject.fields.values() for field in of_role)
+    both = replace(request.dataset, conditions=(request.source, request.target), fields=fields)
+    return tuple(f"{problem.what} {problem.do}" for problem in telling_columns(both))
+
+
+def _made(plan: _Plan, finding: _Finding) -> dict[str, Any]:
+    """Return how the report was made."""
+    request, card = plan.request, plan.card
+    return {
+        "data set": request.dataset.folder.name,
+        "checkpoint": plan.translator.checkpoint.name,
+        "engine": card.engine,
+        **plan.translator.how.model_dump(),
+        "objects": "given" if request.labels is not None else finding.description,
+        "settings": request.settings.model_dump(),
+        "by": f"napari-phenotrans {version('napari-phenotrans')}",
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "attribution": card.attribution,
+        "synthetic": card.synthetic,
+    }

@@ -1,4 +1,4 @@
-"""What a report comes to: what a page, a dock or a script needs of it."""
+"""A finished report, as a page, a dock or a script needs it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Control:
 
     @classmethod
     def of(cls, run: ControlRun, judged: Effects, main: Effects) -> Control:
-        """Hold what an engine changed between halves against what counts as changed."""
+        """Compare what an engine changed between halves with what counts as changed."""
         rows = {row.measurement.key: row for row in judged.rows}
         compared = [(row, rows[row.measurement.key]) for row in main.rows if row.measurement.key in rows]
         own = judged.made_tested

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.dataset.check_report import few
+from napari_phenotrans.core.text import few
 from napari_phenotrans.dataset.field_stats import DNA
 from napari_phenotrans.io import read
 from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance
@@ -50,11 +50,13 @@ class Subject:
     translated: frozenset[str]
     why: str
 
-    def is_translated(self, one: Field) -> bool:
-        return one.group in self.translated
+    def is_translated(self, field: Field) -> bool:
+        """Whether a field is to be translated."""
+        return field.group in self.translated
 
-    def was_seen(self, one: Field) -> bool | None:
-        return self.seen.get(one.group)
+    def was_seen(self, field: Field) -> bool | None:
+        """Whether training saw a field; None where that is not known."""
+        return self.seen.get(field.group)
 
 
 def choose(
@@ -77,31 +79,18 @@ def choose(
     fields: dict[Role, list[Field]] = {}
     sides: tuple[tuple[Role, str], ...] = (("source", source), ("target", target))
     for role, condition in sides:
-        fields[role] = [one for one in dataset.fields if one.condition == condition]
+        fields[role] = [field for field in dataset.fields if field.condition == condition]
         if not fields[role]:
             raise InputError(
                 f"{dataset.folder} has no fields of {condition!r}: its conditions are {', '.join(dataset.conditions)}. "
                 f"Choose two of these."
             )
-    groups = {role: {one.group for one in some} for role, some in fields.items()}
+    groups = {role: {field.group for field in of_role} for role, of_role in fields.items()}
     every = groups["source"] | groups["target"]
-
-    # ---- what training saw
-    seen: dict[str, bool] = {}
-    decided = checkpoint.path.parent / DECIDED if checkpoint.path else None
-    if held_out_groups is not None:
-        unknown = set(held_out_groups) - every
-        if unknown:
-            raise InputError(f"Held-out groups that the data set does not have: {', '.join(sorted(unknown))}.")
-        seen = {group: group not in held_out_groups for group in every}
-    elif decided and decided.is_file():
-        written = read_decided(decided)
-        for part, was in (("training", True), ("held-out", False)):
-            of_part = fields_from(written[part], tuple(written["conditions"]))
-            seen |= {one.group: was for one in of_part.fields if one.group in every}
+    seen = _seen_by_training(checkpoint, every, held_out_groups)
 
     # ---- what to translate
-    held = {role: {g for g in some if seen.get(g) is False} for role, some in groups.items()}
+    held = {role: {group for group in of_role if seen.get(group) is False} for role, of_role in groups.items()}
     fewest = min(map(len, held.values()))
     if translate == "held-out" and not fewest:
         raise InputError(
@@ -128,19 +117,38 @@ def choose(
     return Subject(fields, seen, frozenset(every), why)
 
 
-def find_object_channel(channels: Sequence[str], said: str | None) -> tuple[int, str]:
+def _seen_by_training(
+    checkpoint: Checkpoint, groups: set[str], held_out_groups: Sequence[str] | None
+) -> dict[str, bool]:
+    """Return of each group whether training saw it; of those only of which it is known."""
+    if held_out_groups is not None:
+        unknown = set(held_out_groups) - groups
+        if unknown:
+            raise InputError(f"Held-out groups that the data set does not have: {', '.join(sorted(unknown))}.")
+        return {group: group not in held_out_groups for group in groups}
+    decided = checkpoint.path.parent / DECIDED if checkpoint.path else None
+    seen: dict[str, bool] = {}
+    if decided and decided.is_file():
+        written = read_decided(decided)
+        for part, was_seen in (("training", True), ("held-out", False)):
+            of_part = fields_from(written[part], tuple(written["conditions"]))
+            seen |= {field.group: was_seen for field in of_part.fields if field.group in groups}
+    return seen
+
+
+def find_object_channel(channels: Sequence[str], name: str | None) -> tuple[int, str]:
     """Return the index of the channel that shows the objects, and what the user should know.
 
     Raises
     ------
     InputError
-        If the channel that was said does not exist.
+        If the channel that was named does not exist.
     """
-    if said is not None:
-        if said not in channels:
-            raise InputError(f"There is no channel {said!r} to find objects in, only {', '.join(channels)}. Name one.")
-        return channels.index(said), ""
-    named = [index for index, name in enumerate(channels) if DNA.search(name)]
+    if name is not None:
+        if name not in channels:
+            raise InputError(f"There is no channel {name!r} to find objects in, only {', '.join(channels)}. Name one.")
+        return channels.index(name), ""
+    named = [index for index, channel in enumerate(channels) if DNA.search(channel)]
     if named:
         return named[0], ""
     return 0, f"No channel is called after DNA; objects were looked for in the first one, {channels[0]}."
@@ -149,10 +157,10 @@ def find_object_channel(channels: Sequence[str], said: str | None) -> tuple[int,
 def look_at(subject: Subject, optics: Optics, channel: int, diameter: float | None) -> ObjectAppearance:
     """Measure what objects look like in up to four planes of each real condition; raises as `ObjectAppearance.of`."""
     planes: list[np.ndarray] = []
-    for some in subject.fields.values():
-        for index in sorted(set(np.linspace(0, len(some) - 1, _LOOKED_AT).astype(int).tolist())):
-            found = [plane for _, _, plane in optics.planes(read(some[index].path))]
-            planes.append(found[len(found) // 2][channel])
+    for fields in subject.fields.values():
+        for index in sorted(set(np.linspace(0, len(fields) - 1, _LOOKED_AT).astype(int).tolist())):
+            of_field = [plane for _, _, plane in optics.planes(read(fields[index].path))]
+            planes.append(of_field[len(of_field) // 2][channel])
     return ObjectAppearance.of(planes, diameter)
 
 
@@ -170,13 +178,13 @@ def check_fields(subject: Subject, card: Card, channels: Mapping[str, str]) -> t
     """
     sizes: dict[str, float | None] = {}
     notes: dict[str, None] = {}
-    for one in (one for some in subject.fields.values() for one in some):
-        image = read(one.path)
-        sizes[one.name] = image.pixel_size_um
+    for field in (field for fields in subject.fields.values() for field in fields):
+        image = read(field.path)
+        sizes[field.name] = image.pixel_size_um
         try:
             _, about = match_channels(image, card, channels)
         except InputError as error:
-            raise InputError(f"{one.name}: {error}") from error
+            raise InputError(f"{field.name}: {error}") from error
         notes |= dict.fromkeys(about)
     known = [size for size in sizes.values() if size]
     if not known:
@@ -197,19 +205,13 @@ class ControlRun:
         The file.
     conditions
         What the halves are called.
-    fields
-        Of the roles source and target: training and held-out fields of the first and of the second half.
-    seen
-        By group whether training saw it.
+    subject
+        Training and held-out fields of the first and of the second half, all of which are translated.
     """
 
     checkpoint: Path
     conditions: tuple[str, str]
-    fields: dict[Role, list[Field]]
-    seen: dict[str, bool]
-
-    def was_seen(self, one: Field) -> bool | None:
-        return self.seen.get(one.group)
+    subject: Subject
 
 
 def control_run(path: Path) -> ControlRun:
@@ -222,18 +224,19 @@ def control_run(path: Path) -> ControlRun:
     """
     folder = path if path.is_dir() else path.parent
     decided = read_decided(folder / DECIDED)
-    found = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
-    if not path.is_file() and not found:
+    checkpoints = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
+    if not path.is_file() and not checkpoints:
         raise InputError(f"The control run {folder} has no checkpoint yet. Wait until it has, or name another.")
     first, second, *_ = decided["conditions"]
     parts = [(fields_from(decided[part], (first, second)), part == "training") for part in ("training", "held-out")]
     sides: tuple[tuple[Role, str], ...] = (("source", first), ("target", second))
     fields = {
-        role: [one for part, _ in parts for one in part.fields if one.condition == condition]
+        role: [field for part, _ in parts for field in part.fields if field.condition == condition]
         for role, condition in sides
     }
-    gone = [one.name for some in fields.values() for one in some if not one.path.exists()]
+    gone = [field.name for of_role in fields.values() for field in of_role if not field.path.exists()]
     if gone:
         raise InputError(f"Images of the control run {folder} are gone: {few(gone)}. Put them back, or train it anew.")
-    seen = {one.group: was for part, was in parts for one in part.fields}
-    return ControlRun(path if path.is_file() else found[0], (first, second), fields, seen)
+    seen = {field.group: was for part, was in parts for field in part.fields}
+    subject = Subject(fields, seen, frozenset(seen), "Translated were all fields of both halves.")
+    return ControlRun(path if path.is_file() else checkpoints[0], (first, second), subject)

@@ -1,4 +1,4 @@
-"""What a report is told."""
+"""Settings of a phenotype report."""
 
 from __future__ import annotations
 

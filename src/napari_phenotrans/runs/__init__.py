@@ -1,1 +1,1 @@
-"""Run folders: their files, who trains in them, started, watched and diagnosed. No torch."""
+"""Run folders, without torch: their files and lock; starting, watching and diagnosing a training."""

@@ -1,4 +1,4 @@
-"""What typically goes wrong with an engine in training, recognized from what its run told, and what to try."""
+"""Recognizing what typically goes wrong in training from a run's events, with advice on what to try."""
 
 from __future__ import annotations
 
@@ -45,36 +45,36 @@ class Finding:
     advice: str
 
 
-def diagnose(story: RunHistory) -> tuple[Finding, ...]:
+def diagnose(history: RunHistory) -> tuple[Finding, ...]:
     """Return what looks wrong with a run, the gravest first; nothing where nothing does, or too little is known.
 
     Parameters
     ----------
-    story
-        What the run told, such as a `RunWatch`.
+    history
+        The run's, such as a `RunWatch`.
     """
-    looks = (_collapsed, _inverted, _identity_only, _discriminator_wins, _memorizing, _overfitting)
-    return tuple(finding for look in looks for finding in list(look(story))[:1])
+    checks = (_collapsed, _inverted, _identity_only, _discriminator_wins, _memorizing, _overfitting)
+    return tuple(finding for check in checks for finding in list(check(history))[:1])
 
 
-def _collapsed(story: RunHistory) -> Iterator[Finding]:
+def _collapsed(history: RunHistory) -> Iterator[Finding]:
     advice = (
         "Try a lower --learning-rate, a larger --batch, or more images; for a GAN also --augment fluorescence. An "
         "earlier checkpoint may still be good."
     )
-    at, reason = story.rollbacks[-1] if story.rollbacks else (0, "")
-    if "collapsed" in reason and story.step <= at:
+    at, reason = history.rollbacks[-1] if history.rollbacks else (0, "")
+    if "collapsed" in reason and history.step <= at:
         yield Finding("collapsed", f"At step {at} {reason}. It went back and tries again.", advice)
-    for direction in _directions(story):
-        variety = _lately(story.facts.get(f"variety {direction}"), PREVIEWS)
+    for direction in _directions(history):
+        variety = _recent_median(history.facts.get(f"variety {direction}"), PREVIEWS)
         if variety is not None and variety < SAME:
             yield Finding("collapsed", f"Whatever crop is translated {direction}, the result is the same.", advice)
 
 
-def _inverted(story: RunHistory) -> Iterator[Finding]:
-    for direction in _directions(story):
-        for channel, curve in _of_channels(story.facts, f"correlation {direction}"):
-            correlation = _lately(curve, PREVIEWS)
+def _inverted(history: RunHistory) -> Iterator[Finding]:
+    for direction in _directions(history):
+        for channel, curve in _of_channels(history.facts, f"correlation {direction}"):
+            correlation = _recent_median(curve, PREVIEWS)
             if correlation is not None and correlation < NEGATIVE:
                 yield Finding(
                     "inverted contrast",
@@ -85,16 +85,19 @@ def _inverted(story: RunHistory) -> Iterator[Finding]:
                 )
 
 
-def _identity_only(story: RunHistory) -> Iterator[Finding]:
-    if story.step < min(_EARLY_SHARE * story.steps, _EARLY):
+def _identity_only(history: RunHistory) -> Iterator[Finding]:
+    if history.step < min(_EARLY_SHARE * history.steps, _EARLY):
         return
-    for direction in _directions(story):
-        changes = [_lately(curve, PREVIEWS) for _, curve in _of_channels(story.facts, f"change {direction}")]
+    for direction in _directions(history):
+        changes = [_recent_median(curve, PREVIEWS) for _, curve in _of_channels(history.facts, f"change {direction}")]
         known = [change for change in changes if change is not None]
         if not known or len(known) < len(changes):
             continue
-        gaps = [_lately(curve, SCORINGS) for _, curve in _of_channels(story.scores, f"gap closed {direction}")]
-        kid, copied = _lately(story.scores.get(f"kid {direction}"), SCORINGS), story.copy_source.get(f"kid {direction}")
+        gaps = [_recent_median(curve, SCORINGS) for _, curve in _of_channels(history.scores, f"gap closed {direction}")]
+        kid, copied = (
+            _recent_median(history.scores.get(f"kid {direction}"), SCORINGS),
+            history.copy_source.get(f"kid {direction}"),
+        )
         scored = kid is not None and copied is not None
         gained = any(gap is not None and gap > NO_GAP for gap in gaps)
         if kid is not None and copied is not None:
@@ -109,10 +112,12 @@ def _identity_only(story: RunHistory) -> Iterator[Finding]:
             )
 
 
-def _discriminator_wins(story: RunHistory) -> Iterator[Finding]:
-    for condition in story.fields:
-        beaten, sure = (story.losses.get(f"{name} {condition}") for name in ("adversarial", "discriminator"))
-        losses = _lately(beaten, LOSSES), _lately(sure, LOSSES)
+def _discriminator_wins(history: RunHistory) -> Iterator[Finding]:
+    for condition in history.fields:
+        adversarial, discriminator = (
+            history.losses.get(f"{name} {condition}") for name in ("adversarial", "discriminator")
+        )
+        losses = _recent_median(adversarial, LOSSES), _recent_median(discriminator, LOSSES)
         if losses[0] is not None and losses[1] is not None and losses[0] > BEATEN and losses[1] < SURE:
             yield Finding(
                 "discriminator wins",
@@ -122,9 +127,9 @@ def _discriminator_wins(story: RunHistory) -> Iterator[Finding]:
             )
 
 
-def _memorizing(story: RunHistory) -> Iterator[Finding]:
-    for direction in _directions(story):
-        copied = story.scores.get(f"copies {direction}")
+def _memorizing(history: RunHistory) -> Iterator[Finding]:
+    for direction in _directions(history):
+        copied = history.scores.get(f"copies {direction}")
         if copied is not None and len(copied) and copied.values[-1] >= COPIED:
             yield Finding(
                 "memorizing",
@@ -134,42 +139,42 @@ def _memorizing(story: RunHistory) -> Iterator[Finding]:
             )
 
 
-def _overfitting(story: RunHistory) -> Iterator[Finding]:
+def _overfitting(history: RunHistory) -> Iterator[Finding]:
     advice = (
         "Translate with the best checkpoint rather than the last. Next time take more images or fewer steps, or "
         "--early-stop 5, which ends a run by itself."
     )
-    for direction in _directions(story):
+    for direction in _directions(history):
         key = f"kid {direction}"
-        kids, copied = story.scores.get(key), story.copy_source.get(key)
+        kids, copied = history.scores.get(key), history.copy_source.get(key)
         if kids is None or copied is None or len(kids) < 2 * SCORINGS:
             continue
         smooth = [float(np.median(kids.values[i : i + SCORINGS])) for i in range(len(kids) - SCORINGS + 1)]
         best = int(np.argmin(smooth))
         far = len(smooth) - 1 - best >= SCORINGS
-        if far and smooth[-1] - smooth[best] > WORSE * (copied - story.floors.get(key, 0.0)):
+        if far and smooth[-1] - smooth[best] > WORSE * (copied - history.floors.get(key, 0.0)):
             yield Finding(
                 "overfitting",
                 f"{direction}, the held-out KID was best around step {kids.steps[best + SCORINGS // 2]} "
                 f"({smooth[best]:.3g}) and has become worse since ({smooth[-1]:.3g}).",
                 advice,
             )
-    for name, curve in story.scores.items():
+    for name, curve in history.scores.items():
         if name.startswith("held-out ") and len(curve) > SCORINGS:
             before, after = curve.values[:-SCORINGS].min(), curve.values[-SCORINGS:].min()
             if after > RISEN * before:
                 yield Finding("overfitting", f"The {name} loss has risen from {before:.3g} to {after:.3g}.", advice)
 
 
-def _directions(story: RunHistory) -> list[str]:
-    found = [name.removeprefix("variety ") for name in story.facts if name.startswith("variety ")]
-    return found or [name.removeprefix("kid ") for name in story.copy_source if name.startswith("kid ")]
+def _directions(history: RunHistory) -> list[str]:
+    directions = [name.removeprefix("variety ") for name in history.facts if name.startswith("variety ")]
+    return directions or [name.removeprefix("kid ") for name in history.copy_source if name.startswith("kid ")]
 
 
 def _of_channels(curves: Mapping[str, Series], what: str) -> list[tuple[str, Series]]:
     return [(name[len(what) + 2 :], curve) for name, curve in curves.items() if name.startswith(f"{what}: ")]
 
 
-def _lately(curve: Series | None, count: int) -> float | None:
+def _recent_median(curve: Series | None, count: int) -> float | None:
     """Return the median of the last values; None where there are fewer."""
     return float(np.median(curve.values[-count:])) if curve is not None and len(curve) >= count else None

@@ -1,4 +1,4 @@
-"""What the events of a run tell, told again for a view: curves, scores, pace, and how it ended."""
+"""The events of a run, gathered for a view: curves, scores, pace, and how it ended."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-# Steps over which the pace is taken: so many scorings and savings that their time counts in its share.
+# The pace is measured over two periods of scoring and saving, whose time counts too, and at least so many steps.
 _PERIODS = 2
 _LEAST_STEPS = 20
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Values over steps; both arrays are as long, and neither changes once it was given out.
+    """Values over steps. The arrays do not change afterwards.
 
     Parameters
     ----------
     steps
         Steps, rising, (n,) integers.
     values
-        The values at them, (n,) floats; a value may be no number.
+        Their values, (n,) floats; may hold NaN.
     """
 
     steps: np.ndarray
@@ -32,10 +32,9 @@ class Series:
 
 
 class RunHistory:
-    """What a run has told so far.
+    """What is known of a run from its events so far.
 
-    Steps that a later `Started` or `RolledBack` makes again are forgotten, so that curves are those of the run that
-    goes on.
+    Where a later `Started` or `RolledBack` goes back to an earlier step, what came after that step is dropped.
 
     Attributes
     ----------
@@ -57,7 +56,7 @@ class RunHistory:
     memory
         Bytes in use at most (the GPU's where there is one); None before it is known.
     notes
-        What the run noted by the way, in sentences.
+        Notices, divided batches and rollbacks, in sentences.
     rollbacks
         (step, reason) of each time it went back.
     best_step
@@ -96,8 +95,8 @@ class RunHistory:
         self._times = _Growing()
         self._period = 0
 
-    def take(self, event: dict[str, Any]) -> None:
-        """Take up one line of ``events.jsonl``; `settle` makes it visible. Events of later versions say nothing."""
+    def add_event(self, event: dict[str, Any]) -> None:
+        """Add one line of ``events.jsonl``; curves show it after `update_curves`. Unknown events are ignored."""
         self.latest = float(event.get("time", self.latest))
         match event.get("event"):
             case "Started":
@@ -146,8 +145,8 @@ class RunHistory:
             case "Failed":
                 self.step, self.end, self.reason = event["step"], "failed", event["error"]
 
-    def settle(self, period: int = 0) -> None:
-        """Make what was taken visible; ``period`` is how many steps lie between scorings or savings."""
+    def update_curves(self, period: int = 0) -> None:
+        """Bring curves and the time left up to date; ``period`` is the steps between scorings or savings."""
         for kind, curves in self._curves.items():
             setattr(self, kind, {name: curve.series() for name, curve in curves.items() if curve.count})
         times = self._times.series()
@@ -166,17 +165,17 @@ class RunHistory:
             self._curves[kind].setdefault(name, _Growing()).append(step, value)
 
     def _cut(self, step: int) -> None:
-        """Forget what came after a step."""
+        """Drop what came after a step."""
         for curves in self._curves.values():
             for curve in curves.values():
                 curve.cut(step)
         if self.best_step is not None and self.best_step > step:
-            # which one was best before is not told; the next best one says it again
+            # the best step before that one is not known until the next better score
             self.best_step = None
 
 
 class _Growing:
-    """A curve that grows at its end; what `series` gave out stays as it was."""
+    """A curve that grows; the arrays of an earlier `series` do not change."""
 
     def __init__(self) -> None:
         self._steps = np.empty(256, np.int64)
@@ -194,15 +193,8 @@ class _Growing:
     def cut(self, step: int) -> None:
         left = int(np.searchsorted(self._steps[: self.count], step, side="right"))
         if left < self.count:
-            # anew, for the places that follow may have been given out
+            # copies, because an earlier series may show the values that are cut off
             self._steps, self._values, self.count = self._steps.copy(), self._values.copy(), left
 
     def series(self) -> Series:
         return Series(self._steps[: self.count], self._values[: self.count])
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in words: ``40 s``, ``12 min``, ``1.8 h``."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds <= 5400 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""Starting trainings that outlive whoever started them, and asking them to stop."""
+"""Starting trainings in processes of their own, which outlive the one that started them, and stopping them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,22 @@ from napari_phenotrans.runs.record import read_decided
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NICENESS = 10  # how much less than others a training asks of the processor
-# Those that were started here: a child that nobody asks about stays as a dead entry in the system's list.
+    from napari_phenotrans.core.settings import TrainingSettings
+    from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
+
+NICENESS = 10  # of a training, so that other programs come first
+# Processes that were started here: each is polled when the next one starts, so that no zombie stays.
 _started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True, eq=False)
 class Child:
-    """A process that was started and goes on by itself.
+    """A process of ``phenotrans`` that was started here and goes on by itself.
 
     Parameters
     ----------
     process
-        The process; to be asked, not to be waited for.
+        The process; it is polled, never waited for.
     arguments
         Those after ``phenotrans``.
     folder
@@ -52,8 +55,8 @@ class Child:
         """Return its exit code; None while it runs."""
         return self.process.poll()
 
-    def said(self) -> str:
-        """Return its error where it said one, else the last line that it wrote; empty where it wrote none."""
+    def last_message(self) -> str:
+        """Return its error, or else the last line that it wrote; empty where it wrote none."""
         return last_words(self.folder / OUTPUT)
 
     def cancel(self) -> None:
@@ -64,10 +67,10 @@ class Child:
 
 @dataclass(frozen=True, eq=False)
 class Estimate(Child):
-    """A data set's check and a trial of a few steps, on their way."""
+    """The process that checks a data set and tries a few steps."""
 
     def report(self) -> dict[str, Any] | None:
-        """Return what ``train --dry-run --report`` wrote, see `trial.report`; None while it is at work.
+        """Return what ``train --dry-run --report`` wrote, see `cli.train`; None while it runs.
 
         Raises
         ------
@@ -80,10 +83,10 @@ class Estimate(Child):
         try:
             return json.loads((self.folder / REPORT).read_bytes())
         except (OSError, ValueError) as error:
-            raise InputError(self.said() or f"The trial ended with code {code} and without a word.") from error
+            raise InputError(self.last_message() or f"The trial ended with code {code} and without a word.") from error
 
 
-# ---- what is typed
+# ---- the command
 
 
 def train_arguments(
@@ -93,9 +96,7 @@ def train_arguments(
     settings: Mapping[str, Any],
     *,
     preset: str | None = None,
-    held_out: str | Path | None = None,
-    held_out_share: float | None = None,
-    held_out_groups: Sequence[str] = (),
+    held_out: HeldOutChoice | None = None,
     from_: str | Path | None = None,
 ) -> list[str]:
     """Return the arguments after ``phenotrans`` that train so; `command_line` makes a line for a shell of them.
@@ -112,55 +113,66 @@ def train_arguments(
         Of that engine, by their names; those that are as they would be anyway are left out.
     preset
         Name of the preset that ``settings`` were made from.
-    held_out, held_out_share, held_out_groups
-        A data set folder, a share of the groups, or names of groups that training must not see; at most one of them.
+    held_out
+        What training must not see; the command's own default where None.
     from_
-        A run folder or its ``run.json`` whose data set and settings are the ground to build on.
+        A run folder or its ``run.json``, whose data set and settings are taken where no others are given.
 
     Raises
     ------
     InputError
         If a setting is unknown or cannot be typed.
     """
-    declared = engine_entry(engine).settings
-    if unknown := set(settings) - set(declared.model_fields):
+    settings_class = engine_entry(engine).settings
+    if unknown := set(settings) - set(settings_class.model_fields):
         raise InputError(f"{', '.join(map(flag, sorted(unknown)))}: no setting of the engine {engine}. Leave it out.")
-    ground = declared.make().model_dump()
-    if from_ is not None:
-        path = Path(from_)
-        decided = read_decided(path if path.name == DECIDED else path / DECIDED)
-        if decided["engine"] == engine:
-            ground |= declared.make(**decided["settings"]).model_dump()
-    if preset is not None:
-        ground |= declared.make(**declared.presets[preset]).model_dump(include=set(declared.presets[preset]))
-    chosen = declared.make(**(ground | dict(settings))).model_dump()
 
-    words = ["train"] + ([str(dataset)] if dataset is not None else []) + ["--engine", engine]
-    for name, value in (("--preset", preset), ("--from", from_), ("--out", out), ("--held-out", held_out)):
-        words += [] if value is None else [name, str(value)]
-    if held_out_groups:
-        words += ["--held-out-groups", _names("--held-out-groups", held_out_groups)]
-    elif held_out_share is not None:
-        words += ["--held-out-share", f"{held_out_share:g}"]
-    for name, value in chosen.items():
-        if value == ground[name]:
+    arguments = ["train"] + ([str(dataset)] if dataset is not None else []) + ["--engine", engine]
+    for name, value in (
+        ("--preset", preset), ("--from", from_), ("--out", out), ("--held-out", held_out and held_out.folder),
+    ):  # fmt: skip
+        arguments += [] if value is None else [name, str(value)]
+    if held_out and held_out.groups:
+        arguments += ["--held-out-groups", _join_names("--held-out-groups", held_out.groups)]
+    elif held_out and not held_out.folder:
+        arguments += ["--held-out-share", f"{held_out.share:g}"]
+
+    defaults = _command_defaults(settings_class, engine, preset, from_)
+    for name, value in settings_class.make(**(defaults | dict(settings))).model_dump().items():
+        if value == defaults[name]:
             continue
-        extra = declared.model_fields[name].json_schema_extra
+        extra = settings_class.model_fields[name].json_schema_extra
         if value is None or (isinstance(extra, dict) and not extra.get("cli", True)):
             raise InputError(
                 f"{flag(name)} cannot be set to {value!r} by a command. Load it from a run (--from) or a preset."
             )
-        words += [flag(name), _names(flag(name), value) if isinstance(value, tuple) else str(value)]
-    return words
+        arguments += [flag(name), _join_names(flag(name), value) if isinstance(value, tuple) else str(value)]
+    return arguments
+
+
+def _command_defaults(
+    settings_class: type[TrainingSettings], engine: str, preset: str | None, from_: str | Path | None
+) -> dict[str, Any]:
+    """Return the settings that the command takes by itself: the defaults, those of a run, those of a preset."""
+    values = settings_class.make().model_dump()
+    if from_ is not None:
+        path = Path(from_)
+        decided = read_decided(path if path.name == DECIDED else path / DECIDED)
+        if decided["engine"] == engine:
+            values |= settings_class.make(**decided["settings"]).model_dump()
+    if preset is not None:
+        of_preset = settings_class.presets[preset]
+        values |= settings_class.make(**of_preset).model_dump(include=set(of_preset))
+    return values
 
 
 def command_line(arguments: Sequence[str]) -> str:
     """Return arguments as a line for this system's shell: ``phenotrans train …``."""
-    words = ["phenotrans", *arguments]
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+    command = ["phenotrans", *arguments]
+    return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
 
 
-# ---- what is started
+# ---- its process
 
 
 def start_training(arguments: Sequence[str], folder: str | Path) -> Child:
@@ -187,7 +199,7 @@ def start_training(arguments: Sequence[str], folder: str | Path) -> Child:
         raise InputError(f"{folder} holds a run already. Choose another folder, or go on with that run.")
     child = Child(_spawn(arguments, folder), tuple(arguments), folder)
     with replacing(folder / STARTING, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(Owner.of(child.process.pid).written()), encoding="utf-8")
+        temporary.write_text(json.dumps(Owner.of(child.process.pid).as_json()), encoding="utf-8")
     return child
 
 
@@ -210,7 +222,7 @@ def continue_training(folder: str | Path, steps: int | None = None) -> Child:
 
 
 def request_stop(folder: str | Path) -> None:
-    """Ask the training in a folder to save and end within one step; one that has not begun is ended at once.
+    """Ask the training in a folder to save and end within one step; end one at once that has not begun.
 
     Raises
     ------
@@ -218,13 +230,13 @@ def request_stop(folder: str | Path) -> None:
         If the folder cannot be written to.
     """
     folder = Path(folder)
-    waiting = read_owner(folder / STARTING)
+    starting = read_owner(folder / STARTING)
     try:
-        if waiting and waiting.here:
+        if starting and starting.here:
             # one that has not trained yet has nothing to save
             with suppress(psutil.NoSuchProcess):
-                if waiting.lives():
-                    psutil.Process(waiting.pid).terminate()
+                if starting.is_running():
+                    psutil.Process(starting.pid).terminate()
             (folder / STARTING).unlink(missing_ok=True)
         else:
             (folder / STOP).touch()
@@ -247,11 +259,11 @@ def estimate(arguments: Sequence[str], folder: str | Path) -> Estimate:
     """
     folder = Path(folder)
     (folder / REPORT).unlink(missing_ok=True)
-    words = [*arguments, "--dry-run", "--report", str(folder / REPORT)]
-    return Estimate(_spawn(words, folder), tuple(words), folder)
+    trial_arguments = (*arguments, "--dry-run", "--report", str(folder / REPORT))
+    return Estimate(_spawn(trial_arguments, folder), trial_arguments, folder)
 
 
-def _names(option: str, names: Sequence[str]) -> str:
+def _join_names(option: str, names: Sequence[str]) -> str:
     """Return names as they are typed."""
     if split := [name for name in names if "," in name or name != name.strip()]:
         raise InputError(
@@ -263,21 +275,21 @@ def _names(option: str, names: Sequence[str]) -> str:
 def _refuse_starting(folder: Path) -> None:
     """Refuse a folder in which a process trains, or is about to."""
     refuse_living(folder)
-    waiting = read_owner(folder / STARTING)
-    if waiting and waiting.here and waiting.lives():
+    starting = read_owner(folder / STARTING)
+    if starting and starting.here and starting.is_running():
         raise InputError(
-            f"A training is being started in {folder} right now by process {waiting.pid}. Wait until it trains, or "
+            f"A training is being started in {folder} right now by process {starting.pid}. Wait until it trains, or "
             f"stop it first."
         )
 
 
 def _spawn(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
-    """Start ``phenotrans`` so that it needs nobody any more."""
+    """Start ``phenotrans`` in a session of its own, with its output in the folder and lower priority."""
     command = [sys.executable, "-m", "napari_phenotrans", *arguments]
-    apart: dict[str, Any] = {"start_new_session": True}
+    own_session: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-        apart = {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
+        own_session = {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / OUTPUT).open("ab") as output:
@@ -289,7 +301,7 @@ def _spawn(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-                **apart,
+                **own_session,
             )
     except OSError as error:
         raise InputError(

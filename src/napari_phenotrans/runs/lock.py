@@ -1,4 +1,4 @@
-"""Who trains into a run folder: one process at a time, and a dead one does not keep others out."""
+"""The lock of a run folder: one process trains into it at a time, and the lock of a dead one does not count."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from napari_phenotrans.runs.paths import DECIDED, LOCK, STOP
 if TYPE_CHECKING:
     from pathlib import Path
 
-BEAT_S = 20.0  # a process at work touches its lock so often
-SILENT_S = 180.0  # it is called silent after so long
-GIVEN_UP_S = 900.0  # and one on another machine, that nobody here can ask, does not keep the folder any longer
-_SAME_S = 1.0  # start times of one process, as told by two others
-# The lock takes some room, which is free again for last words where the disk is full.
-_ROOM = 16384
-_WRITTEN_WITHIN_S = 2.0
+BEAT_S = 20.0  # between two touches of the lock by the process that trains
+SILENT_S = 180.0  # without a touch: the process is called silent
+GIVEN_UP_S = 900.0  # without a touch: the lock of a process on another machine does not count any more
+_SAME_S = 1.0  # by which two readings of one process's start time may differ
+_ROOM = 16384  # bytes of the lock, which free a full disk for the last event
+_WRITTEN_WITHIN_S = 2.0  # a lock without content is still being written for so long
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process: on which machine, its number, and when it started (seconds since 1970)."""
+    """A process: its machine, its number, and when it started (seconds since 1970)."""
 
     host: str
     pid: int
@@ -39,19 +38,19 @@ class Owner:
 
     @classmethod
     def of(cls, pid: int) -> Owner:
-        """Return the process of a number on this machine; one that has ended counts until it was waited for."""
+        """Return a process of this machine by its number; a zombie counts as a process."""
         return cls(platform.node(), pid, psutil.Process(pid).create_time())
 
     @classmethod
     def read(cls, written: dict[str, Any]) -> Owner | None:
-        """Take it out of a ``run.json`` or a lock; None where it is not in there."""
+        """Read a process from the content of a ``run.json`` or a lock; None where none is named."""
         try:
             return cls(str(written["host"]), int(written["pid"]), float(written["process started"]))
         except (KeyError, TypeError, ValueError):
             return None
 
-    def written(self) -> dict[str, Any]:
-        """Return what `read` takes it from."""
+    def as_json(self) -> dict[str, Any]:
+        """Return the process as `read` reads it."""
         return {"host": self.host, "pid": self.pid, "process started": self.started}
 
     @property
@@ -59,11 +58,11 @@ class Owner:
         """Whether it is, or was, on this machine."""
         return self.host == platform.node()
 
-    def lives(self) -> bool:
-        """Return whether it runs; only to be asked `here`."""
+    def is_running(self) -> bool:
+        """Return whether it runs, for a process of this machine (see `here`)."""
         try:
             process = psutil.Process(self.pid)
-            # a number may be another process's by now, and one that nobody waits for is dead
+            # the number may be another process's by now, and a zombie has ended
             same = abs(process.create_time() - self.started) < _SAME_S
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
@@ -90,27 +89,27 @@ def modified(path: Path) -> float | None:
 
 
 def refuse_living(folder: Path) -> None:
-    """Refuse to touch a run folder that a process is at work in.
+    """Refuse a run folder that a process trains into.
 
-    A process on another machine counts as long as it touched its lock in the last 15 minutes.
+    A process on another machine counts if it touched its lock in the last 15 minutes.
 
     Raises
     ------
     InputError
-        If one is.
+        If there is such a process.
     """
     owner = read_owner(folder / LOCK)
     if owner is None and not (folder / LOCK).exists():
-        # of a run without a lock: an earlier version's, or one that was ended by its user
+        # a run without a lock: of an earlier version, or its user removed the lock
         owner = read_owner(folder / DECIDED)
-        if owner is None or not owner.here or owner.pid == os.getpid() or not owner.lives():
+        if owner is None or not owner.here or owner.pid == os.getpid() or not owner.is_running():
             return
     elif owner is None:
         quiet = _quiet_s(folder)
         if quiet is None or quiet > _WRITTEN_WITHIN_S:
             return
     elif owner.here:
-        if not owner.lives():
+        if not owner.is_running():
             return
     else:
         quiet = _quiet_s(folder)
@@ -128,9 +127,9 @@ def refuse_living(folder: Path) -> None:
 
 
 class Lock:
-    """A run folder's lock, of the process that trains into it; `take` makes it.
+    """A run folder's lock, held by this process; made by `take`.
 
-    While it is held a thread touches the file, so that other machines see that the process lives.
+    While it is held, a thread touches the file regularly, so that other machines see that the process runs.
     """
 
     def __init__(self, folder: Path, made_folder: bool) -> None:
@@ -153,7 +152,7 @@ class Lock:
             folder.mkdir(parents=True, exist_ok=True)
             lock = cls(folder, made)
             refuse_living(folder)
-            # of a dead process. Should two processes come here at once, the one that loses sees it at `check`.
+            # a dead process's; where two processes come here at once, one of them fails at `check`
             (folder / LOCK).unlink(missing_ok=True)
             lock._write()
         except OSError as error:
@@ -165,14 +164,14 @@ class Lock:
         return lock
 
     def check(self) -> None:
-        """Make sure that the folder is still there, and this process's.
+        """Make sure that the folder still exists and is still locked by this process.
 
         Raises
         ------
         InputError
-            If not. Nothing may be written into it then.
+            If not; then nothing may be written into it.
         """
-        if self._mine():
+        if self._is_mine():
             return
         if not self.folder.is_dir():
             raise InputError(
@@ -185,39 +184,39 @@ class Lock:
         )
 
     def release(self) -> None:
-        """Give the folder back; one that was made for the lock and is empty goes again."""
+        """Remove the lock, and the folder too if it was made for the lock and is empty."""
         self._released.set()
-        # what cannot be removed is a dead process's soon
+        # a lock that cannot be removed counts no more once this process has ended
         with suppress(OSError):
-            if self._mine():
+            if self._is_mine():
                 (self.folder / LOCK).unlink()
                 if self._made_folder and not any(self.folder.iterdir()):
                     self.folder.rmdir()
 
     def _write(self) -> None:
-        said = json.dumps(Owner.of(os.getpid()).written() | {"token": self._token})
+        content = json.dumps(Owner.of(os.getpid()).as_json() | {"token": self._token})
         with (self.folder / LOCK).open("x", encoding="utf-8") as file:
             try:
-                file.write(said.ljust(_ROOM))
+                file.write(content.ljust(_ROOM))
                 file.flush()
             except OSError:
                 (self.folder / LOCK).unlink(missing_ok=True)
                 raise
 
-    def _mine(self) -> bool:
+    def _is_mine(self) -> bool:
         try:
             with (self.folder / LOCK).open(encoding="utf-8") as file:
                 return self._token in file.read(1000)
         except FileNotFoundError:
             return False
         except OSError:
-            # a network's hiccup is no loss; writing will show whether it is more
+            # perhaps a network disk that is away for a moment; writing will fail if it is more
             return True
 
     def _beat(self) -> None:
         while not self._released.wait(BEAT_S):
             with suppress(OSError):
-                if self._mine():
+                if self._is_mine():
                     os.utime(self.folder / LOCK)
 
 

@@ -1,4 +1,4 @@
-"""Watching a run folder: one training, on whatever machine it runs, and whether or not it still does."""
+"""Watching a run folder: what its training has done so far, and whether it still runs, here or elsewhere."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
+from napari_phenotrans.core.text import duration
 from napari_phenotrans.runs.diagnosis import Finding, diagnose
-from napari_phenotrans.runs.history import RunHistory, duration
+from napari_phenotrans.runs.history import RunHistory
 from napari_phenotrans.runs.lock import SILENT_S, Owner, modified, read_owner
 from napari_phenotrans.runs.paths import (
     BEST,
@@ -30,13 +31,12 @@ from napari_phenotrans.runs.paths import (
     last_words,
 )
 
-_FULL = 2**22  # bytes free: less, and nothing can be saved
 _HEAD = 256  # bytes that tell one file of events from another
 
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """A checkpoint in a run folder, which can translate now: after which step, which file, whether it is the best."""
+    """A checkpoint in a run folder: after which step, which file, and whether it is the best."""
 
     step: int
     path: Path
@@ -52,39 +52,41 @@ class PreviewFile:
 
 
 class RunWatch(RunHistory):
-    """A run folder as it is now; `poll` looks again.
+    """A run folder as `poll` found it last.
 
-    Nothing is written into the folder, no torch is needed, and `poll` may run in another thread than whoever shows the
+    Nothing is written into the folder, and torch is not needed. `poll` may run in one thread while another shows the
     attributes: each is replaced, none is changed in place.
 
     Parameters
     ----------
     folder
         A run folder; one that is missing, or not a run yet, may become one.
+    least_free
+        Bytes: with less room on its disk, nothing can be saved, and a run that died is taken to have died of that.
 
     Attributes
     ----------
-    state, words
-        How it is, and that in a sentence: ``starting``; ``running``; ``silent`` (its process cannot be asked, or does
-        not answer, and has not been heard of for three minutes); ``died`` (its process is gone and said no last word);
+    state, sentence
+        One word, and the same in a sentence for the user: ``starting``; ``running``; ``silent`` (its process has not
+        touched its files for three minutes); ``died`` (its process is gone and wrote no last event);
         ``failed``; ``stopped``; ``finished``; ``gone`` (the folder is not there); ``none`` (there is no run in it).
     engine, settings, conditions, channels
-        What was decided.
+        As in ``run.json``.
     host
         The machine that it runs, or ran, on.
     checkpoints, previews
         Files that exist, by step; the best and the last checkpoint among them.
     error
-        What it failed of; empty where it did not fail.
+        Why it failed; empty where it did not.
     findings
         What looks wrong with the engine, see `diagnose`.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, least_free: int = 2**22) -> None:
         super().__init__()
-        self.folder = Path(folder)
+        self.folder, self.least_free = Path(folder), least_free
         self.state = "none"
-        self.words = ""
+        self.sentence = ""
         self.engine = ""
         self.settings: dict[str, Any] = {}
         self.conditions: tuple[str, ...] = ()
@@ -100,35 +102,35 @@ class RunWatch(RunHistory):
         self._head = b""
         self._read = 0
         self._beat: float | None = None
-        self._heard = 0.0
+        self._beat_seen = 0.0
 
     def poll(self) -> bool:
         """Look at the folder again.
 
         Returns
         -------
-        Whether anything came that was not known before.
+        Whether anything has changed.
         """
         news = False
         try:
             if self.folder.is_dir():
                 news = self._read_decided() | self._read_events()
             if news:
-                self.settle(max(self.settings.get(name) or 0 for name in ("save_every", "score_every")))
+                self.update_curves(max(self.settings.get(name) or 0 for name in ("save_every", "score_every")))
                 self.findings = diagnose(self)
-            files, state = self._find_files(), self._judge()
+            files, state = self._find_files(), self._find_state()
         except OSError:
             # it was there a moment ago; what was read of it stays
-            files, state = (self.checkpoints, self.previews), self._gone()
-        changed = news or files != (self.checkpoints, self.previews) or state != (self.state, self.words, self.error)
+            files, state = (self.checkpoints, self.previews), self._folder_is_gone()
+        changed = news or files != (self.checkpoints, self.previews) or state != (self.state, self.sentence, self.error)
         self.checkpoints, self.previews = files
-        self.state, self.words, self.error = state
+        self.state, self.sentence, self.error = state
         return changed
 
     # ---- reading
 
     def _read_decided(self) -> bool:
-        """Read ``run.json`` where it is another than before."""
+        """Read ``run.json`` if it has changed; returns whether it has."""
         path = self.folder / DECIDED
         now = _size_and_time(path)
         if now is None or now == self._decided:
@@ -147,7 +149,7 @@ class RunWatch(RunHistory):
         return True
 
     def _read_events(self) -> bool:
-        """Take up the lines that were added; all of them again where the file is another one."""
+        """Read the lines that were added, or all where the file was replaced; returns whether anything changed."""
         path = self.folder / EVENTS
         now = _size_and_time(path)
         if now is None or now == self._events:
@@ -155,105 +157,108 @@ class RunWatch(RunHistory):
         with path.open("rb") as file:
             head = file.read(_HEAD)
             # the first line has a time in it
-            another = now[0] < self._read or not head.startswith(self._head)
-            if another:
+            replaced = now[0] < self._read or not head.startswith(self._head)
+            if replaced:
                 self._forget()
                 self._read = 0
             file.seek(self._read)
             added = file.read()
-        # what is half written waits
-        whole = added[: added.rfind(b"\n") + 1]
-        for line in whole.splitlines():
+        # a line that is half written is read the next time
+        complete = added[: added.rfind(b"\n") + 1]
+        for line in complete.splitlines():
             try:
-                self.take(json.loads(line))
+                self.add_event(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError):
-                # no line of a run's: the others count
+                # not a line that a run writes: skipped
                 continue
         self._events = now
-        self._read += len(whole)
+        self._read += len(complete)
         self._head = head[: self._read]
-        return bool(whole) or another
+        return bool(complete) or replaced
 
     def _find_files(self) -> tuple[list[CheckpointFile], list[PreviewFile]]:
         if not self.folder.is_dir():
             return [], []
-        found = [CheckpointFile(s, p) for s, p in files_of_steps(self.folder / CHECKPOINTS, CHECKPOINT).items()]
+        checkpoints = [CheckpointFile(s, p) for s, p in files_of_steps(self.folder / CHECKPOINTS, CHECKPOINT).items()]
         for path in self.folder.glob(f"*{CHECKPOINT}"):
             if path.name in self.saved and not path.name.startswith("."):
-                found.append(CheckpointFile(self.saved[path.name], path, path.name == BEST))
+                checkpoints.append(CheckpointFile(self.saved[path.name], path, path.name == BEST))
         previews = [PreviewFile(step, path) for step, path in files_of_steps(self.folder / PREVIEWS, PREVIEW).items()]
-        return sorted(found, key=lambda one: (one.step, one.path.name)), previews
+        return sorted(checkpoints, key=lambda file: (file.step, file.path.name)), previews
 
-    # ---- judging
+    # ---- the state
 
-    def _judge(self) -> tuple[str, str, str]:
-        """Return state, words and error."""
+    def _find_state(self) -> tuple[str, str, str]:
+        """Return state, sentence and error."""
         if not self.folder.is_dir():
-            return self._gone()
+            return self._folder_is_gone()
         at = f"step {self.step} of {self.steps}"
-        owner, waiting = read_owner(self.folder / LOCK), read_owner(self.folder / STARTING)
+        owner, starting = read_owner(self.folder / LOCK), read_owner(self.folder / STARTING)
 
-        # Whoever started it from elsewhere named the process, and the run itself has not said a word yet.
-        if waiting and waiting.started > self.latest:
-            said = last_words(self.folder / OUTPUT)
-            if waiting.here and not waiting.lives():
-                return "failed", "It could not start.", said or "Its process ended without a word."
-            words = f"Starting: {said}" if said else "Starting."
-            return ("starting", words, "") if waiting.here else self._listen(waiting, "starting", words)
+        # ---- a process was started, and has not written an event yet
+        if starting and starting.started > self.latest:
+            output = last_words(self.folder / OUTPUT)
+            if starting.here and not starting.is_running():
+                return "failed", "It could not start.", output or "Its process ended without a word."
+            sentence = f"Starting: {output}" if output else "Starting."
+            return (
+                ("starting", sentence, "") if starting.here else self._alive_or_silent(starting, "starting", sentence)
+            )
 
-        # A process that has the folder, and has not said that it trains.
-        alive = owner is not None and (not owner.here or owner.lives())
+        # ---- a process holds the lock, and has not written an event yet
+        alive = owner is not None and (not owner.here or owner.is_running())
         if owner and alive and owner.started > self.latest:
-            return self._listen(owner, "starting", "Starting: reading the images.")
+            return self._alive_or_silent(owner, "starting", "Starting: reading the images.")
         if not self._decided and not self._read:
             return "none", "There is no run in this folder.", ""
 
-        # Last words, or none.
+        # Last sentence, or none.
         if self.end == "failed":
-            return "failed", f"Failed at {at}.{self._go_on()}", self.reason
+            return "failed", f"Failed at {at}.{self._resume_hint()}", self.reason
         if self.end == "stopped":
             return "stopped", f"Stopped at {at}: {self.reason}.", ""
         if self.end == "finished":
             return "finished", f"Finished after {self.step} steps.", ""
         owner = owner or self._owner
-        if owner is None or (owner.here and not owner.lives()):
+        if owner is None or (owner.here and not owner.is_running()):
             why = "its process is gone without a last word, as when it is killed or the memory runs out"
-            if disk_usage(self.folder).free < _FULL:
+            if disk_usage(self.folder).free < self.least_free:
                 why = "its process is gone, and the disk is full"
-            return "died", f"Died at {at}: {why}.{self._go_on() or ' Nothing was saved.'}", ""
+            return "died", f"Died at {at}: {why}.{self._resume_hint() or ' Nothing was saved.'}", ""
 
+        # ---- it trains
         where = "" if owner.here else f" on {owner.host}"
         if (self.folder / STOP).exists():
-            return self._listen(owner, "running", f"Stopping after this step ({at}{where}).")
+            return self._alive_or_silent(owner, "running", f"Stopping after this step ({at}{where}).")
         left = f", about {duration(self.left_s)} left" if self.left_s is not None else ""
-        return self._listen(owner, "running", f"Training{where}: {at}{left}.")
+        return self._alive_or_silent(owner, "running", f"Training{where}: {at}{left}.")
 
-    def _go_on(self) -> str:
+    def _resume_hint(self) -> str:
         return f" It can go on from step {self.saved[LAST]}." if LAST in self.saved else ""
 
-    def _gone(self) -> tuple[str, str, str]:
+    def _folder_is_gone(self) -> tuple[str, str, str]:
         return "gone", f"The folder {self.folder} is not there: it was removed, or its disk is not connected.", ""
 
-    def _listen(self, owner: Owner, state: str, words: str) -> tuple[str, str, str]:
-        """Return the state of a process that may be alive, unless nothing was heard of it for long.
+    def _alive_or_silent(self, owner: Owner, state: str, sentence: str) -> tuple[str, str, str]:
+        """Return the state of a process that may be alive, or "silent" where its files were not touched for long.
 
-        Its sign of life is that its files are touched. Clocks of machines differ, so what counts is when this was
-        seen to happen; at the first look, what the files say.
+        Clocks of machines differ, so the time of a touch is when this process first saw it; at the first look, what
+        the files say.
         """
         beat = max((at for name in (LOCK, EVENTS, STARTING) if (at := modified(self.folder / name))), default=0.0)
         if self._beat is None:
-            self._beat, self._heard = beat, time.monotonic() - max(0.0, time.time() - beat)
+            self._beat, self._beat_seen = beat, time.monotonic() - max(0.0, time.time() - beat)
         elif beat != self._beat:
-            self._beat, self._heard = beat, time.monotonic()
-        if time.monotonic() - self._heard < SILENT_S:
-            return state, words, ""
+            self._beat, self._beat_seen = beat, time.monotonic()
+        if time.monotonic() - self._beat_seen < SILENT_S:
+            return state, sentence, ""
         when = datetime.fromtimestamp(beat).strftime("%Y-%m-%d %H:%M")
         why = "its process is there, but does nothing" if owner.here else f"nothing was heard of {owner.host}"
         return "silent", f"Silent since {when}: {why}.", ""
 
 
 def _size_and_time(path: Path) -> tuple[int, float] | None:
-    """Return what tells whether a file has changed; None where it is missing."""
+    """Return a file's size and modification time, by which a change is noticed; None where it is missing."""
     try:
         stat = path.stat()
     except FileNotFoundError:

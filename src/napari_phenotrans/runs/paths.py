@@ -1,4 +1,4 @@
-"""Which file of a run folder is called what, and which of many are kept."""
+"""Names of the files in a run folder; thinning out those that come again every few steps."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-DECIDED = "run.json"
-EVENTS = "events.jsonl"
-STOP = "stop"
+DECIDED = "run.json"  # engine, settings and fields, decided before the first step
+EVENTS = "events.jsonl"  # what happened, a line per event
+STOP = "stop"  # made by whoever wants the training to end
 LOCK = "lock"
-# Written by whoever starts a run from elsewhere, and taken away by the run itself once it trains.
+# The process that is about to train, written by the one that started it; the run removes it once it trains.
 STARTING = "starting.json"
-OUTPUT = "output.txt"
-REPORT = "report.json"
+OUTPUT = "output.txt"  # of a process that was started from napari
+REPORT = "report.json"  # of a dry run
 STATE = "resume.pt"
 LAST, BEST = "last.safetensors", "best.safetensors"
-# Folders of what there is of several steps, and the suffixes of what `files_of_steps` finds in them.
+# Folders that hold files of several steps, and their suffixes; see `files_of_steps`.
 CHECKPOINTS, CHECKPOINT = "checkpoints", ".safetensors"
 PREVIEWS, PREVIEW = "previews", ".tif"
-COMMAND = "$ "
+COMMAND = "$ "  # begins the line of the output that is the command
 _STEM = "step-"
 _ERROR = "phenotrans: "
-_TAIL = 20_000  # bytes
+_TAIL = 20_000  # bytes at the end of the output that are searched for an error
 
 
 def step_name(step: int) -> str:
-    """Return the name of what belongs to a step, without suffix: ``step-00500``."""
+    """Return the file name of a step, without suffix: ``step-00500``."""
     return f"{_STEM}{step:05d}"
 
 
 def files_of_steps(folder: Path, suffix: str) -> dict[int, Path]:
     """Return the files of a folder that are named by `step_name`, by step; none where there is no folder."""
-    found = {}
+    files = {}
     for path in folder.glob(f"{_STEM}*{suffix}"):
         number = path.name[len(_STEM) : -len(suffix)]
         if number.isdecimal():
-            found[int(number)] = path
-    return dict(sorted(found.items()))
+            files[int(number)] = path
+    return dict(sorted(files.items()))
 
 
 def last_words(output: Path) -> str:
-    """Return what a process said last in its output: its error, over several lines, or else its last line.
+    """Return a process's error from its output, or else its last line; empty where there is neither.
 
-    Only what follows the last line that begins with ``$``, which is the command; empty where there is nothing.
+    The output may hold several processes'; the last line that begins with ``$`` is the command of the latest.
     """
     try:
         text = output.read_bytes()[-_TAIL:].decode("utf-8", "replace")
@@ -61,10 +61,10 @@ def last_words(output: Path) -> str:
 
 
 def superfluous(steps: Iterable[int], keep: int, every: int) -> list[int]:
-    """Return which steps to drop, so that besides the newest at most ``keep`` stay, spread evenly.
+    """Return which steps to remove, so that besides the newest at most ``keep`` stay, spread evenly.
 
-    Steps come one after the other, multiples of ``every``, and what was dropped is gone: so the distance between those
-    that stay is doubled each time that there are too many, and between half of ``keep`` and all of it remain.
+    Steps are multiples of ``every`` and are thinned out again and again as new ones come. So the distance between
+    those that stay is doubled each time that there are too many, and from half of ``keep`` to ``keep`` remain.
     """
     *past, newest = sorted(steps)
     distance = every
@@ -74,7 +74,7 @@ def superfluous(steps: Iterable[int], keep: int, every: int) -> list[int]:
 
 
 def thin(folder: Path, suffix: str, keep: int, every: int) -> None:
-    """Remove the `superfluous` ones of a folder's `files_of_steps`."""
+    """Remove files of `superfluous` steps from a folder."""
     files = files_of_steps(folder, suffix)
     for step in superfluous(files, keep, every) if files else ():
         files[step].unlink(missing_ok=True)

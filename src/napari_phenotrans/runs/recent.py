@@ -1,4 +1,4 @@
-"""Which run folders there are: those in some folders, and those that were opened before."""
+"""Finding run folders, and remembering those that were opened before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 FILE = "runs.json"
-REMEMBERED = 200  # the latest
+REMEMBERED = 200  # folders at most, the latest
 
 
 def is_run(folder: Path) -> bool:
@@ -27,31 +27,31 @@ def is_run(folder: Path) -> bool:
 
 
 def list_runs(parents: Sequence[Path]) -> list[Path]:
-    """Return the run folders that are among some folders or lie directly in them, the latest at work first."""
-    found: dict[Path, float] = {}
+    """Return the run folders among these folders and directly in them, the one with the latest event first."""
+    latest_event: dict[Path, float] = {}
     for parent in parents:
         for folder in [parent, *_folders_in(parent)]:
             if is_run(folder):
                 times = (modified(folder / name) for name in (EVENTS, DECIDED, STARTING))
-                found[folder] = max((at for at in times if at), default=0.0)
-    return sorted(found, key=lambda folder: (-found[folder], str(folder)))
+                latest_event[folder] = max((at for at in times if at), default=0.0)
+    return sorted(latest_event, key=lambda folder: (-latest_event[folder], str(folder)))
 
 
 def _folders_in(parent: Path) -> Iterable[Path]:
     try:
         return [path for path in parent.iterdir() if path.is_dir()]
     except OSError:
-        # not there, or nobody may look into it: no runs to be seen
+        # missing, or not readable
         return []
 
 
 class RememberedRuns:
-    """Run folders that were started or opened before, in a small file of the user's.
+    """Run folders that were started or opened before, listed in a file of the user's data folder.
 
     Parameters
     ----------
     file
-        Where they are kept; ``runs.json`` in the user's data folder where none is said.
+        The list; by default ``runs.json`` in the user's data folder.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -62,7 +62,7 @@ class RememberedRuns:
         self.file = file
 
     def folders(self) -> list[Path]:
-        """Return them, the latest first; also those that are not there now, for their disk may come back."""
+        """Return the folders, the latest first, also missing ones: their disk may be away."""
         try:
             written = json.loads(self.file.read_bytes())
         except (OSError, ValueError):
@@ -87,5 +87,5 @@ class RememberedRuns:
             with replacing(self.file, overwrite=True) as temporary:
                 temporary.write_text(json.dumps([str(f) for f in folders[:REMEMBERED]], indent=1), encoding="utf-8")
         except InputError:
-            # a home that cannot be written to: the runs are there all the same, and nobody needs to be told
+            # a home that cannot be written to; the runs themselves are not affected
             return

@@ -1,4 +1,4 @@
-"""The files of a run folder: what was decided, what happened, and who is at work in it."""
+"""Reading and writing ``run.json`` and ``events.jsonl``."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from napari_phenotrans.runs.paths import DECIDED
 
 
 def write_decided(folder: Path, decided: dict[str, Any]) -> None:
-    """Write ``run.json``: what was decided, and which process is at work."""
-    whole = decided | {
-        **Owner.of(os.getpid()).written(),
+    """Write ``run.json``: what was decided, this process, and the versions."""
+    content = decided | {
+        **Owner.of(os.getpid()).as_json(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "napari-phenotrans": version("napari-phenotrans"),
     }
     with replacing(folder / DECIDED, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(whole, indent=2), encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 class Log:
-    """``events.jsonl``, a line per event; a line that a killed process left half written is cut off first."""
+    """``events.jsonl``, to which lines are added; a half-written line of a killed process is removed first."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         if path.exists():
             written = path.read_bytes()
             os.truncate(path, written.rfind(b"\n") + 1)
-        # unbuffered, so that a line is either there or, on a full disk, known not to be
+        # unbuffered, so that a full disk is noticed at the line that does not fit
         self._file = path.open("ab", buffering=0)
 
     def write(self, line: str) -> None:
@@ -48,7 +48,7 @@ class Log:
         InputError
             If the disk is full or gone; the file is as it was.
         """
-        # not `tell`, which stays where it was when the file is cut
+        # `tell` would not notice that the file was truncated
         before = os.fstat(self._file.fileno()).st_size
         text = f"{line}\n".encode()
         try:
@@ -92,6 +92,7 @@ def read_decided(path: Path) -> dict[str, Any]:
 
 
 def fields_to(dataset: DataSet) -> dict[str, Any]:
+    """Return a data set's fields as ``run.json`` holds them."""
     return {
         "folder": str(dataset.folder.resolve()),
         "fields": [[str(f.path.relative_to(dataset.folder)), f.condition, f.group] for f in dataset.fields],
@@ -99,6 +100,7 @@ def fields_to(dataset: DataSet) -> dict[str, Any]:
 
 
 def fields_from(written: dict[str, Any], conditions: tuple[str, ...]) -> DataSet:
+    """Return the data set that `fields_to` wrote."""
     folder = Path(written["folder"])
     fields = (Field(folder / name, condition, group) for name, condition, group in written["fields"])
     return DataSet(folder, conditions, tuple(fields))

@@ -1,4 +1,4 @@
-"""Random square crops of each condition, turned and mirrored: what training sees."""
+"""Random square crops of each condition, turned and mirrored, which training sees."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.intensity import Intensity
     from napari_phenotrans.core.keyed_random import KeyedRandom
 
-FOREGROUND_SHARE = 0.005
-DRAWS = 50
+FOREGROUND_SHARE = 0.005  # of a crop's pixels, in any channel: less, and the crop is background
+DRAWS = 50  # after so many crops of background one is taken all the same
 # A data set lives on the GPU where it takes no more than this share of the memory that is free there.
 SHARE_OF_GPU = 0.25
 
@@ -51,20 +51,20 @@ class Crops:
         crop: int,
         device: torch.device | str = "cpu",
     ) -> None:
-        small = [p.shape[1:] for ps in planes.values() for p in ps if min(p.shape[1:]) < crop]
-        if small:
+        too_small = [p.shape[1:] for ps in planes.values() for p in ps if min(p.shape[1:]) < crop]
+        if too_small:
             raise InputError(
-                f"{len(small)} planes are smaller than a crop of {crop} × {crop}, the smallest {min(small)}. "
+                f"{len(too_small)} planes are smaller than a crop of {crop} × {crop}, the smallest {min(too_small)}. "
                 f"Choose a smaller --crop or a smaller --pixel-size."
             )
         self.crop = crop
         self.device = torch.device(device)
         normalized = {c: [intensity.normalize(p) for p in ps] for c, ps in planes.items()}
-        everything = [p[:, ::4, ::4].reshape(p.shape[0], -1) for ps in normalized.values() for p in ps]
-        self.threshold = np.array([threshold_otsu(channel) for channel in np.concatenate(everything, axis=1)])
+        sampled = [p[:, ::4, ::4].reshape(p.shape[0], -1) for ps in normalized.values() for p in ps]
+        self.threshold = np.array([threshold_otsu(channel) for channel in np.concatenate(sampled, axis=1)])
         self._foreground = {c: [self._sums(p) for p in ps] for c, ps in normalized.items()}
-        home = self._home(sum(p.nbytes for ps in normalized.values() for p in ps))
-        self.planes = {c: [torch.from_numpy(p).to(home) for p in ps] for c, ps in normalized.items()}
+        storage = self._choose_storage(sum(p.nbytes for ps in normalized.values() for p in ps))
+        self.planes = {c: [torch.from_numpy(p).to(storage) for p in ps] for c, ps in normalized.items()}
         self.drawn = dict.fromkeys(planes, 0)
         self.blank = dict.fromkeys(planes, 0)
 
@@ -75,20 +75,20 @@ class Crops:
 
     def draw(self, condition: str, chance: KeyedRandom) -> Tensor:
         """Return float32 (count, C, crop, crop) in about [-1, 1] on the device, one for each crop of ``chance``."""
-        cut = torch.stack([self._one(condition, rng) for rng in chance.each(f"crop of {condition}")])
+        cut = torch.stack([self._draw_crop(condition, rng) for rng in chance.each(f"crop of {condition}")])
         return cut.to(self.device)
 
     def large(self, condition: str, count: int) -> list[Tensor]:
         """Return (C, h, w) pieces of ``count`` planes, up to four crops wide, their sides multiples of 4.
 
-        They hold what a crop may miss, such as a rare mitosis, in the share that planes have of it.
+        Rare objects, such as mitoses, are as frequent in them as in whole planes; single crops may hold none.
         """
         planes = self.planes[condition]
-        chosen = [planes[i] for i in np.linspace(0, len(planes) - 1, min(count, len(planes))).astype(int)]
-        height, width = (min(4 * self.crop, *(p.shape[axis] // 4 * 4 for p in chosen)) for axis in (1, 2))
-        return [p[:, :height, :width].to(self.device) for p in chosen]
+        evenly_spread = [planes[i] for i in np.linspace(0, len(planes) - 1, min(count, len(planes))).astype(int)]
+        height, width = (min(4 * self.crop, *(p.shape[axis] // 4 * 4 for p in evenly_spread)) for axis in (1, 2))
+        return [p[:, :height, :width].to(self.device) for p in evenly_spread]
 
-    def _one(self, condition: str, rng: np.random.Generator) -> Tensor:
+    def _draw_crop(self, condition: str, rng: np.random.Generator) -> Tensor:
         planes = self.planes[condition]
         for _ in range(DRAWS):
             number = int(rng.integers(len(planes)))
@@ -112,7 +112,7 @@ class Crops:
         pixels = sums[:, bottom, right] - sums[:, top, right] - sums[:, bottom, left] + sums[:, top, left]
         return bool((pixels >= FOREGROUND_SHARE * self.crop**2).any())
 
-    def _home(self, size: int) -> torch.device:
+    def _choose_storage(self, size: int) -> torch.device:
         if self.device.type != "cuda":
             return torch.device("cpu")
         free, _ = torch.cuda.mem_get_info(self.device)

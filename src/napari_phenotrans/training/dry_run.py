@@ -1,4 +1,4 @@
-"""What a run will cost, from a few steps of it."""
+"""Trying a few steps of a run, to say what time and memory it will take."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_phenotrans.core.text import duration, gigabytes
 from napari_phenotrans.engines.device import choose_device, describe_device
-from napari_phenotrans.runs.history import duration
 from napari_phenotrans.training.events import Losses
 from napari_phenotrans.training.fabric import memory_in_use
 
@@ -24,24 +24,24 @@ WARM_UP = 2  # the first steps also choose algorithms and fill pools
 
 @dataclass(frozen=True)
 class Trial:
-    """Device in words, seconds per step, and bytes of memory in use at most (the GPU's where there is one)."""
+    """What a few steps took: the device in words, seconds per step, and bytes of memory (the GPU's if there is one)."""
 
     device: str
     seconds_per_step: float
     memory: int
 
     def lines(self, steps: int) -> list[str]:
-        """Return what a run of so many steps will take."""
+        """Return what a run of so many steps will take, as lines for a terminal."""
         seconds = steps * self.seconds_per_step
         return [
             f"device      {self.device}",
-            f"memory      {self.memory / 2**30:.1f} GB",
+            f"memory      {gigabytes(self.memory)}",
             f"time        {duration(seconds)} for {steps} steps ({self.seconds_per_step:.2g} s each, without scoring)",
         ]
 
 
 def try_steps(run: Run) -> Trial:
-    """Train a few steps as the run would, in a folder that is thrown away, and measure them."""
+    """Train a few steps as the run would, in a temporary folder, and measure them."""
     device = choose_device(run.settings.device)
     settings = run.settings.model_copy(update={"steps": STEPS + 1, "save_every": STEPS + 1, "score_every": 0})
     times: list[float] = []

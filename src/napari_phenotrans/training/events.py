@@ -1,4 +1,4 @@
-"""What training says while it runs: one line of ``events.jsonl`` each."""
+"""Events of a training, each one line of its ``events.jsonl``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import dataclasses
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
+
+from napari_phenotrans.core.events import Notice
 
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins at ``step`` of ``steps``, with what was decided."""
+    """Training begins at ``step`` of ``steps``, on a device (in words), with so many fields per condition."""
 
     step: int
     steps: int
@@ -73,7 +74,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores on held-out fields at ``step``; ``best`` says that no median of five came out better so far.
+    """Scores on held-out fields at ``step``; ``best`` says that this is the best so far, see `Progress.add_scores`.
 
     ``floors`` and ``copy_source``, by the names of the scores, come with a run's first scores and do not change.
     """
@@ -116,7 +117,10 @@ class Failed:
     error: str
 
 
-def to_json(event: Any) -> str:
+Event = Started | Notice | Losses | Pace | Divided | RolledBack | Preview | Scored | Saved | Stopped | Finished | Failed
+
+
+def to_json(event: Event) -> str:
     """Return one line of ``events.jsonl``: the event's class name, its fields and the time (seconds since 1970)."""
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     return json.dumps({"event": type(event).__name__, **fields, "time": round(time.time(), 3)}, allow_nan=True)

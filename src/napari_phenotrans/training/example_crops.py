@@ -1,4 +1,4 @@
-"""Crops to look at before training: drawn, normalized and augmented as an engine will see them."""
+"""Example crops to look at before training, drawn, normalized and augmented as in training."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.dataset.dataset import Field
 
-# Fields of each condition that are read for it: enough to see by, and no large data set fills the memory.
-MOST_FIELDS = 6
-COUNT = 12
+MOST_FIELDS = 6  # of each condition that are read, so that a large data set does not fill the memory
+COUNT = 12  # crops of each condition
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Examples:
 
 
 def draw_examples(training: DataSet, settings: TrainingSettings, draw: int = 0) -> Iterator[FieldRead | Examples]:
-    """Read some fields of each condition, saying which, and in the end give crops of them.
+    """Read some fields of each condition, and draw crops of them.
 
     Parameters
     ----------
@@ -78,41 +77,46 @@ def draw_examples(training: DataSet, settings: TrainingSettings, draw: int = 0) 
     draw
         Another number gives other crops.
 
+    Yields
+    ------
+    `FieldRead` after each field, and last the `Examples`.
+
     Raises
     ------
     InputError
         If a field cannot be read, lacks a channel or is smaller than a crop.
     """
-    chosen = tuple(one for condition in training.conditions for one in _some(training, condition))
+    fields = tuple(field for condition in training.conditions for field in _some_fields(training, condition))
     channels = settings.channels or training.channels()
     planes: dict[str, list[np.ndarray]] = {condition: [] for condition in training.conditions}
-    for number, one in enumerate(chosen):
-        alone = DataSet(training.folder, training.conditions, (one,))
-        planes[one.condition] += alone.planes(channels, settings.pixel_size)[one.condition]
-        yield FieldRead(one.name, number + 1, len(chosen))
-    intensity = Intensity.fit(plane for some in planes.values() for plane in some)
+    for number, field in enumerate(fields):
+        of_field = DataSet(training.folder, training.conditions, (field,))
+        planes[field.condition] += of_field.planes(channels, settings.pixel_size)[field.condition]
+        yield FieldRead(field.name, number + 1, len(fields))
+    intensity = Intensity.fit(plane for of_condition in planes.values() for plane in of_condition)
     crops = Crops(planes, intensity, settings.crop)
     chance = KeyedRandom(settings.seed, draw, 0, COUNT)
     drawn = {condition: crops.draw(condition, chance) for condition in training.conditions}
     augment = getattr(settings, "augment", "none")
     augmented = {}
     if augment != "none":
-        augmented = {c: AUGMENTATIONS[augment](some, chance, f"look at {c}").numpy() for c, some in drawn.items()}
-    first = read(chosen[0].path)
+        augmented = {c: AUGMENTATIONS[augment](x, chance, f"look at {c}").numpy() for c, x in drawn.items()}
+    first = read(fields[0].path)
     colors = dict(zip(first.channels, first.colors, strict=True))
     yield Examples(
-        crops={c: some.numpy() for c, some in drawn.items()},
+        crops={c: x.numpy() for c, x in drawn.items()},
         augmented=augmented,
         channels=channels,
         colors=tuple(colors.get(name) for name in channels),
         intensity=intensity,
         rejected=crops.rejected,
-        fields=len(chosen),
-        all_fields=len(chosen) == len(training.fields),
+        fields=len(fields),
+        all_fields=len(fields) == len(training.fields),
     )
 
 
-def _some(training: DataSet, condition: str) -> list[Field]:
-    fields = [one for one in training.fields if one.condition == condition]
-    picks = np.linspace(0, len(fields) - 1, min(len(fields), MOST_FIELDS)).astype(int)
-    return [fields[i] for i in picks]
+def _some_fields(training: DataSet, condition: str) -> list[Field]:
+    """Return fields of a condition, evenly spread."""
+    fields = [field for field in training.fields if field.condition == condition]
+    picked = np.linspace(0, len(fields) - 1, min(len(fields), MOST_FIELDS)).astype(int)
+    return [fields[i] for i in picked]

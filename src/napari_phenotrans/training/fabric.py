@@ -1,4 +1,4 @@
-"""Where and in which arithmetic training computes: Lightning Fabric's device, precision and processes."""
+"""Device, precision and processes of training, by Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.settings import TrainingSettings
 
 
-def choose_precision(said: str, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
+def choose_precision(setting: str, device: torch.device) -> Literal["32-true", "bf16-mixed"]:
     """Return Fabric's name of the precision to train in; ``auto`` is bf16 where a GPU computes in it, never fp16.
 
     Weights, optimizers and losses stay float32 in both.
     """
     capable = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bf16-mixed" if said == "bf16" or (said == "auto" and capable) else "32-true"
+    return "bf16-mixed" if setting == "bf16" or (setting == "auto" and capable) else "32-true"
 
 
 def start_processes(settings: TrainingSettings) -> Fabric:
@@ -78,13 +78,19 @@ def memory_in_use(device: torch.device) -> int:
     return psutil.Process().memory_info().rss
 
 
+def own_places(fabric: Fabric, batch: int) -> range:
+    """Return which crops of every batch this process computes, by their places in it."""
+    share = batch // fabric.world_size
+    return range(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+
+
 def gather(fabric: Fabric, own: dict[int, Any]) -> dict[int, Any]:
-    """Return what all processes hold by their places in the batch; places are never two processes'."""
+    """Return the states of all processes together, by places in the batch; each place belongs to one process."""
     if fabric.world_size == 1:
         return own
-    held: list[dict[int, Any]] = [{}] * fabric.world_size
-    torch.distributed.all_gather_object(held, move_data_to_device(own, torch.device("cpu")))
-    return {place: state for one in held for place, state in one.items()}
+    of_processes: list[dict[int, Any]] = [{}] * fabric.world_size
+    torch.distributed.all_gather_object(of_processes, move_data_to_device(own, torch.device("cpu")))
+    return {place: state for states in of_processes for place, state in states.items()}
 
 
 class FabricUpdate(Update):

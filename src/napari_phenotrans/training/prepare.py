@@ -1,32 +1,36 @@
-"""What a training needs before its first step: the engine, the crops that it sees, and those that it is scored on."""
+"""Preparing a training: the engine, the crops that it trains on, and those that it is scored on."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
+from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.engines.update import BatchPart
 from napari_phenotrans.training.crops import Crops
+from napari_phenotrans.training.held_out_crops import ScoringPlan
 from napari_phenotrans.training.loop import start_from
 from napari_phenotrans.training.validation import HeldOut
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.base import Engine
 
-STATISTICS_PLANES = 25
-PREVIEW_CROPS = 4
-HELD_OUT_CROPS = 16
-COPIES = 8
-# crops that are drawn for looking and measuring belong to no update
+STATISTICS_PLANES = 25  # per condition, that normalization statistics are averaged over
+PREVIEW_CROPS = 4  # per condition
+HELD_OUT_CROPS = 16  # per condition, that the engine's own loss is computed on
+COPIES = 8  # per direction, that are looked up in the training planes
+# Steps that key the random numbers of previews and held-out crops; no update has them.
 PREVIEW_STEP, HELD_OUT_STEP = 2**31, 2**31 + 1
 
 
@@ -44,12 +48,12 @@ class Prepared:
         The data set's intensity limits.
     crops
         What it trains on.
-    held_out, unseen
+    held_out, held_out_crops
         What it is scored on, and crops of it; None where it is not scored.
-    fixed
+    preview_crops
         Crops of each condition for previews, (N, C, H, W) in about [-1, 1].
-    measured
-        Pieces of each condition that normalization statistics are averaged over.
+    statistics_pieces
+        Pieces of each condition that statistics are taken over.
     images
         Digest of the training images.
     """
@@ -59,17 +63,17 @@ class Prepared:
     intensity: Intensity
     crops: Crops
     held_out: HeldOut | None
-    unseen: Crops | None
-    fixed: dict[str, torch.Tensor]
-    measured: dict[str, list[torch.Tensor]]
+    held_out_crops: Crops | None
+    preview_crops: dict[str, torch.Tensor]
+    statistics_pieces: dict[str, list[torch.Tensor]]
     images: str
 
     def held_out_loss(self, seed: int) -> dict[str, float]:
         """Return the engine's own losses on held-out crops, the same ones each time."""
-        if self.unseen is None:
+        if self.held_out_crops is None:
             return {}
         chance = KeyedRandom(seed, HELD_OUT_STEP, 0, HELD_OUT_CROPS)
-        drawn = {c: self.unseen.draw(c, chance) for c in self.engine.conditions}
+        drawn = {c: self.held_out_crops.draw(c, chance) for c in self.engine.conditions}
         return self.engine.held_out_loss(BatchPart(drawn, chance))
 
 
@@ -97,56 +101,64 @@ def prepare(
     device
         Where it trains.
     resume
-        Its weights will be replaced: those of ``start_from`` are not read.
+        Whether its weights will be replaced, so that those of ``start_from`` need not be read.
 
     Raises
     ------
     InputError
         If the data set cannot be trained on.
     """
-    s = settings
-    channels = s.channels or dataset.channels()
+    channels = settings.channels or dataset.channels()
+    # an engine that is told of a channel by name finds it so
+    s = settings.model_copy(update={"channels": channels})
     planes = dataset.planes(channels, s.pixel_size)
-    intensity = Intensity.fit(plane for some in planes.values() for plane in some)
+    intensity = Intensity.fit(plane for of_condition in planes.values() for plane in of_condition)
     crops = Crops(planes, intensity, s.crop, device)
     torch.manual_seed(s.seed)
     engine = engine_entry(engine_name).load()(s, len(channels), dataset.conditions).to(device)
+    pieces = {c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions}
+    engine.measure(pieces)
     if s.start_from and not resume:
         start_from(engine, engine_name, channels, s.start_from)
     engine.start_training()
 
-    # What it is scored on: group and pixels of every held-out plane.
-    kept: dict[str, list[tuple[str, np.ndarray]]] = {c: [] for c in dataset.conditions}
-    for one in held_out.fields if held_out else ():
-        alone = DataSet(dataset.folder, dataset.conditions, (one,))
-        for plane in alone.planes(channels, s.pixel_size)[one.condition]:
-            kept[one.condition].append((one.group, plane))
-    scored_on = unseen = None
-    if s.score_every and all(kept.values()):
-        normalized = {c: [(group, intensity.normalize(p)) for group, p in some] for c, some in kept.items()}
-        seen = {c: [plane.cpu().numpy() for plane in some] for c, some in crops.planes.items()}
-        scored_on = HeldOut(
-            normalized, seen, channels, s.crop, stride=engine.stride, tile=engine.tile,
-            copies=COPIES if engine.tile else 0, seed=s.seed,
-        )  # fmt: skip
-        unseen = Crops({c: [p for _, p in some] for c, some in kept.items()}, intensity, s.crop, device)
+    # ---- what it is scored on
+    held_out_planes = _planes_by_group(held_out, channels, s.pixel_size) if held_out else {}
+    scored_on = held_out_crops = None
+    if s.score_every and held_out_planes and all(held_out_planes.values()):
+        normalized = {
+            c: [(group, intensity.normalize(p)) for group, p in pairs] for c, pairs in held_out_planes.items()
+        }
+        training_planes = {c: [plane.cpu().numpy() for plane in tensors] for c, tensors in crops.planes.items()}
+        plan = ScoringPlan(s.crop, engine.stride, engine.tile, copies=COPIES if engine.tile else 0, seed=s.seed)
+        scored_on = HeldOut(normalized, training_planes, channels, plan)
+        held_out_crops = Crops(
+            {c: [p for _, p in pairs] for c, pairs in held_out_planes.items()}, intensity, s.crop, device
+        )
+    digested: list[str | np.ndarray] = []
+    for condition, of_condition in planes.items():
+        digested += [condition, *of_condition]
     return Prepared(
         engine,
         channels,
         intensity,
         crops,
         scored_on,
-        unseen,
-        fixed={c: crops.draw(c, KeyedRandom(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions},
-        measured={c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions},
-        images=_digest(planes),
+        held_out_crops,
+        preview_crops={
+            c: crops.draw(c, KeyedRandom(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions
+        },
+        statistics_pieces=pieces,
+        images=sha256_of(digested),
     )
 
 
-def _digest(planes: dict[str, list[np.ndarray]]) -> str:
-    digest = hashlib.sha256()
-    for condition, some in planes.items():
-        digest.update(condition.encode())
-        for plane in some:
-            digest.update(np.ascontiguousarray(plane).tobytes())
-    return digest.hexdigest()
+def _planes_by_group(
+    dataset: DataSet, channels: Sequence[str], pixel_size: float | None
+) -> dict[str, list[tuple[str, np.ndarray]]]:
+    """Return (group, plane) of every plane, per condition."""
+    planes: dict[str, list[tuple[str, np.ndarray]]] = {condition: [] for condition in dataset.conditions}
+    for field in dataset.fields:
+        of_field = DataSet(dataset.folder, dataset.conditions, (field,)).planes(channels, pixel_size)
+        planes[field.condition] += [(field.group, plane) for plane in of_field[field.condition]]
+    return planes

@@ -1,4 +1,4 @@
-"""Fixed crops, translated as training goes: a picture to glance at, the pixels, and what they show in numbers."""
+"""Previews: fixed crops translated as training goes, written as a picture and as pixels, with facts about them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PreviewArrays:
 def write_preview(
     folder: Path,
     engine: Engine,
-    fixed: Mapping[str, torch.Tensor],
+    crops: Mapping[str, torch.Tensor],
     step: int,
     channels: Sequence[str],
     intensity: Intensity,
@@ -63,7 +63,7 @@ def write_preview(
         The run folder.
     engine
         Its translating networks as a checkpoint would hold them.
-    fixed
+    crops
         Crops (N, C, H, W) of each condition in about [-1, 1].
     step
         Number of updates made.
@@ -81,25 +81,25 @@ def write_preview(
     translated = []
     facts: dict[str, float] = {}
     for source, target in engine.directions():
-        there = engine.translate(fixed[source], source, target)
-        back = engine.translate(there, target, source)
-        kinds = [crops.float().cpu().numpy() for crops in (fixed[source], there, back)]
+        there = engine.translate(crops[source], source, target)
+        back = engine.translate(there, target, source, way_back=True)
+        kinds = [kind.float().cpu().numpy() for kind in (crops[source], there, back)]
         translated.append(kinds)
-        facts |= _facts(f"{source} → {target}", channels, kinds[0], kinds[1], fixed[target].float().cpu().numpy())
-    crops = np.stack([np.stack(kinds) for kinds in translated])
+        facts |= _facts(f"{source} → {target}", channels, kinds[0], kinds[1], crops[target].float().cpu().numpy())
+    pixels = np.stack([np.stack(kinds) for kinds in translated])
     (folder / PREVIEWS).mkdir(exist_ok=True)
-    picture, pixels = (folder / PREVIEWS / f"{step_name(step)}{suffix}" for suffix in (".png", ".tif"))
+    picture, tiff = (folder / PREVIEWS / f"{step_name(step)}{suffix}" for suffix in (".png", ".tif"))
 
     # imported where they are used: whoever reads previews writes none
     from skimage.io import imsave
     from tifffile import imwrite
 
     with replacing(picture, overwrite=True) as temporary:
-        imsave(temporary, _sheet(crops), check_contrast=False)
-    said = {"channels": list(channels), "directions": [list(pair) for pair in engine.directions()]}
-    with replacing(pixels, overwrite=True) as temporary:
-        in_units = intensity.denormalize(crops).astype(np.float32)
-        imwrite(temporary, in_units, photometric="minisblack", compression="zlib", metadata=said)
+        imsave(temporary, _sheet(pixels), check_contrast=False)
+    metadata = {"channels": list(channels), "directions": [list(pair) for pair in engine.directions()]}
+    with replacing(tiff, overwrite=True) as temporary:
+        in_units = intensity.denormalize(pixels).astype(np.float32)
+        imwrite(temporary, in_units, photometric="minisblack", compression="zlib", metadata=metadata)
     return Preview(step, str(picture.relative_to(folder)), facts)
 
 
@@ -115,10 +115,10 @@ def read_preview(path: Path) -> PreviewArrays:
 
     try:
         with TiffFile(path) as file:
-            said = file.shaped_metadata[0] if file.shaped_metadata else {}
-            crops = file.asarray().reshape(said["shape"])
-            directions = tuple((source, target) for source, target in said["directions"])
-            return PreviewArrays(tuple(said["channels"]), directions, crops)
+            metadata = file.shaped_metadata[0] if file.shaped_metadata else {}
+            crops = file.asarray().reshape(metadata["shape"])
+            directions = tuple((source, target) for source, target in metadata["directions"])
+            return PreviewArrays(tuple(metadata["channels"]), directions, crops)
     except (OSError, TiffFileError, KeyError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as a preview: {error}. Expected a TIFF file from the folder {PREVIEWS} of a run."

@@ -1,4 +1,4 @@
-"""What only resuming a run needs, in one file beside its checkpoints."""
+"""The state that a run resumes from: networks, optimizers and progress, in one file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
 
 MEDIAN_OF = 5  # single held-out scores swing
-HALF = 0.5
+MOST_COPIES = 0.5  # of what an engine makes
 
 
 @dataclass
@@ -38,6 +38,8 @@ class Progress:
         The held-out score of each scoring, lower is better.
     best
         The lowest median of five of them so far, and how many scorings it is ago.
+    best_passed
+        Whether the best so far passes the gate of pictures: one that does not is never better.
     held_out_losses
         The engine's own loss on held-out crops at each scoring.
     drawn, blank
@@ -53,22 +55,33 @@ class Progress:
     history: list[float] = field(default_factory=list)
     best: float | None = None
     since_best: int = 0
+    best_passed: bool = False
     held_out_losses: list[float] = field(default_factory=list)
     drawn: dict[str, int] = field(default_factory=dict)
     blank: dict[str, int] = field(default_factory=dict)
 
-    def note(self, score: float, losses: dict[str, float]) -> bool:
-        """Add a scoring: its score, lower is better, and the losses on held-out crops; returns whether it is best."""
+    def reach(self, step: int, seconds: float, drawn: dict[str, int], blank: dict[str, int]) -> None:
+        """Set the step that was reached and the crops drawn until then, and add the seconds that it took."""
+        self.step = step
+        self.seconds += seconds
+        self.drawn, self.blank = dict(drawn), dict(blank)
+
+    def add_scores(self, score: float, losses: dict[str, float], *, passed: bool = False) -> bool:
+        """Add a scoring: its score, lower is better, and losses on held-out crops; return whether it is the best.
+
+        The first one whose pictures ``passed`` is, whatever its score, and after that only others that did.
+        """
         if losses:
             self.held_out_losses.append(sum(losses.values()))
         self.history.append(score)
         middle = median(self.history[-MEDIAN_OF:])
-        best = self.best is None or middle < self.best
+        best = self.best is None or middle < self.best if passed == self.best_passed else passed
+        self.best_passed |= passed
         self.best, self.since_best = (middle, 0) if best else (self.best, self.since_best + 1)
         return best
 
     def reason_to_end(self, patience: int, copies: float) -> str:
-        """Say why training should end, after ``patience`` scorings without a better one; empty where it should not.
+        """Return why training should end, as after ``patience`` scorings without a better one; empty if it should not.
 
         ``copies`` is the share of what the engine makes that it copied from training crops.
         """
@@ -76,7 +89,7 @@ class Progress:
             return ""
         if self.since_best >= patience:
             return f"no better score in {patience} scorings"
-        if copies >= HALF:
+        if copies >= MOST_COPIES:
             return "half of what the engine makes is copied from training crops"
         losses = self.held_out_losses
         if len(losses) > patience and min(losses[-patience:]) > min(losses[:-patience]):

@@ -1,34 +1,32 @@
-"""Scores on held-out fields while training: how far translated source is from real target, beside its floor."""
+"""Scoring an engine on held-out fields while it trains, beside floors and what copying the source scores."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Score
-from napari_phenotrans.core.crop_grid import center, evenly, grid, spread
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.crop_grid import evenly, spread
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines.base import directions
 from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.metrics import METRICS, Features, floor
-from napari_phenotrans.metrics.groups import LEAST_GROUPS
 from napari_phenotrans.metrics.memorization import copy_gauge
+from napari_phenotrans.training.held_out_crops import HeldOutCrops, ScoringPlan, crops_of
+from napari_phenotrans.training.picture_check import PictureCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.metrics.picture import Verdict
 
-WIDEST = 4  # crops along a piece's side
 FITTED = 256  # training crops per condition that the profile is fitted to
-AT_ONCE = 16  # crops that an engine which depends on its tile translates at once
 RANGE = 2.0  # of the intensity limits, as engines see them
 SAME = 1e-3  # of the variance between real crops: less between translated crops, and they are all the same
 FLAT = 1e-4  # of the variance within real crops: less within translated crops, and nothing is on them
@@ -45,15 +43,19 @@ class HeldOutScores:
     step
         Number of updates made.
     scores
-        As a checkpoint's card lists them: per direction KID, and per channel the gap closed, the round trip's and the
-        identity control's mean absolute error (shares of the range). Empty where translations are not finite.
+        As a checkpoint's card lists them: per direction KID and the faults of the pictures, and per channel the gap
+        closed, the round trip's and the identity control's mean absolute error (shares of the range). Empty where
+        translations are not finite.
     collapsed
         What is wrong with the translations, in words; None where nothing is.
+    verdicts
+        What the gate says of the pictures, per direction.
     """
 
     step: int
     scores: tuple[Score, ...]
     collapsed: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def flat(self) -> dict[str, float]:
@@ -66,27 +68,29 @@ class HeldOutScores:
         return values
 
     @property
-    def summary(self) -> float:
-        """The one number that chooses the best checkpoint: KID, averaged over the directions; lower is better.
+    def passed(self) -> bool:
+        """Whether the pictures of all directions pass the gate."""
+        return bool(self.verdicts) and all(verdict.passed for verdict in self.verdicts)
 
-        Infinite where translations are not finite.
+    @property
+    def rank(self) -> float:
+        """The number that chooses the best checkpoint among those that pass the gate, or fail it; lower is better.
+
+        What is left of the gap, averaged over the directions and the channels that differ; KID where none does.
         """
+        gaps = [score.value for score in self.scores if score.metric == "gap closed"]
+        return 1 - float(np.mean(gaps)) if gaps else self.summary
+
+    @property
+    def summary(self) -> float:
+        """KID, averaged over the directions; lower is better. Infinite where translations are not finite."""
         kids = [score.value for score in self.scores if score.metric == "kid"]
         return float(np.mean(kids)) if kids else math.inf
 
     @property
     def copies(self) -> float:
-        """The largest share over the directions of what is copied from training crops; 0 where it was not looked."""
+        """The largest share, over the directions, of crops copied from training crops; 0 where not measured."""
         return max((score.value for score in self.scores if score.metric == "copies"), default=0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class _Held:
-    """Held-out pieces of one condition as they are translated, and the group of each crop that is cut from them."""
-
-    batches: list[np.ndarray]  # (n, C, h, w), each side a multiple of the crop
-    groups: np.ndarray
-    features: Features
 
 
 class HeldOut:
@@ -105,20 +109,8 @@ class HeldOut:
         are looked for in.
     channels
         Names of the channels.
-    crop
-        Side of the run's crops.
-    stride, tile
-        The engine's. Where it depends on its tile, pieces are single crops, because anything larger would have to
-        be translated tile by tile at every evaluation.
-    pieces
-        Most fields per condition, spread over the groups: what scoring costs.
-    crops
-        Most crops per condition of an engine that depends on its tile.
-    copies
-        Crops per direction that are looked up in the training planes: generated from noise alone by engines that can,
-        translated by others; 0 leaves the copy gauge out.
-    seed
-        Of the choice of fields and the intervals.
+    plan
+        Which crops are translated and measured.
 
     Attributes
     ----------
@@ -127,7 +119,7 @@ class HeldOut:
     floors, copy_source
         What two random halves of the real target, and the real source, score: by the same names as the scores.
     notes
-        What the held-out fields do not allow to be said, in sentences.
+        What cannot be scored on these held-out fields, in sentences.
 
     Raises
     ------
@@ -140,77 +132,29 @@ class HeldOut:
         planes: Mapping[str, Sequence[tuple[str, np.ndarray]]],
         training: Mapping[str, Sequence[np.ndarray]],
         channels: Sequence[str],
-        crop: int,
-        *,
-        stride: int = 1,
-        tile: int | None = None,
-        pieces: int = 8,
-        crops: int = 32,
-        copies: int = 0,
-        seed: int = 0,
+        plan: ScoringPlan,
     ) -> None:
-        if crop % stride:
-            raise InputError(f"--crop is {crop}, but this engine's crops must be multiples of {stride}.")
-        self.channels, self.crop, self.copies, self.seed = tuple(channels), crop, copies, seed
+        self.channels, self.plan = tuple(channels), plan
         self._training = training
         conditions = list(planes)
         self.directions = directions(conditions)
-        self.profile = Profile.fit(np.concatenate([evenly(training[c], crop, FITTED) for c in conditions]))
-        notes: list[str] = []
-
-        # ---- held-out pieces, spread over the groups
-        self._held: dict[str, _Held] = {}
-        for condition, fields in planes.items():
-            fitting = [(group, plane) for group, plane in fields if min(plane.shape[1:]) >= crop]
-            of_group: dict[str, list[int]] = {}
-            for index in np.random.default_rng(seed).permutation(len(fitting)):
-                of_group.setdefault(fitting[index][0], []).append(int(index))
-            rounds = [index for turn in zip_longest(*of_group.values()) for index in turn if index is not None]
-            chosen = sorted(rounds[:pieces])
-            cut = [(fitting[i][0], center(fitting[i][1], crop, WIDEST)) for i in chosen]
-            if tile is None:
-                batches = [piece[None] for _, piece in cut]
-                groups = [group for group, piece in cut for _ in range(piece[0].size // crop**2)]
-            else:
-                singles = [(group, single) for group, piece in cut for single in grid(piece[None], crop)]
-                kept = [singles[i] for i in spread(len(singles), crops)]
-                stacked = np.stack([single for _, single in kept]) if kept else np.zeros((0, len(channels), crop, crop))
-                batches = [stacked[i : i + AT_ONCE] for i in range(0, len(stacked), AT_ONCE)]
-                groups = [group for group, _ in kept]
-            if len(groups) < METRICS["kid"].least:
-                raise InputError(
-                    f"Scoring needs two crops of {crop} × {crop} or more of each condition's held-out fields; "
-                    f"{condition} has {len(fields)} fields with room for {len(groups)}. Hold out more fields, choose a "
-                    f"smaller --crop, or train without scores (--score-every 0)."
-                )
-            names = np.array(groups)
-            features = Features(self.profile(self._cut(batches)), names)
-            self._held[condition] = _Held(batches, names, features)
-            if len(chosen) < len(fields):
-                notes.append(f"Scores use {len(chosen)} of {len(fields)} held-out fields of {condition}.")
-            count = len(features.names)
-            if count < LEAST_GROUPS:
-                without = "an interval or a floor" if count < 2 else "an interval"
-                notes.append(
-                    f"{condition} has {count} held-out group{'s' if count > 1 else ''}: scores come without {without}. "
-                    f"An interval needs {LEAST_GROUPS} groups of each condition, a floor 2 of the target."
-                )
+        self.profile = Profile.fit(np.concatenate([evenly(training[c], plan.crop, FITTED) for c in conditions]))
+        self._held = {c: HeldOutCrops.cut(c, fields, plan, self.profile) for c, fields in planes.items()}
+        self.pictures = PictureCheck({c: held.batches for c, held in self._held.items()}, self.channels)
+        notes = [note for condition, held in self._held.items() for note in held.notes(condition)]
 
         # ---- what no engine can beat, and what doing nothing scores
         self.floors: dict[str, float] = {}
         self.copy_source: dict[str, float] = {}
-        self._gaps: dict[tuple[str, str], list[int]] = {}
+        self._differing: dict[tuple[str, str], list[int]] = {pair: [] for pair in self.directions}
         for source, target in self.directions:
-            self._gaps[source, target] = []
-            self._place("kid", source, target)
+            self._score_reference("kid", source, target)
             for index, channel in enumerate(self.channels):
-                own = self.profile.of_channel(index)
-                one, other = (np.sort(self._held[c].features.values[:, own], axis=0) for c in (source, target))
-                if np.array_equal(one, other):
+                if self._is_same(source, target, index):
                     notes.append(f"{channel} is the same in the held-out fields of {source} and {target}: no gap.")
                     continue
-                self._gaps[source, target].append(index)
-                self._place("gap closed", source, target, index)
+                self._differing[source, target].append(index)
+                self._score_reference("gap closed", source, target, index)
         self.notes = tuple(dict.fromkeys(notes))
 
     def score(self, engine: Engine, step: int, how: TranslationSettings | None = None) -> HeldOutScores:
@@ -223,67 +167,68 @@ class HeldOut:
         step
             Number of updates made.
         how
-            How the engine is told to translate; its defaults where nothing is said.
+            The engine's translation settings; its defaults where None.
         """
         scores: list[Score] = []
         collapses: list[str] = []
+        verdicts: list[Verdict] = []
+        kept = [self.channels[place] for place in engine.kept]
         for source, target in self.directions:
-            held = self._held[source]
+            held, direction = self._held[source], f"{source} → {target}"
             translated = [_translate(engine, batch, source, target, how) for batch in held.batches]
-            crops = self._cut(translated)
-            reason = collapsed(crops, self._cut(self._held[target].batches))
+            crops = crops_of(translated, self.plan.crop)
+            reason = collapsed(crops, crops_of(self._held[target].batches, self.plan.crop))
             if reason:
-                collapses.append(f"{source} → {target}: {reason}")
+                collapses.append(f"{direction}: {reason}")
             if reason == NOT_FINITE:
                 return HeldOutScores(step, (), collapses[-1])
-            back = [_translate(engine, batch, target, source, how) for batch in translated]
+            back = [_translate(engine, batch, target, source, how, way_back=True) for batch in translated]
             if not all(np.isfinite(batch).all() for batch in back):
-                return HeldOutScores(step, (), f"{source} → {target} → {source}: {NOT_FINITE}")
+                return HeldOutScores(step, (), f"{direction} → {source}: {NOT_FINITE}")
 
             # ---- against the real target
             features = Features(self.profile(crops), held.groups)
             scores.append(self._score("kid", source, target, features))
-            scores += [self._score("gap closed", source, target, features, i) for i in self._gaps[source, target]]
+            gaps = [self._score("gap closed", source, target, features, i) for i in self._differing[source, target]]
+            verdict = self.pictures.judge(source, target, translated, gaps, kept)
+            verdicts.append(verdict)
+            scores += [*gaps, _faults(verdict, len(features.names))]
 
             # ---- against the training images, and the engine's own error
-            said = _say(f"{source} → {target}", len(features.names))
-            if self.copies:
-                # what an engine learned by heart shows best where nothing but a condition is given
-                with torch.no_grad():
-                    free = engine.generate(target, KeyedRandom(self.seed, step, 0, self.copies), self.crop)
-                looked_up = crops[spread(len(crops), self.copies)] if free is None else free.cpu().numpy()
-                nearest = copy_gauge(looked_up, self._training[target])
-                scores.append(said("copy ratio", float(np.median([each.ratio for each in nearest]))))
-                scores.append(said("copies", float(np.mean([each.is_copy for each in nearest]))))
-            errors = _errors(held.batches, back)
-            scores += [said("round trip", e, name) for name, e in zip(self.channels, errors, strict=True)]
+            if self.plan.copies:
+                scores += self._score_copies(engine, step, crops, direction, target, len(features.names))
+            scores += self._score_errors("round trip", direction, held, back)
         for condition, held in self._held.items():
             same = [_translate(engine, batch, condition, condition, how) for batch in held.batches]
             if not all(np.isfinite(batch).all() for batch in same):
                 return HeldOutScores(step, (), f"{condition} → {condition}: {NOT_FINITE}")
-            said = _say(f"{condition} → {condition}", len(held.features.names))
-            errors = _errors(held.batches, same)
-            scores += [said("identity", e, name) for name, e in zip(self.channels, errors, strict=True)]
-        return HeldOutScores(step, tuple(scores), "; ".join(collapses) or None)
+            scores += self._score_errors("identity", f"{condition} → {condition}", held, same)
+        return HeldOutScores(step, tuple(scores), "; ".join(collapses) or None, tuple(verdicts))
+
+    def _is_same(self, source: str, target: str, channel: int) -> bool:
+        """Return whether a channel looks alike in two conditions, crop for crop."""
+        columns = self.profile.of_channel(channel)
+        in_source, in_target = (np.sort(self._held[c].features.values[:, columns], axis=0) for c in (source, target))
+        return np.array_equal(in_source, in_target)
 
     def _sides(self, source: str, target: str, translated: Features | None, channel: int | None) -> list[Features]:
-        """Return real, translated and source features, of one channel or of all; no translation is copy source."""
+        """Return real, translated and source features, of one channel or of all; translated None means the source's."""
         real, from_ = self._held[target].features, self._held[source].features
         columns = slice(None) if channel is None else self.profile.of_channel(channel)
         return [side.columns(columns) for side in (real, translated or from_, from_)]
 
-    def _place(self, metric: str, source: str, target: str, channel: int | None = None) -> None:
+    def _score_reference(self, metric: str, source: str, target: str, channel: int | None = None) -> None:
         """Note a metric's floor and what copying the source scores."""
         key = _key(metric, f"{source} → {target}", "" if channel is None else self.channels[channel])
         real, copied, from_ = self._sides(source, target, None, channel)
         self.copy_source[key] = METRICS[metric](real, copied, from_, resamples=0).value
-        lowest = floor(METRICS[metric], real, from_, seed=self.seed)
+        lowest = floor(METRICS[metric], real, from_, seed=self.plan.seed)
         if lowest is not None:
             self.floors[key] = lowest.value
 
     def _score(self, metric: str, source: str, target: str, translated: Features, channel: int | None = None) -> Score:
         direction, what = f"{source} → {target}", "" if channel is None else self.channels[channel]
-        measured = METRICS[metric](*self._sides(source, target, translated, channel), seed=self.seed)
+        measured = METRICS[metric](*self._sides(source, target, translated, channel), seed=self.plan.seed)
         return Score(
             metric=metric,
             direction=direction,
@@ -296,12 +241,34 @@ class HeldOut:
             what=what,
         )
 
-    def _cut(self, batches: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate([grid(batch, self.crop) for batch in batches])
+    def _score_copies(
+        self, engine: Engine, step: int, translated: np.ndarray, direction: str, target: str, groups: int
+    ) -> list[Score]:
+        """Return how near what the engine makes lies to training crops, and what share of it is copied from them."""
+        # what an engine learned by heart shows best where nothing but a condition is given
+        with torch.no_grad():
+            generated = engine.generate(target, KeyedRandom(self.plan.seed, step, 0, self.plan.copies), self.plan.crop)
+        made = translated[spread(len(translated), self.plan.copies)] if generated is None else generated.cpu().numpy()
+        nearest = copy_gauge(made, self._training[target])
+        values = {
+            "copy ratio": float(np.median([each.ratio for each in nearest])),
+            "copies": float(np.mean([each.is_copy for each in nearest])),
+        }
+        return [Score(metric=name, direction=direction, value=v, groups=groups) for name, v in values.items()]
+
+    def _score_errors(
+        self, metric: str, direction: str, held: HeldOutCrops, after: Sequence[np.ndarray]
+    ) -> list[Score]:
+        """Return the mean absolute error per channel of what should have come back as it was."""
+        groups = len(held.features.names)
+        return [
+            Score(metric=metric, direction=direction, value=error, groups=groups, what=channel)
+            for channel, error in zip(self.channels, _errors(held.batches, after), strict=True)
+        ]
 
 
 def collapsed(translated: np.ndarray, real: np.ndarray) -> str | None:
-    """Say what is wrong with translations of different crops, or None.
+    """Return what is wrong with translations of different crops, in words; None where nothing is.
 
     Wrong is: values that are not finite; crops that are all the same (variance between crops below a thousandth of
     that between real ones); crops with nothing on them (variance within crops below 1/10000). All channels count
@@ -325,10 +292,16 @@ def collapsed(translated: np.ndarray, real: np.ndarray) -> str | None:
 
 
 def _translate(
-    engine: Engine, batch: np.ndarray, source: str, target: str, how: TranslationSettings | None
+    engine: Engine,
+    batch: np.ndarray,
+    source: str,
+    target: str,
+    how: TranslationSettings | None,
+    *,
+    way_back: bool = False,
 ) -> np.ndarray:
     x = torch.from_numpy(np.ascontiguousarray(batch, np.float32)).to(engine.device)
-    return engine.translate(x, source, target, how).float().cpu().numpy()
+    return engine.translate(x, source, target, how, way_back=way_back).float().cpu().numpy()
 
 
 def _errors(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> list[float]:
@@ -337,12 +310,10 @@ def _errors(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> list[f
     return (sums / sum(a[:, 0].size for a in before) / RANGE).tolist()
 
 
+def _faults(verdict: Verdict, groups: int) -> Score:
+    """Return the number of measures, over the channels, that do not let the pictures pass."""
+    return Score(metric="picture faults", direction=verdict.direction, value=float(len(verdict.failed)), groups=groups)
+
+
 def _key(metric: str, direction: str, what: str) -> str:
     return f"{metric} {direction}" + (f": {what}" if what else "")
-
-
-def _say(direction: str, groups: int) -> Callable[..., Score]:
-    def said(metric: str, value: float, what: str = "") -> Score:
-        return Score(metric=metric, direction=direction, value=value, groups=groups, what=what)
-
-    return said

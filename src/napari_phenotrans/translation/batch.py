@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
+from napari_phenotrans.core.text import counted, natural_key
 from napari_phenotrans.io import find_channel_files, provenance, read, readable
-from napari_phenotrans.translation.outputs import ResultFiles, refuse_existing_results, result_paths
+from napari_phenotrans.translation.outputs import PYRAMID, ResultFiles, refuse_existing_results, result_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from napari_phenotrans.translation.translate import Event, Translation, Translator
+    from napari_phenotrans.translation.events import Event
+    from napari_phenotrans.translation.request import TranslationRequest
+    from napari_phenotrans.translation.translate import Translation, Translator
 
 # What `ResultFiles` and saving in the dock call their files.
 _OURS = re.compile(r"_(translated|difference|round_trip|believed)\.ome\.(tiff?|zarr)$", re.IGNORECASE)
@@ -58,8 +61,8 @@ class FileFailed:
         if isinstance(self.error, InputError):
             return str(self.error)
         # torch's own errors, out of memory among them; its messages go on for pages after the first line
-        said = str(self.error).splitlines() or [type(self.error).__name__]
-        return f"The computation stopped: {said[0]} Choose another device, or translate less at a time."
+        lines = str(self.error).splitlines() or [type(self.error).__name__]
+        return f"The computation stopped: {lines[0]} Choose another device, or translate less at a time."
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,12 @@ class FolderImages:
 
     def words(self) -> str:
         """Say what there is to translate, and what is left out."""
-        return f"{_count(len(self.images), 'image')} to translate; left out: {self.rest()}"
+        return f"{counted(len(self.images), 'image')} to translate; left out: {self.rest()}"
 
     def rest(self) -> str:
         """Say what is left out."""
         kinds = ((len(self.results), "result"), (self.other_files, "other file"), (self.folders, "folder"))
-        return ", ".join(_count(number, what) for number, what in kinds if number) or "nothing"
+        return ", ".join(counted(number, what) for number, what in kinds if number) or "nothing"
 
 
 def images_in(folder: Path, *, join: bool = False) -> FolderImages:
@@ -97,38 +100,27 @@ def images_in(folder: Path, *, join: bool = False) -> FolderImages:
         If the folder cannot be read, holds no image, or none that can be joined.
     """
     try:
-        there = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror or error}. Choose another folder.") from error
-    known = sorted((path for path in there if readable(path)), key=_natural)
+    known = sorted((path for path in paths if readable(path)), key=lambda path: natural_key(path.name))
     results = tuple(path for path in known if _OURS.search(path.name))
     images = tuple(path for path in known if path not in results)
-    others = [path for path in there if path not in known]
+    others = [path for path in paths if path not in known]
     if images and join:
         images = tuple(next(iter(field.files.values())) for field in find_channel_files([*map(str, images)]))
     folders = sum(path.is_dir() for path in others)
-    found = FolderImages(images, results, len(others) - folders, folders)
+    inside = FolderImages(images, results, len(others) - folders, folders)
     if not images:
         raise InputError(
-            f"{folder} holds no image to translate, but {found.rest()}. Choose the folder that the images lie in."
+            f"{folder} holds no image to translate, but {inside.rest()}. Choose the folder that the images lie in."
         )
-    return found
+    return inside
 
 
-def translate_files(
-    paths: Sequence[Path],
-    out: Path,
-    translator: Translator,
-    *,
-    source: str,
-    target: str,
-    ts: Sequence[int] = (),
-    zs: Sequence[int] = (),
-    reading: Mapping[str, Any] | None = None,
-    overwrite: bool = False,
-    **more: Any,
-) -> Iterator[FileStarted | FileDone | FileFailed | Event]:
-    """Translate files one after the other and write their results; one that fails does not stop the others.
+@dataclass(frozen=True)
+class FilesRequest:
+    """Which files to translate, how, and where to.
 
     Parameters
     ----------
@@ -136,18 +128,41 @@ def translate_files(
         The files; results are named after them, see `napari_phenotrans.translation.outputs.result_paths`.
     out
         Folder for the results.
-    translator
-        What translates.
-    source, target
-        Conditions from and to.
+    translation
+        What is asked of each file, without positions.
     ts, zs
         Planes of each file to translate; all where none are said.
     reading
         Arguments for `napari_phenotrans.io.read`.
     overwrite
         Whether results that exist may be replaced.
-    more
-        Further arguments of `Translator.translate`, such as ``channels``, ``region``, ``how`` and ``tick``.
+    pyramid_above
+        Pixels of a plane above which results are written with smaller versions of themselves, for viewers.
+    """
+
+    paths: Sequence[Path]
+    out: Path
+    translation: TranslationRequest
+    ts: Sequence[int] = ()
+    zs: Sequence[int] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+    pyramid_above: int = PYRAMID
+
+
+def translate_files(
+    request: FilesRequest, translator: Translator, *, tick: Callable[[], None] | None = None
+) -> Iterator[FileStarted | FileDone | FileFailed | Event]:
+    """Translate files one after the other and write their results; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    request
+        The files.
+    translator
+        What translates.
+    tick
+        Called before every network evaluation; raise in it to stop.
 
     Returns
     -------
@@ -156,18 +171,17 @@ def translate_files(
     """
     from napari_phenotrans.translation.translate import Translation, translating
 
-    places = result_paths(paths, out)
-    for number, (path, results) in enumerate(places.items(), start=1):
+    results_of = result_paths(request.paths, request.out)
+    for number, (path, results) in enumerate(results_of.items(), start=1):
         try:
-            refuse_existing_results(results, overwrite)
-            image = read(path, **(reading or {}))
-            positions = list(product(ts or range(image.sizes.get("T", 1)), zs or range(image.sizes.get("Z", 1))))
-            yield FileStarted(path, number, len(places), len(positions))
+            refuse_existing_results(results, request.overwrite)
+            image = read(path, **request.reading)
+            ts, zs = request.ts or range(image.sizes.get("T", 1)), request.zs or range(image.sizes.get("Z", 1))
+            asked = replace(request.translation, positions=list(product(ts, zs)))
+            yield FileStarted(path, number, len(results_of), len(ts) * len(zs))
             yield from (Notice(note) for note in image.notes)
-            with ResultFiles(results, overwrite=overwrite) as files:
-                for event in translating(
-                    image, translator, source=source, target=target, positions=positions, rooms=files.rooms, **more
-                ):
+            with ResultFiles(results, overwrite=request.overwrite, pyramid_above=request.pyramid_above) as files:
+                for event in translating(image, translator, asked, rooms=files.rooms, tick=tick):
                     if isinstance(event, Translation):
                         files.finish(event)
                     else:
@@ -186,7 +200,7 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     done
         The file.
     reading
-        As it was for `translate_files`.
+        As of `FilesRequest`.
 
     Raises
     ------
@@ -197,20 +211,11 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     from napari_phenotrans.translation.translate import Translation
 
     image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
-    made: dict[str, Any] = provenance(done.translated)
-    made |= {name: json.loads(made[name]) for name in _NO_TEXT if name in made}
+    recorded: dict[str, Any] = provenance(done.translated)
+    recorded |= {name: json.loads(recorded[name]) for name in _NO_TEXT if name in recorded}
     real = image.part(
         channels=[image.channels.index(name) for name in translated.channels],
-        positions=[tuple(place) for place in made["positions"]] if made["positions"] else None,
-        region=Region(*made["region"]) if made["region"] else None,
+        positions=[tuple(position) for position in recorded["positions"]] if recorded["positions"] else None,
+        region=Region(*recorded["region"]) if recorded["region"] else None,
     )
-    return Translation(real, translated, difference, tuple(made["notices"]), made)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sort A2 before A10."""
-    return [(int(part), "") if part.isdigit() else (-1, part.casefold()) for part in re.split(r"(\d+)", path.name)]
+    return Translation(real, translated, difference, tuple(recorded["notices"]), recorded)

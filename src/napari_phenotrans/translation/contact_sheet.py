@@ -39,9 +39,8 @@ def contact_sheet(translation: Translation, path: Path, *, overwrite: bool = Fal
     from matplotlib.figure import Figure
 
     t, z = next(translation.real.positions())
-    at = t if "T" in translation.real.axes else None, z if "Z" in translation.real.axes else None
     real, translated, difference = (
-        image.plane(*at) for image in (translation.real, translation.translated, translation.difference)
+        image.plane(t, z) for image in (translation.real, translation.translated, translation.difference)
     )
     said = translation.provenance
     height = INCHES * real.shape[1] / real.shape[2]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.core.events import Notice
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -91,3 +93,7 @@ class ErrorDone:
     left: int
     round_trip: np.ndarray
     engine_error: np.ndarray
+
+
+Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone
+"""What translating an image yields."""

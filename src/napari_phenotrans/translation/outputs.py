@@ -12,6 +12,7 @@ import numpy as np
 from napari_phenotrans.io import write
 from napari_phenotrans.io.atomic import refuse_existing, replacing
 from napari_phenotrans.io.registry import is_zarr, suffix_of
+from napari_phenotrans.io.write_planes import halvings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.io.write_zarr import GrowingZarr
     from napari_phenotrans.translation.translate import ResultSink, Translation
 
-# Planes of more pixels are written with smaller versions of themselves, for viewers.
+# Pixels of a plane.
 PYRAMID = 4096 * 4096
 
 
@@ -47,13 +48,13 @@ def result_paths(inputs: Sequence[Path], out: Path) -> dict[Path, Results]:
     tries.append({path: path.name.replace(".", "_") for path in paths})
     names: dict[Path, str] = {}
     for tried in tries:
-        counted = Counter(tried.values())
-        names |= {path: name for path, name in tried.items() if path not in names and counted[name] == 1}
+        times = Counter(tried.values())
+        names |= {path: name for path, name in tried.items() if path not in names and times[name] == 1}
     results = {}
     for path in paths:
         kind = ".ome.zarr" if is_zarr(path) else ".ome.tif"
-        made = (out / f"{names[path]}_{what}{kind}" for what in ("translated", "difference"))
-        results[path] = Results(names[path], *made)
+        both = (out / f"{names[path]}_{what}{kind}" for what in ("translated", "difference"))
+        results[path] = Results(names[path], *both)
     return results
 
 
@@ -63,10 +64,16 @@ def refuse_existing_results(results: Results, overwrite: bool) -> None:
     refuse_existing(results.difference, overwrite)
 
 
-def write_results(translation: Translation, results: Results, *, overwrite: bool = False) -> None:
-    """Write translated (the input's dtype) and difference (float32) with their provenance."""
+def write_results(
+    translation: Translation, results: Results, *, overwrite: bool = False, pyramid_above: int = PYRAMID
+) -> None:
+    """Write translated (the input's dtype) and difference (float32) with their provenance.
+
+    Planes of more than ``pyramid_above`` pixels are written with smaller versions of themselves, for viewers.
+    """
     for image, path in ((translation.translated, results.translated), (translation.difference, results.difference)):
-        write(image, path, overwrite=overwrite, pyramid=_is_large(image), metadata=translation.provenance)
+        pyramid = _pixels(image) > pyramid_above
+        write(image, path, overwrite=overwrite, pyramid=pyramid, metadata=translation.provenance)
 
 
 class ResultFiles:
@@ -80,10 +87,12 @@ class ResultFiles:
         Their places.
     overwrite
         Whether what is there may be replaced.
+    pyramid_above
+        As of `write_results`.
     """
 
-    def __init__(self, results: Results, *, overwrite: bool) -> None:
-        self._results, self._overwrite = results, overwrite
+    def __init__(self, results: Results, *, overwrite: bool, pyramid_above: int = PYRAMID) -> None:
+        self._results, self._overwrite, self._pyramid_above = results, overwrite, pyramid_above
         self._growing: tuple[GrowingZarr, ...] = ()
         self._stack = ExitStack()
 
@@ -101,7 +110,7 @@ class ResultFiles:
     def finish(self, translation: Translation) -> None:
         """Write what is left to write."""
         if not self._growing:
-            write_results(translation, self._results, overwrite=self._overwrite)
+            write_results(translation, self._results, overwrite=self._overwrite, pyramid_above=self._pyramid_above)
         for file in self._growing:
             file.finish(translation.provenance)
 
@@ -121,7 +130,7 @@ class ResultFiles:
                 image,
                 self._stack.enter_context(replacing(path, overwrite=self._overwrite)),
                 dtype,
-                pyramid=_is_large(image),
+                levels=halvings(image) if _pixels(image) > self._pyramid_above else 0,
                 name=path.name.removesuffix(".ome.zarr"),
             )
             for path, dtype in kinds
@@ -130,8 +139,9 @@ class ResultFiles:
         return first, second
 
 
-def _is_large(image: Image) -> bool:
-    return image.sizes["Y"] * image.sizes["X"] > PYRAMID
+def _pixels(image: Image) -> int:
+    """Pixels of one plane of one channel."""
+    return image.sizes["Y"] * image.sizes["X"]
 
 
 def name_of(path: Path, depth: int = 1) -> str:

@@ -1,4 +1,4 @@
-"""How a translation was made: all that is needed to say it, and to make it again."""
+"""How a translation was made: all that is needed to cite it and to repeat it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,18 @@ from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
     from napari_phenotrans.core.image import Image
-    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.translation.request import TranslationRequest
 
 
 def provenance_of(
     checkpoint: Checkpoint,
     image: Image,
-    source: str,
-    target: str,
+    request: TranslationRequest,
     computed: Mapping[str, Any],
-    *,
-    channels: Mapping[str, str],
-    region: Region | None,
-    positions: Iterable[tuple[int, int]] | None,
 ) -> dict[str, Any]:
     """Return a translation's provenance; see `Translator.provenance`.
 
@@ -39,10 +34,10 @@ def provenance_of(
     of the image.
     """
     card, path = checkpoint.card, checkpoint.path
-    indices, _ = match_channels(image, card, channels)
+    indices, _ = match_channels(image, card, request.channels)
     names = zip(card.channels, (image.channels[i] for i in indices), strict=True)
-    asked = None if positions is None else list(positions)
-    everywhere = asked is None or set(asked) == set(image.positions())
+    positions, region = request.positions, request.region
+    everywhere = positions is None or set(positions) == set(image.positions())
     return {
         "translated": True,
         "by": f"napari-phenotrans {version('napari-phenotrans')}",
@@ -52,11 +47,11 @@ def provenance_of(
         "checkpoint file": "" if path is None or path.parent == BUNDLED else str(path.absolute()),
         "engine": card.engine,
         "synthetic training images": card.synthetic,
-        "source": source,
-        "target": target,
+        "source": request.source,
+        "target": request.target,
         "channels": {mine: theirs for mine, theirs in names if mine != theirs},
         "region": None if region is None else [region.top, region.left, region.height, region.width],
-        "positions": None if everywhere else [list(position) for position in asked or ()],
+        "positions": None if everywhere else [list(position) for position in positions or ()],
         **computed,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -86,20 +81,20 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
     parts += ["--source", provenance["source"], "--target", provenance["target"], "--out", out]
     for mine, theirs in provenance["channels"].items():
         parts += ["--channel", f"{mine}={theirs}"]
-    for name, said in provenance["reading"].items():
-        parts += ["--join"] if said is True else ["--pattern" if name == "join" else flag(name), said]
+    for name, value in provenance["reading"].items():
+        parts += ["--join"] if value is True else ["--pattern" if name == "join" else flag(name), value]
     if provenance["positions"] is not None:
-        places = {(int(t), int(z)) for t, z in provenance["positions"]}
-        ts, zs = (sorted(set(axis)) for axis in zip(*places, strict=True))
-        if len(ts) * len(zs) != len(places):
+        positions = {(int(t), int(z)) for t, z in provenance["positions"]}
+        ts, zs = (sorted(set(axis)) for axis in zip(*positions, strict=True))
+        if len(ts) * len(zs) != len(positions):
             raise InputError(
-                f"There is no single command for these {len(places)} planes: expected each of the T {ts} with each of "
-                f"the Z {zs}. Translate them one after the other."
+                f"There is no single command for these {len(positions)} planes: expected each of the T {ts} with each "
+                f"of the Z {zs}. Translate them one after the other."
             )
         parts += [part for t in ts for part in ("--t", t)] + [part for z in zs for part in ("--z", z)]
     if provenance["region"] is not None:
         parts += ["--region", *provenance["region"]]
-    told = engine_entry(provenance["engine"]).translation.model_fields
-    for name in ("device", "precision", "tile", "overlap", *told):
+    settings = engine_entry(provenance["engine"]).translation.model_fields
+    for name in ("device", "precision", "tile", "overlap", *settings):
         parts += [] if provenance[name] is None else [flag(name), provenance[name]]
     return shlex.join(map(str, parts))

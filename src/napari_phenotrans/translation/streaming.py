@@ -1,4 +1,4 @@
-"""Planes that need not be in memory as a whole: read, translated and given out row of tiles by row of tiles."""
+"""Translating planes larger than memory: read, translated and returned row of tiles by row of tiles."""
 
 from __future__ import annotations
 
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from napari_phenotrans.translation.tiled_inference import Task, TiledInference
     from napari_phenotrans.translation.working_plane import Cut
 
-# Columns of the image that are translated together, from the first row to the last: memory grows with them. Where a
-# plane is wider, tiles that two such strips share are computed for each.
-STRIP = 16384
-# Columns that are given out at once. Both are whole chunks of the files that we write.
-PART = 2048
 # Bytes up to which all rows of a file's chunks are read together, so that none is decoded twice.
 SLAB = 128 * 2**20
 # Working pixels that are looked at to tell whether intensities are as in training.
@@ -173,10 +168,10 @@ class Stream:
 
         Where memory runs out over a tile, the rows that are left come from smaller ones.
         """
-        region = self._cut.region
+        region, width = self._cut.region, self._driver.limits.strip
         strips = [
-            Region(region.top, left, region.height, min(STRIP, region.right - left))
-            for left in range(region.left, region.right, STRIP)
+            Region(region.top, left, region.height, min(width, region.right - left))
+            for left in range(region.left, region.right, width)
         ]
         for number, strip in enumerate(strips):
             first = strip.top
@@ -198,6 +193,7 @@ class Stream:
         every = [self._columns(tiles, each) for each in strips]
         columns = every[number]
         down, across = tiles[0].height, tiles[0].width
+        part_width = self._driver.limits.part
         planned = bands(cut, tiles, first)
 
         # What is in memory: blended values from the first row that is still needed to the last row of the tiles.
@@ -210,7 +206,7 @@ class Stream:
         left_over = Region(first, strip.left, strip.bottom - first, strip.width)
         rows = Rows(self._read, self._in_image(reached).around(left_over), self._step)
 
-        done, total = (len(planned) * sum(map(len, some)) for some in (every[:number], every))
+        done, total = (len(planned) * sum(map(len, of_strips)) for of_strips in (every[:number], every))
         for band, start in zip(planned, starts, strict=True):
             if start > tops[0]:
                 blend.advance(start)
@@ -224,8 +220,8 @@ class Stream:
                 blend.add(tile, values)
                 done += 1
                 yield Evaluated(done, total)
-            for left in range(strip.left, strip.right, PART) if band.last > band.first else ():
-                part = Region(band.first, left, band.last - band.first, min(PART, strip.right - left))
+            for left in range(strip.left, strip.right, part_width) if band.last > band.first else ():
+                part = Region(band.first, left, band.last - band.first, min(part_width, strip.right - left))
                 yield self._part(rows, blend, part)
         return strip.bottom
 

@@ -1,4 +1,4 @@
-"""Making the network evaluations that an engine asks for: tile by tile, nearest first, as memory allows."""
+"""Network evaluations tile by tile: those nearest to the view first, tiles as large as memory allows."""
 
 from __future__ import annotations
 
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.base import Engine, NetworkCall
     from napari_phenotrans.engines.device import Precision
+    from napari_phenotrans.translation.limits import Limits
 
 
-# Imported generators normalize a plane by its own statistics, so it has to pass the network whole.
-WHOLE_PLANE = 2048 * 2048
 STATISTICS_TILES = 16
 # Tiles that an engine wants small go through its network together, up to so many pixels.
 AT_ONCE = 256 * 256
-# Side of what is translated first where tiles have at least twice its pixels: a quarter of a usual tile's time.
-GLIMPSE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +66,8 @@ class Task:
         Asked before every tile: what of the plane comes first, in working pixels.
     tick
         Called before every network evaluation; raise in it to stop.
+    way_back
+        Whether the plane is a translation from ``target`` to ``source`` itself.
     """
 
     source: str
@@ -76,6 +75,7 @@ class Task:
     how: TranslationSettings
     view: Callable[[], Region | None]
     tick: Callable[[], None]
+    way_back: bool = False
 
 
 class TiledInference:
@@ -90,12 +90,21 @@ class TiledInference:
         out.
     fixed
         Whether the network's statistics are stored, or each plane's own (imported networks).
+    limits
+        How much is done at once.
     """
 
     def __init__(
-        self, engine: Engine, device: torch.device, precision: Precision, tile: int, overlap: int, fixed: bool
+        self,
+        engine: Engine,
+        device: torch.device,
+        precision: Precision,
+        tile: int,
+        overlap: int,
+        fixed: bool,
+        limits: Limits,
     ) -> None:
-        self.engine, self.device, self.precision = engine, device, precision
+        self.engine, self.device, self.precision, self.limits = engine, device, precision, limits
         self.tile, self.overlap = tile, overlap
         self.inversions = Inversions()
         # where the engine wants small tiles; else one by one, so that the first is there soon
@@ -114,8 +123,8 @@ class TiledInference:
         """
         if not self._fixed:
             yield from self._settle_statistics(x, task)
-        steps = self.engine.translation(self._tensor(x), task.source, task.target, task.how)
-        kept: dict[Hashable, np.ndarray] | None = None
+        steps = self.engine.calls(self._tensor(x), task.source, task.target, task.how, way_back=task.way_back)
+        stored: dict[Hashable, np.ndarray] | None = None
         try:
             evaluation = next(steps)
             if glimpse and evaluation.final and self._fixed:
@@ -123,12 +132,12 @@ class TiledInference:
             while True:
                 result = None
                 if keep and evaluation.key is not None:
-                    kept = self.inversions.of(x, self.tile, self.overlap) if kept is None else kept
-                    result = kept.get(evaluation.key)
+                    stored = self.inversions.of(x, self.tile, self.overlap) if stored is None else stored
+                    result = stored.get(evaluation.key)
                 if result is None:
                     result = yield from self._evaluate(evaluation, x, task)
-                    if kept is not None and evaluation.key is not None:
-                        self.inversions.keep(kept, evaluation.key, result)
+                    if stored is not None and evaluation.key is not None:
+                        self.inversions.keep(stored, evaluation.key, result)
                 evaluation = steps.send(self._tensor(result))
         except StopIteration as finished:
             yield Whole(finished.value[0].float().cpu().numpy())
@@ -176,14 +185,15 @@ class TiledInference:
         tiles = self._tiles(height, width)
         view = task.view()
         looked_at = view and view.common(Region(0, 0, height, width))
-        if looked_at is None or tiles[0].height * tiles[0].width < 2 * GLIMPSE**2 or min(height, width) < GLIMPSE:
+        side = self.limits.glimpse
+        if looked_at is None or tiles[0].height * tiles[0].width < 2 * side**2 or min(height, width) < side:
             return
         stride = self.engine.stride
         top, left = (
-            min(max(round(middle - GLIMPSE / 2), 0), size - GLIMPSE) // stride * stride
+            min(max(round(middle - side / 2), 0), size - side) // stride * stride
             for middle, size in zip(looked_at.center, (height, width), strict=True)
         )
-        crop = Region(top, left, GLIMPSE, GLIMPSE)
+        crop = Region(top, left, side, side)
         values = self._apply(evaluation, [crop], task)
         # what a tile's border would not be asked for either once its neighbors are there
         border = self.overlap // 2
@@ -211,12 +221,14 @@ class TiledInference:
 
         side = padded_size(self.engine.smallest, self.engine.stride)
         x = torch.zeros(1, self.engine.channels, side, side, device=self.device)
-        first = next(self.engine.translation(x, task.source, task.target, task.how), None)
+        first = next(self.engine.calls(x, task.source, task.target, task.how, way_back=task.way_back), None)
         return self._fixed and first is not None and first.final
 
     def translated(self, crop: np.ndarray, task: Task) -> np.ndarray | None:
         """Translate a crop (C, h, w) by itself, with an engine that evaluates once; None where memory ran out."""
-        evaluation = next(self.engine.translation(self._tensor(crop), task.source, task.target, task.how))
+        evaluation = next(
+            self.engine.calls(self._tensor(crop), task.source, task.target, task.how, way_back=task.way_back)
+        )
         values = self._apply(evaluation, [Region(0, 0, *crop.shape[1:])], task)
         return None if values is None else values[0]
 
@@ -261,9 +273,9 @@ class TiledInference:
 
     def _settle_statistics(self, x: np.ndarray, task: Task) -> Iterator[Notice]:
         self.engine.use_fixed_statistics(False)
-        self._in_one = x[0].size <= WHOLE_PLANE
+        self._in_one = x[0].size <= self.limits.whole_plane
         if not self._in_one:
-            yield from self._average_statistics(x, task, f"the limit is {WHOLE_PLANE} pixels")
+            yield from self._average_statistics(x, task, f"the limit is {self.limits.whole_plane} pixels")
 
     def _average_statistics(self, x: np.ndarray, task: Task, why: str) -> Iterator[Notice]:
         """Average the network's statistics over tiles of the plane that is too large to pass whole, and keep them."""
@@ -274,10 +286,10 @@ class TiledInference:
             yield self.shrink(Region(0, 0, height, width))
         while True:
             tiles = self._tiles(height, width)
-            some = [tiles[i] for i in np.linspace(0, len(tiles) - 1, min(STATISTICS_TILES, len(tiles))).astype(int)]
+            spread = [tiles[i] for i in np.linspace(0, len(tiles) - 1, min(STATISTICS_TILES, len(tiles))).astype(int)]
 
-            def crops(some: list[Tile] = some) -> Iterator[torch.Tensor]:
-                for tile in some:
+            def crops(spread: list[Tile] = spread) -> Iterator[torch.Tensor]:
+                for tile in spread:
                     task.tick()
                     yield self._tensor(x[:, *tile.slices])
 
@@ -291,7 +303,7 @@ class TiledInference:
             yield self.shrink(tiles[0])
         yield Notice(
             f"This imported network normalizes each plane by its own statistics, and a plane of {height} × {width} "
-            f"is too large to pass it whole ({why}): statistics are averaged over {len(some)} tiles instead, so the "
+            f"is too large to pass it whole ({why}): statistics are averaged over {len(spread)} tiles instead, so the "
             f"result differs slightly from the original program's."
         )
 

@@ -1,8 +1,8 @@
-"""Whole images translated: what `Translator` yields plane by plane, put together."""
+"""Translating whole images: puts together what `Translator` yields plane by plane."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -10,23 +10,24 @@ import numpy as np
 from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io.scratch import Scratch
-from napari_phenotrans.translation.events import PlaneDone, RegionDone
-from napari_phenotrans.translation.translator import Event, Translator
+from napari_phenotrans.translation.events import Event, PlaneDone, RegionDone
+from napari_phenotrans.translation.request import TranslationRequest
+from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
     from napari_phenotrans.core.image import Image
-    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.core.region import View
 
-__all__ = ["Event", "Translation", "Translator", "translate", "translate_image"]
+__all__ = ["Event", "Translation", "TranslationRequest", "Translator", "translate", "translate_image"]
 
 
 @dataclass(frozen=True, eq=False)
 class Translation:
-    """A translated image: real (its translated channels and planes only), translated, difference, and what was said."""
+    """A translated image: real (its translated channels and planes only), translated, difference, and notices."""
 
     real: Image
     translated: Image
@@ -55,9 +56,14 @@ def translate(
     precision: str = "auto",
     **more: Any,
 ) -> Iterator[Event]:
-    """Translate an image as events; see `Translator` and `Translator.translate` for the parameters."""
+    """Translate an image as events.
+
+    The other arguments are those of `TranslationRequest` and of `Translator.translate`; `Translator` says what device
+    and precision are.
+    """
     translator = Translator(checkpoint, device=device, precision=precision)
-    return translator.translate(image, source=source, target=target, **more)
+    request, others = _requested(source, target, more)
+    return translator.translate(image, request, **others)
 
 
 def translate_image(
@@ -73,12 +79,13 @@ def translate_image(
 ) -> Translation:
     """Translate an image and return it; ``on_event`` sees every event, to draw progress with.
 
-    The arguments and what is returned are those of `translating`.
+    The other arguments are those of `TranslationRequest` and of `translating`, which also says what is returned.
     """
     translator = (
         checkpoint if isinstance(checkpoint, Translator) else Translator(checkpoint, device=device, precision=precision)
     )
-    for event in translating(image, translator, source=source, target=target, **more):
+    request, others = _requested(source, target, more)
+    for event in translating(image, translator, request, **others):
         if isinstance(event, Translation):
             return event
         on_event(event)
@@ -88,31 +95,27 @@ def translate_image(
 def translating(
     image: Image,
     translator: Translator,
+    request: TranslationRequest,
     *,
-    source: str,
-    target: str,
-    channels: Mapping[str, str] | None = None,
-    positions: Iterable[tuple[int, int]] | None = None,
-    region: Region | None = None,
-    how: Mapping[str, Any] | None = None,
     rooms: Callable[[Image], tuple[ResultSink, ResultSink]] | None = None,
-    **more: Any,
+    look_at: Callable[[], View | None] | None = None,
+    tick: Callable[[], None] | None = None,
 ) -> Iterator[Event | Translation]:
-    """Yield what `Translator.translate` does, which also says the arguments, and last the `Translation`.
+    """Yield what `Translator.translate` does, which also says the last two arguments; at the end the `Translation`.
 
-    Where positions or a region are said, the images of the translation hold these only; positions have to be all those
-    of some T with some Z. ``rooms`` makes room for translated and difference, once it is known what they will be like.
-    Where none are said it is in memory, above 512 MB in temporary files. Planes come in regions where the
-    engine allows it, so that memory stays at a part of one.
+    Where positions or a region are asked for, the images of the translation hold these only; positions have to be all
+    those of some T with some Z. ``rooms`` makes room for translated and difference, once it is known what they will be
+    like. Where none is given it is in memory, above 512 MB in temporary files. Planes come in regions where the engine
+    allows it, so that memory stays at a part of one.
     """
-    chosen = image.checked_positions(positions)
-    asked: dict[str, Any] = {"channels": channels, "positions": chosen, "region": region, "how": how}
-    events = translator.translate(image, source=source, target=target, in_regions=True, **asked, **more)
-    indices, _ = match_channels(image, translator.card, channels or {})
-    real = image.part(channels=indices, positions=chosen, region=region)
+    positions, region = image.checked_positions(request.positions), request.region
+    request = replace(request, positions=positions)
+    events = translator.translate(image, request, in_regions=True, look_at=look_at, tick=tick)
+    indices, _ = match_channels(image, translator.card, request.channels)
+    real = image.part(channels=indices, positions=positions, region=region)
     translated, difference = (rooms or _scratch)(real)
     top, left = (region.top, region.left) if region else (0, 0)
-    places = dict(zip(chosen, real.positions(), strict=True))
+    position_in_result = dict(zip(positions, real.positions(), strict=True))
     notices: list[str] = []
     clipped = np.zeros(len(indices), np.int64)
     for event in events:
@@ -120,9 +123,9 @@ def translating(
         if isinstance(event, Notice):
             notices.append(event.text)
         elif isinstance(event, PlaneDone | RegionDone):
-            place = (*places[event.t, event.z], event.top - top, event.left - left)
-            translated.put(event.translated, *place)
-            difference.put(event.difference, *place)
+            position = (*position_in_result[event.t, event.z], event.top - top, event.left - left)
+            translated.put(event.translated, *position)
+            difference.put(event.difference, *position)
             clipped += event.clipped
     for name, count in zip(real.channels, clipped, strict=True):
         if count:
@@ -131,8 +134,16 @@ def translating(
                 f"nearest value; the difference map has them in full."
             )
             yield Notice(notices[-1])
-    provenance = translator.provenance(image, source, target, **asked) | {"notices": notices}
+    provenance = translator.provenance(image, request) | {"notices": notices}
     yield Translation(real, translated.image(), difference.image(), tuple(notices), provenance)
+
+
+def _requested(source: str, target: str, arguments: dict[str, Any]) -> tuple[TranslationRequest, dict[str, Any]]:
+    """Divide arguments into what is asked for and all others."""
+    names = {field.name for field in fields(TranslationRequest)}
+    asked = {name: value for name, value in arguments.items() if name in names and value is not None}
+    others = {name: value for name, value in arguments.items() if name not in names}
+    return TranslationRequest(source, target, **asked), others
 
 
 def _scratch(image: Image) -> tuple[ResultSink, ResultSink]:

@@ -1,10 +1,10 @@
-"""What of a translation can be believed: what the engine gets wrong by itself, and what goes beyond it."""
+"""How far a translation can be trusted: the engine's own error, and the changes that exceed it."""
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card, Score
     from napari_phenotrans.core.events import Notice
     from napari_phenotrans.core.image import Image
-    from napari_phenotrans.translation.translate import Translator
+    from napari_phenotrans.translation.request import TranslationRequest
+    from napari_phenotrans.translation.translator import Translator
 
 # Standard deviation, in working pixels, of the window that an engine's error is averaged over. Where an error changes
 # its sign a single pixel is right by chance, so that neighbors have to speak for it; but not those of the compartment
@@ -41,17 +42,12 @@ MOST = 5.0
 def check_translation(
     translator: Translator,
     image: Image,
-    *,
-    source: str,
-    target: str,
-    position: tuple[int, int],
+    request: TranslationRequest,
     translated_difference: np.ndarray,
-    region: Region | None = None,
-    channels: Mapping[str, str] | None = None,
-    how: Mapping[str, Any] | None = None,
+    *,
     tick: Callable[[], None] | None = None,
 ) -> Iterator[EvaluationDone | Notice | ErrorDone]:
-    """Measure what the engine gets wrong by itself where it translated a plane, or a region of one.
+    """Measure the engine's own error where it translated a plane, or a region of one.
 
     Round trip: the translated plane, unrounded, is translated back; what does not come back is the error. Of engines
     that invert the image with the source condition first (`Engine.inverts`), source → source at the same settings is
@@ -64,8 +60,8 @@ def check_translation(
     ----------
     translator
         Made the translation.
-    image, source, target, position, region, channels, how
-        What was translated, as `Translator.translate` was told; ``position`` is one (t, z).
+    image, request
+        What was translated: one plane, or a region of it.
     translated_difference
         The difference map (C, h, w) that came of it, float32, in the image's units.
     tick
@@ -82,7 +78,7 @@ def check_translation(
         If conditions, channels, position or region do not fit, the difference is not of this place, or the checkpoint
         cannot translate back. Raised here, before the first event.
     """
-    card = translator.card
+    card, source, target = translator.card, request.source, request.target
     check_conditions(card, source, target)
     if source not in card.targets:
         raise InputError(
@@ -90,41 +86,54 @@ def check_translation(
             f"{', '.join(map(repr, card.targets))}, so that nothing translates back to {source!r}. Import the other "
             f"direction too, or judge the translation by real images of {target!r}."
         )
-    place = region or Region(0, 0, image.sizes["Y"], image.sizes["X"])
-    image.refuse_outside(place)
-    expected = (len(card.channels), place.height, place.width)
+    region = request.region or Region(0, 0, image.sizes["Y"], image.sizes["X"])
+    image.refuse_outside(region)
+    expected = (len(card.channels), region.height, region.width)
     if translated_difference.shape != expected:
         raise InputError(
             f"The difference to check has the shape {translated_difference.shape}, but {expected} was translated "
             f"(channels, height, width). Give the difference of the same place."
         )
-    indices, _ = match_channels(image, card, channels or {})
+    channels, _ = match_channels(image, card, request.channels)
     scale, _ = working_scale(image, card)
-    image.checked_positions([position])
-    ways: dict[str, Any] = {"region": region, "how": how, "tick": tick}
+    positions = image.checked_positions(request.positions)
+    assert len(positions) == 1, "one plane is checked at a time"
+    return _check_events(translator, image, request, translated_difference, channels, scale, tick)
 
-    def events() -> Iterator[EvaluationDone | Notice | ErrorDone]:
-        t, z = position
-        real = image.plane(t=t if "T" in image.axes else None, z=z if "Z" in image.axes else None, region=region)
-        translated = real[indices].astype(np.float32) + translated_difference
-        there = image.replace(
-            pixels=_InPlace(translated, place, (image.sizes["Y"], image.sizes["X"])),
-            axes="CYX",
-            channels=card.channels,
-            colors=(),
-            pyramid=(),
-        )
-        back = translator.translate(there, source=target, target=source, **ways)
-        round_trip = (yield from _difference(back, t, z)) + translated_difference
-        error = round_trip
-        if translator.engine.inverts:
-            same = translator.translate(
-                image, source=source, target=source, positions=[position], channels=channels, **ways
-            )
-            error = yield from _difference(same, t, z)
-        yield ErrorDone(t, z, place.top, place.left, round_trip, _engine_error(error, card, WINDOW / scale))
 
-    return events()
+def _check_events(
+    translator: Translator,
+    image: Image,
+    request: TranslationRequest,
+    translated_difference: np.ndarray,
+    channels: list[int],
+    scale: float,
+    tick: Callable[[], None] | None,
+) -> Iterator[EvaluationDone | Notice | ErrorDone]:
+    ((t, z),) = image.checked_positions(request.positions)
+    height, width = image.sizes["Y"], image.sizes["X"]
+    region = request.region or Region(0, 0, height, width)
+    real = image.plane(t, z, request.region)[channels]
+
+    # ---- there and back
+    translated = image.replace(
+        pixels=_InPlace(real.astype(np.float32) + translated_difference, region, (height, width)),
+        axes="CYX",
+        channels=translator.card.channels,
+        colors=(),
+        pyramid=(),
+    )
+    turned = replace(request, source=request.target, target=request.source, channels={}, positions=None)
+    back = translator.translate(translated, replace(turned, way_back=True), tick=tick)
+    round_trip = (yield from _difference(back, t, z)) + translated_difference
+
+    # ---- source → source, where that is the error
+    error = round_trip
+    if translator.engine.inverts:
+        same = translator.translate(image, replace(request, target=request.source), tick=tick)
+        error = yield from _difference(same, t, z)
+    engine_error = _engine_error(error, translator.card, WINDOW / scale)
+    yield ErrorDone(t, z, region.top, region.left, round_trip, engine_error)
 
 
 class _InPlace:
@@ -149,7 +158,7 @@ def _mirrored(index: np.ndarray, length: int) -> np.ndarray:
 
 
 def _difference(events: Iterator[Any], t: int, z: int) -> Any:
-    """Pass on how far a translation of one plane is; returns its difference."""
+    """Pass on the progress of a translation of one plane; returns its difference."""
     began = False
     for event in events:
         if isinstance(event, PlaneDone):
@@ -235,7 +244,7 @@ class TrustRow:
 def trust_table(
     card: Card, source: str, target: str, checked: Iterable[tuple[np.ndarray, ErrorDone]], factor: float = FACTOR
 ) -> list[TrustRow]:
-    """Put what was changed and what can be believed of it in numbers, a row per channel.
+    """Summarize the changes, and what of them can be believed, in a row per channel.
 
     Parameters
     ----------
@@ -303,7 +312,7 @@ def doubts(
     card, image
         Checkpoint and image.
     channels
-        As of `Translator.translate`.
+        As of `TranslationRequest`.
     position, region
         The (t, z), and the part of that plane, whose intensities are looked at; that much is read.
 
@@ -317,6 +326,6 @@ def doubts(
     texts = [*card_warnings(card), *about_channels, *about_size]
     if position is not None:
         t, z = position
-        plane = image.plane(t=t if "T" in image.axes else None, z=z if "Z" in image.axes else None, region=region)
+        plane = image.plane(t, z, region)
         texts += outside_intensities(card.intensity.normalize(plane[indices]), card).values()
     return texts

@@ -1,9 +1,11 @@
-"""A plane, or what a region of it needs, as an engine sees it; and the way back to the image's pixels and units."""
+"""Planes, or what a region of one needs, as an engine sees them, and the way back to the image's pixels and units."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.core.resample import needed, pad, resample_part, rescaled_size
@@ -12,10 +14,13 @@ from napari_phenotrans.core.tiling import origins, padded_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-
     from napari_phenotrans.core.intensity import Intensity
     from napari_phenotrans.core.resample import Size
+
+
+# Side of the square of working pixels in which real and translated are held against each other, and the largest slope.
+AROUND = 3
+STEEPEST = 1.5
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ class WorkingPlane:
         Gives a region of the image's plane: (C, h, w) in the image's units.
     intensity
         The checkpoint's limits.
+    redrawn
+        Whether detail finer than a working pixel is kept only as far as it fits the translation, see `agreement`.
 
     Attributes
     ----------
@@ -116,8 +123,11 @@ class WorkingPlane:
         (C, h, w) of working pixels in about [-1, 1].
     """
 
-    def __init__(self, cut: Cut, read: Callable[[Region], np.ndarray], intensity: Intensity) -> None:
+    def __init__(
+        self, cut: Cut, read: Callable[[Region], np.ndarray], intensity: Intensity, *, redrawn: bool = False
+    ) -> None:
         self._cut, self._intensity = cut, intensity
+        self._redrawn = redrawn and cut.size != cut.working_size
         self._real = read(cut.read)
         self._small = resample_part(self._real, cut.read, cut.size, cut.working, cut.working_size)
         self.x = intensity.normalize(self._small)
@@ -152,11 +162,18 @@ class WorkingPlane:
         cut = self._cut
         seen = self._small[:, *lies.slices]
         difference = self._intensity.denormalize(values[:, : seen.shape[1], : seen.shape[2]]) - seen
-        there = Region(lies.top, lies.left, *seen.shape[1:]).moved(cut.working.top, cut.working.left)
+        from_region = Region(lies.top, lies.left, *seen.shape[1:]).moved(cut.working.top, cut.working.left)
         wanted = self._in_image(shown.moved(cut.working.top, cut.working.left)).common(cut.region)
         if wanted is None:
             return None
-        return wanted, resample_part(difference, there, cut.working_size, wanted, cut.size)
+        large = resample_part(difference, from_region, cut.working_size, wanted, cut.size)
+        if self._redrawn:
+            agreed, coarse = (
+                resample_part(one, from_region, cut.working_size, wanted, cut.size)
+                for one in (agreement(seen, seen + difference, 0.01 * self._intensity.range), seen)
+            )
+            large += (agreed - 1) * (self.real(wanted) - coarse)
+        return wanted, large
 
     def _in_image(self, working: Region) -> Region:
         edges = []
@@ -169,3 +186,28 @@ class WorkingPlane:
             edges.append((start, stop - start))
         (top, height), (left, width) = edges
         return Region(top, left, height, width)
+
+
+def agreement(real: np.ndarray, translated: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return how translated follows real around each pixel: the slope of a line through the pixels nearby.
+
+    1 where nothing changed, 0 where an edge is gone, negative where bright and dark changed places: what a finer detail
+    of real is to be multiplied by (He et al. 2013, "Guided image filtering", eq. 5).
+
+    Parameters
+    ----------
+    real, translated
+        (C, h, w).
+    noise
+        (C, 1, 1), the contrast below which nothing can be said; the slope is then nearly 1.
+    """
+    # loaded when first used: a dock opens without it
+    from scipy import ndimage
+
+    def around(values: np.ndarray) -> np.ndarray:
+        return ndimage.uniform_filter(values, (1, AROUND, AROUND), mode="nearest")
+
+    centered = real - around(real)
+    together, alone = around(centered * (translated - around(translated))), around(centered**2)
+    slope = (together + noise**2) / (alone + noise**2)
+    return around(np.clip(slope, -STEEPEST, STEEPEST))

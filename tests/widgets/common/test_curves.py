@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, run_name, score_curves
 
 from napari_phenotrans.runs.history import Series
 from napari_phenotrans.runs.monitor import RunWatch
 from napari_phenotrans.widgets.common.curves import COPY_SOURCE, FLOOR, smooth, thin
+from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, run_name, score_curves
 
 
 def series(*values: float, every: int = 1) -> Series:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_phenotrans.widgets.common import device_chooser
 from napari_phenotrans.widgets.common.device_chooser import DeviceChooser
 
 if TYPE_CHECKING:
@@ -15,9 +14,8 @@ FOUND = {"auto": "cuda:0 (a GPU)", "cuda:0": "cuda:0 (a GPU)", "cpu": "cpu (2 th
 
 
 @pytest.fixture
-def chooser(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> DeviceChooser:
-    monkeypatch.setattr(device_chooser, "load_torch", lambda: FOUND)
-    made = DeviceChooser()
+def chooser(qtbot: QtBot) -> DeviceChooser:
+    made = DeviceChooser(load_devices=lambda: FOUND)
     qtbot.addWidget(made)
     made.show()
     return made

@@ -6,7 +6,15 @@ import npe2
 import pytest
 from napari.settings import get_plugin_settings
 
-from napari_phenotrans.widgets.common.preferences import FILE, PLUGIN, Choices, Preferences, choices, keep, preferences
+from napari_phenotrans.widgets.common.preferences import (
+    FILE,
+    PLUGIN,
+    Choices,
+    Preferences,
+    last_choices,
+    preferences,
+    remember,
+)
 
 
 def test_preferences_are_the_manifests_until_the_user_sets_them(config_folder: Path) -> None:
@@ -38,11 +46,11 @@ def test_the_manifest_offers_what_the_program_knows() -> None:
 
 
 def test_choices_are_kept_and_added_to(config_folder: Path) -> None:
-    assert choices() == Choices()
-    keep(checkpoint="bbbc013-phendiff", how={"bbbc013-phendiff": {"strength": 0.4}})
-    keep(scope="view", how={"other": {"strength": 0.6}}, open_sections={"engine": True})
-    keep(open_sections={"device": False}, how={"other": {"strength": 0.7}})
-    assert choices() == Choices(
+    assert last_choices() == Choices()
+    remember(checkpoint="bbbc013-phendiff", how={"bbbc013-phendiff": {"strength": 0.4}})
+    remember(scope="view", how={"other": {"strength": 0.6}}, open_sections={"engine": True})
+    remember(open_sections={"device": False}, how={"other": {"strength": 0.7}})
+    assert last_choices() == Choices(
         checkpoint="bbbc013-phendiff",
         scope="view",
         how={"bbbc013-phendiff": {"strength": 0.4}, "other": {"strength": 0.7}},
@@ -57,25 +65,25 @@ def test_choices_are_kept_and_added_to(config_folder: Path) -> None:
 def test_a_broken_file_means_that_nothing_was_chosen(broken: bytes, config_folder: Path) -> None:
     config_folder.mkdir()
     (config_folder / FILE).write_bytes(broken)
-    assert choices() == Choices()
-    keep(scope="plane")
-    assert choices() == Choices(scope="plane")
+    assert last_choices() == Choices()
+    remember(scope="plane")
+    assert last_choices() == Choices(scope="plane")
 
 
 def test_what_another_version_kept_is_passed_over(config_folder: Path) -> None:
     config_folder.mkdir()
     (config_folder / FILE).write_text('{"scope": "stack", "of a later version": 1}')
-    assert choices() == Choices(scope="stack")
+    assert last_choices() == Choices(scope="stack")
 
 
 def test_a_folder_that_cannot_be_written_to_is_nobodys_trouble(config_folder: Path) -> None:
     config_folder.write_text("a file where the folder should be")
-    keep(scope="plane")
-    assert choices() == Choices()
+    remember(scope="plane")
+    assert last_choices() == Choices()
 
 
 def test_without_the_plugin_nothing_is_set_and_nothing_kept(npe2pm: object, config_folder: Path) -> None:
     assert preferences() == Preferences()
-    keep(scope="plane")
-    assert choices() == Choices()
+    remember(scope="plane")
+    assert last_choices() == Choices()
     assert not config_folder.exists()

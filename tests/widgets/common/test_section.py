@@ -6,7 +6,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-from napari_phenotrans.widgets.common.preferences import choices
+from napari_phenotrans.widgets.common.preferences import last_choices
 from napari_phenotrans.widgets.common.section import Section
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_what_the_program_opens_is_not_remembered(qtbot: QtBot) -> None:
     with qtbot.assertNotEmitted(section.toggled):
         section.set_open(True)
     assert inside.isVisible()
-    assert choices().open_sections == {}
+    assert last_choices().open_sections == {}
 
 
 def test_closed_it_takes_no_more_room_than_its_title(qtbot: QtBot) -> None:

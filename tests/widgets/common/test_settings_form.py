@@ -44,13 +44,12 @@ def other_value(name: str, value: Any, widget: Any) -> Any:
     if isinstance(widget, QComboBox):
         return next(data for data in map(widget.itemData, range(widget.count())) if data != value)
     if isinstance(widget, QLineEdit):
-        return {"channels": ("DNA", "GFP"), "conditions": ("a", "b"), "pixel_size": 0.325, "device": "cuda:1"}.get(
-            name, "somewhere"
-        )
+        names = {"channels": ("DNA", "GFP"), "kept": ("DNA",), "conditions": ("a", "b")}
+        return (names | {"pixel_size": 0.325, "device": "cuda:1"}).get(name, "somewhere")
     if isinstance(value, int):
         step = 2 * widget.singleStep()
         return value + step if value + step <= widget.maximum() else value - step
-    return value * 0.9 + 0.01
+    return round(value * 0.9 + 0.01, 10)
 
 
 @for_all

@@ -24,7 +24,7 @@ from napari_phenotrans.phenotype.statistics.verdicts import judge
 from napari_phenotrans.runs.record import fields_to
 from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 from napari_phenotrans.widgets.evaluate.dock import EvaluateDock
-from napari_phenotrans.widgets.evaluate.known_objects import KnownObjects
+from napari_phenotrans.widgets.evaluate.labels_as_objects import LabelsAsObjects
 from napari_phenotrans.widgets.viewer.layer_info import path_of
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def click(qtbot: QtBot, button: QWidget) -> None:
 
 
 def make_report(dock: EvaluateDock, qtbot: QtBot) -> None:
-    click(qtbot, dock.run_button)
+    click(qtbot, dock.start_button)
     qtbot.waitUntil(lambda: "the report is made" in dock.status.text(), timeout=WAIT_MS)
     qtbot.waitUntil(lambda: dock.effects is not None and dock.effects.effect is not None, timeout=WAIT_MS)
 
@@ -212,7 +212,7 @@ def lonely(plot: PointPlot) -> np.ndarray:
 
 
 def test_from_a_dropped_folder_to_a_nucleus(dock: EvaluateDock, qtbot: QtBot, opened: list[Path]) -> None:
-    assert dock.data.about.text() == "small: drug 2, untreated 2 fields"
+    assert dock.data.dataset.about.text() == "small: drug 2, untreated 2 fields"
     assert (dock.data.conditions.source, dock.data.conditions.target) == CONDITIONS
     assert dock.sections["Report"].isHidden()
     make_report(dock, qtbot)
@@ -234,13 +234,13 @@ def test_from_a_dropped_folder_to_a_nucleus(dock: EvaluateDock, qtbot: QtBot, op
     number = int(lonely(effects.plot)[-1])
     click_point(qtbot, dock, effects.plot, number)
     assert effects.effect is report.effects.rows[number]
-    said = effects.said.text()
+    said = effects.summary.text()
     assert report.effects.rows[number].measurement.words in said
     assert "random halves of one condition differ by" in said
     assert "its own error is" in said
     effects.box.setEditText("GFP, nucleus: mean intensity")
     qtbot.keyClick(effects.box.lineEdit(), Qt.Key.Key_Return)
-    assert "GFP, nucleus: mean intensity: too few groups" in effects.said.text()
+    assert "GFP, nucleus: mean intensity: too few groups" in effects.summary.text()
 
     # Two objects of different fields, by clicks on their points: each is ringed, and is the one that was measured.
     paired = effects.paired
@@ -248,19 +248,19 @@ def test_from_a_dropped_folder_to_a_nucleus(dock: EvaluateDock, qtbot: QtBot, op
     settle(dock, effects.objects)
     fields: dict[str, int] = {}
     for one in lonely(effects.objects):
-        fields.setdefault(paired.spot(int(one)).field, int(one))
+        fields.setdefault(paired.location(int(one)).field, int(one))
     assert len(fields) > 1
     marks: tuple[Any, ...] = ()
     for one in list(fields.values())[:2]:
         dock.status.setText("")
         click_point(qtbot, dock, effects.objects, one)
         qtbot.waitUntil(lambda: "real on the left" in dock.status.text(), timeout=WAIT_MS)
-        spot = paired.spot(one)
-        rows = dock.nuclei.comparison.rows
+        spot = paired.location(one)
+        rows = dock.object_view.comparison.rows
         assert [path_of(row.real) for row in rows] == [spot.path, spot.path]
-        assert dock.nuclei.comparison.view == "composites"
-        y, x = dock.nuclei.marks[0].data[0]
-        for mark in dock.nuclei.marks:
+        assert dock.object_view.comparison.view == "composites"
+        y, x = dock.object_view.marks[0].data[0]
+        for mark in dock.object_view.marks:
             np.testing.assert_allclose(mark.data, [[y, x]])
             assert mark.visible and tuple(mark.scale) == (0.5, 0.5)
         # the GFP around the ring's middle, before and after, is what the point says (in the unit of the limits)
@@ -268,11 +268,11 @@ def test_from_a_dropped_folder_to_a_nucleus(dock: EvaluateDock, qtbot: QtBot, op
         before, after = (float(layer.data[inner].mean()) / 200 for layer in (rows[1].real, rows[1].translated))
         assert before == pytest.approx(paired.before[one], abs=0.02)
         assert after == pytest.approx(paired.after[one], abs=0.02)
-        assert spot.field in effects.object_said.text()
+        assert spot.field in effects.object_label.text()
         np.testing.assert_allclose(dock.viewer.scene.camera.center[-2:], [0.5 * y, 0.5 * x])
         # used again, in a cell each
-        assert not marks or dock.nuclei.marks == marks
-        marks = dock.nuclei.marks
+        assert not marks or dock.object_view.marks == marks
+        marks = dock.object_view.marks
         places = [dock.viewer.layers.index(mark) for mark in marks]
         assert [place // len(rows) % 2 for place in places] == [0, 1]
 
@@ -280,9 +280,9 @@ def test_from_a_dropped_folder_to_a_nucleus(dock: EvaluateDock, qtbot: QtBot, op
     dock.status.setText("")
     click(qtbot, effects.next_button)
     qtbot.waitUntil(lambda: "real on the left" in dock.status.text(), timeout=WAIT_MS)
-    assert dock.nuclei.marks == marks
+    assert dock.object_view.marks == marks
     click(qtbot, dock.leave_button)
-    assert not dock.nuclei.marks
+    assert not dock.object_view.marks
     assert not dock.viewer.canvas.grid.enabled
     assert not [
         layer.name for layer in dock.viewer.layers if layer not in shown and layer.visible and "–" in layer.name
@@ -346,13 +346,13 @@ def test_whole_crops_and_a_report_that_is_kept(
     assert dock.effects is not None and dock.result is not None
     number = next(i for i, row in enumerate(dock.result.effects.rows) if row.measurement.per_field)
     dock.effects.box.activated.emit(number)
-    assert "2 fields" in dock.effects.object_said.text()
+    assert "2 fields" in dock.effects.object_label.text()
     click(qtbot, dock.effects.next_button)
     qtbot.waitUntil(lambda: "real on the left" in dock.status.text(), timeout=WAIT_MS)
-    assert [len(mark.data) for mark in dock.nuclei.marks] == [0, 0]
+    assert [len(mark.data) for mark in dock.object_view.marks] == [0, 0]
 
     # Another report does not take its place unasked.
-    click(qtbot, dock.run_button)
+    click(qtbot, dock.start_button)
     qtbot.waitUntil(lambda: any("exists already" in text for text in dock.notices.texts), timeout=WAIT_MS)
     dock.data.replace_box.click()
     make_report(dock, qtbot)
@@ -384,7 +384,7 @@ def test_scores_stand_beside_floor_and_copy_source(
 
 
 def test_cancel_stops_before_the_next_plane(dock: EvaluateDock, qtbot: QtBot, gate: Any) -> None:
-    click(qtbot, dock.run_button)
+    click(qtbot, dock.start_button)
     qtbot.waitUntil(lambda: gate.reached.acquire(blocking=False), timeout=WAIT_MS)
     assert not dock.bar.isHidden()
     click(qtbot, dock.cancel_button)
@@ -404,20 +404,20 @@ def test_what_is_missing_is_said(
     qtbot: QtBot,
 ) -> None:
     dock = open_evaluate()
-    click(qtbot, dock.run_button)
+    click(qtbot, dock.start_button)
     assert dock.notices.texts == ["Choose a data set, or drop one here."]
     drop(dock, tmp_path)
-    qtbot.waitUntil(lambda: "two or more conditions are needed" in dock.data.about.text(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "two or more conditions are needed" in dock.data.dataset.about.text(), timeout=WAIT_MS)
     drop(dock, plate, checkpoint)
     qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
     dock.data.conditions.choose("drug", "drug")
-    click(qtbot, dock.run_button)
+    click(qtbot, dock.start_button)
     assert "Choose two conditions" in dock.notices.texts[-1]
 
     # A checkpoint of other conditions, then one of other channels.
     drop(dock, save_checkpoint("other", channels=CHANNELS, conditions=("healthy", "diseased")))
     dock.data.conditions.choose("healthy", "diseased")
-    click(qtbot, dock.run_button)
+    click(qtbot, dock.start_button)
     assert "plate has no healthy and no diseased" in dock.notices.texts[-1]
     drop(dock, save_checkpoint("stain", channels=("Hoechst 33342", "GFP"), conditions=CONDITIONS))
     assert dock.status.text() == "Say which channel is Hoechst 33342."
@@ -448,7 +448,7 @@ def test_a_dropped_run_names_data_set_and_checkpoint(
     drop(dock, run)
     qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
     assert dock.data.checkpoints.name == str(run / "best.safetensors")
-    assert dock.data.found is not None and dock.data.found.folder == plate
+    assert dock.data.contents is not None and dock.data.contents.folder == plate
 
 
 def test_labels_layers_are_the_objects(dock: EvaluateDock, qtbot: QtBot) -> None:
@@ -458,7 +458,7 @@ def test_labels_layers_are_the_objects(dock: EvaluateDock, qtbot: QtBot) -> None
         labels[top - 4 : top + 4, left - 4 : left + 4] = number + 1
     for number in (0, 1):
         dock.viewer.add_labels(labels, name=f"U{number}")
-    click(qtbot, dock.run_button)
+    click(qtbot, dock.start_button)
     qtbot.waitUntil(lambda: any("2 of 4 fields have no Labels layer" in t for t in dock.notices.texts), timeout=WAIT_MS)
     for number in (0, 1):
         dock.viewer.add_labels(labels, name=f"D{number}")
@@ -483,58 +483,58 @@ def test_a_labels_layer_belongs_to_the_field_it_is_named_after(tmp_path: Path) -
     viewer = ViewerModel()
     viewer.add_labels(np.ones((8, 9), int), name="A01")
     with pytest.raises(InputError, match="not clear whose objects"):
-        KnownObjects(viewer).check(fields)
+        LabelsAsObjects(viewer).check(fields)
     viewer.layers[0].name = "drug/A01"
     with pytest.raises(InputError, match="1 of 2 fields have no Labels layer: untreated/A01"):
-        KnownObjects(viewer).check(fields)
+        LabelsAsObjects(viewer).check(fields)
     viewer.add_labels(np.full((8, 9), 2), name="untreated/A01")
-    known = KnownObjects(viewer)
+    known = LabelsAsObjects(viewer)
     known.check(fields)
     assert {one.condition: int(known(one, 0, 0).max()) for one in fields} == {"drug": 1, "untreated": 2}  # type: ignore[union-attr]
     viewer.layers[1].data = np.ones((9, 8), int)
     with pytest.raises(InputError, match=r"shape \(9, 8\), the image \(8, 9\)"):
-        KnownObjects(viewer).check(fields)
+        LabelsAsObjects(viewer).check(fields)
 
 
 def test_a_nucleus_is_found_in_a_stack_of_another_pixel_size(
     dock: EvaluateDock, well: Path, checkpoint: Path, qtbot: QtBot
 ) -> None:
-    from napari_phenotrans.widgets.evaluate.paired_objects import Spot
+    from napari_phenotrans.widgets.evaluate.paired_objects import ObjectLocation
     from napari_phenotrans.widgets.translate.jobs import Recipe
 
     card = dock.data.checkpoints.card
     assert card is not None
     recipe = Recipe(str(checkpoint), *CONDITIONS, device="cpu")
     # measured at 1 µm per pixel, where the file has 0.5; in the second of its planes
-    spot = Spot(well, "untreated/well.ome.tif", 0, 1, (10, 20), 8.0, 1.0)
-    dock.nuclei.show(spot, card, recipe, {})
-    qtbot.waitUntil(lambda: bool(dock.nuclei.marks), timeout=WAIT_MS)
-    for mark in dock.nuclei.marks:
+    spot = ObjectLocation(well, "untreated/well.ome.tif", 0, 1, (10, 20), 8.0, 1.0)
+    dock.object_view.show(spot, card, recipe, {})
+    qtbot.waitUntil(lambda: bool(dock.object_view.marks), timeout=WAIT_MS)
+    for mark in dock.object_view.marks:
         np.testing.assert_allclose(mark.data, [[1, 20.5, 40.5]])
         np.testing.assert_allclose(mark.size, 1.8 * 8 * 2)
     assert dock.viewer.dims.current_step[0] == 1
     # what is there already is not translated again
     layers = list(dock.viewer.layers)
-    with qtbot.waitSignal(dock.nuclei.shown, timeout=WAIT_MS):
-        dock.nuclei.show(Spot(well, spot.field, 0, 1, (3, 4), 8.0, 1.0), card, recipe, {})
+    with qtbot.waitSignal(dock.object_view.shown, timeout=WAIT_MS):
+        dock.object_view.show(ObjectLocation(well, spot.field, 0, 1, (3, 4), 8.0, 1.0), card, recipe, {})
     assert list(dock.viewer.layers) == layers
-    np.testing.assert_allclose(dock.nuclei.marks[1].data, [[1, 6.5, 8.5]])
+    np.testing.assert_allclose(dock.object_view.marks[1].data, [[1, 6.5, 8.5]])
 
 
 def test_a_field_that_is_gone_is_said(dock: EvaluateDock, tmp_path: Path, checkpoint: Path, qtbot: QtBot) -> None:
-    from napari_phenotrans.widgets.evaluate.paired_objects import Spot
+    from napari_phenotrans.widgets.evaluate.paired_objects import ObjectLocation
     from napari_phenotrans.widgets.translate.jobs import Recipe
 
     card = dock.data.checkpoints.card
     assert card is not None
-    spot = Spot(tmp_path / "gone.tif", "untreated/gone.tif", 0, 0, (1, 1), 8.0, None)
-    dock.nuclei.show(spot, card, Recipe(str(checkpoint), *CONDITIONS), {})
+    spot = ObjectLocation(tmp_path / "gone.tif", "untreated/gone.tif", 0, 0, (1, 1), 8.0, None)
+    dock.object_view.show(spot, card, Recipe(str(checkpoint), *CONDITIONS), {})
     qtbot.waitUntil(lambda: any("gone.tif" in text for text in dock.notices.texts), timeout=WAIT_MS)
-    assert not dock.nuclei.busy
+    assert not dock.object_view.busy
 
 
 def test_the_choice_is_remembered(dock: EvaluateDock, open_evaluate: Open, small: Path, checkpoint: Path) -> None:
     dock.viewer.close()
     again = open_evaluate()
-    assert again.data.start_in == str(small)
+    assert again.data.dataset.start_in == str(small)
     assert again.data.checkpoints.name == str(checkpoint)

@@ -160,7 +160,7 @@ def test_a_finished_run_tells_all_it_has(open_panel: Open, run: Path, qtbot: QtB
     assert not view.resume_button.isEnabled()
     assert view.more_button.isEnabled()
     assert view.bar.isHidden()
-    with qtbot.waitSignal(panel.settings_wanted) as said:
+    with qtbot.waitSignal(panel.settings_requested) as said:
         click(qtbot, view.settings_button)
     assert said.args == [run]
 
@@ -287,7 +287,7 @@ def test_a_point_of_the_score_curve_goes_to_the_translate_dock(open_panel: Open,
     with qtbot.waitSignal(panel.translate_with) as said:
         click(qtbot, view.translate_button)
     assert said.args == [run / "checkpoints" / "step-00004.safetensors"]
-    from napari_phenotrans.widgets.translate.menu import raise_dock
+    from napari_phenotrans.widgets.translate.layers_menu import raise_dock
 
     dock = raise_dock(panel.viewer)
     assert dock.checkpoints.name == str(said.args[0])

@@ -7,8 +7,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.common.dataset_folder import Found
-from napari_phenotrans.widgets.train.data_panel import DataPanel
+from napari_phenotrans.widgets.common.dataset_folder import FolderContents
+from napari_phenotrans.widgets.train.data_panel import TrainingDataPanel
 from napari_phenotrans.widgets.train.held_out_chooser import HeldOutChooser
 from napari_phenotrans.widgets.train.jobs import HeldOut
 
@@ -21,20 +21,22 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def panel(make_napari_viewer: Callable[[], Viewer], qtbot: QtBot, tmp_path: Path) -> DataPanel:
-    made = DataPanel(make_napari_viewer())
+def panel(make_napari_viewer: Callable[[], Viewer], qtbot: QtBot, tmp_path: Path) -> TrainingDataPanel:
+    made = TrainingDataPanel(make_napari_viewer())
     qtbot.addWidget(made)
     channels = {"DNA": True, "GFP": True, "brightfield": False}
-    made.show_found(Found(tmp_path / "plate", {"drug": 3, "mock": 4, "untreated": 5}, channels, ("A1", "A2")))
+    made.show_contents(
+        FolderContents(tmp_path / "plate", {"drug": 3, "mock": 4, "untreated": 5}, channels, ("A1", "A2"))
+    )
     return made
 
 
-def tick(qtbot: QtBot, panel: DataPanel, name: str) -> None:
+def tick(qtbot: QtBot, panel: TrainingDataPanel, name: str) -> None:
     qtbot.keyClick({**panel.conditions.boxes, **panel.channels.boxes}[name], Qt.Key.Key_Space)
 
 
-def test_conditions_and_channels_are_ticked_by_name(panel: DataPanel, qtbot: QtBot) -> None:
-    assert panel.about.text() == "plate: 12 fields"
+def test_conditions_and_channels_are_ticked_by_name(panel: TrainingDataPanel, qtbot: QtBot) -> None:
+    assert panel.dataset.about.text() == "plate: 12 fields"
     assert panel.conditions.boxes["mock"].text() == "mock (4)"
     # a channel that not all conditions have is offered, not taken
     assert panel.channels.ticked == ("DNA", "GFP")
@@ -43,7 +45,7 @@ def test_conditions_and_channels_are_ticked_by_name(panel: DataPanel, qtbot: QtB
     assert panel.channels.ticked == ("GFP",)
 
 
-def test_of_three_conditions_one_is_the_control(panel: DataPanel, qtbot: QtBot) -> None:
+def test_of_three_conditions_one_is_the_control(panel: TrainingDataPanel, qtbot: QtBot) -> None:
     panel.show()
     assert panel.control_box.isVisible()
     assert panel.chosen_conditions == ("drug", "mock", "untreated")

@@ -116,7 +116,7 @@ def test_from_clicks_to_a_translation(
     # The data, checked at once.
     dock = open_training()
     answer(plate)
-    click(qtbot, dock.data.choose_button)
+    click(qtbot, dock.data.dataset.button)
     wait_for(qtbot, dock, "ready to train")
     assert dock.data.chosen_conditions == ("drug", "untreated")
     assert dock.data.channels.ticked == CHANNELS
@@ -130,7 +130,7 @@ def test_from_clicks_to_a_translation(
     click(qtbot, dock.start_button)
     folder = plate.parent / "plate-cyclegan-1"
     assert dock.runs.list.selected == [folder]
-    assert dock.place.folder.name == "plate-cyclegan-2"
+    assert dock.run_folder.path.name == "plate-cyclegan-2"
 
     # napari is closed while it starts, and opened again: the run has gone on, and is found.
     dock.viewer.close()
@@ -443,15 +443,15 @@ def test_the_last_choices_are_restored(
     dock.settings.preset_box.setCurrentIndex(1)
     dock.settings.preset_box.activated.emit(1)
     answer(tmp_path / "runs")
-    click(qtbot, dock.place.parent_button)
+    click(qtbot, dock.run_folder.parent_button)
     engine = dock.settings.engine
     dock.viewer.close()
     again = open_training()
     assert again.settings.engine == engine
     assert again.settings.preset == "overnight"
     again.data.folder = plate
-    again.place.propose(plate, engine)
-    assert again.place.folder == tmp_path / "runs" / f"plate-{engine}-1"
+    again.run_folder.propose(plate, engine)
+    assert again.run_folder.path == tmp_path / "runs" / f"plate-{engine}-1"
 
 
 @pytest.mark.parametrize("field", ["learning_rate", "start_from", "augment"])

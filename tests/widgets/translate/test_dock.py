@@ -15,8 +15,9 @@ from qtpy.QtWidgets import QApplication
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES
+from napari_phenotrans.translation.limits import Limits
 from napari_phenotrans.translation.translate import translate_image
-from napari_phenotrans.widgets.translate import translate_controller as translating
+from napari_phenotrans.translation.translator import Translator
 from napari_phenotrans.widgets.viewer.layers import KEY, role
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def test_a_whole_stack(open_dock: Open, checkpoint: Path, well: Path, qtbot: QtB
     dock.open_files([well])
     wait_for(qtbot, dock, "ready")
     dock.scope.choose("stack")
-    qtbot.mouseClick(dock.translate_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dock.start_button, Qt.MouseButton.LeftButton)
     wait_for(qtbot, dock, "translated in")
     expected = translate_image(read(well), checkpoint, source="untreated", target="drug", device="cpu")
     assert np.array_equal(layer(dock, "GFP – translated to drug").data, expected.translated.pixels[:, 1])
@@ -237,7 +238,7 @@ def test_cancel_does_not_wait_for_statistics(
 ) -> None:
     # an imported network averages its statistics over tiles of a large plane before the first tile comes
     path = save_checkpoint("own", channels=("DNA",), conditions=("untreated", "drug"), statistics="plane")
-    monkeypatch.setattr("napari_phenotrans.translation.tiled_inference.WHOLE_PLANE", 100)
+    monkeypatch.setitem(Translator.__init__.__kwdefaults__, "limits", Limits(whole_plane=100))
     monkeypatch.setattr(
         "napari_phenotrans.engines.shift.Shift.fix_statistics", lambda self, target, crops: [gate.wait() for _ in crops]
     )
@@ -274,7 +275,8 @@ def test_foreign_layers_come_back(open_dock: Open, checkpoint: Path, well: Path,
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What napari was asked to show as an error."""
     said: list[str] = []
-    monkeypatch.setattr("napari_phenotrans.widgets.translate.dock.show_error", said.append)
+    for module in ("common", "translate"):
+        monkeypatch.setattr(f"napari_phenotrans.widgets.{module}.dock.show_error", said.append)
     return said
 
 
@@ -551,18 +553,15 @@ def test_an_engine_of_many_evaluations_translates_in_the_dock(
     assert np.abs(layer(dock, "GFP – difference").data[0]).max() > 0
 
 
-@pytest.fixture
-def one_layer_at_first(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Let no layer after the first come by itself; returns what lets them come."""
-    monkeypatch.setattr(translating, "BUILD_AFTER_MS", 100_000)
-    monkeypatch.setattr(translating, "BUILD_STEP_MS", 100_000)
-    return lambda: monkeypatch.setattr(translating, "BUILD_STEP_MS", 0)
+def build_no_layer_after_the_first(dock: TranslateDock) -> None:
+    dock.translating.build_after_ms = dock.translating.build_step_ms = 100_000
 
 
 def test_the_first_tile_is_shown_before_all_layers_are_there(
-    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, gate: Any, one_layer_at_first: Callable[[], None]
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, gate: Any
 ) -> None:
     dock = open_dock(checkpoint)
+    build_no_layer_after_the_first(dock)
     drop(dock, well)
     qtbot.waitUntil(lambda: gate.evaluations == 1, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 3, timeout=WAIT_MS)
@@ -571,7 +570,7 @@ def test_the_first_tile_is_shown_before_all_layers_are_there(
     assert shown == [layer(dock, "DNA"), first]
     drawn: list[object] = []
     first.events.set_data.connect(drawn.append)
-    one_layer_at_first()
+    dock.translating.build_step_ms = 0
     gate.open()
     wait_for(qtbot, dock, "translated in")
     assert drawn
@@ -590,12 +589,12 @@ def test_what_the_user_does_before_all_layers_are_there(
     checkpoint: Path,
     well: Path,
     qtbot: QtBot,
-    one_layer_at_first: Callable[[], None],
 ) -> None:
     dock = open_dock(checkpoint)
+    build_no_layer_after_the_first(dock)
     drop(dock, well)
     qtbot.waitUntil(lambda: bool(dock.translating.building) and not dock.runner.busy, timeout=WAIT_MS)
-    one_layer_at_first()
+    dock.translating.build_step_ms = 0
     if then == "closing the dock":
         dock.viewer.window.remove_dock_widget(dock)
         assert names(dock) == ["DNA", "GFP"]
@@ -603,7 +602,7 @@ def test_what_the_user_does_before_all_layers_are_there(
         return
     if then == "another translation":
         dock.conditions.choose("drug", "untreated")
-        qtbot.mouseClick(dock.translate_button, Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(dock.start_button, Qt.MouseButton.LeftButton)
     else:
         view = "blink" if then == "another view" else dock.view_bar.view
         qtbot.mouseClick(dock.view_bar.buttons[view], Qt.MouseButton.LeftButton)
@@ -611,11 +610,11 @@ def test_what_the_user_does_before_all_layers_are_there(
     wait_for(qtbot, dock, "translated in")
     assert len(set(names(dock))) == len(names(dock)) == 6
     # without a view what was made does not add up with the image
-    assert dock.looking.comparison.view == {"another view": "blink", "no view": ""}.get(then, "matrix")
+    assert dock.views.comparison.view == {"another view": "blink", "no view": ""}.get(then, "matrix")
     visible = [each.name for each in dock.viewer.layers if each.visible]
     if then == "another translation":
         assert len(visible) == 6 and "DNA – translated to untreated" in visible
-    elif then == "no view" or not dock.looking.comparison.blink.translated:
+    elif then == "no view" or not dock.views.comparison.blink.translated:
         assert visible == ["DNA", "GFP"]
 
 
@@ -637,17 +636,17 @@ def test_the_engine_is_read_before_it_is_asked_for(
 
 
 def test_what_is_over_soon_gets_no_bar_in_the_activity_dock(
-    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot
 ) -> None:
-    monkeypatch.setattr("napari_phenotrans.widgets.common.worker.SHOW_AFTER_S", 1000)
     made: list[object] = []
     activity = napari.utils.progress._all_instances
     activity.events.changed.connect(made.append)
     dock = open_dock(checkpoint)
+    dock.runner.show_after_s = 1000
     drop(dock, well)
     wait_for(qtbot, dock, "translated in")
     assert not made
-    monkeypatch.setattr("napari_phenotrans.widgets.common.worker.SHOW_AFTER_S", 0)
+    dock.runner.show_after_s = 0
     dock.translate()
     wait_for(qtbot, dock, "translated in")
     qtbot.waitUntil(lambda: not activity, timeout=WAIT_MS)

@@ -51,7 +51,7 @@ def translated(qtbot: QtBot, dock: TranslateDock, well: Path) -> None:
     """Open a well and translate its shown plane, as its user does."""
     dock.open_files([well])
     qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
-    qtbot.mouseClick(dock.translate_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dock.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "translated in" in dock.status.text(), timeout=WAIT_MS)
 
 
@@ -124,7 +124,7 @@ def test_what_comes_first_follows_the_view(
     dock.viewer.scene.camera.zoom = 40
     dock.viewer.scene.camera.center = (0, 10, 50)
     dock.viewer.dims.set_current_step(0, 1)
-    view = job.looking_at.view
+    view = job.shared_view.view
     assert (view.z, view.region.height < 96, view.region.meets(Region(20, 100, 1, 1))) == (1, True, True)
     gate.open()
     qtbot.waitUntil(lambda: not dock.runner.busy, timeout=WAIT_MS)
@@ -150,13 +150,13 @@ def test_a_check_shows_errors_and_a_table(open_dock: Open, checkpoint: Path, wel
     assert believed.visible
     assert not dock.viewer.layers["DNA – difference"].visible
     dock.view_bar.units.setCurrentIndex(1)
-    assert dock.looking.comparison.relative
+    assert dock.views.comparison.relative
     assert not believed.visible
     # what is translated anew is not what was checked
     dock.conditions.swap()
     dock.translate()
     qtbot.waitUntil(lambda: "translated in" in dock.status.text(), timeout=WAIT_MS)
-    assert not dock.looking.comparison.relative
+    assert not dock.views.comparison.relative
     assert not {ROUND_TRIP, BELIEVED} & {role(layer) for layer in dock.viewer.layers}
     assert "Not checked" in dock.trust_panel.summary.text()
 
@@ -166,9 +166,9 @@ def test_the_copied_command_makes_the_same_pixels(
 ) -> None:
     dock = open_dock(checkpoint)
     dock.sections["Keep"].set_open(True)
-    assert not dock.keep_panel.copy_button.isEnabled()
+    assert not dock.save_panel.copy_button.isEnabled()
     translated(qtbot, dock, well)
-    qtbot.mouseClick(dock.keep_panel.copy_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dock.save_panel.copy_button, Qt.MouseButton.LeftButton)
     words = shlex.split(QApplication.clipboard().text())
     assert words[:2] == ["phenotrans", "translate"]
     words[words.index("--out") + 1] = str(tmp_path / "again")
@@ -205,7 +205,7 @@ def test_the_copied_command_names_the_tile_that_memory_allowed(
     dock.sections["Keep"].set_open(True)
     translated(qtbot, dock, well)
     assert any("Memory ran out: tiles of 64" in text for text in dock.notices.texts)
-    qtbot.mouseClick(dock.keep_panel.copy_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dock.save_panel.copy_button, Qt.MouseButton.LeftButton)
     words = shlex.split(QApplication.clipboard().text())
     assert words[words.index("--tile") + 1] == "64"
 
@@ -219,8 +219,8 @@ def test_layers_are_saved_where_the_user_says(
     folder = tmp_path / "kept"
     folder.mkdir()
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
-    qtbot.mouseClick(dock.keep_panel.save_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dock.keep_panel.said.text().startswith("saved"), timeout=WAIT_MS)
+    qtbot.mouseClick(dock.save_panel.save_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.save_panel.status.text().startswith("saved"), timeout=WAIT_MS)
     assert sorted(path.name for path in folder.iterdir()) == [
         "well_difference.ome.tif", "well_real.ome.tif", "well_translated.ome.tif",
     ]  # fmt: skip
@@ -237,8 +237,8 @@ def test_a_folder_is_translated_and_a_result_opened(
     dock.sections["Keep"].set_open(True)
     dock.conditions.choose("untreated", "drug")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(well.parent))
-    folder = dock.keep_panel.folder
-    dock.keeping.update("")
+    folder = dock.save_panel.folder
+    dock.saving.update("")
     qtbot.mouseClick(folder.choose_button, Qt.MouseButton.LeftButton)
     qtbot.mouseClick(folder.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "1 done" in folder.status.text(), timeout=WAIT_MS)
@@ -246,7 +246,7 @@ def test_a_folder_is_translated_and_a_result_opened(
     assert not dock.viewer.layers
     folder.table.cellDoubleClicked.emit(0, 0)
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 6, timeout=WAIT_MS)
-    assert dock.looking.comparison.active
+    assert dock.views.comparison.active
 
 
 def test_a_folder_of_one_channel_per_file_is_translated(
@@ -263,8 +263,8 @@ def test_a_folder_of_one_channel_per_file_is_translated(
     dock.sections["Keep"].set_open(True)
     dock.conditions.choose("untreated", "drug")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(plate))
-    folder = dock.keep_panel.folder
-    dock.keeping.update("")
+    folder = dock.save_panel.folder
+    dock.saving.update("")
     qtbot.mouseClick(folder.choose_button, Qt.MouseButton.LeftButton)
     assert folder.table.rowCount() == 4
     # beside its words a check box takes no clicks
@@ -327,7 +327,7 @@ def test_two_viewers_do_not_disturb_each_other(open_dock: Open, checkpoint: Path
         lambda: "translated in" in one.status.text() and "translated in" in other.status.text(), timeout=WAIT_MS
     )
     other.viewer.window.remove_dock_widget(other)
-    assert one.looking.comparison.active
+    assert one.views.comparison.active
     assert [layer.visible for layer in one.viewer.layers] == [True] * 6
 
 

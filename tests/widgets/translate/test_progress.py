@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone, TileDone
 from napari_phenotrans.widgets.translate.progress import Progress
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def tile(done: int) -> TileDone:
@@ -19,19 +14,18 @@ def plane(done: int) -> PlaneDone:
     return PlaneDone(0, 0, np.zeros((2, 4, 4)), np.zeros((2, 4, 4)), (1, 2), done, 2)
 
 
-def test_share_and_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_share_and_text() -> None:
     now = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    progress = Progress(planes=2)
+    progress = Progress(planes=2, clock=lambda: now)
     progress.add(EvaluationDone(0, 0, 1, 4))
     assert progress.share == 0
-    assert progress.words() == "evaluation, tile 1 of 4, plane 1 of 2"
+    assert progress.text() == "evaluation, tile 1 of 4, plane 1 of 2"
     progress.add(tile(1))
     assert progress.share == 1 / 8
-    assert progress.words() == "tile 1 of 4, plane 1 of 2"
+    assert progress.text() == "tile 1 of 4, plane 1 of 2"
     now = 110.0
     progress.add(tile(3))
-    assert progress.words() == "tile 3 of 4, plane 1 of 2, about 25 s left"
+    assert progress.text() == "tile 3 of 4, plane 1 of 2, about 25 s left"
     progress.add(plane(1))
     assert progress.share == 0.5
     progress.add(tile(2))

@@ -12,12 +12,10 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.io import provenance, read
 from napari_phenotrans.translation.events import PlaneDone, TileDone
-from napari_phenotrans.widgets.translate.result_layers import Results, planes_done
-from napari_phenotrans.widgets.viewer import plane_room as planes
-from napari_phenotrans.widgets.viewer import zarr_planes as kept
+from napari_phenotrans.widgets.translate.result_layers import ResultLayers, planes_done
 from napari_phenotrans.widgets.viewer.layers import info, layer_data, to_image
-from napari_phenotrans.widgets.viewer.plane_room import PlaneRoom, needs_folder
-from napari_phenotrans.widgets.viewer.zarr_planes import KeptPlanes
+from napari_phenotrans.widgets.viewer.plane_storage import PlaneStorage, StorageLimits, needs_folder
+from napari_phenotrans.widgets.viewer.result_planes import ResultFile, ResultPlanes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,11 +56,8 @@ def add(viewer: ViewerModel) -> Callable[..., list[ImageLayer]]:
     return add_it
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make everything too large to exist whole, and squares small enough for several per plane."""
-    monkeypatch.setattr(planes, "WHOLE", 100)
-    monkeypatch.setattr(kept, "SIDE", 16)
+# Everything is too large to exist whole, and squares are small enough for several per plane.
+SMALL = StorageLimits(whole=100, side=16)
 
 
 def plane_done(t: int, z: int, top: int = 0, left: int = 0, height: int = 21, width: int = 30) -> PlaneDone:
@@ -77,11 +72,9 @@ def tile_done(t: int, z: int, top: int, left: int) -> TileDone:
 @pytest.mark.parametrize("axes", ["CYX", "CXY", "YXC", "TZCYX", "ZTCXY"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_planes_and_regions_land_where_they_belong(
-    axes: str, whole: bool, viewer: ViewerModel, add: Callable[..., Any], request: pytest.FixtureRequest
+    axes: str, whole: bool, viewer: ViewerModel, add: Callable[..., Any]
 ) -> None:
-    if not whole:
-        request.getfixturevalue("small")
-    results = Results(viewer, add(axes), dict(HOW))
+    results = ResultLayers(viewer, add(axes), dict(HOW), limits=None if whole else SMALL)
     translated = to_image([row.translated for row in results.rows], ["DNA", "GFP"])
     difference = to_image([row.difference for row in results.rows], ["DNA", "GFP"])
     t, z = (1 if "T" in axes else 0), (2 if "Z" in axes else 0)
@@ -109,13 +102,13 @@ def test_planes_and_regions_land_where_they_belong(
 
 @pytest.mark.parametrize("folder", [True, False])
 def test_another_recipe_starts_afresh_and_the_same_goes_on(
-    folder: bool, viewer: ViewerModel, add: Callable[..., Any], small: None, tmp_path: Path
+    folder: bool, viewer: ViewerModel, add: Callable[..., Any], tmp_path: Path
 ) -> None:
     reals, where = add(path=tmp_path / "well.ome.tif"), (tmp_path if folder else None)
-    first = Results(viewer, reals, {**HOW, "date": "1"}, where)
+    first = ResultLayers(viewer, reals, {**HOW, "date": "1"}, where, limits=SMALL)
     first.add_plane(plane_done(0, 0))
     layers = first.rows[0].layers
-    again = Results(viewer, reals, {**HOW, "date": "2"}, where)
+    again = ResultLayers(viewer, reals, {**HOW, "date": "2"}, where, limits=SMALL)
     paths = again.paths
     assert paths == first.paths
     done = plane_done(0, 1)
@@ -124,7 +117,7 @@ def test_another_recipe_starts_afresh_and_the_same_goes_on(
     assert info(layers[1])["provenance"]["planes"] == [(0, 0), (0, 1)]
     assert np.asarray(layers[1].data[0]).any()
     again.wait()
-    other = Results(viewer, reals, {**HOW, "strength": 0.5}, where)
+    other = ResultLayers(viewer, reals, {**HOW, "strength": 0.5}, where, limits=SMALL)
     assert other.rows[0].layers == layers
     assert info(layers[1])["provenance"]["planes"] == []
     assert not np.asarray(layers[1].data).any()
@@ -133,11 +126,9 @@ def test_another_recipe_starts_afresh_and_the_same_goes_on(
         np.testing.assert_array_equal(read(paths[0]).plane(z=1), done.translated)
 
 
-def test_large_results_are_an_ome_zarr(
-    viewer: ViewerModel, add: Callable[..., Any], small: None, tmp_path: Path
-) -> None:
+def test_large_results_are_an_ome_zarr(viewer: ViewerModel, add: Callable[..., Any], tmp_path: Path) -> None:
     reals = add("TZCYX", path=tmp_path / "well.ome.tif")
-    results = Results(viewer, reals, dict(HOW), tmp_path / "out")
+    results = ResultLayers(viewer, reals, dict(HOW), tmp_path / "out", limits=SMALL)
     assert [path.name for path in results.paths] == ["well_translated.ome.zarr", "well_difference.ome.zarr"]
     assert provenance(results.paths[0])["partial"].startswith("Translated in part: 0 of 6 planes")
     done = {place: plane_done(*place) for place in to_image(reals, ["DNA", "GFP"]).positions()}
@@ -157,7 +148,7 @@ def test_large_results_are_an_ome_zarr(
             shown = results.rows[1].translated.data[place]
             np.testing.assert_array_equal(shown, kept_plane.translated[1])
     assert not results.rows[0].translated.data._squares
-    results.note(["mind this"])
+    results.add_notices(["mind this"])
     results.wait()
     for path, dtype, role in zip(results.paths, (np.uint8, np.float32), ("translated", "difference"), strict=True):
         image, said = read(path), provenance(path)
@@ -166,19 +157,19 @@ def test_large_results_are_an_ome_zarr(
         assert image.colors == ("#0000ff", "#ff8000")
         assert (said["target"], said["role"], said["notices"]) == ("drug", role, '["mind this"]')
     assert results.problem == ""
-    again = Results(viewer, add("TZCYX", path=tmp_path / "well.ome.tif"), dict(HOW), tmp_path / "out")
+    again = ResultLayers(
+        viewer, add("TZCYX", path=tmp_path / "well.ome.tif"), dict(HOW), tmp_path / "out", limits=SMALL
+    )
     assert [path.name for path in again.paths] == ["well (2)_translated.ome.zarr", "well (2)_difference.ome.zarr"]
 
 
-def test_what_is_in_memory_moves_into_the_folder(
-    viewer: ViewerModel, add: Callable[..., Any], small: None, tmp_path: Path
-) -> None:
+def test_what_is_in_memory_moves_into_the_folder(viewer: ViewerModel, add: Callable[..., Any], tmp_path: Path) -> None:
     reals = add()
-    before = Results(viewer, reals, dict(HOW))
+    before = ResultLayers(viewer, reals, dict(HOW), limits=SMALL)
     plane, region = plane_done(0, 2), plane_done(0, 0, 4, 9, 11, 13)
     before.add_plane(plane)
     before.add_plane(region)
-    after = Results(viewer, reals, dict(HOW), tmp_path)
+    after = ResultLayers(viewer, reals, dict(HOW), tmp_path, limits=SMALL)
     after.wait()
     translated, difference = (read(path) for path in after.paths)
     np.testing.assert_array_equal(translated.plane(z=2), plane.translated)
@@ -188,14 +179,14 @@ def test_what_is_in_memory_moves_into_the_folder(
 
 
 def test_a_disk_without_room_is_said_and_loses_nothing(
-    viewer: ViewerModel, add: Callable[..., Any], small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    viewer: ViewerModel, add: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = Results(viewer, add(), dict(HOW), tmp_path)
+    results = ResultLayers(viewer, add(), dict(HOW), tmp_path, limits=SMALL)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kept.KeptFile, "put", full)
+    monkeypatch.setattr(ResultFile, "put", full)
     plane = plane_done(0, 1)
     results.add_plane(plane)
     results.wait()
@@ -203,12 +194,10 @@ def test_a_disk_without_room_is_said_and_loses_nothing(
     np.testing.assert_array_equal(results.rows[0].translated.data[1], plane.translated[0])
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="Choose a folder"):
-        Results(viewer, add(), dict(HOW), tmp_path / "file" / "in it")
+        ResultLayers(viewer, add(), dict(HOW), tmp_path / "file" / "in it")
 
 
-def test_lazy_pixels_are_not_read_for_results(
-    viewer: ViewerModel, add: Callable[..., Any], small: None, tmp_path: Path
-) -> None:
+def test_lazy_pixels_are_not_read_for_results(viewer: ViewerModel, add: Callable[..., Any], tmp_path: Path) -> None:
     read_so_far = 0
 
     class Counted:
@@ -222,49 +211,46 @@ def test_lazy_pixels_are_not_read_for_results(
 
     reals = [viewer.add_image(Counted(), contrast_limits=(0, 9), axis_labels="tzyx")]
     shown = read_so_far
-    results = Results(viewer, reals, dict(HOW), tmp_path)
+    results = ResultLayers(viewer, reals, dict(HOW), tmp_path, limits=SMALL)
     plane = plane_done(1, 30, 0, 0, 64, 64)
     one = PlaneDone(1, 30, plane.translated[:1], plane.difference[:1], (0,), 1, 1)
     results.add_plane(one)
     results.refresh()
-    results.note([])
+    results.add_notices([])
     results.wait()
     assert read_so_far == shown <= 3 * 64 * 64
     np.testing.assert_array_equal(results.rows[0].translated.data[1, 30], one.translated[0])
 
 
-def test_which_results_need_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_results_need_a_folder() -> None:
     image = Image(np.zeros((4, 2, 10, 10), np.uint8), "ZCYX")
-    monkeypatch.setattr(planes, "WHOLE", 4 * 2 * 100 * 5)
-    assert not needs_folder(image)
-    monkeypatch.setattr(planes, "WHOLE", 4 * 2 * 100 * 5 - 1)
-    assert needs_folder(image)
-    assert not needs_folder(image, planes=3)
-    assert needs_folder(image, planes=9)
-    assert not needs_folder(image, region=Region(0, 0, 10, 9))
+    assert not needs_folder(image, whole=4 * 2 * 100 * 5)
+    whole = 4 * 2 * 100 * 5 - 1
+    assert needs_folder(image, whole=whole)
+    assert not needs_folder(image, planes=3, whole=whole)
+    assert needs_folder(image, planes=9, whole=whole)
+    assert not needs_folder(image, region=Region(0, 0, 10, 9), whole=whole)
 
 
-def test_what_is_held_already_counts(
-    viewer: ViewerModel, add: Callable[..., Any], small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_held_already_counts(viewer: ViewerModel, add: Callable[..., Any], tmp_path: Path) -> None:
     reals = add()
     image = to_image(reals, ["DNA", "GFP"])
-    results = Results(viewer, reals, dict(HOW))
+    results = ResultLayers(viewer, reals, dict(HOW), limits=SMALL)
     made = [layer for row in results.rows for layer in row.layers[1:]]
-    monkeypatch.setattr(planes, "WHOLE", 2 * 21 * 30 * 5)
-    assert not needs_folder(image, planes=1, made=made)
+    whole = 2 * 21 * 30 * 5
+    assert not needs_folder(image, planes=1, made=made, whole=whole)
     results.add_plane(plane_done(0, 0))
-    assert needs_folder(image, planes=1, made=made)
-    results = Results(viewer, reals, dict(HOW), tmp_path)
-    assert not needs_folder(image, made=made)
+    assert needs_folder(image, planes=1, made=made, whole=whole)
+    results = ResultLayers(viewer, reals, dict(HOW), tmp_path, limits=SMALL)
+    assert not needs_folder(image, made=made, whole=whole)
     # and stay in that folder
-    other = Results(viewer, reals, {**HOW, "strength": 0.5})
+    other = ResultLayers(viewer, reals, {**HOW, "strength": 0.5}, limits=SMALL)
     assert {path.parent for path in other.paths} == {tmp_path}
     other.wait()
 
 
-def test_kept_pixels_are_sliced_like_numpys(small: None) -> None:
-    pixels, same = KeptPlanes((2, 3, 21, 30), np.uint8, "TZYX"), np.zeros((2, 3, 21, 30), np.uint8)
+def test_kept_pixels_are_sliced_like_numpys() -> None:
+    pixels, same = ResultPlanes((2, 3, 21, 30), np.uint8, "TZYX", side=SMALL.side), np.zeros((2, 3, 21, 30), np.uint8)
     for t, z, top, left in ((0, 1, 0, 0), (1, 2, 13, 20), (1, 2, 7, 5)):
         values = RNG.integers(1, 200, (8, 10)).astype(np.uint8)
         for array in (pixels, same):
@@ -275,15 +261,15 @@ def test_kept_pixels_are_sliced_like_numpys(small: None) -> None:
     np.testing.assert_array_equal(np.asarray(pixels), same)
 
 
-def test_large_results_want_y_and_x_last(viewer: ViewerModel, small: None) -> None:
+def test_large_results_want_y_and_x_last(viewer: ViewerModel) -> None:
     layer = viewer.add_image(np.zeros((20, 30, 4), np.uint8), axis_labels="yxz")
     with pytest.raises(InputError, match="the layer's are YXZ"):
-        PlaneRoom(layer).zeros(np.uint8)
+        PlaneStorage(layer, SMALL).zeros(np.uint8)
 
 
 def test_the_colors_of_a_difference_end_at_round_numbers(viewer: ViewerModel, add: Callable[..., Any]) -> None:
     """Of others, such as 85, the color bar would show nothing but its zero."""
-    results = Results(viewer, add("CYX"), dict(HOW))
+    results = ResultLayers(viewer, add("CYX"), dict(HOW))
     plane = plane_done(0, 0)
     for channel, largest in enumerate((85.0, 230.0)):
         plane.difference[channel] = -largest
@@ -293,20 +279,20 @@ def test_the_colors_of_a_difference_end_at_round_numbers(viewer: ViewerModel, ad
 
 def test_withdrawn_layers_are_those_that_were_made(viewer: ViewerModel, add: Callable[..., Any]) -> None:
     reals = add("CYX")
-    first = Results(viewer, reals, dict(HOW))
+    first = ResultLayers(viewer, reals, dict(HOW))
     assert not first.filled
     first.withdraw()
     assert list(viewer.layers) == reals
-    again = Results(viewer, reals, dict(HOW))
+    again = ResultLayers(viewer, reals, dict(HOW))
     again.add_plane(plane_done(0, 0))
     assert again.filled
-    Results(viewer, reals, HOW | {"target": "other"}).withdraw()
+    ResultLayers(viewer, reals, HOW | {"target": "other"}).withdraw()
     assert len(viewer.layers) == 6
 
 
 def test_layers_may_come_one_by_one_while_tiles_do(viewer: ViewerModel, add: Callable[..., Any]) -> None:
     reals = add("CYX")
-    results = Results(viewer, reals, dict(HOW), later=True)
+    results = ResultLayers(viewer, reals, dict(HOW), later=True)
     assert list(viewer.layers) == reals and not results.built
     results.build()
     assert list(viewer.layers) == [*reals, results.rows[0].translated]
@@ -329,22 +315,20 @@ def test_layers_may_come_one_by_one_while_tiles_do(viewer: ViewerModel, add: Cal
 
 def test_layers_that_are_still_to_come_do_not_come_after_all(viewer: ViewerModel, add: Callable[..., Any]) -> None:
     reals = add("CYX")
-    results = Results(viewer, reals, dict(HOW), later=True)
+    results = ResultLayers(viewer, reals, dict(HOW), later=True)
     results.build()
     viewer.layers.remove(reals[1])
     while not results.built:
         results.build()
     assert list(viewer.layers) == [reals[0], results.rows[0].translated, results.rows[0].difference]
-    other = Results(viewer, add("CYX"), dict(HOW), later=True)
+    other = ResultLayers(viewer, add("CYX"), dict(HOW), later=True)
     other.build()
     other.withdraw()
     assert other.built and len(viewer.layers) == 5
 
 
-def test_large_planes_are_drawn_layer_by_layer(
-    viewer: ViewerModel, add: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    results = Results(viewer, add("CYX"), dict(HOW))
+def test_large_planes_are_drawn_layer_by_layer(viewer: ViewerModel, add: Callable[..., Any]) -> None:
+    results = ResultLayers(viewer, add("CYX"), dict(HOW))
     drawn: list[str] = []
     for layer in viewer.layers:
         layer.events.set_data.connect(lambda event: drawn.append(event.source.name))
@@ -352,26 +336,25 @@ def test_large_planes_are_drawn_layer_by_layer(
     assert not results.refresh()
     assert len(drawn) == 4
     drawn.clear()
-    monkeypatch.setattr("napari_phenotrans.widgets.translate.result_layers.AT_ONCE", 21 * 30)
     results.add_plane(plane_done(0, 0))
     for count in (1, 2, 3):
-        assert results.refresh() and len(drawn) == count
+        assert results.refresh(at_once=21 * 30) and len(drawn) == count
     made = sorted(layer.name for row in results.rows for layer in row.layers[1:])
     pictured: list[str] = []
     for layer in viewer.layers:
         layer.events.thumbnail.connect(lambda event: pictured.append(event.source.name))
     # what was drawn is not drawn again with the small pictures, which come one by one
-    assert results.refresh(last=True) and not pictured
+    assert results.refresh(last=True, at_once=21 * 30) and not pictured
     for count in (1, 2, 3):
-        assert results.refresh() and len(pictured) == count
+        assert results.refresh(at_once=21 * 30) and len(pictured) == count
     assert not results.refresh()
     assert sorted(pictured) == sorted(drawn) == made
 
 
 def test_the_provenance_may_change_on_the_way(viewer: ViewerModel, add: Callable[..., Any]) -> None:
-    results = Results(viewer, add("CYX"), HOW | {"tile": 512})
+    results = ResultLayers(viewer, add("CYX"), HOW | {"tile": 512})
     results.add_plane(plane_done(0, 0))
-    results.remade(HOW | {"tile": 256})
+    results.replace_provenance(HOW | {"tile": 256})
     for row in results.rows:
         said = info(row.difference)["provenance"]
         assert said["tile"] == 256 and said["planes"] == [(0, 0)]

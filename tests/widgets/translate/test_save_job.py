@@ -14,9 +14,15 @@ from napari_phenotrans.io import provenance, read
 from napari_phenotrans.translation.events import PlaneDone
 from napari_phenotrans.widgets.common.worker import Engines
 from napari_phenotrans.widgets.reader import read_layers
-from napari_phenotrans.widgets.translate.result_layers import Results
-from napari_phenotrans.widgets.translate.save_job import Save, Saved, Saving, note_saved, parts_of, pieces
-from napari_phenotrans.widgets.viewer import layers
+from napari_phenotrans.widgets.translate.result_layers import ResultLayers
+from napari_phenotrans.widgets.translate.save_job import (
+    Save,
+    Saved,
+    Saving,
+    layers_to_save,
+    note_saved,
+    translated_parts,
+)
 from napari_phenotrans.widgets.viewer.layers import KEY, info, layer_data, round_trip_data
 
 if TYPE_CHECKING:
@@ -31,18 +37,20 @@ def viewer() -> ViewerModel:
     return ViewerModel()
 
 
-def translated(viewer: ViewerModel, path: Path | None = None, pixels: Any = None, planes: int = 3) -> Results:
+def translated(
+    viewer: ViewerModel, path: Path | None = None, pixels: Any = None, planes: int = 3, **loading: int
+) -> ResultLayers:
     """Translate some planes of a stack of three."""
     rng = np.random.default_rng(0)
     if pixels is None:
         pixels = rng.integers(0, 200, (3, 2, 24, 30)).astype(np.uint8)
     image = Image(pixels, "ZCYX", ("DNA", "GFP"), 0.5, "µm", path, z_step_um=2.0, colors=("#0000ff", "#00ff00"))
-    reals = [viewer.add_layer(Layer.create(*data)) for data in layer_data(image)]
-    results = Results(viewer, reals, HOW | {"real": str(path or "")})
+    reals = [viewer.add_layer(Layer.create(*data)) for data in layer_data(image, **loading)]
+    results = ResultLayers(viewer, reals, HOW | {"real": str(path or "")})
     for z in range(planes):
         plane = rng.integers(0, 200, (2, 24, 30)).astype(np.uint8)
         results.add_plane(PlaneDone(0, z, plane, plane.astype(np.float32) - 0.5, (0, 0), z + 1, planes))
-    results.note(["mind this"])
+    results.add_notices(["mind this"])
     return results
 
 
@@ -53,7 +61,7 @@ def run(job: Save) -> list[Any]:
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
 def test_what_is_saved_is_read(viewer: ViewerModel, tmp_path: Path, suffix: str) -> None:
     results = translated(viewer, tmp_path / "raw" / "well.ome.tif")
-    *shares, saved = run(Save(parts_of(viewer, results.rows), tmp_path / "out", suffix))
+    *shares, saved = run(Save(layers_to_save(viewer, results.rows), tmp_path / "out", suffix))
     assert [event.share for event in shares if isinstance(event, Saving)] == pytest.approx([1 / 3, 2 / 3, 1])
     assert [path.name for path in saved.paths.values()] == [f"well_{kind}{suffix}" for kind in KINDS]
     for (kind, path), place in zip(saved.paths.items(), range(3), strict=True):
@@ -79,7 +87,7 @@ def test_what_is_saved_is_read(viewer: ViewerModel, tmp_path: Path, suffix: str)
 
 
 def test_what_is_not_translated_yet_is_said(viewer: ViewerModel, tmp_path: Path) -> None:
-    (*_, saved) = run(Save(parts_of(viewer, translated(viewer, planes=1).rows), tmp_path, ".ome.tif"))
+    (*_, saved) = run(Save(layers_to_save(viewer, translated(viewer, planes=1).rows), tmp_path, ".ome.tif"))
     expected = "Translated in part: 1 of 3 planes (z=0). Everything else is 0."
     assert provenance(saved.paths["translated"])["partial"] == expected
     assert expected in read(saved.paths["difference"]).notes
@@ -87,7 +95,7 @@ def test_what_is_not_translated_yet_is_said(viewer: ViewerModel, tmp_path: Path)
 
 
 def test_existing_files_are_replaced_only_where_that_was_allowed(viewer: ViewerModel, tmp_path: Path) -> None:
-    parts = parts_of(viewer, translated(viewer, tmp_path / "well.tif").rows)
+    parts = layers_to_save(viewer, translated(viewer, tmp_path / "well.tif").rows)
     (tmp_path / "well_difference.ome.tif").write_text("precious")
     job = Save(parts, tmp_path, ".ome.tif")
     assert [path.name for path in job.existing] == ["well_difference.ome.tif"]
@@ -111,16 +119,13 @@ def test_stopping_leaves_no_half_file(viewer: ViewerModel, tmp_path: Path) -> No
         if ticks == 9:
             raise Enough
 
-    job = Save(parts_of(viewer, translated(viewer, tmp_path / "well.tif").rows), tmp_path / "out", ".ome.tif")
+    job = Save(layers_to_save(viewer, translated(viewer, tmp_path / "well.tif").rows), tmp_path / "out", ".ome.tif")
     with pytest.raises(Enough):
         list(job.events(Engines(), tick))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["well_real.ome.tif"]
 
 
-def test_lazy_layers_are_read_plane_by_plane(
-    viewer: ViewerModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(layers, "IN_MEMORY", 0)
+def test_lazy_layers_are_read_plane_by_plane(viewer: ViewerModel, tmp_path: Path) -> None:
     largest = 0
 
     class Counted:
@@ -132,8 +137,8 @@ def test_lazy_layers_are_read_plane_by_plane(
             largest = max(largest, part.size)
             return part
 
-    results = translated(viewer, pixels=da.from_array(Counted(), Counted.chunks, name="counted"))
-    (*_, saved) = run(Save(parts_of(viewer, results.rows), tmp_path, ".ome.zarr"))
+    results = translated(viewer, pixels=da.from_array(Counted(), Counted.chunks, name="counted"), in_memory=0)
+    (*_, saved) = run(Save(layers_to_save(viewer, results.rows), tmp_path, ".ome.zarr"))
     assert (read(saved.paths["real"]).plane(z=2) == 7).all()
     assert largest == 24 * 30
 
@@ -144,7 +149,7 @@ def test_what_was_found_out_besides_is_saved_too(viewer: ViewerModel, tmp_path: 
         data = round_trip_data(row.real, np.full((3, 24, 30), 2, np.float32), 9)
         layer = viewer.add_layer(Layer.create(*data))
         layer.metadata[KEY] |= {"checked": [(0, 0, 0, 0, 24, 30)]}
-    (*_, saved) = run(Save(parts_of(viewer, results.rows), tmp_path, ".ome.tif"))
+    (*_, saved) = run(Save(layers_to_save(viewer, results.rows), tmp_path, ".ome.tif"))
     assert list(saved.paths) == [*KINDS, "round_trip"]
     assert (read(saved.paths["round_trip"]).plane(z=1) == 2).all()
     assert provenance(saved.paths["round_trip"])["checked"] == "[[0, 0, 0, 0, 24, 30]]"
@@ -152,7 +157,7 @@ def test_what_was_found_out_besides_is_saved_too(viewer: ViewerModel, tmp_path: 
 
 def test_layers_without_a_file_have_one_once_they_are_saved(viewer: ViewerModel, tmp_path: Path) -> None:
     results = translated(viewer)
-    (*_, saved) = run(Save(parts_of(viewer, results.rows), tmp_path, ".ome.tif"))
+    (*_, saved) = run(Save(layers_to_save(viewer, results.rows), tmp_path, ".ome.tif"))
     assert isinstance(saved, Saved)
     note_saved(results.rows, saved)
     assert info(results.rows[1].translated)["provenance"]["real"] == str(tmp_path / "DNA_real.ome.tif")
@@ -174,6 +179,6 @@ def test_layers_without_a_file_have_one_once_they_are_saved(viewer: ViewerModel,
 )
 def test_translations_that_make_a_layer_again(planes: Any, regions: Any, partial: bool, expected: Any) -> None:
     said = {**HOW, "planes": planes, "regions": regions, "region": None, "positions": [[0, 7]]}
-    found = pieces(said | ({"partial": "in part"} if partial else {}))
+    found = translated_parts(said | ({"partial": "in part"} if partial else {}))
     assert [(piece["region"], piece["positions"]) for piece in found] == expected
     assert all(piece["target"] == "drug" for piece in found)

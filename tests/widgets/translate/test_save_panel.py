@@ -11,9 +11,9 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io import read
 from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted
 from napari_phenotrans.widgets.common.worker import Runner
-from napari_phenotrans.widgets.translate.batch_job import FileNoticed, FileRunning, TranslateFolder, reading_result
+from napari_phenotrans.widgets.translate.folder_job import FileNoticed, FileRunning, TranslateFolder, reading_result
 from napari_phenotrans.widgets.translate.jobs import Recipe
-from napari_phenotrans.widgets.translate.save_panel import LEAVE, REPLACE, KeepPanel
+from napari_phenotrans.widgets.translate.save_panel import LEAVE, REPLACE, SavePanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +25,12 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def panel(qtbot: QtBot) -> KeepPanel:
-    made = KeepPanel()
+def panel(qtbot: QtBot) -> SavePanel:
+    made = SavePanel()
     qtbot.addWidget(made)
     made.show()
     made.set_ready(True)
-    made.set_folder_ready(True)
+    made.folder.set_ready(True)
     return made
 
 
@@ -53,12 +53,12 @@ def plate(tmp_path: Path) -> Path:
     return folder
 
 
-def states(panel: KeepPanel) -> list[str]:
+def states(panel: SavePanel) -> list[str]:
     return [panel.folder.table.item(row, 1).text() for row in range(panel.folder.table.rowCount())]
 
 
 def test_saving_asks_for_a_folder_and_before_it_replaces(
-    panel: KeepPanel, qtbot: QtBot, choose: Callable[[object], None], tmp_path: Path
+    panel: SavePanel, qtbot: QtBot, choose: Callable[[object], None], tmp_path: Path
 ) -> None:
     choose("")
     with qtbot.assertNotEmitted(panel.save_requested):
@@ -72,16 +72,16 @@ def test_saving_asks_for_a_folder_and_before_it_replaces(
     assert "well_real.ome.zarr already. Replace it?" in panel.question.text
     with qtbot.assertNotEmitted(panel.save_requested):
         qtbot.mouseClick(panel.question.buttons[LEAVE], LEFT)
-    assert panel.said.text() == "Nothing was saved."
+    assert panel.status.text() == "Nothing was saved."
     panel.ask_to_replace(tmp_path, ".ome.zarr", [tmp_path / "well_real.ome.zarr"])
     with qtbot.waitSignal(panel.save_requested) as asked:
         qtbot.keyClick(panel.question.buttons[REPLACE], Qt.Key.Key_Space)
     assert asked.args == [tmp_path, ".ome.zarr", True]
 
 
-def test_saving_can_be_cancelled(panel: KeepPanel, qtbot: QtBot) -> None:
+def test_saving_can_be_cancelled(panel: SavePanel, qtbot: QtBot) -> None:
     panel.set_busy(True, 0.5)
-    assert panel.said.text() == "saving… 50%"
+    assert panel.status.text() == "saving… 50%"
     assert not panel.save_button.isEnabled()
     with qtbot.waitSignal(panel.cancel_requested):
         qtbot.mouseClick(panel.cancel_button, LEFT)
@@ -90,40 +90,40 @@ def test_saving_can_be_cancelled(panel: KeepPanel, qtbot: QtBot) -> None:
     assert not panel.cancel_button.isVisible()
 
 
-def test_the_command_goes_to_the_clipboard(panel: KeepPanel, qtbot: QtBot) -> None:
+def test_the_command_goes_to_the_clipboard(panel: SavePanel, qtbot: QtBot) -> None:
     with qtbot.waitSignal(panel.copy_requested):
         qtbot.mouseClick(panel.copy_button, LEFT)
     panel.copy("phenotrans translate a.tif")
     assert QGuiApplication.clipboard().text() == "phenotrans translate a.tif"
-    assert panel.said.text() == "copied"
+    assert panel.status.text() == "copied"
     panel.copy("one\ntwo")
-    assert "copied 2 commands" in panel.said.text()
+    assert "copied 2 commands" in panel.status.text()
     panel.offer_saving("The image lies in no file.")
-    assert "Press Save…" in panel.said.text()
+    assert "Press Save…" in panel.status.text()
 
 
-def test_what_is_missing_is_said(panel: KeepPanel) -> None:
+def test_what_is_missing_is_said(panel: SavePanel) -> None:
     panel.set_ready(False, "Translate something first.")
     assert not panel.save_button.isEnabled() and not panel.copy_button.isEnabled()
     assert "Translate something first." in panel.copy_button.toolTip()
 
 
 def test_a_folder_is_listed_and_shown_file_by_file(
-    panel: KeepPanel, qtbot: QtBot, choose: Callable[[object], None], plate: Path
+    panel: SavePanel, qtbot: QtBot, choose: Callable[[object], None], plate: Path
 ) -> None:
     choose(plate)
     qtbot.mouseClick(panel.folder.choose_button, LEFT)
     folder, table = panel.folder, panel.folder.table
     assert folder.about.text() == "plate: 3 images to translate; left out: 1 other file."
     assert states(panel) == ["waiting"] * 3
-    panel.set_folder_ready(False, "Choose the source condition.")
+    panel.folder.set_ready(False, "Choose the source condition.")
     assert not folder.start_button.isEnabled()
     assert "Choose the source condition." in folder.start_button.toolTip()
-    panel.set_folder_ready(True)
+    panel.folder.set_ready(True)
     choose(plate / "elsewhere")
     qtbot.mouseClick(folder.out_button, LEFT)
     qtbot.keyClick(folder.replace_box, Qt.Key.Key_Space)
-    with qtbot.waitSignal(panel.batch_requested) as asked:
+    with qtbot.waitSignal(panel.folder.batch_requested) as asked:
         qtbot.mouseClick(folder.start_button, LEFT)
     paths, out, more = asked.args
     assert ([path.name for path in paths], out) == (["A1.tif", "A2.tif", "A3.tif"], plate / "elsewhere")
@@ -136,39 +136,39 @@ def test_a_folder_is_listed_and_shown_file_by_file(
         FileNoticed(paths[0], "Pixel size unknown."),
         FileRunning(paths[0], 0.42),
     ):
-        panel.show_event(event)
+        panel.folder.show_event(event)
     assert states(panel) == ["running 42 %", "waiting", "waiting"]
-    panel.show_event(done)
-    panel.show_event(FileFailed(paths[1], InputError("It has 3 channels.\nChoose others.")))
-    panel.show_event(FileStarted(paths[2], 3, 3, 1))
+    panel.folder.show_event(done)
+    panel.folder.show_event(FileFailed(paths[1], InputError("It has 3 channels.\nChoose others.")))
+    panel.folder.show_event(FileStarted(paths[2], 3, 3, 1))
     assert states(panel) == ["done (1 note)", "failed: It has 3 channels. Choose others.", "running 0 %"]
     assert folder.status.text() == "1 done, 1 failed of 3"
     assert "Pixel size unknown." in table.item(0, 1).toolTip()
     table.setCurrentCell(1, 0)
     assert folder.details.text().startswith("A2.tif: failed: It has 3 channels.")
-    with qtbot.waitSignal(panel.cancel_requested):
+    with qtbot.waitSignal(panel.folder.cancel_requested):
         qtbot.mouseClick(folder.cancel_button, LEFT)
-    panel.end_batch()
+    panel.folder.end()
     assert states(panel)[2] == "cancelled"
     assert folder.choose_button.isEnabled()
 
-    with qtbot.waitSignal(panel.open_requested) as opened:
+    with qtbot.waitSignal(panel.folder.open_requested) as opened:
         folder.table.cellDoubleClicked.emit(0, 1)
     assert opened.args == [done]
-    with qtbot.assertNotEmitted(panel.open_requested):
+    with qtbot.assertNotEmitted(panel.folder.open_requested):
         folder.table.cellDoubleClicked.emit(1, 1)
     table.setCurrentCell(0, 0)
-    with qtbot.waitSignal(panel.open_requested):
+    with qtbot.waitSignal(panel.folder.open_requested):
         qtbot.keyClick(table, Qt.Key.Key_Return)
 
 
 def test_a_folder_without_images_is_said(
-    panel: KeepPanel, qtbot: QtBot, choose: Callable[[object], None], tmp_path: Path, plate: Path
+    panel: SavePanel, qtbot: QtBot, choose: Callable[[object], None], tmp_path: Path, plate: Path
 ) -> None:
     choose(tmp_path)
     qtbot.mouseClick(panel.folder.choose_button, LEFT)
     assert "no image to translate, but 1 folder" in panel.folder.status.text()
-    assert not panel.folder.chosen.isVisible()
+    assert not panel.folder.batch.isVisible()
     choose(plate)
     qtbot.mouseClick(panel.folder.choose_button, LEFT)
     qtbot.mouseClick(panel.folder.join_box, LEFT)
@@ -178,13 +178,13 @@ def test_a_folder_without_images_is_said(
 
 
 def test_a_folder_is_translated_beside_the_gui(
-    panel: KeepPanel, qtbot: QtBot, checkpoint: Path, well: Path, tmp_path: Path
+    panel: SavePanel, qtbot: QtBot, checkpoint: Path, well: Path, tmp_path: Path
 ) -> None:
     (well.parent / "broken.tif").write_bytes(b"no TIFF")
     (well.parent / "notes.txt").touch()
     runner = Runner()
-    runner.came.connect(lambda _, event: panel.show_event(event))
-    panel.batch_requested.connect(
+    runner.came.connect(lambda _, event: panel.folder.show_event(event))
+    panel.folder.batch_requested.connect(
         lambda paths, out, more: runner.start(
             TranslateFolder(Recipe(str(checkpoint), "untreated", "drug", "cpu"), paths, out, more)
         )
@@ -193,7 +193,7 @@ def test_a_folder_is_translated_beside_the_gui(
     with qtbot.waitSignal(runner.ended, timeout=60_000) as ended:
         qtbot.mouseClick(panel.folder.start_button, LEFT)
     assert ended.args[1] is None
-    panel.end_batch()
+    panel.folder.end()
     assert [state.split(":")[0].split(" (")[0] for state in states(panel)] == ["failed", "done"]
     done = panel.folder._done[well]
     assert read(done.translated).channels == ("DNA", "GFP")
@@ -204,7 +204,7 @@ def test_a_folder_is_translated_beside_the_gui(
     assert returned.args[0].real.sizes == read(well).sizes
 
 
-def test_it_fits_a_narrow_dock_and_explains_itself(panel: KeepPanel, plate: Path) -> None:
+def test_it_fits_a_narrow_dock_and_explains_itself(panel: SavePanel, plate: Path) -> None:
     panel.folder.show_folder(plate)
     panel.ask_to_replace(plate, ".ome.tif", [plate / "a_name_that_is_rather_long_for_a_dock_difference.ome.tif"])
     assert panel.minimumSizeHint().width() <= 320

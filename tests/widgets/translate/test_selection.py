@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_phenotrans.core.errors import InputError
-
-from .conftest import WAIT_MS
+from tests.widgets.conftest import WAIT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +24,7 @@ def test_what_is_missing_is_said_one_by_one(
     more = save_checkpoint("more", channels=("DNA", "GFP", "PH3"), conditions=("healthy", "diseased"))
     two = save_checkpoint("two", channels=("DNA", "GFP"), conditions=("healthy", "diseased"))
     dock = open_dock(more)
-    chosen = dock.chosen
+    chosen = dock.selection
     assert chosen.missing == "Open an image, or drop one here."
     assert chosen.first is None and chosen.crop() is None and chosen.rows() == []
     dock.open_files([well])
@@ -48,9 +47,9 @@ def test_a_crop_is_a_preview_of_the_shown_plane_whatever_the_scope(
     dock.open_files([well])
     qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
     dock.scope.choose("stack")
-    whole = dock.chosen.job()
+    whole = dock.selection.job()
     assert (len(whole.positions), whole.region, whole.preview) == (2, None, False)
-    crop = dock.chosen.crop()
+    crop = dock.selection.crop()
     assert crop is not None and crop.height <= 96 and crop.width <= 128
-    preview = dock.chosen.job(crop)
+    preview = dock.selection.job(crop)
     assert (len(preview.positions), preview.region, preview.preview) == (1, crop, True)

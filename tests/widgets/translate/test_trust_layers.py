@@ -11,9 +11,9 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.translation.events import ErrorDone
 from napari_phenotrans.translation.trust import FACTOR
 from napari_phenotrans.widgets.translate.trust_layers import TrustLayers
+from napari_phenotrans.widgets.viewer.channel_row import Row, find_row
 from napari_phenotrans.widgets.viewer.layer_info import real_layers
 from napari_phenotrans.widgets.viewer.layers import difference_data, full_resolution, info, layer_data, translated_data
-from napari_phenotrans.widgets.viewer.rows import Row, find_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QWidget
 
 from napari_phenotrans.widgets.translate.view_bar import ABOVE, RELATIVE, WHOLE, ViewBar
+from napari_phenotrans.widgets.viewer.channel_row import Row
 from napari_phenotrans.widgets.viewer.comparison import VIEWS, Comparison
 from napari_phenotrans.widgets.viewer.layers import difference_data, translated_data
-from napari_phenotrans.widgets.viewer.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def comparison(bar: ViewBar) -> Iterator[Comparison]:
     made = Comparison(viewer)
     rows = [Row(real, translated, difference)]
     bar.follow(made)
-    bar.chosen.connect(lambda view: made.show(rows, view) if view else made.leave())
+    bar.view_chosen.connect(lambda view: made.show(rows, view) if view else made.leave())
     yield made
     bar.unfollow()
     made.close()
@@ -51,7 +51,7 @@ def checked(bar: ViewBar) -> list[str]:
 
 def test_a_click_says_what_is_wanted_and_another_on_the_same_that_nothing_is(bar: ViewBar, qtbot: QtBot) -> None:
     said: list[str] = []
-    bar.chosen.connect(said.append)
+    bar.view_chosen.connect(said.append)
     for view in (*VIEWS, VIEWS[-1]):
         qtbot.mouseClick(bar.buttons[view], Qt.MouseButton.LeftButton)
     assert said == [*VIEWS, ""]
@@ -73,7 +73,7 @@ def test_one_button_is_down_whoever_changed_the_view(bar: ViewBar, comparison: C
 
 def test_a_view_that_is_refused_is_not_shown_as_chosen(bar: ViewBar, comparison: Comparison, qtbot: QtBot) -> None:
     # nobody listens, as if the viewer showed 3D
-    bar.chosen.disconnect()
+    bar.view_chosen.disconnect()
     qtbot.mouseClick(bar.buttons["curtain"], Qt.MouseButton.LeftButton)
     assert checked(bar) == []
 

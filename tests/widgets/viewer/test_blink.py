@@ -8,9 +8,9 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 
 from napari_phenotrans.widgets.viewer.blink import RATES
+from napari_phenotrans.widgets.viewer.channel_row import Row
 from napari_phenotrans.widgets.viewer.comparison import Comparison
 from napari_phenotrans.widgets.viewer.layers import difference_data, translated_data
-from napari_phenotrans.widgets.viewer.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,11 +9,11 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QApplication
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.widgets.viewer.channel_row import Row, find_row, link
 from napari_phenotrans.widgets.viewer.comparison import VIEWS, Comparison
 from napari_phenotrans.widgets.viewer.curtain import CURTAIN
 from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE
 from napari_phenotrans.widgets.viewer.layers import KEY, difference_data, info, role, translated_data
-from napari_phenotrans.widgets.viewer.rows import Row, find_row, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,12 +10,12 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_phenotrans.widgets.viewer.channel_row import Row, link
 from napari_phenotrans.widgets.viewer.comparison import Comparison
-from napari_phenotrans.widgets.viewer.compose import compose, reduced
+from napari_phenotrans.widgets.viewer.curtain_pixels import compose, reduced
 from napari_phenotrans.widgets.viewer.layer_info import real_layers
 from napari_phenotrans.widgets.viewer.layers import difference_data, translated_data
 from napari_phenotrans.widgets.viewer.lazy_array import Lazy
-from napari_phenotrans.widgets.viewer.rows import Row, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Other people's formats, to and from checkpoints."""
+"""Importing and exporting checkpoints in other programs' formats."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def import_checkpoint(
     null_row: int | None = None,
     scheduler: str | Path | None = None,
 ) -> Checkpoint:
-    """Read other people's networks into a checkpoint that translates alike.
+    """Read networks that other programs saved into a checkpoint that translates alike.
 
     Parameters
     ----------
@@ -39,16 +39,16 @@ def import_checkpoint(
         a pipeline, or a class-conditional ``UNet2DModel`` alone.
     limits
         Intensities that the networks saw as -1 and 1: one (low, high) for all channels, or one per channel; those
-        of 8-bit images, 0 and 255, where none are said.
+        of 8-bit images, 0 and 255, where None.
     channels
-        Names, one per channel; "channel 1", "channel 2", … where none are said.
+        Names, one per channel; "channel 1", "channel 2", … where None.
     conditions
         Names: of a CycleGAN two in the original's order, A, which ``G_A`` translates from, then B; of a diffusion
         model one per class, in the order of its labels.
     pixel_size_um
         Micrometers per pixel of the images that the networks were trained on; None where unknown.
     null_row
-        Of a diffusion model: the class that was trained as "no condition". Where none is said, no condition is a
+        Of a diffusion model: the class that was trained as "no condition". Where None, no condition is a
         class embedding of zeros, as PhenDiff trains it.
     scheduler
         Of a diffusion model: its ``scheduler_config.json`` where it does not lie beside the network.
@@ -56,15 +56,15 @@ def import_checkpoint(
     Raises
     ------
     InputError
-        If nothing that can be read is there, or what was said does not fit it.
+        If no file of these formats can be read, or an argument does not fit its content.
     """
     path = Path(path)
-    said = ForeignFacts(limits, channels, conditions, pixel_size_um)
+    facts = ForeignFacts(limits, channels, conditions, pixel_size_um)
 
-    from napari_phenotrans.checkpoints.interop.diffusers_folder import import_folder, is_one
+    from napari_phenotrans.checkpoints.interop.diffusers_folder import import_folder, is_diffusers_folder
 
-    if is_one(path):
-        return import_folder(path, said, null_row=null_row, scheduler=Path(scheduler) if scheduler else None)
+    if is_diffusers_folder(path):
+        return import_folder(path, facts, null_row=null_row, scheduler=Path(scheduler) if scheduler else None)
     if null_row is not None or scheduler is not None:
         raise InputError(
             f"--null-row and --scheduler belong to diffusion models, and {path} is no folder of diffusers: expected "
@@ -73,7 +73,7 @@ def import_checkpoint(
 
     from napari_phenotrans.checkpoints.interop.cyclegan_pth import import_generators
 
-    return import_generators(path, said)
+    return import_generators(path, facts)
 
 
 def export_checkpoint(
@@ -89,7 +89,7 @@ def export_checkpoint(
         Where to; made if it is not there.
     format
         ``cyclegan``: ``latest_net_G_A.pth`` and ``latest_net_G_B.pth``; ``diffusers``: a pipeline's folder. Where
-        none is said, the one that the engine's networks fit.
+        None, the one that the engine's networks fit.
     overwrite
         Whether files that exist may be replaced.
 

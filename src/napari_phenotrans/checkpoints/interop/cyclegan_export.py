@@ -1,4 +1,4 @@
-"""Generators as pytorch-CycleGAN-and-pix2pix and its anti-aliased relative load them."""
+"""Writing generators as pytorch-CycleGAN-and-pix2pix and its anti-aliased relative (CUT) load them."""
 
 from __future__ import annotations
 
@@ -36,23 +36,7 @@ def export_generators(checkpoint: Checkpoint, folder: Path, *, overwrite: bool =
 
     ``latest_net_G_A.pth`` translates from the first condition to the second, ``latest_net_G_B.pth`` back.
 
-    Parameters
-    ----------
-    checkpoint
-        Of CycleGAN or SCGAN.
-    folder
-        Where to write; made if it is not there.
-    overwrite
-        Whether files of these names may be replaced.
-
-    Returns
-    -------
-    The files, and what their user should know.
-
-    Raises
-    ------
-    InputError
-        If the layout cannot express the generators, or a file exists and may not be overwritten.
+    Arguments, result and errors are those of `export_checkpoint`; the checkpoint is of CycleGAN or SCGAN.
     """
     card = checkpoint.card
     settings = checkpoint.build_engine().settings.model_dump()
@@ -123,7 +107,7 @@ def _readme(card: Card, settings: dict[str, object], files: list[str], notices: 
         for index in (1, 0)
         if FILES[index] in files
     )
-    said = "".join(f"{notice}\n" for notice in notices)
+    notes = "".join(f"{notice}\n" for notice in notices)
     return f"""Generators in the layout of {program}, exported by napari-phenotrans.
 
 {ways}
@@ -133,6 +117,6 @@ Options: {network} --ngf {settings["width"]} --input_nc {len(card.channels)} --o
 
 {limits_and_size(card)} Heights and widths are multiples of 4.
 The original reads 8-bit pictures and scales those of 0 to 255; its reader has to be replaced for other limits.
-{said}
+{notes}
 'phenotrans import' of this folder restores the checkpoint, as long as the files are unchanged.
 """

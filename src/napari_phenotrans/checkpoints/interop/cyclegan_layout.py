@@ -1,4 +1,4 @@
-"""Where the tensors of a ResNet generator stand in pytorch-CycleGAN-and-pix2pix's state dict, and where in ours."""
+"""Names and shapes of a ResNet generator's tensors: those of pytorch-CycleGAN-and-pix2pix beside ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of the original: its key, our name (none for a blur, which learns nothing), tensors' shapes."""
+    """A layer of the original: its key, our name (None for a blur, which has no weights), shapes of its tensors."""
 
     key: str
     name: str | None
@@ -26,7 +26,7 @@ class Layer:
 
 
 def generator_layers(channels: int, width: int, blocks: int, *, antialias: bool, dropout: bool) -> list[Layer]:
-    """Walk through the original's ``nn.Sequential``; ``at`` counts its layers with and without tensors."""
+    """Return the layers with tensors of the original's ``nn.Sequential``; ``at`` counts those without tensors too."""
     layers: list[Layer] = []
 
     def convolution(key: str, name: str, taken: int, given: int, size: int, transposed: bool = False) -> None:

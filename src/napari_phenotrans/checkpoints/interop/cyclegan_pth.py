@@ -1,4 +1,4 @@
-"""Generators that pytorch-CycleGAN-and-pix2pix saved (``latest_net_G_A.pth``), anti-aliased ones too."""
+"""Reading generators that pytorch-CycleGAN-and-pix2pix or CUT saved (``latest_net_G_A.pth``)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.checkpoints.interop.cyclegan_layout import Layer, generator_layers
-from napari_phenotrans.checkpoints.interop.foreign_weights import ForeignFacts, read_tensors, refuse_unfit, some
+from napari_phenotrans.checkpoints.interop.foreign_weights import ForeignFacts, read_tensors, refuse_unfit
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import few
 from napari_phenotrans.engines import engine_entry
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ EXPECTED = (
 )
 
 
-def import_generators(path: Path, said: ForeignFacts) -> Checkpoint:
+def import_generators(path: Path, facts: ForeignFacts) -> Checkpoint:
     """Read a CycleGAN generator, or those of both directions, into a checkpoint that translates alike.
 
     Parameters
@@ -42,15 +43,15 @@ def import_generators(path: Path, said: ForeignFacts) -> Checkpoint:
         ``<epoch>_net_G_B.pth``, is taken too where it is there, and the other way round. Of a folder the
         newest generators are taken: ``latest``, else the highest epoch. A file of any other name is one
         direction.
-    said
-        Conditions are in the original's order: A, which ``G_A`` and a lone ``G`` translate from, then B. Where
-        nothing is said, limits are those of the 8-bit images that the original reads, or what the card of an
+    facts
+        What the user gave; conditions in the original's order: A, which ``G_A`` and a lone ``G`` translate from, then
+        B. Limits that are not given are those of the 8-bit images that the original reads, or what the card of an
         export says that lies beside the files.
 
     Raises
     ------
     InputError
-        If the file cannot be read or is no such generator, or if what was said does not fit it.
+        If the file cannot be read or is no such generator, or if ``facts`` do not fit it.
     """
     files = _find_files(path)
     generators = {target: _read_generator(file) for target, file in files.items()}
@@ -59,7 +60,7 @@ def import_generators(path: Path, said: ForeignFacts) -> Checkpoint:
         if generator.shape != first.shape:
             raise InputError(
                 f"{files[target].name} does not belong to {files[next(iter(files))].name}: its generator has "
-                f"{generator.spoken()}, the other one {first.spoken()}. Put two files of one training "
+                f"{generator.in_words()}, the other one {first.in_words()}. Put two files of one training "
                 f"side by side, or import one alone under another name."
             )
 
@@ -78,20 +79,22 @@ def import_generators(path: Path, said: ForeignFacts) -> Checkpoint:
         training={"source": described, "format": "pytorch-CycleGAN-and-pix2pix"},
     )
     exported = read_exported(files[min(files)].parent)
-    whole = (
+    unchanged = (
         exported is not None
-        and exported.is_whole(list(files.values()), card)
+        and exported.is_unchanged(list(files.values()), card)
         and card.settings.items() <= exported.card.settings.items()
     )
     if exported:
-        card = exported.card if whole else exported.names_for(card)
-    card = said.about(card, "A CycleGAN has two: say with --conditions what its folders A and B showed, in this order.")
+        card = exported.card if unchanged else exported.names_for(card)
+    card = facts.about(
+        card, "A CycleGAN has two: say with --conditions what its folders A and B showed, in this order."
+    )
     entry = engine_entry(card.engine)
     engine = entry.load()(entry.settings.make(**card.settings), first.channels, card.conditions)
     engine.keep_targets(card.targets)
     # the original's files have no normalization statistics; those of an export lie beside them
     state = engine.translators.state_dict()
-    if exported and whole:
+    if exported and unchanged:
         state |= exported.statistics()
     for target, generator in generators.items():
         state |= {f"{target}.{name}": tensor for name, tensor in generator.tensors.items()}
@@ -108,22 +111,23 @@ def _find_files(path: Path) -> dict[int, Path]:
         path = _newest(path)
     elif not path.is_file():
         raise InputError(f"There is no file or folder {path}. {EXPECTED}")
-    named = FILE_NAME.fullmatch(path.name)
-    if named is None or named["side"] is None:
+    name = FILE_NAME.fullmatch(path.name)
+    if name is None or name["side"] is None:
         return {1: path}
-    both = {target: path.with_name(f"{named['epoch']}_net_G_{side}.pth") for target, side in ((0, "B"), (1, "A"))}
+    both = {target: path.with_name(f"{name['epoch']}_net_G_{side}.pth") for target, side in ((0, "B"), (1, "A"))}
     return {target: file for target, file in both.items() if file.is_file()}
 
 
 def _newest(folder: Path) -> Path:
-    found = {file: named for file in sorted(folder.iterdir()) if (named := FILE_NAME.fullmatch(file.name))}
-    epochs = {named["epoch"] for named in found.values()}
+    """Return a generator's file of the newest epoch in a folder."""
+    names = {file: name for file in sorted(folder.iterdir()) if (name := FILE_NAME.fullmatch(file.name))}
+    epochs = {name["epoch"] for name in names.values()}
     numbers = [epoch for epoch in epochs if epoch.isdecimal()]
     newest = "latest" if "latest" in epochs else max(numbers, key=int, default=None)
-    files = [file for file, named in found.items() if named["epoch"] == newest]
+    files = [file for file, name in names.items() if name["epoch"] == newest]
     if not files:
         raise InputError(f"{folder} holds no generators: no file in it is called like latest_net_G_A.pth. {EXPECTED}")
-    if len({found[file]["side"] is None for file in files}) > 1:
+    if len({names[file]["side"] is None for file in files}) > 1:
         raise InputError(
             f"{folder} holds {', '.join(file.name for file in files)}, from two kinds of training. "
             f"Name the file to import."
@@ -136,7 +140,7 @@ def _newest(folder: Path) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class _Generator:
-    """What a file told: sizes, inferred from the tensors' shapes, and the tensors under our names."""
+    """A generator of a file: its sizes, inferred from the tensors' shapes, and its tensors under our names."""
 
     channels: int
     width: int
@@ -148,7 +152,7 @@ class _Generator:
     def shape(self) -> tuple[object, ...]:
         return self.channels, self.width, self.blocks, self.upsampling
 
-    def spoken(self) -> str:
+    def in_words(self) -> str:
         blurred = ", anti-aliased" if self.upsampling == "antialias" else ""
         return f"{self.channels} channels, width {self.width}, {self.blocks} blocks{blurred}"
 
@@ -160,7 +164,9 @@ def _read_generator(file: Path) -> _Generator:
     # Sizes, from the shapes.
     first = state.get("model.1.weight")
     if first is None or first.ndim != 4:
-        raise InputError(f"{file} has no first convolution model.1.weight; it holds {some(sorted(state))}. {EXPECTED}")
+        raise InputError(
+            f"{file} has no first convolution model.1.weight; it holds {few(sorted(state), 6)}. {EXPECTED}"
+        )
     width, channels = int(first.shape[0]), int(first.shape[1])
     blocks = len({key.split(".")[1] for key in state if ".conv_block." in key})
     antialias = any(key.endswith(".filt") for key in state)
@@ -199,7 +205,7 @@ def _load(file: Path) -> dict[str, Tensor]:
 
 
 def _refuse_other_networks(file: Path, state: dict[str, Tensor]) -> None:
-    """Say what a known network of the same project is, where it is none that can be imported."""
+    """Refuse the other networks that the same project saves, saying which one it is."""
     kind = None
     if any(key.startswith("model.model.") for key in state):
         kind = "a UNet generator (--netG unet_128 or unet_256), whose deepest layer fits one picture size only"
@@ -213,8 +219,8 @@ def _refuse_other_networks(file: Path, state: dict[str, Tensor]) -> None:
         raise InputError(f"{file} holds {kind}. {EXPECTED}")
 
 
-def _check_blur(file: Path, layer: Layer, found: Tensor) -> None:
-    if not torch.allclose(found.float(), layer.kernel(), atol=1e-4):
+def _check_blur(file: Path, layer: Layer, kernel: Tensor) -> None:
+    if not torch.allclose(kernel.float(), layer.kernel(), atol=1e-4):
         raise InputError(
             f"{file} blurs in {layer.key} with another kernel than {list(layer.line)}, the one that "
             f"anti-aliased generators have. {EXPECTED}"

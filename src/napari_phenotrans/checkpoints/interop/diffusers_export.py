@@ -1,4 +1,4 @@
-"""A PhenDiff checkpoint as a pipeline's folder of diffusers."""
+"""Writing a PhenDiff checkpoint as the folder of a diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -33,23 +33,7 @@ EDM_TIME = (
 def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = False) -> tuple[list[Path], list[str]]:
     """Write a checkpoint's denoiser and noise schedule as diffusers does, with a readme and the card beside them.
 
-    Parameters
-    ----------
-    checkpoint
-        Of PhenDiff.
-    folder
-        Where to write; made if it is not there.
-    overwrite
-        Whether files of these names may be replaced.
-
-    Returns
-    -------
-    The files, and what their user should know.
-
-    Raises
-    ------
-    InputError
-        If a file exists and may not be overwritten.
+    Arguments, result and errors are those of `export_checkpoint`; the checkpoint is of PhenDiff.
     """
     card = checkpoint.card
     engine = checkpoint.build_engine()
@@ -109,7 +93,7 @@ def _readme(card: Card, scheduler: str, notices: list[str]) -> str:
     call = "unet(x, t, class_labels)"
     if scheduler.startswith("EDM"):
         call = "unet(scheduler.scale_model_input(x, t), 1000 * t, class_labels)"
-    said = "".join(f"{notice}\n" for notice in notices)
+    notes = "".join(f"{notice}\n" for notice in notices)
     return f"""A class-conditional denoiser in the layout of diffusers, exported by napari-phenotrans.
 
   unet = diffusers.UNet2DModel.from_pretrained(FOLDER, subfolder="unet")
@@ -120,6 +104,6 @@ Class labels:
 {labels}
 
 {limits_and_size(card)}
-{said}
+{notes}
 'phenotrans import' of this folder restores the checkpoint, as long as the files are unchanged.
 """

@@ -1,4 +1,4 @@
-"""Class-conditional diffusion models in folders of diffusers, PhenDiff's ``full_pipeline_save`` among them."""
+"""Reading class-conditional diffusion models that diffusers or PhenDiff saved (``full_pipeline_save``)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from napari_phenotrans.checkpoints.interop.foreign_weights import (
     load_diffusers,
     read_tensors,
     refuse_unfit,
-    some,
 )
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import few
 from napari_phenotrans.engines import engine_entry
 
 if TYPE_CHECKING:
@@ -83,13 +83,13 @@ EXPECTED = (
 )
 
 
-def is_one(path: Path) -> bool:
-    """Say whether a path is a folder of this kind, or a file in one."""
+def is_diffusers_folder(path: Path) -> bool:
+    """Return whether a path is a folder that diffusers or PhenDiff saved, or a file in one."""
     return _find(path) is not None
 
 
 def import_folder(
-    path: Path, said: ForeignFacts, *, null_row: int | None = None, scheduler: Path | None = None
+    path: Path, facts: ForeignFacts, *, null_row: int | None = None, scheduler: Path | None = None
 ) -> Checkpoint:
     """Read a class-conditional denoiser into a checkpoint whose network computes the same.
 
@@ -98,11 +98,11 @@ def import_folder(
     path
         A pipeline's folder, the folder of its network alone, or a folder of PhenDiff that holds
         ``full_pipeline_save``.
-    said
-        Conditions are in the order of the class labels. Where nothing is said, limits are those of 8-bit images, or
-        what the card of an export says that lies in the folder.
+    facts
+        What the user gave; conditions in the order of the class labels. Limits that are not given are those of 8-bit
+        images, or what the card of an export says that lies in the folder.
     null_row
-        The class that was trained as "no condition". Where none is said every class is a condition, and no condition
+        The class that was trained as "no condition". Where None, every class is a condition, and no condition
         is a class embedding of zeros, as PhenDiff trains it.
     scheduler
         ``scheduler_config.json``, or its folder, where it does not lie beside the network.
@@ -110,79 +110,80 @@ def import_folder(
     Raises
     ------
     InputError
-        If the folder holds another network, or one that is damaged or incomplete, or what was said does not fit.
+        If the folder holds another network, or one that is damaged or incomplete, or ``facts`` do not fit.
     """
-    found = _find(path)
-    if found is None:
+    folder = _find(path)
+    if folder is None:
         raise InputError(f"{path} holds no config.json of a network. {EXPECTED}")
-    config = _read_network_config(found)
+    config = _read_network_config(folder)
     classes = config["num_class_embeds"]
-    tensors = _read_weights(found)
+    tensors = _read_weights(folder)
     if null_row is not None and not 0 <= null_row < classes:
         raise InputError(f"The network knows the classes 0 to {classes - 1}, got --null-row {null_row}.")
 
-    # What an export says of itself: all there is to know where its files are as they were written.
-    exported = read_exported(found.root)
+    # ---- what an export says of itself: all there is to know where its files are as they were written
+    exported = read_exported(folder.root)
     if exported and null_row is None:
-        if exported.is_whole([found.weights], exported.card):
-            return _build(found, said.about(exported.card, "Say one for each with --conditions."), tensors)
+        if exported.is_unchanged([folder.weights], exported.card):
+            return _build(folder, facts.about(exported.card, "Say one for each with --conditions."), tensors)
         if len(exported.card.conditions) == classes - 1:
             null_row = classes - 1
 
-    # The conditions, and the row of the class embedding for none of them, which is the last one here.
-    embedding = tensors.get("class_embedding.weight")
-    if embedding is None or embedding.ndim != 2 or len(embedding) != classes:
-        raise InputError(f"{found.weights} has no embedding of the {classes} classes that its config names. {EXPECTED}")
-    if null_row is None:
-        rows, null = embedding, torch.zeros_like(embedding[:1])
-        trained = found.class_name in PHENDIFF
-        unconditional = "embedding of zeros" + ("" if trained else ", which was never trained: keep guidance at 1")
-    else:
-        null = embedding[null_row : null_row + 1]
-        rows = torch.cat([embedding[:null_row], embedding[null_row + 1 :]])
-        unconditional = f"class {null_row} of the original"
-    tensors["class_embedding.weight"] = torch.cat([rows, null])
-    if len(rows) < 2:
+    # ---- the conditions
+    embedding, no_condition = _order_classes(folder, tensors.get("class_embedding.weight"), classes, null_row)
+    tensors["class_embedding.weight"] = embedding
+    conditions = len(embedding) - 1
+    if conditions < 2:
         raise InputError(
-            f"{found.weights} knows {len(rows)} condition. Translating needs two or more: a network that was trained "
+            f"{folder.weights} knows {conditions} condition. Translating needs two or more: a network that was trained "
             f"with class labels."
         )
 
-    objective, schedule = _read_schedule(found, scheduler)
-    channels = config["in_channels"]
-    crop = _crop(config)
-    name = "PhenDiff" if found.class_name in PHENDIFF else "diffusers"
+    # ---- the card
+    objective, schedule = _read_schedule(folder, scheduler)
+    channels, crop = config["in_channels"], _crop(config)
+    name = "PhenDiff" if folder.class_name in PHENDIFF else "diffusers"
+    network = {**config, "num_class_embeds": conditions + 1}
     card = Card(
         engine="phendiff",
-        settings={
-            "objective": objective,
-            "network": {**config, "num_class_embeds": len(rows) + 1},
-            "schedule": schedule,
-            "crop": crop,
-        },
-        conditions=tuple(f"condition {i}" for i in range(len(rows))),
+        settings={"objective": objective, "network": network, "schedule": schedule, "crop": crop},
+        conditions=tuple(f"condition {i}" for i in range(conditions)),
         channels=tuple(f"channel {i + 1}" for i in range(channels)),
         low=(0.0,) * channels,
         high=(255.0,) * channels,
         crop=crop,
-        about=f"Imported diffusion model of {name}: {found.root.name}.",
-        training={"source": found.root.name, "format": f"{name} folder", "no condition": unconditional},
+        about=f"Imported diffusion model of {name}: {folder.root.name}.",
+        training={"source": folder.root.name, "format": f"{name} folder", "no condition": no_condition},
     )
     if exported:
         card = exported.names_for(card)
     how_many = (
-        f"The network has {len(rows)}: say one name for each class with --conditions, in the order of its labels. "
+        f"The network has {conditions}: say one name for each class with --conditions, in the order of its labels. "
         f"Where one class was trained as 'no condition', say which with --null-row, and no name for it."
     )
-    return _build(found, said.about(card, how_many), tensors)
+    return _build(folder, facts.about(card, how_many), tensors)
 
 
-def _build(found: _Folder, card: Card, tensors: dict[str, Tensor]) -> Checkpoint:
+def _order_classes(folder: _Folder, embedding: Tensor | None, classes: int, null_row: int | None) -> tuple[Tensor, str]:
+    """Return the class embedding with "no condition" as its last row, and in words what that row is."""
+    if embedding is None or embedding.ndim != 2 or len(embedding) != classes:
+        raise InputError(
+            f"{folder.weights} has no embedding of the {classes} classes that its config names. {EXPECTED}"
+        )
+    if null_row is None:
+        trained = folder.class_name in PHENDIFF
+        no_condition = "embedding of zeros" + ("" if trained else ", which was never trained: keep guidance at 1")
+        return torch.cat([embedding, torch.zeros_like(embedding[:1])]), no_condition
+    rows = (embedding[:null_row], embedding[null_row + 1 :], embedding[null_row : null_row + 1])
+    return torch.cat(rows), f"class {null_row} of the original"
+
+
+def _build(folder: _Folder, card: Card, tensors: dict[str, Tensor]) -> Checkpoint:
     entry = engine_entry(card.engine)
     engine = entry.load()(entry.settings.make(**card.settings), len(card.channels), card.conditions)
     denoiser = engine.translators[DENOISER]
     shapes = {name: tensor.shape for name, tensor in denoiser.state_dict().items()}
-    refuse_unfit(found.weights, tensors, shapes, f"network that {found.config.name} describes", EXPECTED)
+    refuse_unfit(folder.weights, tensors, shapes, f"network that {folder.config.name} describes", EXPECTED)
     denoiser.load_state_dict(tensors)
     return Checkpoint.of(engine, card)
 
@@ -192,7 +193,7 @@ def _build(found: _Folder, card: Card, tensors: dict[str, Tensor]) -> Checkpoint
 
 @dataclass(frozen=True)
 class _Folder:
-    """Where things are: ``root`` is the pipeline's folder, or the network's where that came alone."""
+    """The files of a model: ``root`` is the pipeline's folder, or the network's where there is no pipeline."""
 
     root: Path
     config: Path
@@ -206,8 +207,8 @@ def _find(path: Path) -> _Folder | None:
     for root in (path, path / "full_pipeline_save"):
         for network in (root / "unet", root):
             if (network / CONFIG).is_file():
-                there = [network / name for name in WEIGHTS if (network / name).is_file()]
-                weights = there[0] if there else network / WEIGHTS[0]
+                existing = [network / name for name in WEIGHTS if (network / name).is_file()]
+                weights = existing[0] if existing else network / WEIGHTS[0]
                 return _Folder(root, network / CONFIG, weights, str(_read_json(network / CONFIG).get("_class_name")))
     return None
 
@@ -225,18 +226,20 @@ def _read_json(file: Path) -> dict[str, Any]:
 # ---- the network
 
 
-def _read_network_config(found: _Folder) -> dict[str, Any]:
+def _read_network_config(folder: _Folder) -> dict[str, Any]:
     """Return every setting of diffusers' network, those that the file leaves out with diffusers' defaults."""
     diffusers = load_diffusers()
-    pipeline = _read_json(found.root / PIPELINE) if (found.root / PIPELINE).is_file() else {}
+    pipeline = _read_json(folder.root / PIPELINE) if (folder.root / PIPELINE).is_file() else {}
     if "vae" in pipeline:
         raise InputError(
-            f"{found.root} holds a pipeline with an autoencoder (vae): its denoiser sees latents, not pixels, which "
+            f"{folder.root} holds a pipeline with an autoencoder (vae): its denoiser sees latents, not pixels, which "
             f"cannot be imported. {EXPECTED}"
         )
-    if found.class_name not in NETWORKS:
-        raise InputError(f"{found.config} describes a {found.class_name}, not one of {', '.join(NETWORKS)}. {EXPECTED}")
-    config = {key: value for key, value in _read_json(found.config).items() if not key.startswith("_")}
+    if folder.class_name not in NETWORKS:
+        raise InputError(
+            f"{folder.config} describes a {folder.class_name}, not one of {', '.join(NETWORKS)}. {EXPECTED}"
+        )
+    config = {key: value for key, value in _read_json(folder.config).items() if not key.startswith("_")}
     declared = inspect.signature(diffusers.UNet2DModel.__init__).parameters
     defaults = {
         name: list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
@@ -246,24 +249,24 @@ def _read_network_config(found: _Folder) -> dict[str, Any]:
     unknown = sorted(set(config) - set(defaults))
     if unknown:
         raise InputError(
-            f"{found.config} holds settings that this version of diffusers' UNet2DModel does not have: "
-            f"{some(unknown)}. Update diffusers, or import a network of its kind. {EXPECTED}"
+            f"{folder.config} holds settings that this version of diffusers' UNet2DModel does not have: "
+            f"{few(unknown, 6)}. Update diffusers, or import a network of its kind. {EXPECTED}"
         )
     config = defaults | config
     classes, taken, given = config["num_class_embeds"], config["in_channels"], config["out_channels"]
     if not isinstance(classes, int) or config["class_embed_type"] is not None:
         raise InputError(
-            f"{found.config} describes a network without class labels (num_class_embeds {classes}, class_embed_type "
+            f"{folder.config} describes a network without class labels (num_class_embeds {classes}, class_embed_type "
             f"{config['class_embed_type']}): translating needs a network that was told the condition. {EXPECTED}"
         )
     if config["time_embedding_type"] != "positional":
         raise InputError(
-            f"{found.config} describes a network whose time embedding is {config['time_embedding_type']!r}: expected "
+            f"{folder.config} describes a network whose time embedding is {config['time_embedding_type']!r}: expected "
             f"'positional', which can be asked at any noise, between those of training too."
         )
     if not isinstance(taken, int) or taken != given:
         raise InputError(
-            f"{found.config} describes a network from {taken} to {given} channels. Translation keeps the channels: "
+            f"{folder.config} describes a network from {taken} to {given} channels. Translation keeps the channels: "
             f"expected as many out as in, without a learned variance."
         )
     return config
@@ -276,11 +279,11 @@ def _crop(config: dict[str, Any]) -> int:
     return -(-max(32, size if isinstance(size, int) else max(size)) // multiple) * multiple
 
 
-def _read_weights(found: _Folder) -> dict[str, Tensor]:
-    if not found.weights.is_file():
-        raise InputError(f"{found.config.parent} holds no weights, neither {' nor '.join(WEIGHTS)}. {EXPECTED}")
+def _read_weights(folder: _Folder) -> dict[str, Tensor]:
+    if not folder.weights.is_file():
+        raise InputError(f"{folder.config.parent} holds no weights, neither {' nor '.join(WEIGHTS)}. {EXPECTED}")
     tensors = {}
-    for key, tensor in read_tensors(found.weights, EXPECTED).items():
+    for key, tensor in read_tensors(folder.weights, EXPECTED).items():
         parts = key.split(".")
         if "attentions" in parts:
             parts = [OLD_NAMES.get(part, part) for part in parts]
@@ -291,21 +294,21 @@ def _read_weights(found: _Folder) -> dict[str, Tensor]:
 # ---- the noise it was trained with
 
 
-def _read_schedule(found: _Folder, scheduler: Path | None) -> tuple[str, dict[str, Any] | None]:
+def _read_schedule(folder: _Folder, scheduler: Path | None) -> tuple[str, dict[str, Any] | None]:
     """Return the objective and its schedule: the file's settings, or the defaults of its class."""
     if scheduler is not None:
         file = scheduler / "scheduler_config.json" if scheduler.is_dir() else scheduler
     else:
-        beside = [folder / SCHEDULER for folder in (found.root, found.config.parent.parent)]
+        beside = [place / SCHEDULER for place in (folder.root, folder.config.parent.parent)]
         file = next((file for file in beside if file.is_file()), beside[0])
     if not file.is_file():
         raise InputError(
             f"{file} is not there: without it nobody knows the noise that the network was trained with (number of "
             f"steps, betas, prediction type). Name a scheduler_config.json with --scheduler."
         )
-    said = _read_json(file)
-    name = said.get("_class_name", "DDIMScheduler")
-    if name == FLOW and said.get("num_train_timesteps", 1000) == 1000:
+    settings = _read_json(file)
+    name = settings.get("_class_name", "DDIMScheduler")
+    if name == FLOW and settings.get("num_train_timesteps", 1000) == 1000:
         return "flow", None
     if name not in SCHEDULERS:
         raise InputError(
@@ -315,12 +318,13 @@ def _read_schedule(found: _Folder, scheduler: Path | None) -> tuple[str, dict[st
     diffusers = load_diffusers()
     defaults = inspect.signature(getattr(diffusers, name).__init__).parameters
     schedule = {
-        key: said.get(key, defaults[key].default if key in defaults else otherwise) for key, otherwise in TAKEN.items()
+        key: settings.get(key, defaults[key].default if key in defaults else otherwise)
+        for key, otherwise in TAKEN.items()
     }
     for key, known in KNOWN.items():
         if schedule[key] not in known:
             raise InputError(f"{file} has the {key} {schedule[key]!r}; only {', '.join(known)} can be imported.")
-    if said.get("thresholding"):
+    if settings.get("thresholding"):
         raise InputError(
             f"{file} asks for dynamic thresholding, which is not done here. Set thresholding to false to import the "
             f"network without it."

@@ -1,4 +1,4 @@
-"""What every reader of other people's files needs: tensors alone, and what only the user can say about them."""
+"""Weights that other programs saved: reading them safely, and what only their user can say about them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
+from napari_phenotrans.core.text import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +59,7 @@ def load_diffusers() -> ModuleType:
 
 @dataclass(frozen=True)
 class ForeignFacts:
-    """What a user says about a foreign file that the file does not; None where nothing is said.
+    """Facts about a foreign file that it does not hold itself, from its user; None where not given.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ class ForeignFacts:
     pixel_size_um: float | None = None
 
     def about(self, card: Card, conditions_are: str) -> Card:
-        """Return the card with what was said in place of what it assumed; ``conditions_are`` explains their number.
+        """Return the card with these facts in place of its assumptions; ``conditions_are`` explains their number.
 
         Raises
         ------
@@ -154,8 +155,8 @@ def read_tensors(file: Path, expected: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     ):
-        held = f"a dict with {some(list(map(str, state)))}" if isinstance(state, dict) else type(state).__name__
-        raise InputError(f"{file} holds {held}, not bare tensors by name. {expected}")
+        content = f"a dict with {few(list(map(str, state)), 6)}" if isinstance(state, dict) else type(state).__name__
+        raise InputError(f"{file} holds {content}, not bare tensors by name. {expected}")
     return state
 
 
@@ -167,7 +168,7 @@ def refuse_unfit(
     Parameters
     ----------
     file, state
-        Where the tensors are from, and they.
+        The tensors by name, and the file that they come from.
     shapes
         Shapes of the network's tensors by name.
     network, expected
@@ -180,7 +181,7 @@ def refuse_unfit(
     """
     unusable = [key for key, value in state.items() if not value.is_floating_point() or value.layout != torch.strided]
     if unusable:
-        raise InputError(f"{file} holds {some(unusable)}, not as dense floating point numbers. {expected}")
+        raise InputError(f"{file} holds {few(unusable, 6)}, not as dense floating point numbers. {expected}")
     missing = [key for key in shapes if key not in state]
     unexpected = [key for key in sorted(state) if key not in shapes]
     odd = [
@@ -189,18 +190,12 @@ def refuse_unfit(
         if key in state and tuple(state[key].shape) != tuple(shape)
     ]
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": odd}
-    problems = [f"{what}: {some(keys)}" for what, keys in kinds.items() if keys]
+    problems = [f"{what}: {few(keys, 6)}" for what, keys in kinds.items() if keys]
     if problems:
         raise InputError(f"{file} is not the {network} that it looks like: {'; '.join(problems)}. {expected}")
     not_finite = [key for key in shapes if not state[key].isfinite().all()]
     if not_finite:
         raise InputError(
-            f"{file} holds values that are not finite in {some(not_finite)}: its training diverged. "
+            f"{file} holds values that are not finite in {few(not_finite, 6)}: its training diverged. "
             f"Take the file of an earlier epoch."
         )
-
-
-def some(words: Sequence[str], most: int = 6) -> str:
-    """Return words for a message, no more than fit."""
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more

@@ -1,8 +1,7 @@
-"""The card that lies beside exported networks, so that importing them restores what their format cannot say."""
+"""The card beside exported networks, from which importing restores what their format cannot hold."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_phenotrans.checkpoints.checkpoint import Card
 from napari_phenotrans.checkpoints.interop.foreign_weights import read_tensors
+from napari_phenotrans.core.digests import file_sha256
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.atomic import refuse_existing, replacing
 
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 CARD_FILE = "phenotrans_card.json"
 README_FILE = "phenotrans_readme.txt"
 STATISTICS_FILE = "phenotrans_statistics.safetensors"
+# Fields of a card that stay true of networks that were trained further.
+INDEPENDENT_OF_WEIGHTS = (
+    "conditions", "channels", "low", "high", "pixel_size", "pixel_unit", "synthetic", "attribution",
+)  # fmt: skip
 
 
 class _Content(BaseModel):
-    """What the file holds: the card, and the checksums of the files that it was written for."""
+    """Content of the file: the card, and checksums of the files beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,36 +42,35 @@ class _Content(BaseModel):
 class Exported:
     """A folder that was exported, and its card.
 
-    The files may have been changed since, by training on in the program that they were exported for. Then scores,
-    settings and normalization statistics are no longer theirs, while channels, conditions and limits still are.
+    The files may have been changed since, by further training in the program that they were exported for. Then scores,
+    settings and normalization statistics do not apply any more, but channels, conditions and limits do.
     """
 
     folder: Path
     card: Card
     sha256: dict[str, str]
 
-    def is_whole(self, files: Sequence[Path], found: Card) -> bool:
-        """Say whether these files are the exported ones, unchanged; ``found`` is the card as read from them."""
+    def is_unchanged(self, files: Sequence[Path], read: Card) -> bool:
+        """Return whether these files are the exported ones, unchanged; ``read`` is the card made from them alone."""
         listed = {self.folder / name: digest for name, digest in self.sha256.items()}
         return (
             set(files) <= set(listed)
-            and all(file.is_file() and _digest(file) == digest for file, digest in listed.items())
-            and self._fits(found)
+            and all(file.is_file() and file_sha256(file) == digest for file, digest in listed.items())
+            and self._fits(read)
         )
 
-    def names_for(self, found: Card) -> Card:
-        """Return the card of files that were changed, with what does not depend on the weights where it fits."""
+    def names_for(self, read: Card) -> Card:
+        """Return the card of changed files: ``read``, with names and limits of the export where their numbers fit."""
         card = self.card
-        if not self._fits(found):
-            return found
-        kept = ("conditions", "channels", "low", "high", "pixel_size", "pixel_unit", "synthetic", "attribution")
-        update = {name: getattr(card, name) for name in kept}
-        targets = tuple(card.conditions[found.conditions.index(target)] for target in found.targets)
-        return found.model_copy(update={**update, "targets": targets})
+        if not self._fits(read):
+            return read
+        update = {name: getattr(card, name) for name in INDEPENDENT_OF_WEIGHTS}
+        targets = tuple(card.conditions[read.conditions.index(target)] for target in read.targets)
+        return read.model_copy(update={**update, "targets": targets})
 
-    def _fits(self, found: Card) -> bool:
+    def _fits(self, read: Card) -> bool:
         card = self.card
-        return (len(found.channels), len(found.conditions)) == (len(card.channels), len(card.conditions))
+        return (len(read.channels), len(read.conditions)) == (len(card.channels), len(card.conditions))
 
     def statistics(self) -> dict[str, Tensor]:
         """Return the normalization statistics by the translators' names; none where the card knows none."""
@@ -146,13 +149,8 @@ def _fill(folder: Path, card: Card, files: Mapping[str, Callable[[Path], object]
     for name, write in files.items():
         with replacing(folder / name, overwrite=overwrite) as temporary:
             write(temporary)
-    # of the readme nothing depends
-    sha256 = {name: _digest(folder / name) for name in files if name != README_FILE}
+    # nothing depends on the readme
+    sha256 = {name: file_sha256(folder / name) for name in files if name != README_FILE}
     content = {"card": card.model_dump(mode="json"), "sha256": sha256}
     with replacing(folder / CARD_FILE, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

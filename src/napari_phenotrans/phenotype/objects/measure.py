@@ -116,86 +116,132 @@ def measure(
     """
     from scipy import ndimage
 
-    cp = _cp_measure()
+    library = _cp_measure()
     labels = _large(labels.astype(np.int32))
-    count = int(labels.max())
-    compartments = ("crop",) if crops else ("nucleus", "ring")
     shares = scale.normalize(plane)
-    whole = _whole_plane(shares, channels)
+    of_field = _whole_plane(shares, channels)
     present = np.unique(labels[labels > 0])
-    kept = present if crops else np.setdiff1d(present, cut_by_border(labels))
-    if not len(kept):
-        return MeasuredPlane(np.zeros(0, int), np.zeros((0, 2)), (), np.zeros((0, 0)), whole)
+    whole = present if crops else np.setdiff1d(present, cut_by_border(labels))
+    if not len(whole):
+        return MeasuredPlane(np.zeros(0, int), np.zeros((0, 2)), (), np.zeros((0, 0)), of_field)
 
-    # nuclei are 1 to count, their rings follow: they do not overlap, and both are measured in one go
-    both = labels
-    if not crops:
-        ring = _large(rings(labels, scale.diameter))
-        both = labels + np.where(ring > 0, ring + count, 0).astype(np.int32)
-    columns: dict[Measurement, np.ndarray] = {}
-
-    def by_compartment(
-        group: str, family: str, channel: str, words: Mapping[str, str], found: Mapping[str, np.ndarray], unit: str = ""
-    ) -> None:
-        for place, compartment in enumerate(compartments):
-            for name, said in words.items():
-                column = of_channel(group, name, said, family, channel, compartment, unit)
-                columns[column] = _filled(found[name], 2 * count)[place * count :][:count]
-
-    # ---- each channel by itself
-    sampled = min(1.0, GRAIN_DIAMETER / scale.diameter)
+    measuring = _Measuring(library, labels, scale, crops)
     for channel, share in zip(channels, shares, strict=True):
-        intensity = _call(cp["intensity"], both, share, prefix="Intensity_")
-        by_compartment("Intensity", "intensity", channel, catalog.INTENSITY, intensity, "of range")
+        measuring.intensity(channel, share)
+        measuring.texture(channel, share)
+        measuring.granularity(channel, share)
+    for a, b in combinations(range(len(channels)), 2):
+        measuring.correlation(f"{channels[a]} with {channels[b]}", shares[a], shares[b])
+    if not crops:
+        measuring.shape()
+        measuring.neighbors()
+
+    centers = np.array(ndimage.center_of_mass(labels > 0, labels, whole)).reshape(-1, 2)
+    columns, values = tuple(measuring.columns), np.stack(list(measuring.columns.values()), axis=1)
+    return MeasuredPlane(whole, centers, columns, values[whole - 1], of_field)
+
+
+class _Measuring:
+    """Measures the objects of a plane; what was measured so far is in ``columns``, (largest label,) values each.
+
+    Parameters
+    ----------
+    library
+        cp_measure's functions by name.
+    labels
+        (Y, X), 0 for background.
+    scale, crops
+        As of `measure`.
+    """
+
+    def __init__(
+        self, library: Mapping[str, Callable[..., Any]], labels: np.ndarray, scale: Scale, crops: bool
+    ) -> None:
+        self.columns: dict[Measurement, np.ndarray] = {}
+        self._library, self._labels, self._scale, self._crops = library, labels, scale, crops
+        self._count = int(labels.max())
+        # nuclei are 1 to count, their rings follow: they do not overlap, and both are measured in one go
+        self._both = labels
         if not crops:
-            columns[catalog.ratio(channel)] = _log_ratio(intensity["MeanIntensity"], count, share)
-            for name, (words, power) in catalog.BORDER.items():
-                unit = "of range" if power is None else scale.unit(power)
-                column = of_channel("Intensity", name, words, "intensity", channel, "nucleus", unit)
-                columns[column] = intensity[name][:count] * (1 if power is None else scale.size(power))
-            radial = _call(cp["radial_distribution"], labels, share, prefix="RadialDistribution_")
-            for zone, where in catalog.ZONES.items():
-                for name, words in catalog.RADIAL.items():
-                    part = f"{name}_{zone}of4"
-                    said = f"{words}, zone {zone} of 4 ({where})"
-                    columns[of_channel("RadialDistribution", part, said, "radial", channel, "nucleus")] = radial[part]
-        texture = _call(
-            cp["texture"], both, np.clip(share, 0, 1), scale=TEXTURE_STEP, gray_levels=GRAY_LEVELS
+            ring = _large(rings(labels, scale.diameter))
+            self._both = labels + np.where(ring > 0, ring + self._count, 0).astype(np.int32)
+
+    def intensity(self, channel: str, share: np.ndarray) -> None:
+        """Measure intensities, their ratio to those of the ring, and brightness from center to border."""
+        scale, count = self._scale, self._count
+        values = _call(self._library["intensity"], self._both, share, prefix="Intensity_")
+        self._by_compartment("Intensity", "intensity", channel, catalog.INTENSITY, values, "of range")
+        if self._crops:
+            return
+        self.columns[catalog.ratio(channel)] = _log_ratio(values["MeanIntensity"], count, share)
+        for name, (words, power) in catalog.BORDER.items():
+            unit = "of range" if power is None else scale.unit(power)
+            column = of_channel("Intensity", name, words, "intensity", channel, "nucleus", unit)
+            self.columns[column] = values[name][:count] * (1 if power is None else scale.size(power))
+        radial = _call(self._library["radial_distribution"], self._labels, share, prefix="RadialDistribution_")
+        for zone, where in catalog.ZONES.items():
+            for name, words in catalog.RADIAL.items():
+                part = f"{name}_{zone}of4"
+                in_zone = f"{words}, zone {zone} of 4 ({where})"
+                column = of_channel("RadialDistribution", part, in_zone, "radial", channel, "nucleus")
+                self.columns[column] = radial[part]
+
+    def texture(self, channel: str, share: np.ndarray) -> None:
+        """Measure texture, the mean over four directions."""
+        values = _call(
+            self._library["texture"], self._both, np.clip(share, 0, 1), scale=TEXTURE_STEP, gray_levels=GRAY_LEVELS
         )  # fmt: skip
         averaged = {
-            name: np.mean([values for key, values in texture.items() if key.startswith(f"{name}_")], axis=0)
+            name: np.mean([direction for key, direction in values.items() if key.startswith(f"{name}_")], axis=0)
             for name in catalog.TEXTURE
         }
-        by_compartment("Texture", "texture", channel, catalog.TEXTURE, averaged)
-        grains = _call(
-            cp["granularity"], both, np.maximum(share, 0), prefix="Granularity_",
+        self._by_compartment("Texture", "texture", channel, catalog.TEXTURE, averaged)
+
+    def granularity(self, channel: str, share: np.ndarray) -> None:
+        """Measure in how large grains the light lies."""
+        scale, sampled = self._scale, min(1.0, GRAIN_DIAMETER / self._scale.diameter)
+        values = _call(
+            self._library["granularity"], self._both, np.maximum(share, 0), prefix="Granularity_",
             subsample_size=sampled, element_size=round(GRAIN_DIAMETER), granular_spectrum_length=GRAINS,
         )  # fmt: skip
         wide = [2 * grain / sampled * scale.size(1) for grain in range(1, GRAINS + 1)]
-        sizes = {str(n): f"light in grains about {w:.2g} {scale.unit(1)} wide" for n, w in enumerate(wide, start=1)}
+        words = {str(n): f"light in grains about {w:.2g} {scale.unit(1)} wide" for n, w in enumerate(wide, start=1)}
         # the first step also takes away the background, as it does in CellProfiler
-        sizes["1"] = f"light in grains below {wide[0]:.2g} {scale.unit(1)} and in the background"
-        by_compartment("Granularity", "granularity", channel, sizes, grains, "%")
+        words["1"] = f"light in grains below {wide[0]:.2g} {scale.unit(1)} and in the background"
+        self._by_compartment("Granularity", "granularity", channel, words, values, "%")
 
-    # ---- channels with each other
-    for a, b in combinations(range(len(channels)), 2):
-        pearson = _call(cp["pearson"], both, shares[a], shares[b], prefix="Correlation_")
-        pair = f"{channels[a]} with {channels[b]}"
-        by_compartment("Correlation", "correlation", pair, {"Pearson": "correlation of pixels"}, pearson)
+    def correlation(self, pair: str, one: np.ndarray, other: np.ndarray) -> None:
+        """Measure how two channels go together."""
+        values = _call(self._library["pearson"], self._both, one, other, prefix="Correlation_")
+        self._by_compartment("Correlation", "correlation", pair, {"Pearson": "correlation of pixels"}, values)
 
-    # ---- the objects themselves
-    if not crops:
-        shape = _call(cp["sizeshape"], labels, None, calculate_advanced=False) | _call(cp["feret"], labels, None)
+    def shape(self) -> None:
+        """Measure size and shape of the objects themselves."""
+        values = _call(self._library["sizeshape"], self._labels, None, calculate_advanced=False)
+        values |= _call(self._library["feret"], self._labels, None)
         for name, (words, power) in catalog.SHAPE.items():
-            column = Measurement(f"AreaShape_{name}", f"nucleus: {words}", "shape", "", "nucleus", scale.unit(power))
-            columns[column] = shape[name] * scale.size(power)
-        around = _neighbors(cp["neighbors"], labels, scale.diameter)
-        for name, (words, power) in catalog.NEIGHBORS.items():
-            column = Measurement(f"Neighbors_{name}", words, "neighbors", "", "nucleus", scale.unit(power))
-            columns[column] = around[name] * scale.size(power)
+            unit = self._scale.unit(power)
+            column = Measurement(f"AreaShape_{name}", f"nucleus: {words}", "shape", "", "nucleus", unit)
+            self.columns[column] = values[name] * self._scale.size(power)
 
-    centers = np.array(ndimage.center_of_mass(labels > 0, labels, kept)).reshape(-1, 2)
-    return MeasuredPlane(kept, centers, tuple(columns), np.stack(list(columns.values()), axis=1)[kept - 1], whole)
+    def neighbors(self) -> None:
+        """Measure what is around the objects."""
+        values = _neighbors(self._library["neighbors"], self._labels, self._scale.diameter)
+        for name, (words, power) in catalog.NEIGHBORS.items():
+            unit = self._scale.unit(power)
+            column = Measurement(f"Neighbors_{name}", words, "neighbors", "", "nucleus", unit)
+            self.columns[column] = values[name] * self._scale.size(power)
+
+    def _by_compartment(
+        self, group: str, family: str, channel: str, words: Mapping[str, str], values: Mapping[str, np.ndarray],
+        unit: str = "",
+    ) -> None:  # fmt: skip
+        """Divide values of ``_both`` into columns per compartment and name."""
+        count = self._count
+        for index, compartment in enumerate(("crop",) if self._crops else ("nucleus", "ring")):
+            for name, what in words.items():
+                column = of_channel(group, name, what, family, channel, compartment, unit)
+                self.columns[column] = _filled(values[name], 2 * count)[index * count :][:count]
 
 
 def _cp_measure() -> dict[str, Callable[..., Any]]:
@@ -224,15 +270,15 @@ def _call(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Measure labels that may have gaps: (largest label,) values, NaN for those that are not there or not finite."""
     present = np.unique(labels[labels > 0])
-    place = np.zeros(int(labels.max()) + 1, np.int32)
-    place[present] = np.arange(1, len(present) + 1)
-    in_a_row = place[labels]
+    number = np.zeros(int(labels.max()) + 1, np.int32)
+    number[present] = np.arange(1, len(present) + 1)
+    in_a_row = number[labels]
     # of two images cp_measure wants the labels last
     arguments = (*pixels, in_a_row) if len(pixels) == 2 else (in_a_row, *pixels)
     with np.errstate(all="ignore"):  # empty zones and flat objects are divided by nothing: their values are NaN
-        found = function(*arguments, **how)
+        values_in_a_row = function(*arguments, **how)
     result = {}
-    for name, values in found.items():
+    for name, values in values_in_a_row.items():
         spread = np.full(int(labels.max()), np.nan)
         spread[present - 1] = values
         result[name.removeprefix(prefix)] = np.where(np.isfinite(spread), spread, np.nan)
@@ -257,8 +303,8 @@ def _neighbors(function: Callable[..., Any], labels: np.ndarray, diameter: float
     distance = round(diameter)
 
     def near(in_a_row: np.ndarray) -> dict[str, np.ndarray]:
-        found = function(in_a_row, in_a_row, distance_method="Within a specified distance", distance=distance)
-        return {name.split("_")[1]: np.asarray(values, float) for name, values in found.items()}
+        measured = function(in_a_row, in_a_row, distance_method="Within a specified distance", distance=distance)
+        return {name.split("_")[1]: np.asarray(values, float) for name, values in measured.items()}
 
     return _call(near, labels)
 
@@ -271,8 +317,9 @@ def _whole_plane(shares: np.ndarray, channels: Sequence[str]) -> dict[Measuremen
             ("Background", "background (5th percentile)", float(np.percentile(share, BACKGROUND))),
             ("Bright", "brightest thousandth", float(np.percentile(share, 99.9))),
         ):
-            said = f"{channel}, whole field: {words}"
-            values[Measurement(f"Field_{key}_{channel}", said, "field", channel, "field", "of range", False, True)] = (
-                value
+            of_field = f"{channel}, whole field: {words}"
+            measurement = Measurement(
+                f"Field_{key}_{channel}", of_field, "field", channel, "field", "of range", per_field=True
             )
+            values[measurement] = value
     return values

@@ -1,4 +1,4 @@
-"""From a plane to its measured objects: found, measured, and kept by content for the next report."""
+"""Finding and measuring the objects of a plane, with a cache by content."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ class Measuring:
         """Return the objects (Y, X) of a plane (C, Y, X) and their values; ``labels`` where they are known."""
         self.tick()
         key = self._key(plane, labels)
-        kept = self.cache.get(key)
-        if kept is not None:
-            return kept["objects"], _unpacked(kept)
+        cached = self.cache.get(key)
+        if cached is not None:
+            return cached["objects"], _unpacked(cached)
         if labels is not None:
             objects = labels.astype(np.int32)
         elif self.finder is None:
             objects = squares(plane.shape[1], plane.shape[2], self.crop)
         else:
             objects = self.finder(plane[self.object_channel].astype(np.float32))
-        found = measure(plane, objects, self.channels, self.scale, crops=labels is None and self.finder is None)
-        self.cache.put(key, _packed(found) | {"objects": objects})
-        return objects, found
+        measured = measure(plane, objects, self.channels, self.scale, crops=labels is None and self.finder is None)
+        self.cache.put(key, _packed(measured) | {"objects": objects})
+        return objects, measured
 
     def _key(self, plane: np.ndarray, labels: np.ndarray | None) -> str:
         try:
@@ -85,20 +85,19 @@ class Measuring:
         return f"objects-{content.hexdigest()}"
 
 
-def _packed(found: MeasuredPlane) -> dict[str, np.ndarray]:
-    names = json.dumps([[asdict(m) for m in some] for some in (found.columns, found.field)])
+def _packed(measured: MeasuredPlane) -> dict[str, np.ndarray]:
+    names = json.dumps([[asdict(m) for m in measurements] for measurements in (measured.columns, measured.field)])
     return {
-        "labels": found.labels,
-        "centers": found.centers,
-        "values": found.values,
-        "field": np.array(list(found.field.values())),
+        "labels": measured.labels,
+        "centers": measured.centers,
+        "values": measured.values,
+        "field": np.array(list(measured.field.values())),
         "names": np.frombuffer(names.encode(), np.uint8),
     }
 
 
-def _unpacked(kept: dict[str, np.ndarray]) -> MeasuredPlane:
-    columns, of_field = (
-        [Measurement(**said) for said in some] for some in json.loads(kept["names"].tobytes().decode())
-    )
-    field = dict(zip(of_field, kept["field"].tolist(), strict=True))
-    return MeasuredPlane(kept["labels"], kept["centers"], tuple(columns), kept["values"], field)
+def _unpacked(cached: dict[str, np.ndarray]) -> MeasuredPlane:
+    names = json.loads(cached["names"].tobytes().decode())
+    columns, of_field = ([Measurement(**fields) for fields in measurements] for measurements in names)
+    field = dict(zip(of_field, cached["field"].tolist(), strict=True))
+    return MeasuredPlane(cached["labels"], cached["centers"], tuple(columns), cached["values"], field)

@@ -47,9 +47,11 @@ def match(before: np.ndarray, after: np.ndarray) -> Match:
     best = [np.zeros(len(area)) for area in areas]
     for side in (0, 1):
         np.maximum.at(best[side], pairs[:, side], overlap)
-    kept = (overlap >= LEAST_OVERLAP) & (overlap == best[0][pairs[:, 0]]) & (overlap == best[1][pairs[:, 1]])
-    lost, gained = (np.setdiff1d(labels[labels > 0], pairs[kept, side]) for side, labels in enumerate((before, after)))
-    return Match(pairs[kept, 0], pairs[kept, 1], overlap[kept], lost, gained)
+    matched = (overlap >= LEAST_OVERLAP) & (overlap == best[0][pairs[:, 0]]) & (overlap == best[1][pairs[:, 1]])
+    lost, gained = (
+        np.setdiff1d(labels[labels > 0], pairs[matched, side]) for side, labels in enumerate((before, after))
+    )
+    return Match(pairs[matched, 0], pairs[matched, 1], overlap[matched], lost, gained)
 
 
 @dataclass(frozen=True, eq=False)

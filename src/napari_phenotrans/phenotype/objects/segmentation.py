@@ -86,15 +86,15 @@ class ObjectAppearance:
         threshold = float(threshold_otsu(pixels))
         dark, bright = (float(np.median(pixels[side])) for side in (pixels <= threshold, pixels > threshold))
         if diameter is None:
-            found = np.sort(np.concatenate([measure_nuclei(plane) for plane in smooth]))
-            if len(found) < _ENOUGH:
+            diameters = np.sort(np.concatenate([measure_nuclei(plane) for plane in smooth]))
+            if len(diameters) < _ENOUGH:
                 raise InputError(
-                    f"Only {len(found)} objects can be told apart in {len(smooth)} real fields, and their size is "
+                    f"Only {len(diameters)} objects can be told apart in {len(smooth)} real fields, and their size is "
                     f"needed: {_ENOUGH} were expected. Name another channel, say --diameter, or measure whole crops "
                     f"(--objects none)."
                 )
-            area = np.cumsum(found**2)
-            diameter = float(found[np.searchsorted(area, area[-1] / 2)])
+            area = np.cumsum(diameters**2)
+            diameter = float(diameters[np.searchsorted(area, area[-1] / 2)])
         low, high = np.percentile(pixels, RANGE).tolist()
         return cls(diameter, dark, dark + LEAST_CONTRAST * (bright - dark), low, high)
 
@@ -129,9 +129,9 @@ def scikit_image_finder(look: ObjectAppearance) -> Finder:
         markers[tuple(centers.T)] = np.arange(1, len(centers) + 1)
         parts = watershed(-blobs, markers, mask=mask)
         brightness = np.zeros(len(centers) + 1, np.float32)
-        for label, place in enumerate(ndimage.find_objects(parts), start=1):
-            if place is not None:
-                brightness[label] = np.percentile(above[place][parts[place] == label], BRIGHTNESS)
+        for label, bounds in enumerate(ndimage.find_objects(parts), start=1):
+            if bounds is not None:
+                brightness[label] = np.percentile(above[bounds][parts[bounds] == label], BRIGHTNESS)
         objects = np.where(above >= HALF * brightness[parts], parts, 0)
         small = np.bincount(objects.ravel()) <= look.diameter**2 / 10
         return np.where(small[objects], 0, objects).astype(np.int32)

@@ -67,15 +67,15 @@ def load_cellpose(weights: str, device: str, diameter: float) -> Find:
         raise InputError(
             f"Cellpose cannot be used ({error}). Run 'pip install napari-phenotrans[cellpose]', or leave --objects out."
         ) from error
-    chosen = None
+    torch_device = None
     if device not in ("auto", "cpu"):
         import torch
 
-        chosen = torch.device(device)
+        torch_device = torch.device(device)
     if not os.path.isfile(weights) and weights not in MODEL_NAMES:
         # it would take its default model instead
         raise InputError(f"This Cellpose has no model {weights}, only {', '.join(MODEL_NAMES)}. Install a newer one.")
-    model = CellposeModel(gpu=device != "cpu", device=chosen, pretrained_model=weights)
+    model = CellposeModel(gpu=device != "cpu", device=torch_device, pretrained_model=weights)
     return lambda plane: model.eval(plane, diameter=diameter, normalize=False)[0]
 
 

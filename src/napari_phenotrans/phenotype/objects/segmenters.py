@@ -86,7 +86,7 @@ def choose_finder(name: str, weights: str | None) -> ChosenSegmenter:
     name
         "scikit-image", or one of `LIBRARIES`.
     weights
-        What the user said.
+        What the user named.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def choose_finder(name: str, weights: str | None) -> ChosenSegmenter:
 
 @contextmanager
 def open_finder(chosen: ChosenSegmenter, look: ObjectAppearance, device: str) -> Iterator[Finder]:
-    """Give what finds objects, loaded; a library's process ends with the block.
+    """Load what finds objects; a library's process ends with the block.
 
     Raises
     ------
@@ -138,18 +138,18 @@ def open_finder(chosen: ChosenSegmenter, look: ObjectAppearance, device: str) ->
         return
     arguments = [chosen.name, chosen.weights, device, f"{look.diameter:g}"]
     with (
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as log,
         subprocess.Popen(
             [sys.executable, "-m", "napari_phenotrans.phenotype.objects.segmenter_process", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=log,
         ) as child,
     ):
         try:
-            elsewhere = Elsewhere(LIBRARIES[chosen.name].title, child, said, look)
-            elsewhere.answer()
-            yield elsewhere
+            process = SegmenterProcess(LIBRARIES[chosen.name].title, child, log, look)
+            process.answer()
+            yield process
         finally:
             child.kill()
             assert child.stdin
@@ -158,7 +158,7 @@ def open_finder(chosen: ChosenSegmenter, look: ObjectAppearance, device: str) ->
                 child.stdin.close()
 
 
-class Elsewhere:
+class SegmenterProcess:
     """StarDist or Cellpose in another process.
 
     They import TensorFlow, torchvision and torch.optim, which must not get into a process that draws with OpenGL. They
@@ -171,14 +171,14 @@ class Elsewhere:
         Of the library.
     child
         The process, which reads planes and writes labels.
-    said
+    log
         What else it writes.
     look
         What objects look like.
     """
 
-    def __init__(self, title: str, child: subprocess.Popen[bytes], said: IO[bytes], look: ObjectAppearance) -> None:
-        self._title, self._child, self._said, self._look = title, child, said, look
+    def __init__(self, title: str, child: subprocess.Popen[bytes], log: IO[bytes], look: ObjectAppearance) -> None:
+        self._title, self._child, self._log, self._look = title, child, log, look
 
     def __call__(self, plane: np.ndarray) -> np.ndarray:
         """Return labels (Y, X) int32 of a plane (Y, X) in the images' units; raises InputError if the library fails."""
@@ -204,9 +204,9 @@ class Elsewhere:
 
     def _ended(self) -> InputError:
         self._child.wait(PATIENCE_S)
-        self._said.seek(0)
-        words = self._said.read().decode(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(words) if line.strip()), "nothing")
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
         return InputError(
             f"{self._title} ended while it should find objects. The last that it said: {last}. Check the weights, or "
             f"have the objects found by scikit-image."
@@ -214,7 +214,7 @@ class Elsewhere:
 
 
 def _digest(path: Path) -> str:
-    """Return what distinguishes a file, or all files of a folder, from others."""
+    """Return a digest of a file, or of all files of a folder."""
     content = blake2b(digest_size=8)
     for file in [path] if path.is_file() else sorted(each for each in path.iterdir() if each.is_file()):
         with file.open("rb") as opened:

@@ -62,13 +62,13 @@ class Table:
         """Put planes together; ``columns`` are the objects' measurements, which an empty plane does not know."""
         return cls(
             places=tuple(place for place, _ in planes),
-            plane=np.repeat(np.arange(len(planes)), [len(found.labels) for _, found in planes]),
-            labels=np.concatenate([found.labels for _, found in planes]).astype(int),
-            centers=np.concatenate([found.centers for _, found in planes]),
+            plane=np.repeat(np.arange(len(planes)), [len(measured.labels) for _, measured in planes]),
+            labels=np.concatenate([measured.labels for _, measured in planes]).astype(int),
+            centers=np.concatenate([measured.centers for _, measured in planes]),
             columns=tuple(columns),
-            values=np.concatenate([found.values.reshape(-1, len(columns)) for _, found in planes]),
+            values=np.concatenate([measured.values.reshape(-1, len(columns)) for _, measured in planes]),
             plane_columns=tuple(planes[0][1].field),
-            plane_values=np.array([list(found.field.values()) for _, found in planes]),
+            plane_values=np.array([list(measured.field.values()) for _, measured in planes]),
         )
 
     @cached_property
@@ -171,19 +171,19 @@ def densities(
     per = "mm²" if pixel_size_um else "megapixel"
     area = np.array([place.area for place in table.places]) * ((pixel_size_um or 1.0) ** 2) / 1e6
 
-    def counted(chosen: np.ndarray) -> np.ndarray:
-        return np.bincount(table.plane[chosen], minlength=len(table.places)).astype(float)
+    def counted(rows: np.ndarray) -> np.ndarray:
+        return np.bincount(table.plane[rows], minlength=len(table.places)).astype(float)
 
     every = counted(np.ones(len(table.plane), bool))
-    found = {_of_field("Count_Density", f"{objects} per {per}"): every / area}
+    values = {_of_field("Count_Density", f"{objects} per {per}"): every / area}
     for channel, threshold in thresholds.items():
         positive = counted(signal(table, channel) > threshold)
-        said = f"{channel}-positive {objects}"
+        what = f"{channel}-positive {objects}"
         with np.errstate(invalid="ignore"):
             share = np.where(every > 0, positive / every, 0.0)
-        found[_of_field(f"Count_Positive_{channel}", f"{said}: share", channel)] = share
-        found[_of_field(f"Count_PositiveDensity_{channel}", f"{said} per {per}", channel)] = positive / area
-    return found
+        values[_of_field(f"Count_Positive_{channel}", f"{what}: share", channel)] = share
+        values[_of_field(f"Count_PositiveDensity_{channel}", f"{what} per {per}", channel)] = positive / area
+    return values
 
 
 def signal(table: Table, channel: str) -> np.ndarray:

@@ -81,8 +81,8 @@ def distributions(report: PhenotypeReport, effects: list[Effect]) -> str:
             axis.stairs(density, edges, color=color, lw=1.4, ls=_dashes(role))
             top = max(top, density.max())
             means[role] = [float(values[groups == name].mean()) for name in np.unique(groups)]
-        for place, (role, color) in enumerate(SIDES):
-            height = np.full(len(means[role]), -top * (0.08 + 0.09 * place))
+        for row_index, (role, color) in enumerate(SIDES):
+            height = np.full(len(means[role]), -top * (0.08 + 0.09 * row_index))
             axis.plot(means[role], height, ls="", marker="o", ms=3.5, color=color, mec="white", mew=0.3)
         axis.set_title(m.words, fontsize=9, wrap=True)
         axis.set_xlabel(words.unit(m), fontsize=8)

@@ -52,28 +52,28 @@ def gallery(
         m = effect.measurement
         changes = gathered.pairs.changes(source, translated, m)
         largest, typical = largest_and_typical(changes, SHOWN)
-        for title, chosen in (
+        for title, numbers in (
             (f"Largest changes: {m.words}", largest),
             (f"Typical changes (nearest to the median): {m.words}", typical),
         ):
-            before = source.values[gathered.pairs.before[chosen], source.columns.index(m)]
+            before = source.values[gathered.pairs.before[numbers], source.columns.index(m)]
             captions = [
                 f"{source.places[source.plane[place]].field}: {_value(was, m)} → {_value(was + change, m)}"
-                for place, was, change in zip(gathered.pairs.before[chosen], before, changes[chosen], strict=True)
+                for place, was, change in zip(gathered.pairs.before[numbers], before, changes[numbers], strict=True)
             ]
-            row(title, source, gathered.pairs.before[chosen], captions)
+            row(title, source, gathered.pairs.before[numbers], captions)
     for title, table, places in (
         (f"Lost: {objects} that no translated image shows", source, gathered.pairs.lost),
         (f"Gained: {objects} that no real image shows", translated, gathered.pairs.gained),
     ):
         # spread over the fields, which are in order
-        chosen = places[np.unique(np.linspace(0, len(places) - 1, min(SHOWN, len(places))).astype(int))]
+        numbers = places[np.unique(np.linspace(0, len(places) - 1, min(SHOWN, len(places))).astype(int))]
         bright = signal(table, shown_in) / np.median(signal(source, shown_in))
         captions = [
             f"{table.places[table.plane[place]].field}: {shown_in} {bright[place]:.0%} of a typical one"
-            for place in chosen
+            for place in numbers
         ]
-        row(title, table, chosen, captions)
+        row(title, table, numbers, captions)
     return tuple(rows)
 
 

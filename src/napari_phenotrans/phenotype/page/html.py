@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import counted, percent
 from napari_phenotrans.phenotype.page import text as words
 from napari_phenotrans.phenotype.page.figures import MARKS, NUMBERED, distributions, object_picture, scatter
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS
@@ -70,7 +71,7 @@ def page(report: PhenotypeReport) -> str:
         gallery_sentence=_gallery_sentence(report),
         truths=report.truth.effects[:SHOWN] if report.truth else (),
         truth_sentence=_truth_sentence(report),
-        share=lambda part, whole: words.percent(part / whole) if whole else "–",
+        share=lambda part, whole: percent(part / whole) if whole else "–",
         limits=words.limits(report),
         methods=_methods(report),
         notices=[text for text in report.notices if text != report.subject.why],
@@ -90,8 +91,8 @@ def _about(report: PhenotypeReport) -> str:
         table = report.tables[role]
         fields, groups = {place.field for place in table.places}, {place.group for place in table.places}
         parts.append(
-            f"{what}: {len(table.labels)} {report.objects}, {words.count(len(fields), 'field')}, "
-            f"{words.count(len(groups), 'group')}"
+            f"{what}: {len(table.labels)} {report.objects}, {counted(len(fields), 'field')}, "
+            f"{counted(len(groups), 'group')}"
         )
     made = report.made
     return (
@@ -101,18 +102,18 @@ def _about(report: PhenotypeReport) -> str:
 
 
 def _explained(report: PhenotypeReport) -> str:
-    said = (
+    text = (
         "The largest real differences come first; what says the same as a larger one is folded into it. Differences "
         "are in standard deviations (SD) between objects of one condition, so that they compare: 1 SD shifts the "
         "average cell to where one in six was."
     )
     if report.effects.real_tested:
-        said += (
+        text += (
             f" p is corrected for all {len(report.effects.rows)} measurements and comes from the groups; the interval "
             f"in brackets is each measurement's own."
         )
     return (
-        said + " Gap closed is the share of the way from real source to real target that the translation goes, over "
+        text + " Gap closed is the share of the way from real source to real target that the translation goes, over "
         "the whole distribution; the floor below it is what random halves of real target reach, the most that can be "
         f"asked for.{_parts(report)}"
     )
@@ -120,12 +121,12 @@ def _explained(report: PhenotypeReport) -> str:
 
 def _parts(report: PhenotypeReport) -> str:
     """Explain what stands in small type below the numbers."""
-    said = ""
+    text = ""
     if any(row.gap_seen for row in report.effects.rows):
-        said += " Seen and held-out are the gap closed on groups that training saw, and on those that it did not."
+        text += " Seen and held-out are the gap closed on groups that training saw, and on those that it did not."
     if report.control:
-        said += " Control is what an engine changes that was trained where nothing differs."
-    return said
+        text += " Control is what an engine changes that was trained where nothing differs."
+    return text
 
 
 def _counts(report: PhenotypeReport) -> list[tuple[str, int, str]]:
@@ -141,7 +142,7 @@ def _lists(report: PhenotypeReport) -> list[tuple[str, str, list[Any]]]:
         return []
     invented = sorted(effects.of("suspected invention"), key=lambda row: -abs(row.made_sd))
     missed, wrong = ([row for row in effects.of(verdict) if not row.like] for verdict in ("missed", "wrong way"))
-    said = [
+    sections = [
         (
             "Suspected inventions",
             "The engine changes these, and reality does not: they are no finding about the cells until real images "
@@ -160,8 +161,8 @@ def _lists(report: PhenotypeReport) -> list[tuple[str, str, list[Any]]]:
         ),
     ]
     if wrong:
-        said.append(("Changed the wrong way", "These differ in reality, and the engine does the opposite.", wrong))
-    return said
+        sections.append(("Changed the wrong way", "These differ in reality, and the engine does the opposite.", wrong))
+    return sections
 
 
 def _nulls(report: PhenotypeReport) -> list[tuple[str, str, str]]:
@@ -170,7 +171,7 @@ def _nulls(report: PhenotypeReport) -> list[tuple[str, str, str]]:
     for halves in report.effects.floor.halves:
         if halves.called:
             found = (
-                f"{words.percent(halves.share)} of the measurements were called changed, in {halves.splits} splits; "
+                f"{percent(halves.share)} of the measurements were called changed, in {halves.splits} splits; "
                 f"{words.PERCENT} may be."
             )
         else:
@@ -210,14 +211,14 @@ def _gallery(report: PhenotypeReport) -> list[dict[str, Any]]:
 def _gallery_sentence(report: PhenotypeReport) -> str:
     matched, lost = len(report.pairs.before), len(report.pairs.lost)
     overlap = float(np.median(report.pairs.overlap)) if matched else 0.0
-    said = (
+    text = (
         f"Real on the left, translated on the right; {' below '.join(reversed(report.channels))}, each channel in "
         f"one gray scale for all pictures."
     )
     if report.given:
-        return f"{said} The outlines were given: they are the same before and after."
+        return f"{text} The outlines were given: they are the same before and after."
     return (
-        f"{said} {matched} {report.objects} were found again (overlap {overlap:.2f} at the median, 1 is the same "
+        f"{text} {matched} {report.objects} were found again (overlap {overlap:.2f} at the median, 1 is the same "
         f"outline), {lost} were lost and {len(report.pairs.gained)} gained."
     )
 
@@ -228,20 +229,20 @@ def _truth_sentence(report: PhenotypeReport) -> str:
     return (
         f"For these images it is known how each of them would look as {report.target}. The truth lies where the "
         f"report says that it may (the engine's change, give or take its own error and the interval over groups) in "
-        f"{words.percent(report.truth.covered)} of {len(report.truth.effects)} measurements."
+        f"{percent(report.truth.covered)} of {len(report.truth.effects)} measurements."
     )
 
 
 def _methods(report: PhenotypeReport) -> list[str]:
     if report.objects == "crops":
-        found = "Whole crops were measured."
+        about_objects = "Whole crops were measured."
     else:
         by = (
             "Objects were given, and are the same in real and translated images"
             if report.given
             else f"Objects were found by {report.made['settings']['objects']} in one way for real and translated images"
         )
-        found = (
+        about_objects = (
             f"{by}; those that the border cuts were left out. A typical one is {report.scale.diameter:.0f} pixels "
             f"wide; its ring is what lies around it."
         )
@@ -250,11 +251,11 @@ def _methods(report: PhenotypeReport) -> list[str]:
     )
     positive = f" Positive means a signal above background of at least {thresholds}." if thresholds else ""
     return [
-        f"{found}{positive} Measured with cp_measure (Muñoz et al. 2025, CellProfiler's measurements): intensity, "
-        f"texture, granularity, brightness from center to border, correlation, shape and neighbors; nucleus over ring "
-        f"(on a log scale, both above the field's background), counts and positive fractions were computed here. "
-        f"Zernike moments and positions were left out. Intensities are shares of the data set's limits, the same for "
-        f"real and translated.",
+        f"{about_objects}{positive} Measured with cp_measure (Muñoz et al. 2025, CellProfiler's measurements): "
+        f"intensity, texture, granularity, brightness from center to border, correlation, shape and neighbors; nucleus "
+        f"over ring (on a log scale, both above the field's background), counts and positive fractions were computed "
+        f"here. Zernike moments and positions were left out. Intensities are shares of the data set's limits, the same "
+        f"for real and translated.",
         "A group (well, patient, organoid) is the unit of every comparison: its value is the mean over its objects. "
         "Real conditions are compared by Welch's t of the groups; p is the share of random assignments of groups to "
         "conditions under which the largest |t| of all measurements is as large (maxT, Westfall & Young 1993), so that "
@@ -269,13 +270,13 @@ def _methods(report: PhenotypeReport) -> list[str]:
 
 
 def _made(report: PhenotypeReport) -> list[tuple[str, str]]:
-    """Return how the report was made, without what was not said."""
+    """Return how the report was made, without what was left open."""
     rows = []
-    for name, said in report.made.items():
-        if isinstance(said, dict):
-            said = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in said.items() if value is not None)
-        if said not in ("", None, False):
-            rows.append((name, "yes" if said is True else str(said)))
+    for name, value in report.made.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key.replace('_', ' ')} {item}" for key, item in value.items() if item is not None)
+        if value not in ("", None, False):
+            rows.append((name, "yes" if value is True else str(value)))
     return rows
 
 

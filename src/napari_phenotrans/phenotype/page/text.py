@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.text import counted, few, listed, minus_signs, percent, three_digits
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS, LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_phenotrans.metrics import Measured
     from napari_phenotrans.phenotype.objects.catalog import Measurement
     from napari_phenotrans.phenotype.result import PhenotypeReport
@@ -24,26 +23,16 @@ PERCENT = f"{100 * LEVEL:g} %"
 # ---- numbers
 
 
-def short(number: float) -> str:
-    """Return a number with three digits."""
-    size = abs(number)
-    if size >= 1000:
-        return f"{number:.0f}"
-    if size >= 100:
-        return f"{number:.1f}"
-    return f"{number:.3g}".replace("-", "−")
-
-
 def value(number: float, m: Measurement) -> str:
     """Return a mean in its unit; ratios as ratios."""
     if m.log:
-        return short(math.exp(number))
-    return f"{short(number)}{' ' + m.unit if m.unit else ''}"
+        return three_digits(math.exp(number))
+    return f"{three_digits(number)}{' ' + m.unit if m.unit else ''}"
 
 
 def bare(number: float, m: Measurement) -> str:
     """Return a mean without its unit."""
-    return short(math.exp(number) if m.log else number)
+    return three_digits(math.exp(number) if m.log else number)
 
 
 def unit(m: Measurement) -> str:
@@ -61,13 +50,6 @@ def p_value(p: float | None) -> str:
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
-def percent(share: float) -> str:
-    """Return a share; small ones with a digit more."""
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"
-
-
 def gap(measured: Measured | None) -> str:
     """Return a gap closed with its interval, the minus sign as a minus sign."""
     if measured is None:
@@ -76,71 +58,63 @@ def gap(measured: Measured | None) -> str:
 
 
 def gap_value(measured: Measured | None) -> str:
-    return "–" if measured is None else f"{measured.value:.2f}".replace("-", "−")
+    return "–" if measured is None else minus_signs(f"{measured.value:.2f}")
 
 
 def gap_interval(measured: Measured | None) -> str:
     """Return the interval in brackets; nothing where there is none."""
     if measured is None or measured.low is None or measured.high is None:
         return ""
-    return f"[{measured.low:.2f}, {measured.high:.2f}]".replace("-", "−")
-
-
-def count(number: int, what: str, many: str = "") -> str:
-    return f"{number} {what if number == 1 else many or what + 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return minus_signs(f"[{measured.low:.2f}, {measured.high:.2f}]")
 
 
 # ---- sentences
 
 
 def in_short(report: PhenotypeReport) -> list[str]:
-    """Return what a reader takes away who reads nothing else."""
+    """Summarize the report for a reader who reads nothing else."""
     effects = report.effects
     leading = [row for row in effects.leading if row.differs or not effects.real_tested][:NAMED]
     total = len(effects.rows)
-    said = []
+    sentences = []
 
     # reality
     named = "; ".join(_difference(row) for row in leading)
     if not effects.real_tested:
-        said.append(
+        sentences.append(
             f"Too few groups to say which of {total} measurements differ between real {report.source} and real "
             f"{report.target}. The largest differences are: {named}."
         )
     elif not effects.differing:
-        said.append(
+        sentences.append(
             f"None of {total} measurements is shown to differ between real {report.source} and real {report.target} "
             f"(at {PERCENT}, corrected for their number). An engine has nothing to translate that these data show."
         )
     else:
-        said.append(
+        sentences.append(
             f"{len(effects.differing)} of {total} measurements differ between real {report.source} and real "
             f"{report.target} (at {PERCENT}, corrected for their number). The largest differences are: {named}."
         )
     counts = [row for row in effects.of_fields if row.differs and row.measurement.key.startswith("Count_")]
     if counts:
         named = "; ".join(_difference(row) for row in counts)
-        said.append(f"Counts that differ: {named}.")
+        sentences.append(f"Counts that differ: {named}.")
 
     # the engine
     closed = [row for row in leading if row.gap is not None]
     if closed:
         first = closed[0]
-        said.append(
+        sentences.append(
             f"Of the gap in {first.measurement.words} the engine closes {gap(first.gap)} (1 is all of it, 0 is what "
             f"copying the source does; random halves of real {report.target} reach {first.gap_floor or math.nan:.2f})."
         )
-        said.append(
+        sentences.append(
             f"Where it should change nothing ({report.source} → {report.source}, {report.target} → {report.target}) it "
             f"changes {first.measurement.words} by up to {first.error_sd:.2f} SD; from {report.source} to "
             f"{report.target} by {abs(first.made_sd):.2f} SD."
         )
     if effects.made_tested and effects.differing:
-        said.append(
+        sentences.append(
             f"Of these {len(effects.differing)} the engine changes {len(effects.of('reproduced'))} in the right "
             f"direction, beyond its own error, and {len(effects.of('wrong way'))} in the wrong one; "
             f"{len(effects.of('within error'))} go the right way, but within its error, and "
@@ -150,59 +124,59 @@ def in_short(report: PhenotypeReport) -> list[str]:
         same = [row for row in effects.rows if row.gap is not None]
         right = sum(row.real * row.made > 0 for row in same)
         if same:
-            said.append(
+            sentences.append(
                 f"In {right} of {len(same)} measurements with a difference the engine's change points in the right "
                 f"direction."
             )
     if effects.made_tested:
         invented = effects.of("suspected invention")
-        what = f": {listed([row.measurement.words for row in invented[:NAMED]])}" if invented else ""
-        more = f" and {len(invented) - NAMED} more" if len(invented) > NAMED else ""
-        said.append(
-            f"It changes {count(len(invented), 'measurement')} in which reality shows no difference, suspected "
-            f"invention{what}{more}."
+        names = [row.measurement.words for row in invented]
+        what = f": {few(names, NAMED) if len(names) > NAMED else listed(names)}" if names else ""
+        sentences.append(
+            f"It changes {counted(len(invented), 'measurement')} in which reality shows no difference, suspected "
+            f"invention{what}."
         )
     pairs = report.pairs
     every = len(pairs.before) + len(pairs.lost)
     if report.objects == "nuclei" and every and not report.given:
-        said.append(
+        sentences.append(
             f"Of {every} {report.objects} {percent(len(pairs.lost) / every)} are gone after translation, and "
             f"{len(pairs.gained)} are there that were not before."
         )
-    return said
+    return sentences
 
 
 def read_first(report: PhenotypeReport) -> list[str]:
-    """Return what makes the report's numbers mean less than they seem to."""
-    effects, said = report.effects, [*report.confounders]
+    """Return reservations: what makes the report's numbers mean less than they seem to."""
+    effects, sentences = report.effects, [*report.confounders]
     if report.made.get("synthetic"):
-        said.append("The engine was trained on synthetic images.")
+        sentences.append("The engine was trained on synthetic images.")
     sides = ((report.source, effects.source_groups), (report.target, effects.target_groups))
-    few = [f"{condition} has {len(groups)}" for condition, groups in sides if len(groups) < LEAST_GROUPS]
-    if few:
-        said.append(
-            f"{listed(few)} group{'s' if len(few) > 1 else ''} (wells, patients, organoids). Objects of one group are "
-            f"not independent, so that p has to come from groups; below {LEAST_GROUPS} per condition this report gives "
-            f"effect sizes only, and calls nothing changed."
+    too_few = [f"{condition} has {len(groups)}" for condition, groups in sides if len(groups) < LEAST_GROUPS]
+    if too_few:
+        sentences.append(
+            f"{listed(too_few)} group{'s' if len(too_few) > 1 else ''} (wells, patients, organoids). Objects of one "
+            f"group are not independent, so that p has to come from groups; below {LEAST_GROUPS} per condition this "
+            f"report gives effect sizes only, and calls nothing changed."
         )
     elif len(effects.translated_groups) < LEAST_GROUPS:
-        said.append(
-            f"{count(len(effects.translated_groups), 'group was', 'groups were')} translated. Below {LEAST_GROUPS} "
+        sentences.append(
+            f"{counted(len(effects.translated_groups), 'group was', 'groups were')} translated. Below {LEAST_GROUPS} "
             f"nothing is said about which of the engine's changes are sure: their sizes are given, without p."
         )
     if effects.real_tested and effects.real.least_p > LEVEL:
-        said.append(
+        sentences.append(
             f"With {effects.real.groups[0]} pairs of groups no p can be below {effects.real.least_p:.3f}, so that "
             f"nothing can be called changed. Six pairs are needed."
         )
-    said += effects.notes
-    said.append(report.subject.why)
+    sentences += effects.notes
+    sentences.append(report.subject.why)
     if report.control is None:
-        said.append(
+        sentences.append(
             "No control engine was given. Train one between two halves of one condition, where nothing differs: what "
             "it changes all the same, this engine may have invented too."
         )
-    return said
+    return sentences
 
 
 def control_sentence(report: PhenotypeReport) -> str:
@@ -212,7 +186,7 @@ def control_sentence(report: PhenotypeReport) -> str:
         return ""
     ours = np.median([abs(row.made_sd) for row in report.effects.rows])
     null = np.median(np.abs(list(control.made_sd.values())))
-    said = (
+    sentence = (
         f"An engine trained between {control.conditions[0]} and {control.conditions[1]}, two halves of one condition "
         f"({control.groups[0]} and {control.groups[1]} groups), changes half of the measurements by less than "
         f"{null:.2f} standard deviations; the engine of this report by {ours:.2f}."
@@ -223,14 +197,14 @@ def control_sentence(report: PhenotypeReport) -> str:
             if control.own_groups
             else "Its groups are too few for p; held to the margins of this report, widened for so few groups"
         )
-        said += f" {by}, {percent(control.called)} of its measurements are called changed, where {PERCENT} may be."
-    return said
+        sentence += f" {by}, {percent(control.called)} of its measurements are called changed, where {PERCENT} may be."
+    return sentence
 
 
 def limits(report: PhenotypeReport) -> list[str]:
     """Return what these data cannot tell."""
     effects = report.effects
-    said = [
+    sentences = [
         "Translated images were never measured. They show what an engine learned from the groups that it saw; a "
         "difference map is a hypothesis about a cell, not an observation of it.",
         f"The conditions are compared by {len(effects.source_groups)} and {len(effects.target_groups)} groups. What "
@@ -247,15 +221,17 @@ def limits(report: PhenotypeReport) -> list[str]:
         "say different things does not mean that two processes cause them.",
     ]
     if effects.translated_groups and any(report.subject.seen.get(group) for group in effects.translated_groups):
-        said.append("Some of the translated fields were seen in training; the gap closed on the others is beside it.")
+        sentences.append(
+            "Some of the translated fields were seen in training; the gap closed on the others is beside it."
+        )
     if report.confounders:
-        said.append(
+        sentences.append(
             "A column of the data set coincides with the condition. Nothing here can tell what the one does from what "
             "the other does."
         )
     if report.scale.pixel_size_um is None:
-        said.append("Pixel sizes are not known: areas and lengths do not compare with other images.")
-    return said
+        sentences.append("Pixel sizes are not known: areas and lengths do not compare with other images.")
+    return sentences
 
 
 def _difference(row: Effect) -> str:

@@ -64,9 +64,9 @@ class Contrast:
     @property
     def least_p(self) -> float:
         """The smallest p that so few groups allow."""
-        one, other = self.groups
-        ways = 2.0**one if self.paired else float(comb(one + other, one))
-        return (2 if self.paired or one == other else 1) / ways
+        in_source, in_target = self.groups
+        ways = 2.0**in_source if self.paired else float(comb(in_source + in_target, in_source))
+        return (2 if self.paired or in_source == in_target else 1) / ways
 
 
 def contrast(
@@ -118,8 +118,8 @@ def contrast(
         freedom: np.ndarray | int = len(source) - 1
     else:
         least = (LEAST_ERROR * spread) ** 2 / 2
-        one, other = (side.var(axis=0, ddof=1) / len(side) + least for side in (source, target))
-        freedom = (one + other) ** 2 / (one**2 / (len(source) - 1) + other**2 / (len(target) - 1))
+        of_source, of_target = (side.var(axis=0, ddof=1) / len(side) + least for side in (source, target))
+        freedom = (of_source + of_target) ** 2 / (of_source**2 / (len(source) - 1) + of_target**2 / (len(target) - 1))
     reach = stats.t.ppf(1 - LEVEL / 2, freedom) * error
 
     # ---- p
@@ -143,16 +143,16 @@ def corrected_p(t: np.ndarray, largest: np.ndarray) -> np.ndarray:
 def _assignments(groups: tuple[int, int], paired: bool, permutations: int, seed: int) -> np.ndarray:
     """Return assignments (n, groups): 1 or 0 for target or source, or 1 or -1 to swap a pair; the actual one first."""
     rng = np.random.default_rng(seed)
-    one, other = groups
+    in_source, in_target = groups
     if paired:
-        if 2**one <= permutations:
-            return np.array(list(product((1.0, -1.0), repeat=one)))
-        return np.concatenate([np.ones((1, one)), rng.choice((1.0, -1.0), (permutations, one))])
+        if 2**in_source <= permutations:
+            return np.array(list(product((1.0, -1.0), repeat=in_source)))
+        return np.concatenate([np.ones((1, in_source)), rng.choice((1.0, -1.0), (permutations, in_source))])
     actual = np.repeat((0.0, 1.0), groups)
-    if comb(one + other, other) <= permutations:
-        chosen = np.array(list(combinations(range(one + other), other)))
-        every = np.zeros((len(chosen), one + other))
-        np.put_along_axis(every, chosen, 1.0, axis=1)
+    if comb(in_source + in_target, in_target) <= permutations:
+        columns = np.array(list(combinations(range(in_source + in_target), in_target)))
+        every = np.zeros((len(columns), in_source + in_target))
+        np.put_along_axis(every, columns, 1.0, axis=1)
         return every
     return np.concatenate([actual[None], rng.permuted(np.tile(actual, (permutations, 1)), axis=1)])
 
@@ -166,11 +166,11 @@ def _differences(
         mean = assignments @ pairs / count
         squared = np.maximum((pairs**2).sum(axis=0) - count * mean**2, 0) / max(1, count - 1) / count
     else:
-        means, squared = [], np.zeros((len(assignments), rows.shape[1]))
+        side_means, squared = [], np.zeros((len(assignments), rows.shape[1]))
         for side in (1 - assignments, assignments):
             count = side[0].sum()
-            means.append(side @ rows / count)
-            left = np.maximum(side @ rows**2 - count * means[-1] ** 2, 0)
+            side_means.append(side @ rows / count)
+            left = np.maximum(side @ rows**2 - count * side_means[-1] ** 2, 0)
             squared = squared + left / max(1, count - 1) / count
-        mean = means[1] - means[0]
+        mean = side_means[1] - side_means[0]
     return mean, np.sqrt(squared + (LEAST_ERROR * spread) ** 2)

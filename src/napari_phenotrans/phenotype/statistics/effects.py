@@ -106,7 +106,7 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """All effects, and what they were judged by.
+    """All effects, and how they were judged.
 
     Parameters
     ----------

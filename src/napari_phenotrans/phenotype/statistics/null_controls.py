@@ -84,7 +84,7 @@ def floor(
         Called now and then; raise in it to stop.
     """
     rng = np.random.default_rng(seed)
-    found, amounts = [], []
+    halves, amounts = [], []
     for condition, rows in conditions.items():
         if len(rows) < 2 * LEAST_HALF:
             continue
@@ -96,7 +96,7 @@ def floor(
             if len(one) >= LEAST_GROUPS:
                 between = contrast(one, other, spread, permutations=NULL_PERMUTATIONS, seed=split, tick=tick)
                 called.append(float(between.changed.mean()))
-        found.append(Halves(condition, len(rows), splits, tuple(called)))
+        halves.append(Halves(condition, len(rows), splits, tuple(called)))
     if not amounts:
         return Floor((), np.full(len(spread), np.nan), float("nan"))
-    return Floor(tuple(found), np.mean(amounts, axis=0), float(np.percentile(amounts, 95)))
+    return Floor(tuple(halves), np.mean(amounts, axis=0), float(np.percentile(amounts, 95)))

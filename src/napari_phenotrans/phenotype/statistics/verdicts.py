@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.phenotype.objects.catalog import Measurement
     from napari_phenotrans.phenotype.objects.tables import GroupMeans, Table
+    from napari_phenotrans.phenotype.statistics.contrasts import Contrast
+    from napari_phenotrans.phenotype.statistics.null_controls import Floor
 
 # Two measurements of which the one tells the other within a condition say the same.
 ALIKE = 0.9
@@ -67,14 +69,123 @@ def judge(
     InputError
         If real source or real target has no group with so many objects.
     """
-    means = {role: table.by_group(least) for role, table in tables.items()}
-    real, notes = _usable(means["source"], means["target"], least)
-    paired = notes.pop("", "") == "paired"
-    names = (real[0].names, real[1].names)
-    source, target = real[0].values, real[1].values
+    group_means = {role: table.by_group(least) for role, table in tables.items()}
+    groups = _usable(group_means["source"], group_means["target"], least)
+    compared = _comparable(tables, groups)
+    source, target, spread = compared.source, compared.target, compared.spread
 
-    # ---- measurements that can be compared
+    # ---- reality
+    real = contrast(source, target, spread, paired=groups.paired, seed=seed, tick=tick)
+    halves = floor({"source": source, "target": target}, spread, seed=seed, tick=tick)
+
+    # ---- the engine
+    engine = _engine_changes(group_means, compared, real, halves)
+    left_out = dict(compared.left_out)
+    rows = []
+    for i, measurement in enumerate(compared.measurements):
+        if np.isfinite(engine.change[i]):
+            rows.append(_effect(i, measurement, compared, real, halves, engine))
+        else:
+            left_out[measurement.words] = "not measured in translated images"
+    # spreads between fields are another scale than those between objects
+    rows.sort(key=lambda row: (row.measurement.per_field, not row.differs, -abs(row.real_sd)))
+
+    # ---- how much of the gap, where there is one, and what says the same
+    with_gaps = []
+    for row in rows:
+        if tick:
+            tick()
+        has_gap = row.differs if real.p is not None else abs(row.real_sd) > halves.bar
+        with_gaps.append(_with_gap(row, tables, seed) if has_gap else row)
+    return Effects(
+        rows=tuple(_marked_alike(with_gaps, tables, seed)),
+        real=real,
+        floor=halves,
+        source_groups=groups.source.names,
+        target_groups=groups.target.names,
+        translated_groups=group_means["translated"].names,
+        left_out=left_out,
+        notes=groups.notes,
+    )
+
+
+# ---- what is compared
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """The groups of real source and real target that are compared, and what is to be said of them.
+
+    ``paired`` says whether they are the same, row by row.
+    """
+
+    source: GroupMeans
+    target: GroupMeans
+    paired: bool
+    notes: tuple[str, ...]
+
+
+def _usable(source: GroupMeans, target: GroupMeans, least: int) -> _Groups:
+    """Choose the groups with objects to compare, and those with both conditions where they are many."""
+    notes = []
+    sides = []
+    for side, what in ((source, "source"), (target, "target")):
+        of_objects = [i for i, m in enumerate(side.measurements) if not m.per_field]
+        enough = np.isfinite(side.values[:, of_objects]).any(axis=1) if of_objects else np.ones(len(side.names), bool)
+        too_few = [name for name, yes in zip(side.names, enough, strict=True) if not yes]
+        usable = [name for name, yes in zip(side.names, enough, strict=True) if yes]
+        if not usable:
+            raise InputError(
+                f"No group of the real {what} has as many as {least} objects, so that nothing can be compared. Look at "
+                f"the channel that objects are found in, say --diameter, or measure whole crops (--objects none)."
+            )
+        if too_few:
+            notes.append(
+                f"Groups of the real {what} with fewer than {least} objects were left out: {', '.join(too_few)}."
+            )
+        sides.append(side.of_names(usable))
+    shared = [name for name in sides[0].names if name in sides[1].names]
+    if len(shared) >= max(LEAST_GROUPS, min(len(side.names) for side in sides) / 2):
+        rest = sorted({name for side in sides for name in side.names} - set(shared))
+        left_out = f"; those that have one only are left out of the comparison: {', '.join(rest)}" if rest else ""
+        notes.append(f"{len(shared)} groups have both conditions and are compared with themselves{left_out}.")
+        return _Groups(sides[0].of_names(shared), sides[1].of_names(shared), paired=True, notes=tuple(notes))
+    if shared:
+        notes.append(
+            f"{', '.join(shared)} {'have' if len(shared) > 1 else 'has'} both conditions, too few to compare groups "
+            f"with themselves: they are taken for independent, which makes p somewhat too large."
+        )
+    return _Groups(sides[0], sides[1], paired=False, notes=tuple(notes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """The d measurements that can be compared.
+
+    Parameters
+    ----------
+    measurements, spread
+        What, and the standard deviation of each within a condition.
+    source, target
+        (groups, d) means.
+    kept
+        Which of all measurements these are.
+    left_out
+        Why others are not among them, by their words.
+    """
+
+    measurements: tuple[Measurement, ...]
+    spread: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+    kept: np.ndarray
+    left_out: dict[str, str]
+
+
+def _comparable(tables: Mapping[Role, Table], groups: _Groups) -> _Compared:
+    """Choose the measurements that all groups have and that differ between objects."""
     measurements = tables["source"].measurements
+    source, target = groups.source.values, groups.target.values
     spread = np.array([_spread(m, tables["source"], tables["target"]) for m in measurements])
     left_out = {}
     for index, m in enumerate(measurements):
@@ -87,108 +198,81 @@ def judge(
         raise InputError(
             "No measurement was made in all groups, so that nothing can be compared. Add fields or groups."
         )
-    source, target, spread = source[:, kept], target[:, kept], spread[kept]
-    measurements = tuple(m for m, k in zip(measurements, kept, strict=True) if k)
+    compared = tuple(m for m, is_kept in zip(measurements, kept, strict=True) if is_kept)
+    return _Compared(compared, spread[kept], source[:, kept], target[:, kept], kept, left_out)
 
-    # ---- reality
-    between = contrast(source, target, spread, paired=paired, seed=seed, tick=tick)
-    halves = floor({"source": source, "target": target}, spread, seed=seed, tick=tick)
 
-    # ---- the engine, each group with itself
-    made = _changes(means, "translated", "source")[:, kept]
-    known = np.isfinite(made).sum(axis=0)
-    change = _mean(made)
-    own_error = np.sqrt(_variance(made) / np.maximum(known, 1))
-    errors = [np.zeros(len(spread))]
+# ---- the engine, each group with itself
+
+
+@dataclass(frozen=True, eq=False)
+class _EngineChanges:
+    """What the engine changes, (d,) each; as of `Effect`, where ``reach`` is half of the interval of ``change``."""
+
+    translated: np.ndarray
+    change: np.ndarray
+    reach: np.ndarray
+    error: np.ndarray
+    margin: np.ndarray
+    p: np.ndarray
+    tested: np.ndarray
+
+
+def _engine_changes(
+    group_means: Mapping[Role, GroupMeans], compared: _Compared, real: Contrast, halves: Floor
+) -> _EngineChanges:
+    spread, kept = compared.spread, compared.kept
+    changes = _changes(group_means, "translated", "source")[:, kept]
+    known = np.isfinite(changes).sum(axis=0)
+    change = _mean(changes)
+    standard_error = np.sqrt(_variance(changes) / np.maximum(known, 1))
+
+    # ---- its own error: what it changes where nothing should
     again: tuple[tuple[Role, Role], ...] = (("source again", "source"), ("target again", "target"))
-    errors += [np.abs(_mean(_changes(means, role, base)[:, kept])) for role, base in again if role in means]
-    error = np.nanmax(errors, axis=0)
-    made_tested = (known >= LEAST_GROUPS) & (between.critical is not None)
-    joint = np.hypot(between.error, own_error)
-    margin = np.fmax((between.critical or np.nan) * joint, halves.bar * spread)
-    made_p = np.full(len(spread), np.nan)
-    if between.largest is not None:
-        made_p = corrected_p(np.nan_to_num(np.maximum(np.abs(change) - error, 0) / joint), between.largest)
-    reach = _student(known) * own_error
+    errors = [np.abs(_mean(_changes(group_means, role, base)[:, kept])) for role, base in again if role in group_means]
+    error = np.nanmax([np.zeros(len(spread)), *errors], axis=0)
 
-    rows = []
-    for i, m in enumerate(measurements):
-        if not np.isfinite(change[i]):
-            left_out[m.words] = "not measured in translated images"
-            continue
-        tested = bool(made_tested[i])
-        row = Effect(
-            measurement=m,
-            source=float(source[:, i].mean()),
-            target=float(target[:, i].mean()),
-            translated=float(np.nanmean(means["translated"].values[:, kept][:, i])),
-            spread=float(spread[i]),
-            real=float(between.difference[i]),
-            real_low=None if between.low is None else float(between.low[i]),
-            real_high=None if between.high is None else float(between.high[i]),
-            real_p=None if between.p is None else float(between.p[i]),
-            made=float(change[i]),
-            made_low=float(change[i] - reach[i]) if tested else None,
-            made_high=float(change[i] + reach[i]) if tested else None,
-            made_p=float(made_p[i]) if tested else None,
-            error=float(error[i]),
-            margin=float(margin[i]) if tested else None,
-            floor=float(halves.typical[i] * spread[i]),
-        )
-        verdict = _verdict(row, (between.critical or 0) * float(between.error[i]))
-        rows.append(replace(row, verdict=verdict))
-    # spreads between fields are another scale than those between objects
-    rows.sort(key=lambda row: (row.measurement.per_field, not row.differs, -abs(row.real_sd)))
-
-    # ---- how much of the gap, where there is one, and what says the same
-    gaps = []
-    for row in rows:
-        if tick:
-            tick()
-        there = row.differs if between.p is not None else abs(row.real_sd) > halves.bar
-        gaps.append(_with_gap(row, tables, seed) if there else row)
-    return Effects(
-        rows=tuple(_marked_alike(gaps, tables, seed)),
-        real=between,
-        floor=halves,
-        source_groups=names[0],
-        target_groups=names[1],
-        translated_groups=means["translated"].names,
-        left_out=left_out,
-        notes=tuple(notes.values()),
+    # ---- by how much a change must exceed it
+    joint = np.hypot(real.error, standard_error)
+    margin = np.fmax((real.critical or np.nan) * joint, halves.bar * spread)
+    p = np.full(len(spread), np.nan)
+    if real.largest is not None:
+        p = corrected_p(np.nan_to_num(np.maximum(np.abs(change) - error, 0) / joint), real.largest)
+    return _EngineChanges(
+        translated=_mean(group_means["translated"].values[:, kept]),
+        change=change,
+        reach=_student(known) * standard_error,
+        error=error,
+        margin=margin,
+        p=p,
+        tested=(known >= LEAST_GROUPS) & (real.critical is not None),
     )
 
 
-def _usable(source: GroupMeans, target: GroupMeans, least: int) -> tuple[tuple[GroupMeans, GroupMeans], dict[str, str]]:
-    """Return the groups with objects to compare, and what is to be said of the others."""
-    notes: dict[str, str] = {}
-    sides = []
-    for side, what in ((source, "source"), (target, "target")):
-        of_objects = [i for i, m in enumerate(side.measurements) if not m.per_field]
-        enough = np.isfinite(side.values[:, of_objects]).any(axis=1) if of_objects else np.ones(len(side.names), bool)
-        few = [name for name, yes in zip(side.names, enough, strict=True) if not yes]
-        kept = [name for name, yes in zip(side.names, enough, strict=True) if yes]
-        if not kept:
-            raise InputError(
-                f"No group of the real {what} has as many as {least} objects, so that nothing can be compared. Look at "
-                f"the channel that objects are found in, say --diameter, or measure whole crops (--objects none)."
-            )
-        if few:
-            notes[what] = f"Groups of the real {what} with fewer than {least} objects were left out: {', '.join(few)}."
-        sides.append(side.of_names(kept))
-    shared = [name for name in sides[0].names if name in sides[1].names]
-    if len(shared) >= max(LEAST_GROUPS, min(len(side.names) for side in sides) / 2):
-        rest = sorted({name for side in sides for name in side.names} - set(shared))
-        notes[""] = "paired"
-        said = f"; those that have one only are left out of the comparison: {', '.join(rest)}" if rest else ""
-        notes["paired"] = f"{len(shared)} groups have both conditions and are compared with themselves{said}."
-        return (sides[0].of_names(shared), sides[1].of_names(shared)), notes
-    if shared:
-        notes["shared"] = (
-            f"{', '.join(shared)} {'have' if len(shared) > 1 else 'has'} both conditions, too few to compare groups "
-            f"with themselves: they are taken for independent, which makes p somewhat too large."
-        )
-    return (sides[0], sides[1]), notes
+def _effect(
+    i: int, measurement: Measurement, compared: _Compared, real: Contrast, halves: Floor, engine: _EngineChanges
+) -> Effect:
+    """Put together what was found of the ``i``-th measurement."""
+    tested, change, reach = bool(engine.tested[i]), float(engine.change[i]), float(engine.reach[i])
+    effect = Effect(
+        measurement=measurement,
+        source=float(compared.source[:, i].mean()),
+        target=float(compared.target[:, i].mean()),
+        translated=float(engine.translated[i]),
+        spread=float(compared.spread[i]),
+        real=float(real.difference[i]),
+        real_low=None if real.low is None else float(real.low[i]),
+        real_high=None if real.high is None else float(real.high[i]),
+        real_p=None if real.p is None else float(real.p[i]),
+        made=change,
+        made_low=change - reach if tested else None,
+        made_high=change + reach if tested else None,
+        made_p=float(engine.p[i]) if tested else None,
+        error=float(engine.error[i]),
+        margin=float(engine.margin[i]) if tested else None,
+        floor=float(halves.typical[i] * compared.spread[i]),
+    )
+    return replace(effect, verdict=_verdict(effect, (real.critical or 0) * float(real.error[i])))
 
 
 def _spread(measurement: Measurement, *tables: Table) -> float:
@@ -197,8 +281,8 @@ def _spread(measurement: Measurement, *tables: Table) -> float:
     return float(np.sqrt(np.mean(variances))) if variances else 0.0
 
 
-def _changes(means: Mapping[Role, GroupMeans], after: Role, before: Role) -> np.ndarray:
-    return means[after].values - means[before].of_names(means[after].names).values
+def _changes(group_means: Mapping[Role, GroupMeans], after: Role, before: Role) -> np.ndarray:
+    return group_means[after].values - group_means[before].of_names(group_means[after].names).values
 
 
 def _mean(rows: np.ndarray) -> np.ndarray:
@@ -215,6 +299,9 @@ def _student(known: np.ndarray) -> np.ndarray:
     from scipy import stats
 
     return stats.t.ppf(0.975, np.maximum(known - 1, 1))
+
+
+# ---- what it means
 
 
 def _verdict(row: Effect, reach: float) -> Verdict:
@@ -260,8 +347,8 @@ def _with_gap(row: Effect, tables: Mapping[Role, Table], seed: int) -> Effect:
 
 def _features(table: Table, measurement: Measurement, names: Sequence[str] | None = None) -> Features | None:
     values, groups = table.column(measurement)
-    chosen = np.isin(groups, names) if names is not None else np.ones(len(groups), bool)
-    return Features(values[chosen, None], groups[chosen]) if chosen.any() else None
+    rows = np.isin(groups, names) if names is not None else np.ones(len(groups), bool)
+    return Features(values[rows, None], groups[rows]) if rows.any() else None
 
 
 def _marked_alike(rows: Sequence[Effect], tables: Mapping[Role, Table], seed: int) -> list[Effect]:
@@ -281,9 +368,9 @@ def _marked_alike(rows: Sequence[Effect], tables: Mapping[Role, Table], seed: in
     alike = np.abs(unit.T @ unit) / len(unit)
     marked: list[Effect] = []
     leading: list[tuple[int, Effect]] = []
-    place = {m: i for i, m in enumerate(columns)}
+    number_of = {m: i for i, m in enumerate(columns)}
     for row in rows:
-        number = place.get(row.measurement)
+        number = number_of.get(row.measurement)
         if number is None:
             marked.append(row)
             continue

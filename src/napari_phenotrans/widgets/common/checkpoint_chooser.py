@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
 from napari_phenotrans.checkpoints.describe import card_lines
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, narrow_box, wrapped_label
 
 if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card
@@ -36,8 +35,6 @@ class CheckpointChooser(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
         self.box = narrow_box("A bundled checkpoint by name, or a .safetensors file that phenotrans wrote.")
         self._cards: dict[str, Card] = {}
         for name in bundled():
@@ -46,26 +43,24 @@ class CheckpointChooser(QWidget):
         if not self._cards:
             self.box.addItem("no checkpoint yet", None)
         self.box.addItem(CHOOSE_FILE, CHOOSE_FILE)
-        self._chosen: str | None = self.box.currentData()
+        self._name: str | None = self.box.currentData()
         self.box.activated.connect(lambda _: self._on_activated())
-        rows = Form()
-        rows.add("Checkpoint", self.box)
-        layout.addLayout(rows)
-        # its place in the dock is the dock's to choose
-        self.about = wrapped_label()
-        self.about.setToolTip(
-            "The checkpoint's card: what it is and what it reached on images that training never saw."
+        in_column(Form({"Checkpoint": self.box}), of=self)
+        #: The card in a few lines; the dock puts it where it wants it.
+        self.about = wrapped_label(
+            tooltip="The checkpoint's card: what it is and what it reached on images that training never saw."
         )
         self._show_card()
 
     @property
     def name(self) -> str | None:
         """The bundled name or the path; None where there is none."""
-        return self._chosen
+        return self._name
 
     @property
     def card(self) -> Card | None:
-        return self._cards.get(self._chosen or "")
+        """The chosen checkpoint's card; None where there is none."""
+        return self._cards.get(self._name or "")
 
     @property
     def cards(self) -> dict[str, Card]:
@@ -85,13 +80,23 @@ class CheckpointChooser(QWidget):
         self._cards[key] = Checkpoint.read_card(key)
         if self.box.findData(key) < 0:
             self.box.insertItem(self.box.count() - 1, Path(key).name, key)
-        if (nothing := self.box.findData(None)) >= 0:
-            self.box.removeItem(nothing)
+        if (placeholder := self.box.findData(None)) >= 0:
+            self.box.removeItem(placeholder)
         with QSignalBlocker(self.box):
             self.box.setCurrentIndex(self.box.findData(key))
-        self._chosen = key
+        self._name = key
         self._show_card()
         self.changed.emit()
+
+    def restore(self, name_or_path: str | None) -> bool:
+        """Choose the checkpoint of an earlier session; return whether it is still there, or none was remembered."""
+        if name_or_path and name_or_path != self.name:
+            try:
+                self.choose(name_or_path)
+            except InputError:
+                # a file that was moved since: what the chooser begins with will do
+                return False
+        return True
 
     def _on_activated(self) -> None:
         key = self.box.currentData()
@@ -103,7 +108,7 @@ class CheckpointChooser(QWidget):
         except InputError as error:
             self.failed.emit(str(error))
         with QSignalBlocker(self.box):
-            self.box.setCurrentIndex(max(0, self.box.findData(self._chosen)))
+            self.box.setCurrentIndex(max(0, self.box.findData(self._name)))
 
     def _show_card(self) -> None:
         self.about.setText("\n".join(card_lines(self.card)) if self.card else "There is no checkpoint yet.")

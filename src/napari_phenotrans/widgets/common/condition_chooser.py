@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import (
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QPushButton, QWidget
 
-from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, in_row, narrow_box, wrapped_label
 
 if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card
@@ -37,26 +30,20 @@ class ConditionChooser(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._targets: tuple[str, ...] = ()
-        self._before: str | None = None
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        # what was chosen before the user chose another source
+        self._source_before: str | None = None
         self.source_box = narrow_box("The condition that the image shows.")
         self.target_box = narrow_box("The condition to translate to. The source again is the identity control.")
         self.swap_button = QPushButton("Swap")
         self.swap_button.clicked.connect(lambda _: self.swap())
         self.source_box.activated.connect(lambda _: self._on_source())
         self.target_box.activated.connect(lambda _: self._on_changed())
-        rows = Form()
-        beside = QHBoxLayout()
-        beside.addWidget(self.source_box)
-        beside.addWidget(self.swap_button)
-        rows.add("Source", beside, buddy=self.source_box)
-        rows.add("Target", self.target_box)
-        layout.addLayout(rows)
-        self.about: QLabel = wrapped_label()
-        self.about.setToolTip("What this choice of source and target is for.")
+        form = Form()
+        form.add("Source", in_row(self.source_box, self.swap_button), buddy=self.source_box)
+        form.add("Target", self.target_box)
+        self.about = wrapped_label(tooltip="What this choice of source and target is for.")
         self.about.hide()
-        layout.addWidget(self.about)
+        in_column(form, self.about, of=self)
         self._fill_targets(None)
 
     @property
@@ -66,6 +53,7 @@ class ConditionChooser(QWidget):
 
     @property
     def target(self) -> str | None:
+        """The target condition, None where there is none."""
         return self.target_box.currentData()
 
     def set_card(self, card: Card | None) -> None:
@@ -103,10 +91,10 @@ class ConditionChooser(QWidget):
 
     def _on_source(self) -> None:
         # choosing the target's condition as the source most often means the other way round
-        self.choose(self.source, self._before if self.source == self.target else self.target)
+        self.choose(self.source, self._source_before if self.source == self.target else self.target)
 
     def _on_changed(self) -> None:
-        self._before = self.source
+        self._source_before = self.source
         control = self.source is not None and self.source == self.target
         back = self.source is None or self.source in self._targets
         self.swap_button.setEnabled(self.target is not None and back)

@@ -1,4 +1,4 @@
-"""What curves are drawn of a run's numbers: thinned to what a screen can show, smoothed, and named. No Qt."""
+"""Curves over steps as they are drawn: thinned to what a screen can show, smoothed, and named. No Qt."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def thin(steps: np.ndarray, values: np.ndarray, most: int = MOST_RAW) -> tuple[n
     begins = np.arange(stretches) * size
     lowest = begins + np.where(finite, parts, np.inf).argmin(axis=1)
     highest = begins + np.where(finite, parts, -np.inf).argmax(axis=1)
-    chosen = np.unique(np.concatenate([lowest, highest]))
-    return steps[chosen], values[chosen]
+    indices = np.unique(np.concatenate([lowest, highest]))
+    return steps[indices], values[indices]
 
 
 def smooth(steps: np.ndarray, values: np.ndarray, most: int = MOST_SMOOTHED) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +88,3 @@ def smooth(steps: np.ndarray, values: np.ndarray, most: int = MOST_SMOOTHED) -> 
     count = counts[ends] - counts[begins]
     means = np.divide(sums[ends] - sums[begins], count, out=np.full(len(ends), np.nan), where=count > 0)
     return steps[ends - 1], means
-
-
-# ---- a run's numbers as curves

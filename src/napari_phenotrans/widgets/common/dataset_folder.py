@@ -1,22 +1,20 @@
-"""Looking into a folder: is it a data set, and what is in it."""
+"""Looking into a folder beside the GUI: whether it is a data set, and what is in it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from qtpy.QtCore import QObject, Signal
 from superqt.utils import thread_worker
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.io import readable
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @dataclass(frozen=True)
-class Found:
+class FolderContents:
     """What a folder holds.
 
     Parameters
@@ -43,26 +41,54 @@ class Found:
     problem: str = ""
 
 
-def look(folder: Path) -> Found:
-    """Look into a folder: the names in it, and one field of each condition."""
+class FolderInspector(QObject):
+    """Looks into folders, which may lie on disks that are slow to answer, beside the GUI.
+
+    Signals
+    -------
+    inspected
+        The `FolderContents` of the folder that was asked for last; those of earlier ones are dropped.
+    """
+
+    inspected = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folder: Path | None = None
+
+    def inspect(self, folder: Path) -> None:
+        """Look into a folder."""
+        self._folder = Path(folder)
+        worker = _inspecting(self._folder)
+        worker.returned.connect(self._on_returned)
+        worker.start()
+
+    def _on_returned(self, contents: FolderContents) -> None:
+        if contents.folder == self._folder:
+            self.inspected.emit(contents)
+
+
+def contents_of(folder: Path) -> FolderContents:
+    """Return what a folder holds, by the names in it and one field of each condition."""
     from napari_phenotrans.io import read
 
     try:
         dataset = DataSet.open(folder)
         firsts = [next(f for f in dataset.fields if f.condition == c) for c in dataset.conditions]
-        named = [read(one.path).channels for one in firsts]
+        channels_of_firsts = [read(first.path).channels for first in firsts]
     except InputError as error:
         images = sum(map(readable, folder.iterdir())) if folder.is_dir() else 0
-        return Found(folder, images=images, problem=str(error))
-    channels = {name: all(name in names for names in named) for names in named for name in names}
+        return FolderContents(folder, images=images, problem=str(error))
+    every = dict.fromkeys(name for names in channels_of_firsts for name in names)
+    channels = {name: all(name in names for names in channels_of_firsts) for name in every}
     groups = tuple(sorted({f.group for f in dataset.fields}))
-    return Found(folder, dataset.count(), channels, groups)
+    return FolderContents(folder, dataset.count(), channels, groups)
 
 
 @thread_worker
-def looking(folder: Path) -> Found:
-    """Look into a folder beside the GUI: it may lie on a disk that is slow to answer."""
+def _inspecting(folder: Path) -> FolderContents:
     try:
-        return look(folder)
+        return contents_of(folder)
     except OSError as error:
-        return Found(folder, problem=f"{folder} cannot be listed: {error.strerror or error}. Choose another folder.")
+        problem = f"{folder} cannot be listed: {error.strerror or error}. Choose another folder."
+        return FolderContents(folder, problem=problem)

@@ -1,25 +1,33 @@
-"""Choosing device and precision, and saying which device runs really."""
+"""Choosing device and precision, and telling which device runs in fact."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, in_row, narrow_box, push_button, wrapped_label
+from napari_phenotrans.widgets.common.preferences import preferences
 from napari_phenotrans.widgets.common.worker import background, load_torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
 
-LOOK_EVERY_MS = 100
+POLL_EVERY_MS = 100
 PRECISIONS = {"auto": "Automatic", "fp32": "Exact (fp32)", "bf16": "Faster (bf16)"}
 
 
 class DeviceChooser(QWidget):
-    """Automatic, CUDA, MPS or CPU: what torch finds, once it is loaded, which begins with the widget.
+    """Automatic, CUDA, MPS or CPU: what torch offers, once it is loaded, which begins with the widget.
+
+    It starts with the device and precision of the user's preferences.
+
+    Parameters
+    ----------
+    load_devices
+        Returns the devices, each with a description; called on the background thread.
 
     Signals
     -------
@@ -35,18 +43,15 @@ class DeviceChooser(QWidget):
     failed = Signal(str)
     unload_requested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, parent: QWidget | None = None, *, load_devices: Callable[[], dict[str, str]] = load_torch
+    ) -> None:
         super().__init__(parent)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
         self.box = narrow_box("Where the networks run. Automatic takes a GPU where there is one.")
         self.box.addItem("Automatic", "auto")
         self.box.currentIndexChanged.connect(lambda _: self._describe())
         self.box.activated.connect(lambda _: self._on_chosen())
-        rows = Form()
-        rows.add("Device", self.box)
-        self.line = wrapped_label("loading torch…")
-        self.line.setToolTip("The device that runs, as torch names it.")
+        self.line = wrapped_label("loading torch…", "The device that runs, as torch names it.")
         self.precision_box = narrow_box(
             "Automatic is exact, except on a GPU where the checkpoint's card says that bf16 costs less than 0.5 % of "
             "the range."
@@ -54,24 +59,23 @@ class DeviceChooser(QWidget):
         for precision, text in PRECISIONS.items():
             self.precision_box.addItem(text, precision)
         self.precision_box.activated.connect(lambda _: self._on_chosen())
-        self.unload_button = QPushButton("Unload")
-        self.unload_button.setToolTip("Give back the memory that the engine holds.")
+        self.unload_button = push_button("Unload", "Give back the memory that the engine holds.")
         self.unload_button.clicked.connect(lambda _: self.unload_requested.emit())
-        beside = QHBoxLayout()
-        beside.addWidget(self.precision_box)
-        beside.addWidget(self.unload_button)
-        rows.add("Precision", beside, buddy=self.precision_box)
-        layout.addLayout(rows)
-        layout.addWidget(self.line)
+        form = Form({"Device": self.box})
+        form.add("Precision", in_row(self.precision_box, self.unload_button), buddy=self.precision_box)
+        in_column(form, self.line, of=self)
 
+        self._load_devices = load_devices
         self._devices: dict[str, str] = {}
         self._wanted = "auto"
         # Importing torch keeps Python busy for seconds: not before the dock has been drawn.
         self._timer = QTimer(self)
-        self._timer.setInterval(LOOK_EVERY_MS)
-        self._timer.timeout.connect(self._look)
+        self._timer.setInterval(POLL_EVERY_MS)
+        self._timer.timeout.connect(self._poll)
         self._timer.start()
         self._loading: Future[dict[str, str]] | None = None
+        set_by_user = preferences()
+        self.choose(set_by_user.device, set_by_user.precision)
 
     @property
     def device(self) -> str:
@@ -95,18 +99,18 @@ class DeviceChooser(QWidget):
             self.precision_box.setCurrentIndex(max(0, self.precision_box.findData(precision)))
         self._show_wanted()
 
-    def _look(self) -> None:
-        # A timer that looks, instead of a thread that calls: nothing is left to call when the dock closes meanwhile.
+    def _poll(self) -> None:
+        # A timer that asks, instead of a thread that calls: nothing is left to call when the dock closes meanwhile.
         if self._loading is None:
-            self._loading = background().submit(load_torch)
+            self._loading = background().submit(self._load_devices)
         elif self._loading.done():
             self._timer.stop()
             try:
                 self._devices = self._loading.result()
             except (ImportError, OSError, RuntimeError) as error:
-                said = str(error).splitlines() or [type(error).__name__]
+                lines = str(error).splitlines() or [type(error).__name__]
                 self.line.setText("torch is not there")
-                self.failed.emit(f"torch cannot be loaded: {said[0]} Install torch anew.")
+                self.failed.emit(f"torch cannot be loaded: {lines[0]} Install torch anew.")
                 return
             for name in self._devices:
                 if self.box.findData(name) < 0:
@@ -115,8 +119,7 @@ class DeviceChooser(QWidget):
             self._describe()
 
     def _show_wanted(self) -> None:
-        there = self.box.findData(self._wanted)
-        self.box.setCurrentIndex(max(0, there))
+        self.box.setCurrentIndex(max(0, self.box.findData(self._wanted)))
 
     def _describe(self) -> None:
         if self._devices:

@@ -1,4 +1,4 @@
-"""What each of the docks is: files can be dropped on it, and it ends when napari takes it out of its window."""
+"""What the docks share: a scroll area of parts and sections, and below it, always in sight, what is going on."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QTimer, Signal
-from qtpy.QtWidgets import QWidget
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
+
+from napari_phenotrans.widgets.common.form_parts import in_row, progress_bar, push_button, wrapped_label
+from napari_phenotrans.widgets.common.notices import Notices
+from napari_phenotrans.widgets.common.section import Section
+from napari_phenotrans.widgets.common.worker import Runner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari import Viewer
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
 # Until what napari drops together with a dock is gone.
@@ -17,23 +26,137 @@ COLLECT_AFTER_MS = 200
 
 
 class Dock(QWidget):
-    """What the user sees as a dock of the viewer.
+    """A dock of the viewer. Subclasses add parts and sections, lay them out, connect them, and `restore` what was last.
 
-    Signals
-    -------
-    dropped
-        The paths of the files that were dropped, a list.
+    Parameters
+    ----------
+    viewer
+        The viewer that it belongs to.
+    name
+        One word; sections remember under it whether they are open.
+    start, cancel_tooltip, bar_tooltip
+        Text of the button that starts what the dock is for, and what Cancel and the bar say when pointed at.
+
+    Attributes
+    ----------
+    runner
+        Computes what the dock starts.
+    notices
+        Sentences for the user; the subject ``run`` is about the last thing that was started.
+    status
+        One line: what the dock is doing, or what it needs.
     """
 
-    dropped = Signal(list)
+    #: Status after a failure, whose reason is among the notices.
+    failed_status = "see above"
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, viewer: Viewer, name: str, *, start: str, cancel_tooltip: str, bar_tooltip: str) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.runner = Runner(self)
+        self._name = name
+        self.setObjectName(f"phenotrans_{name}")
         self.setAcceptDrops(True)
+        self.setMinimumWidth(260)
+        self.notices = Notices()
+        self.start_button = push_button(start)
+        self.cancel_button = push_button("Cancel", cancel_tooltip)
+        self.cancel_button.clicked.connect(lambda _: self.cancel())
+        self.bar = progress_bar("Progress", bar_tooltip)
+        self.status = wrapped_label(tooltip="What the dock is doing, or what it needs.")
+        self.sections: dict[str, Section] = {}
+        self.area = QScrollArea()
+        self._inside = QWidget()
+        self._column = QVBoxLayout(self._inside)
+        self._column.setSpacing(8)
+
+    # ---- what it looks like
+
+    def add(self, *parts: QWidget | QLayout) -> None:
+        """Add parts to the scroll area, below those that are there."""
+        for part in parts:
+            if isinstance(part, QLayout):
+                self._column.addLayout(part)
+            else:
+                self._column.addWidget(part)
+
+    def add_section(self, title: str, tooltip: str, part: QWidget, *, opened: bool = False) -> None:
+        """Add a part that folds away under its title; ``opened`` counts until the user opens or closes it."""
+        section = Section(title, tooltip, key=f"{self._name} {title}", opened=opened)
+        section.add(part)
+        self.sections[title] = section
+        self.add(section)
+
+    def lay_out(self, above_buttons: QWidget) -> None:
+        """Put together what was added, one more part below the scroll area, and the buttons with bar and status."""
+        self._column.addStretch(1)
+        self.area.setWidget(self._inside)
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        whole = QVBoxLayout(self)
+        whole.addWidget(self.area, 1)
+        whole.addWidget(above_buttons)
+        whole.addLayout(in_row(self.start_button, self.cancel_button, stretch=(2, 1)))
+        whole.addWidget(self.status)
+        whole.addWidget(self.bar)
+        self.show_busy(False)
+
+    # ---- what is going on
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is computed that Cancel stops."""
+        return self.runner.busy
+
+    def begin(self, text: str) -> None:
+        """Show that something was started, as a status, and forget what was noticed of the last thing."""
+        self.notices.say("run")
+        self.status.setText(text)
+        self.show_busy(True)
+
+    def show_busy(self, busy: bool) -> None:
+        """Show that something is computed, or that nothing is."""
+        self.cancel_button.setEnabled(busy)
+        self.bar.setVisible(busy)
+        if busy:
+            self.bar.setValue(0)
+
+    def show_progress(self, share: float, text: str) -> None:
+        """Show how much is done, from 0 to 1, and the same as a status."""
+        self.bar.setValue(round(1000 * share))
+        self.status.setText(text)
+
+    def fail(self, text: str) -> None:
+        """Show why something cannot be done."""
+        self.notices.say("run", [text])
+        self.status.setText(self.failed_status)
+        show_error(text)
+
+    def cancel(self) -> None:
+        """Stop what is computed; what is done by then stays."""
+        self.runner.cancel()
+
+    def unload(self) -> None:
+        """Release the memory that the engine holds."""
+        self.runner.unload()
+        self.status.setText("the engine has given back its memory")
+
+    # ---- the beginning and the end
+
+    def restore(self) -> None:
+        """Show what the user chose last."""
+        raise NotImplementedError
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Take files and folders that were dropped on the dock."""
+        raise NotImplementedError
 
     def end(self) -> None:
         """Stop what runs and release what is held; called once, when the dock was closed."""
-        raise NotImplementedError
+        self.runner.unload()
+
+    # ---- what Qt calls
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
         if event is not None and _paths(event):
@@ -42,7 +165,7 @@ class Dock(QWidget):
     def dropEvent(self, event: QDropEvent | None) -> None:
         if event is not None and (paths := _paths(event)):
             event.acceptProposedAction()
-            self.dropped.emit(paths)
+            self.take(paths)
 
     def event(self, event: QEvent | None) -> bool:
         # napari takes the widget out of its dock when that is closed, and merely hides it otherwise

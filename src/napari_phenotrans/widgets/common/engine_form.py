@@ -1,15 +1,15 @@
-"""What a checkpoint's engine can be told: strength at hand, the rest one click away."""
+"""The translation settings of a checkpoint's engine: the strength on a slider, the others in a section."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSlider, QWidget
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.widgets.common.form_layout import Form, keep_tab_order
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, in_row, keep_tab_order, push_button
 from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.settings_form import NumberBox, SettingsForm, wheel_where_focused
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card
 
 STRENGTH = "strength"
-# Nobody sees less, and each depth is an inversion that is kept.
+# Nobody sees a smaller step, and each strength is an inversion that stays in memory.
 STRENGTH_STEP = 0.02
 STRENGTH_TOOLTIP = (
     "0 returns the image unchanged, 1 goes to pure noise; deeper shows more of the phenotype and keeps less of the "
@@ -29,8 +29,8 @@ STRENGTH_TOOLTIP = (
 SETTLED_MS = 250
 
 
-def starting_point(card: Card) -> dict[str, Any]:
-    """Return what a checkpoint's engine is told where the user says nothing; raises as ``Settings.make`` does."""
+def default_settings(card: Card) -> dict[str, Any]:
+    """Return a checkpoint's own translation settings; raises as ``Settings.make`` does."""
     return engine_entry(card.engine).translation.make(**card.translation).model_dump()
 
 
@@ -58,49 +58,28 @@ class EngineForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._card: Card | None = None
-        self._own: dict[str, Any] = {}
-        self._more: SettingsForm | None = None
-        # the slider goes in steps, the number beside it is the strength
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(0, round(1 / STRENGTH_STEP))
-        self.slider.setPageStep(5)
-        self.slider.setMinimumWidth(60)
-        self.slider.setToolTip(STRENGTH_TOOLTIP)
-        wheel_where_focused(self.slider)
+        self._defaults: dict[str, Any] = {}
+        self._form: SettingsForm | None = None
+        self.slider = _strength_slider()
         self.slider.valueChanged.connect(self._on_slider)
         self.slider.sliderReleased.connect(self._settle)
-        self.strength_box = NumberBox(STRENGTH_STEP)
-        self.strength_box.setRange(0, 1)
-        self.strength_box.setKeyboardTracking(False)
-        self.strength_box.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)
-        # napari's themes leave room for buttons, which a narrow dock has not
-        self.strength_box.setStyleSheet("QDoubleSpinBox { min-width: 34px; padding: 1px 3px; }")
-        self.strength_box.setFixedWidth(44)
-        self.strength_box.setToolTip(STRENGTH_TOOLTIP)
-        wheel_where_focused(self.strength_box)
+        self.strength_box = _strength_box()
         self.strength_box.valueChanged.connect(self._on_number)
-        self.reset_button = QPushButton("Reset")
-        self.reset_button.setToolTip("Return to what the checkpoint itself says.")
+        self.reset_button = push_button("Reset", "Return to what the checkpoint itself says.")
         self.reset_button.clicked.connect(self._on_reset)
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLED_MS)
         self._settling.timeout.connect(self._settle)
-        # what was last told to those who listen, and whether they know it by dragging alone
-        self._said: dict[str, Any] = {}
+        # the settings that were emitted last, and whether only `dragging` was
+        self._emitted: dict[str, Any] = {}
         self._dragged = False
 
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        rows = Form()
-        beside = QHBoxLayout()
-        beside.addWidget(self.slider, 1)
-        beside.addWidget(self.strength_box)
-        beside.addWidget(self.reset_button)
-        rows.add("Strength", beside, buddy=self.slider)
-        column.addLayout(rows)
+        form = Form()
+        strength = in_row(self.slider, self.strength_box, self.reset_button, stretch=(1, 0, 0))
+        form.add("Strength", strength, buddy=self.slider)
         self.section = Section("More of the engine", "How the engine computes; seldom needed.", key="engine")
-        column.addWidget(self.section)
+        in_column(form, self.section, of=self)
         self.hide()
 
     @property
@@ -112,40 +91,40 @@ class EngineForm(QWidget):
         InputError
             If a field holds what cannot be used.
         """
-        if self._card is None or not self._own:
+        if self._card is None or not self._defaults:
             return {}
-        said = dict(self._own)
-        if STRENGTH in said:
-            said[STRENGTH] = self._strength
-        if self._more:
-            said |= self._more.settings.model_dump(include=set(self._more.fields))
-        return said
+        how = dict(self._defaults)
+        if STRENGTH in how:
+            how[STRENGTH] = self._strength
+        if self._form:
+            how |= self._form.settings.model_dump(include=set(self._form.fields))
+        return how
 
     @property
     def form(self) -> SettingsForm | None:
         """The fields under *More*."""
-        return self._more
+        return self._form
 
     def set_card(self, card: Card | None) -> None:
-        """Show what another checkpoint's engine can be told, as the checkpoint says it."""
+        """Show the settings of another checkpoint's engine, with the values that the checkpoint says."""
         self._card = card
-        self._own = starting_point(card) if card else {}
-        if self._more:
-            self._more.setParent(None)
-            self._more.deleteLater()
-            self._more = None
-        more = [name for name in self._own if name != STRENGTH]
-        if card and more:
-            self._more = SettingsForm(engine_entry(card.engine).translation, more)
+        self._defaults = default_settings(card) if card else {}
+        if self._form:
+            self._form.setParent(None)
+            self._form.deleteLater()
+            self._form = None
+        others = [name for name in self._defaults if name != STRENGTH]
+        if card and others:
+            self._form = SettingsForm(engine_entry(card.engine).translation, others)
             for name, unfit in unfit_choices(card).items():
-                if name in more:
-                    self._more.refuse(name, unfit)
-            self._more.changed.connect(self._settling.start)
-            self.section.add(self._more)
-            keep_tab_order(self.section.button, *self._more.fields.values())
-        self.section.setVisible(bool(more))
-        self._show(self._own)
-        self.setVisible(bool(self._own))
+                if name in others:
+                    self._form.refuse(name, unfit)
+            self._form.changed.connect(self._settling.start)
+            self.section.add(self._form)
+            keep_tab_order(self.section.button, *self._form.fields.values())
+        self.section.setVisible(bool(others))
+        self._show(self._defaults)
+        self.setVisible(bool(self._defaults))
 
     def choose(self, how: Mapping[str, Any]) -> None:
         """Show other settings over the checkpoint's own; what this engine does not know is left out.
@@ -157,9 +136,8 @@ class EngineForm(QWidget):
         """
         if self._card is None:
             return
-        known = {name: value for name, value in how.items() if name in self._own}
-        said = engine_entry(self._card.engine).translation.make(**(self._own | known)).model_dump()
-        self._show(said)
+        known = {name: value for name, value in how.items() if name in self._defaults}
+        self._show(engine_entry(self._card.engine).translation.make(**(self._defaults | known)).model_dump())
 
     @property
     def _strength(self) -> float:
@@ -170,20 +148,20 @@ class EngineForm(QWidget):
             with QSignalBlocker(self.slider), QSignalBlocker(self.strength_box):
                 self.slider.setValue(round(how[STRENGTH] / STRENGTH_STEP))
                 self.strength_box.setValue(how[STRENGTH])
-        if self._more:
-            self._more.set_values({name: how[name] for name in self._more.fields})
+        if self._form:
+            self._form.set_values({name: how[name] for name in self._form.fields})
         self._settling.stop()
-        self._said, self._dragged = self.how, False
+        self._emitted, self._dragged = self.how, False
         self._update_reset()
 
     def _update_reset(self) -> None:
-        self.reset_button.setEnabled(self._said != self._own)
+        self.reset_button.setEnabled(self._emitted != self._defaults)
 
     def _on_slider(self, step: int) -> None:
         with QSignalBlocker(self.strength_box):
             self.strength_box.setValue(step * STRENGTH_STEP)
         if self.slider.isSliderDown():
-            self._said = self._said | {STRENGTH: self._strength}
+            self._emitted = self._emitted | {STRENGTH: self._strength}
             self._dragged = True
             self.dragging.emit()
         else:
@@ -195,7 +173,7 @@ class EngineForm(QWidget):
         self._settling.start()
 
     def _on_reset(self) -> None:
-        self._show(self._own)
+        self._show(self._defaults)
         self.changed.emit()
 
     def _settle(self) -> None:
@@ -205,8 +183,33 @@ class EngineForm(QWidget):
         except InputError:
             # the form says at the field what is wrong with it
             return
-        if how == self._said and not self._dragged:
+        if how == self._emitted and not self._dragged:
             return
-        self._said, self._dragged = how, False
+        self._emitted, self._dragged = how, False
         self._update_reset()
         self.changed.emit()
+
+
+def _strength_slider() -> QSlider:
+    """Return a slider that goes in steps of the strength."""
+    slider = QSlider(Qt.Orientation.Horizontal)
+    slider.setRange(0, round(1 / STRENGTH_STEP))
+    slider.setPageStep(5)
+    slider.setMinimumWidth(60)
+    slider.setToolTip(STRENGTH_TOOLTIP)
+    wheel_where_focused(slider)
+    return slider
+
+
+def _strength_box() -> NumberBox:
+    """Return a box for the strength itself, as narrow as its numbers."""
+    box = NumberBox(STRENGTH_STEP)
+    box.setRange(0, 1)
+    box.setKeyboardTracking(False)
+    box.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)
+    # napari's themes leave room for buttons, which a narrow dock has not
+    box.setStyleSheet("QDoubleSpinBox { min-width: 34px; padding: 1px 3px; }")
+    box.setFixedWidth(44)
+    box.setToolTip(STRENGTH_TOOLTIP)
+    wheel_where_focused(box)
+    return box

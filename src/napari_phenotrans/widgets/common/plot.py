@@ -10,9 +10,10 @@ import numpy as np
 from napari.utils.theme import get_theme
 from qtpy import API_NAME
 from qtpy.QtCore import QEvent, Qt, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_phenotrans.widgets.common.curves import FLOOR
+from napari_phenotrans.widgets.common.form_parts import in_column
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -21,28 +22,28 @@ if TYPE_CHECKING:
 
 HEIGHT = 190
 # How near a point, in pixels of the screen, a click picks it.
-NEAR = 25
+PICK_DISTANCE = 25
 DASHES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 # A curve of so few points is one of scores: each point is shown.
 FEW = 60
 # Raw values behind smoothed ones are drawn so faintly.
 FAINT = 60
-VARIABLE = "PYQTGRAPH_QT_LIB"
+QT_VARIABLE = "PYQTGRAPH_QT_LIB"
 
 
 @cache
 def load_pyqtgraph() -> Any:
     """Import pyqtgraph for the Qt that napari uses; takes most of a second, so let another thread do it first."""
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = API_NAME
+    before = os.environ.get(QT_VARIABLE)
+    os.environ[QT_VARIABLE] = API_NAME
     try:
         import pyqtgraph
     finally:
         # processes that are started from here may use another Qt
         if before is None:
-            del os.environ[VARIABLE]
+            del os.environ[QT_VARIABLE]
         else:
-            os.environ[VARIABLE] = before
+            os.environ[QT_VARIABLE] = before
     return pyqtgraph
 
 
@@ -52,7 +53,7 @@ class Plot(QWidget):
     Parameters
     ----------
     name
-        What is shown, for those who do not see it.
+        What is shown, for screen readers.
     pickable
         Whether a click picks a step.
 
@@ -96,9 +97,7 @@ class Plot(QWidget):
         if pickable:
             self.graphics.scene().sigMouseClicked.connect(self._on_clicked)
             self.graphics.setCursor(Qt.CursorShape.PointingHandCursor)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.graphics)
+        in_column(self.graphics, of=self)
         self.setFixedHeight(HEIGHT)
         self.set_theme("dark")
 
@@ -141,12 +140,12 @@ class Plot(QWidget):
     @property
     def shown(self) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
         """What is drawn, by a curve's name and ``raw`` or ``smoothed``: steps and values."""
-        found = {}
-        for (name, how), item in self._items.items():
-            if how in ("raw", "smoothed"):
+        drawn = {}
+        for (name, kind), item in self._items.items():
+            if kind in ("raw", "smoothed"):
                 steps, values = item.getOriginalDataset()
-                found[name, how] = (steps, 10**values if self._log else values)
-        return found
+                drawn[name, kind] = (steps, 10**values if self._log else values)
+        return drawn
 
     @property
     def shown_levels(self) -> dict[tuple[str, str], float]:
@@ -162,10 +161,10 @@ class Plot(QWidget):
             if curve.group in self._hidden:
                 continue
             few = len(curve.raw[0]) <= FEW
-            for how, drawn in (("raw", self._raw or few), ("smoothed", self._smoothed and not few)):
+            for kind, drawn in (("raw", self._raw or few), ("smoothed", self._smoothed and not few)):
                 if drawn:
-                    wanted.add((curve.name, how))
-                    self._draw_curve(curve, how, few)
+                    wanted.add((curve.name, kind))
+                    self._draw_curve(curve, kind, few)
         for level in self._levels:
             if level.group not in self._hidden and not (self._log and level.value <= 0):
                 wanted.add((level.name, level.kind))
@@ -173,21 +172,21 @@ class Plot(QWidget):
         for key in set(self._items) - wanted:
             self.plot.removeItem(self._items.pop(key))
 
-    def _draw_curve(self, curve: Curve, how: str, few: bool) -> None:
-        steps, values = curve.raw if how == "raw" else curve.smoothed
+    def _draw_curve(self, curve: Curve, kind: str, few: bool) -> None:
+        steps, values = curve.raw if kind == "raw" else curve.smoothed
         if self._log:
             # what has no logarithm is left out
             values = np.log10(np.where(values > 0, values, np.nan))
-        item = self._items.get((curve.name, how))
+        item = self._items.get((curve.name, kind))
         if item is None:
-            item = self._items[curve.name, how] = self.plot.plot(connect="finite")
-            item.setZValue(1 if how == "smoothed" else 0)
+            item = self._items[curve.name, kind] = self.plot.plot(connect="finite")
+            item.setZValue(1 if kind == "smoothed" else 0)
         color = self._pg.mkColor(curve.color)
-        if how == "raw" and self._smoothed and not few:
+        if kind == "raw" and self._smoothed and not few:
             color.setAlpha(FAINT)
         # dashes of values that jump up and down are no dashes
-        style = DASHES[curve.dash % len(DASHES)] if how == "smoothed" or few else DASHES[0]
-        item.setPen(self._pg.mkPen(color, width=2 if how == "smoothed" else 1, style=style))
+        style = DASHES[curve.dash % len(DASHES)] if kind == "smoothed" or few else DASHES[0]
+        item.setPen(self._pg.mkPen(color, width=2 if kind == "smoothed" else 1, style=style))
         item.setSymbol("o" if few else None)
         if few:
             item.setSymbolSize(6)
@@ -220,5 +219,5 @@ class Plot(QWidget):
             return
         every = np.concatenate(steps)
         nearest = float(every[np.abs(every - at).argmin()])
-        if abs(nearest - at) / max(box.viewPixelSize()[0], 1e-12) <= NEAR:
+        if abs(nearest - at) / max(box.viewPixelSize()[0], 1e-12) <= PICK_DISTANCE:
             self.picked.emit(round(nearest))

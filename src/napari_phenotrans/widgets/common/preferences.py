@@ -1,4 +1,4 @@
-"""What stays between sessions: the preferences that the user set, and what was chosen last."""
+"""What stays between sessions: the preferences that the user set, and what the user chose last."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Preferences:
     view
         How a translation is shown at first: ``matrix``, ``composites``, ``blink`` or ``curtain``.
     folder
-        Where saving starts; None where none is said.
+        Where saving starts; None where none is set.
     """
 
     device: str = "auto"
@@ -42,17 +42,21 @@ class Preferences:
 def preferences() -> Preferences:
     """Return the user's preferences as they are now; the defaults where napari does not know the plugin."""
     try:
-        said = get_plugin_settings(PLUGIN).translate
+        settings = get_plugin_settings(PLUGIN).translate
     except KeyError:
         # the dock is used as a widget while the plugin is switched off
         return Preferences()
     return Preferences(
-        said.device, said.precision, said.tile or None, said.view, Path(said.folder) if said.folder else None
+        settings.device,
+        settings.precision,
+        settings.tile or None,
+        settings.view,
+        Path(settings.folder) if settings.folder else None,
     )
 
 
 class Choices(BaseModel):
-    """What was chosen last.
+    """What the user chose last.
 
     Attributes
     ----------
@@ -84,7 +88,7 @@ class Choices(BaseModel):
     evaluation: dict[str, str | None] = {}
 
 
-def choices() -> Choices:
+def last_choices() -> Choices:
     """Return what was chosen last; a file that is not there or broken means that nothing was."""
     path = _path()
     if path is None:
@@ -95,16 +99,16 @@ def choices() -> Choices:
         return Choices()
 
 
-def keep(**chosen: Any) -> None:
-    """Remember what was chosen, beside what else is remembered; entries of dictionaries are added.
+def remember(**entries: Any) -> None:
+    """Remember choices by their names in `Choices`; others stay, and dictionaries are merged.
 
     The file is read anew each time, so that a second napari loses at most the choice made in the same moment.
     """
     path = _path()
     if path is None:
         return
-    before = choices().model_dump()
-    for name, value in chosen.items():
+    before = last_choices().model_dump()
+    for name, value in entries.items():
         before[name] = before[name] | value if isinstance(value, dict) else value
     text = Choices(**before).model_dump_json(indent=1)
     try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLayout, QSizePolicy, QToolButton, QWidget
 
-from napari_phenotrans.widgets.common.preferences import choices, keep
+from napari_phenotrans.widgets.common.form_parts import in_column
+from napari_phenotrans.widgets.common.preferences import last_choices, remember
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
@@ -24,7 +25,7 @@ class _Title(QToolButton):
 
 
 class Section(QWidget):
-    """A title button and what it opens; whether it is open is kept between sessions.
+    """A title button and the part that it opens; whether it is open is remembered between sessions.
 
     Parameters
     ----------
@@ -59,15 +60,10 @@ class Section(QWidget):
         self.button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.body = QWidget()
-        self._inside = QVBoxLayout(self.body)
-        self._inside.setContentsMargins(0, 0, 0, 0)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.button)
-        column.addWidget(self.body)
+        self._body_column = in_column(of=self.body)
+        in_column(self.button, self.body, of=self, spacing=4)
         self.button.toggled.connect(self._on_toggled)
-        self.set_open(choices().open_sections.get(self._key, opened))
+        self.set_open(last_choices().open_sections.get(self._key, opened))
 
     @property
     def opened(self) -> bool:
@@ -79,12 +75,12 @@ class Section(QWidget):
             self.button.setChecked(opened)
         self._show(opened)
 
-    def add(self, inside: QWidget | QLayout) -> None:
-        """Add something below what is inside already."""
-        if isinstance(inside, QWidget):
-            self._inside.addWidget(inside)
+    def add(self, part: QWidget | QLayout) -> None:
+        """Add a part below those that are inside already."""
+        if isinstance(part, QWidget):
+            self._body_column.addWidget(part)
         else:
-            self._inside.addLayout(inside)
+            self._body_column.addLayout(part)
 
     def _show(self, opened: bool) -> None:
         self.button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
@@ -92,5 +88,5 @@ class Section(QWidget):
 
     def _on_toggled(self, opened: bool) -> None:
         self._show(opened)
-        keep(open_sections={self._key: opened})
+        remember(open_sections={self._key: opened})
         self.toggled.emit(opened)

@@ -19,14 +19,12 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 from superqt import QLargeIntSpinBox
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, narrow_box, wrapped_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -40,8 +38,8 @@ DECIMALS = 12
 UNBOUNDED = 10**9
 
 
-def words(name: str, info: FieldInfo) -> str:
-    """Return a field's label: its title, or its name in words."""
+def label_of(name: str, info: FieldInfo) -> str:
+    """Return a field's label: its title, or its name with spaces."""
     text = info.title or name.replace("_", " ")
     return text[0].upper() + text[1:]
 
@@ -56,7 +54,7 @@ class SettingsForm(QWidget):
     settings_class
         What the form is for.
     fields
-        Names of the fields to show, in this order; all where none are said.
+        Names of the fields to show, in this order; all where none are given.
 
     Signals
     -------
@@ -73,7 +71,7 @@ class SettingsForm(QWidget):
         self._class = settings_class
         self._entries: dict[str, _Entry] = {}
         self._problems: dict[str, QLabel] = {}
-        rows = Form()
+        form = Form()
         known = settings_class.model_fields
         for name in known if fields is None else fields:
             info = known[name]
@@ -84,16 +82,11 @@ class SettingsForm(QWidget):
             entry.widget.setObjectName(name)
             entry.write(info.get_default(call_default_factory=True))
             entry.edited.connect(self._on_edited)
-            problem = wrapped_label()
-            problem.setToolTip("What is wrong with the field above.")
+            problem = wrapped_label(tooltip="What is wrong with the field above.")
             problem.hide()
-            cell = QVBoxLayout()
-            cell.setSpacing(2)
-            cell.addWidget(entry.widget)
-            cell.addWidget(problem)
-            rows.add(words(name, info), cell, buddy=entry.widget)
+            form.add(label_of(name, info), in_column(entry.widget, problem, spacing=2), buddy=entry.widget)
             self._entries[name], self._problems[name] = entry, problem
-        self.setLayout(rows)
+        self.setLayout(form)
 
     @property
     def fields(self) -> dict[str, QWidget]:
@@ -107,12 +100,12 @@ class SettingsForm(QWidget):
 
     @property
     def problems(self) -> dict[str, str]:
-        """What is said at the fields that cannot be used."""
+        """Why fields cannot be used, by the settings' names."""
         return {name: label.text() for name, label in self._problems.items() if label.text()}
 
     @property
     def settings(self) -> Settings:
-        """The settings; what cannot be used is also said at its field.
+        """The settings; why a field cannot be used is also shown below it.
 
         Raises
         ------
@@ -137,13 +130,13 @@ class SettingsForm(QWidget):
         self._check()
 
     def refuse(self, name: str, choices: Collection[str]) -> None:
-        """Take choices out of a field that has some; what is chosen stays where it is among the rest."""
+        """Take choices out of a field that offers some; the chosen one stays chosen unless it is among them."""
         box = self._entries[name].widget
         assert isinstance(box, QComboBox), f"the field {name} has no choices"
         with QSignalBlocker(box):
             for choice in choices:
-                if (place := box.findData(choice)) >= 0:
-                    box.removeItem(place)
+                if (index := box.findData(choice)) >= 0:
+                    box.removeItem(index)
 
     def _make(self, values: dict[str, Any]) -> Settings:
         try:
@@ -151,14 +144,15 @@ class SettingsForm(QWidget):
         except InputError as error:
             cause = error.__cause__
             assert isinstance(cause, ValidationError)
-            said = {str(p["loc"][0]): f"{p['msg']}, got {p['input']!r}." for p in cause.errors() if p["loc"]}
-            self._say(said)
+            problems = {str(p["loc"][0]): f"{p['msg']}, got {p['input']!r}." for p in cause.errors() if p["loc"]}
+            self._show_problems(problems)
             known = self._class.model_fields
-            raise InputError(" ".join(f"{words(name, known[name])}: {text}" for name, text in said.items())) from error
-        self._say({})
+            sentences = [f"{label_of(name, known[name])}: {text}" for name, text in problems.items()]
+            raise InputError(" ".join(sentences)) from error
+        self._show_problems({})
         return made
 
-    def _say(self, problems: Mapping[str, str]) -> None:
+    def _show_problems(self, problems: Mapping[str, str]) -> None:
         for name, label in self._problems.items():
             label.setText(problems.get(name, ""))
             label.setVisible(name in problems)
@@ -167,7 +161,7 @@ class SettingsForm(QWidget):
         try:
             self._make(self.values)
         except InputError:
-            # said at the field
+            # shown below the field
             return
 
     def _on_edited(self, *_: Any) -> None:
@@ -176,7 +170,7 @@ class SettingsForm(QWidget):
 
 
 class NumberBox(QDoubleSpinBox):
-    """A floating-point number with as many digits as it needs: 0.0002 and 2e-4 can be typed as well as 10.
+    """A box for floating-point numbers with as many digits as they need: 0.0002 and 2e-4 can be typed as well as 10.
 
     Its arrows go in steps of ``step``; without one, in steps that suit the number's size.
     """
@@ -268,7 +262,7 @@ class _Entry:
 
 
 def _make_entry(name: str, info: FieldInfo) -> _Entry:
-    kind, tooltip = info.annotation, info.description or words(name, info)
+    kind, tooltip = info.annotation, info.description or label_of(name, info)
     if get_origin(kind) is Literal:
         box = narrow_box(tooltip)
         for choice in get_args(kind):
@@ -323,9 +317,9 @@ def _written(value: Any) -> str:
 
 
 def _choose(box: QComboBox, value: Any) -> None:
-    place = box.findData(value)
-    if place >= 0:
-        box.setCurrentIndex(place)
+    index = box.findData(value)
+    if index >= 0:
+        box.setCurrentIndex(index)
 
 
 def _limit(info: FieldInfo, name: str) -> Any:

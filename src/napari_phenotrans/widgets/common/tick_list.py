@@ -1,18 +1,20 @@
-"""Names with a tick each."""
+"""A list of names with a check box each."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
+
+from napari_phenotrans.widgets.common.form_parts import in_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
 class TickList(QWidget):
-    """Names with a tick each.
+    """A check box per name.
 
     Signals
     -------
@@ -27,12 +29,12 @@ class TickList(QWidget):
         self.setToolTip(tooltip)
         self._tooltip = tooltip
         self.boxes: dict[str, QCheckBox] = {}
-        self._column = QVBoxLayout(self)
+        self._column = in_column(of=self, spacing=2)
         self._column.setContentsMargins(0, 3, 0, 3)
-        self._column.setSpacing(2)
 
     @property
     def ticked(self) -> tuple[str, ...]:
+        """The names that are ticked."""
         return tuple(name for name, box in self.boxes.items() if box.isChecked())
 
     def show_names(self, texts: Mapping[str, str], ticked: Iterable[str]) -> None:
@@ -51,7 +53,7 @@ class TickList(QWidget):
         self.tick(ticked)
 
     def tick(self, names: Iterable[str]) -> None:
-        """Tick these and no others, without a word to those who listen."""
+        """Tick these and no others, without emitting `changed`."""
         wanted = set(names)
         for name, box in self.boxes.items():
             with QSignalBlocker(box):

@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 NICENESS = 10
 # Events that may wait for the main thread: a fast engine must not fill the memory with planes not drawn yet.
 AHEAD = 8
-# What is over sooner gets no bar in napari's activity dock, and a bar is moved at most so often: each change of it, and
-# each picture of the spinner that turns beside it, has Qt put the whole window together anew.
+# Of the bar in napari's activity dock. It is moved at most so often: each change of it, and each picture of the spinner
+# that turns beside it, has Qt put the whole window together anew.
 NAME = "Phenotype translation"
-SHOW_AFTER_S = 1.5
 SHOW_EVERY_S = 0.5
 
 
@@ -50,7 +49,7 @@ def _step_back() -> None:
 
 
 def load_torch() -> dict[str, str]:
-    """Import torch and return the devices, by the name that `Translator` takes, each in words for the user.
+    """Import torch and return the devices, by the name that `Translator` takes, each with a description for the user.
 
     Takes seconds and is to be called on the `background` thread.
     """
@@ -128,6 +127,11 @@ class _Cancelled(Exception):
 class Runner(QObject):
     """Runs one job at a time; a newer one stops the one that runs and replaces the one that waits.
 
+    Parameters
+    ----------
+    show_after_s
+        A job that is over sooner gets no bar in napari's activity dock.
+
     Signals
     -------
     came
@@ -139,8 +143,9 @@ class Runner(QObject):
     came = Signal(object, object)
     ended = Signal(object, object)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, show_after_s: float = 1.5) -> None:
         super().__init__(parent)
+        self.show_after_s = show_after_s
         self._running: tuple[Job, GeneratorWorker] | None = None
         self._waiting: Job | None = None
         self._problem: Problem | None = None
@@ -221,7 +226,7 @@ class Runner(QObject):
         worker.finished.connect(self._on_finished)
         self._running = job, worker
         self._share = 0.0
-        self._timer.start(round(1000 * SHOW_AFTER_S))
+        self._timer.start(round(1000 * self.show_after_s))
         worker.start()
 
     def _on_yielded(self, event: Any) -> None:
@@ -275,5 +280,5 @@ def working(job: Job, engines: Engines, cancelled: Callable[[], bool]) -> Iterat
         yield Problem(str(error))
     except (RuntimeError, MemoryError, OSError) as error:
         # torch's own errors, out of memory among them; its messages go on for pages after the first line
-        said = str(error).splitlines() or [type(error).__name__]
-        yield Problem(f"The computation stopped: {said[0]} Choose another device, or translate less at a time.")
+        lines = str(error).splitlines() or [type(error).__name__]
+        yield Problem(f"The computation stopped: {lines[0]} Choose another device, or translate less at a time.")

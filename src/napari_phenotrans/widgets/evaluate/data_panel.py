@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QWidget
 
 from napari_phenotrans.phenotype.settings import ReportSettings
 from napari_phenotrans.widgets.common.checkpoint_chooser import CheckpointChooser
 from napari_phenotrans.widgets.common.condition_chooser import ConditionChooser
+from napari_phenotrans.widgets.common.dataset_chooser import DatasetChooser
 from napari_phenotrans.widgets.common.engine_form import EngineForm
-from napari_phenotrans.widgets.common.form_layout import Form, keep_tab_order, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import (
+    Form,
+    as_panel,
+    elided,
+    in_column,
+    in_row,
+    keep_tab_order,
+    narrow_box,
+    push_button,
+)
 from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.settings_form import SettingsForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_phenotrans.widgets.common.dataset_folder import Found
+    from napari_phenotrans.widgets.common.dataset_folder import FolderContents
 
-NOTHING = "A folder with one folder of images per condition."
 LABELS = "labels"
 OBJECTS = {
     "scikit-image": ("Found by scikit-image", "Nuclei, by one rule for real and translated images."),
@@ -36,102 +45,91 @@ OBJECTS = {
     "none": ("None: whole crops", "Squares of the fields are measured, where nothing can be told apart."),
 }
 MORE = ("weights", "object_channel", "diameter", "crop", "translate", "seed")
-SHOWN = 150
+SHOWN_WIDTH = 150
 
 
-class FolderRow(QWidget):
-    """A folder that may be chosen, and taken back.
+class FolderChooser(QWidget):
+    """A button that chooses a folder, and one that takes it back.
+
+    Parameters
+    ----------
+    title
+        Of the dialog.
+    placeholder
+        What stands on the button while no folder is chosen.
+    tooltip
+        What the folder is for.
 
     Signals
     -------
     changed
-        Another one was chosen, or none.
+        Another folder was chosen, or none.
     """
 
     changed = Signal()
 
-    def __init__(self, title: str, nothing: str, tooltip: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, placeholder: str, tooltip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title, self._nothing, self._tooltip = title, nothing, tooltip
+        self._title, self._placeholder, self._tooltip = title, placeholder, tooltip
         self.folder: Path | None = None
-        self.button = QPushButton()
-        self.clear_button = QPushButton("✕")
+        self.button = push_button("")
+        self.clear_button = push_button("✕", "Choose none.")
         self.clear_button.setAccessibleName(f"Forget the folder: {title}")
-        self.clear_button.setToolTip("Choose none.")
         self.clear_button.setFixedWidth(28)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.button, 1)
-        row.addWidget(self.clear_button)
+        in_row(self.button, self.clear_button, of=self, stretch=(1, 0))
         self.setToolTip(tooltip)
         self.button.clicked.connect(lambda _: self._ask())
-        self.clear_button.clicked.connect(lambda _: self._take(None))
+        self.clear_button.clicked.connect(lambda _: self._change(None))
         self.choose(None)
 
     def choose(self, folder: Path | None) -> None:
         """Show another folder, or none."""
         self.folder = folder
-        shown = self.button.fontMetrics().elidedText(str(folder or ""), Qt.TextElideMode.ElideMiddle, SHOWN)
-        self.button.setText(shown or self._nothing)
+        self.button.setText(elided(str(folder or ""), self.button, SHOWN_WIDTH) or self._placeholder)
         self.button.setToolTip(f"{self._tooltip} {folder or ''}".strip())
         self.clear_button.setVisible(folder is not None)
 
     def _ask(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, self._title, str(self.folder or ""))
-        if chosen:
-            self._take(Path(chosen))
+        folder = QFileDialog.getExistingDirectory(self, self._title, str(self.folder or ""))
+        if folder:
+            self._change(Path(folder))
 
-    def _take(self, folder: Path | None) -> None:
+    def _change(self, folder: Path | None) -> None:
         self.choose(folder)
         self.changed.emit()
 
 
-class EvaluateData(QWidget):
+class EvaluationDataPanel(QWidget):
     """Asks for all that a report needs.
 
     Signals
     -------
-    folder_chosen
-        A folder to look into, a path.
     changed
         Something else was chosen.
     failed
         A file that was chosen is no checkpoint; the message for the user.
     """
 
-    folder_chosen = Signal(object)
     changed = Signal()
     failed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.found: Found | None = None
-        #: Where the dialog begins.
-        self.start_in = ""
-        self.choose_button = QPushButton("Choose a data set…")
-        self.choose_button.setToolTip("A folder that holds one folder of images per condition.")
-        self.hint = wrapped_label("or drop it here")
-        self.hint.setToolTip("A data set folder, a checkpoint, or a run folder, which names both.")
-        self.about = wrapped_label(NOTHING)
-        self.about.setToolTip("The data set.")
+        #: What the chosen data set holds; None while none is chosen.
+        self.contents: FolderContents | None = None
+        self.dataset = DatasetChooser(
+            "A data set folder, a checkpoint, or a run folder, which names both.",
+            "A folder with one folder of images per condition.",
+        )
         self.checkpoints = CheckpointChooser()
         self.conditions = ConditionChooser()
+        self._channel_boxes: dict[str, QComboBox] = {}
+        self._channel_form = Form()
+        self._channels = as_panel(self._channel_form)
+        self._channels.hide()
         self.engine = EngineForm()
-        self.objects_box = narrow_box("What is measured.")
-        for name, (text, tooltip) in OBJECTS.items():
-            self.objects_box.addItem(text, name)
-            self.objects_box.setItemData(self.objects_box.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
-        self.control = FolderRow(
-            "A run between halves of one condition",
-            "none",
-            "Run folder of an engine that was trained between two halves of one condition, where nothing differs: what "
-            "it changes all the same, any engine may invent.",
-        )
-        self.out = FolderRow(
-            "Where the report is kept", "nowhere", "Folder for report.html and its tables; a folder of its own."
-        )
-        self.replace_box = QCheckBox("Replace a report that is there")
-        self.replace_box.setToolTip("Else nothing is computed where a report would take the place of another.")
+        self._report_form = self._make_report_form()
+        self.section = Section("More", "Objects, held-out groups and the like, as on the command line.", key="evaluate")
         self.more = SettingsForm(ReportSettings, MORE)
         self.groups_edit = QLineEdit()
         self.groups_edit.setPlaceholderText("A01, A02")
@@ -139,64 +137,60 @@ class EvaluateData(QWidget):
             "Names of groups that training did not see, separated by commas; of a checkpoint in its run folder the run "
             "says so."
         )
-        self.section = Section("More", "Objects, held-out groups and the like, as on the command line.", key="evaluate")
-        self._channel_boxes: dict[str, QComboBox] = {}
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        row = QHBoxLayout()
-        row.addWidget(self.choose_button)
-        row.addWidget(self.hint, 1)
-        column.addLayout(row)
-        for widget in (self.about, self.checkpoints, self.conditions):
-            column.addWidget(widget)
-        self._channels = QWidget()
-        self._channel_rows = Form()
-        self._channels.setLayout(self._channel_rows)
-        self._channels.hide()
-        column.addWidget(self._channels)
-        column.addWidget(self.engine)
-        rows = Form()
-        rows.add("Objects", self.objects_box)
-        rows.add("Control run", self.control)
-        rows.add("Keep in", self.out)
-        rows.add("", self.replace_box)
-        self._rows = rows
-        rows.setRowVisible(self.replace_box, False)
-        column.addLayout(rows)
-        held_out = Form()
-        held_out.add("Held out", self.groups_edit)
         self.section.add(self.more)
-        self.section.add(held_out)
-        column.addWidget(self.section)
+        self.section.add(Form({"Held out": self.groups_edit}))
+        above = (self.dataset, self.checkpoints, self.conditions, self._channels, self.engine)
+        in_column(*above, self._report_form, self.section, of=self)
         keep_tab_order(self.objects_box, self.control.button, self.out.button, self.replace_box, self.section.button)
 
-        self.choose_button.clicked.connect(lambda _: self._ask())
         self.checkpoints.changed.connect(self._on_checkpoint)
         self.checkpoints.failed.connect(self.failed)
-        self.conditions.changed.connect(self.changed)
-        self.engine.changed.connect(self.changed)
+        for signal in (
+            self.conditions.changed,
+            self.engine.changed,
+            self.control.changed,
+            self.more.changed,
+            self.groups_edit.editingFinished,
+        ):
+            signal.connect(self.changed)
         self.objects_box.activated.connect(lambda _: self.changed.emit())
-        self.control.changed.connect(self.changed)
         self.out.changed.connect(self._on_out)
-        self.more.changed.connect(self.changed)
-        self.groups_edit.editingFinished.connect(self.changed)
         self._on_checkpoint()
+
+    def _make_report_form(self) -> Form:
+        """Make the fields that are the report's alone: what is measured, its control, and where it is kept."""
+        self.objects_box = narrow_box("What is measured.", OBJECTS)
+        self.control = FolderChooser(
+            "A run between halves of one condition",
+            "none",
+            "Run folder of an engine that was trained between two halves of one condition, where nothing differs: what "
+            "it changes all the same, any engine may invent.",
+        )
+        self.out = FolderChooser(
+            "Where the report is kept", "nowhere", "Folder for report.html and its tables; a folder of its own."
+        )
+        self.replace_box = QCheckBox("Replace a report that is there")
+        self.replace_box.setToolTip("Else nothing is computed where a report would take the place of another.")
+        fields = {"Objects": self.objects_box, "Control run": self.control, "Keep in": self.out, "": self.replace_box}
+        form = Form(fields)
+        form.setRowVisible(self.replace_box, False)
+        return form
 
     # ---- what is chosen
 
     @property
     def objects(self) -> str:
+        """What is measured, a key of `OBJECTS`."""
         return self.objects_box.currentData()
 
     @property
     def held_out(self) -> tuple[str, ...] | None:
-        """Groups that the user said; None where none are said."""
+        """Groups that the user named; None where none are named."""
         return tuple(name.strip() for name in self.groups_edit.text().split(",") if name.strip()) or None
 
     @property
     def channels(self) -> dict[str, str]:
-        """The images' name for each channel of the checkpoint that they do not call so."""
+        """The images' names for those channels of the checkpoint that they call otherwise."""
         return {name: box.currentData() for name, box in self._channel_boxes.items() if box.currentData()}
 
     @property
@@ -214,9 +208,9 @@ class EvaluateData(QWidget):
 
     @property
     def missing(self) -> str:
-        """What has to be chosen first, in words; nothing where all is there."""
-        card, found = self.checkpoints.card, self.found
-        if found is None:
+        """What has to be chosen first, as a sentence; empty where nothing is missing."""
+        card, contents = self.checkpoints.card, self.contents
+        if contents is None:
             return "Choose a data set, or drop one here."
         if card is None:
             return "Choose a checkpoint."
@@ -225,36 +219,28 @@ class EvaluateData(QWidget):
             return "Choose source and target."
         if source == target:
             return "Choose two conditions: a report compares them. Its own controls translate each to itself."
-        absent = [name for name in (source, target) if name not in found.fields]
+        absent = [name for name in (source, target) if name not in contents.fields]
         if absent:
             return (
-                f"{found.folder.name} has no {' and no '.join(absent)}, only {', '.join(found.fields)}. Choose another "
-                f"data set or checkpoint."
+                f"{contents.folder.name} has no {' and no '.join(absent)}, only {', '.join(contents.fields)}. Choose "
+                f"another data set or checkpoint."
             )
-        unsaid = [name for name, box in self._channel_boxes.items() if box.currentData() is None]
-        return f"Say which channel is {', '.join(unsaid)}." if unsaid else ""
+        unmatched = [name for name, box in self._channel_boxes.items() if box.currentData() is None]
+        return f"Say which channel is {', '.join(unmatched)}." if unmatched else ""
 
     # ---- what is shown
 
-    def show_found(self, found: Found) -> None:
+    def show_contents(self, contents: FolderContents) -> None:
         """Show a data set; conditions are chosen that it and the checkpoint have."""
-        self.found = found
-        fields = ", ".join(f"{name} {count}" for name, count in found.fields.items())
-        self.about.setText(f"{found.folder.name}: {fields} fields")
-        self.about.setToolTip(str(found.folder))
+        self.contents = contents
+        self.dataset.show_folder(contents.folder, ", ".join(f"{name} {n}" for name, n in contents.fields.items()))
         self._fit()
 
-    def show_nothing(self, why: str) -> None:
-        """Show that a folder is no data set."""
-        self.found = None
-        self.about.setText(why)
+    def show_problem(self, problem: str) -> None:
+        """Show why a folder is no data set."""
+        self.contents = None
+        self.dataset.show_problem(problem)
         self.changed.emit()
-
-    def _ask(self) -> None:
-        folder = self.found.folder if self.found else self.start_in
-        chosen = QFileDialog.getExistingDirectory(self, "Data set", str(folder))
-        if chosen:
-            self.folder_chosen.emit(Path(chosen))
 
     def _on_checkpoint(self) -> None:
         card = self.checkpoints.card
@@ -264,32 +250,35 @@ class EvaluateData(QWidget):
         self._fit()
 
     def _on_out(self) -> None:
-        self._rows.setRowVisible(self.replace_box, self.out.folder is not None)
+        self._report_form.setRowVisible(self.replace_box, self.out.folder is not None)
         self.changed.emit()
 
     def _fit(self) -> None:
-        """Let conditions and channels be those that data set and checkpoint share, as far as they say."""
-        card, found = self.checkpoints.card, self.found
-        if card and found and not {self.conditions.source, self.conditions.target} <= set(found.fields):
-            shared = [name for name in card.conditions if name in found.fields]
-            ways = [(one, other) for one in shared for other in shared if one != other and other in card.targets]
-            if ways:
-                with QSignalBlocker(self.conditions):
-                    self.conditions.choose(*ways[0])
-        known = {name.casefold() for name in found.channels} if found else set()
-        self._ask_channels([name for name in card.channels if name.casefold() not in known] if card and found else [])
+        """Choose conditions that data set and checkpoint share, and ask for channels that the data set has not."""
+        card, contents = self.checkpoints.card, self.contents
+        if card is None or contents is None:
+            self._ask_channels([])
+        else:
+            if not {self.conditions.source, self.conditions.target} <= set(contents.fields):
+                shared = [name for name in card.conditions if name in contents.fields]
+                pairs = [(source, target) for source, target in permutations(shared, 2) if target in card.targets]
+                if pairs:
+                    with QSignalBlocker(self.conditions):
+                        self.conditions.choose(*pairs[0])
+            known = {name.casefold() for name in contents.channels}
+            self._ask_channels([name for name in card.channels if name.casefold() not in known])
         self.changed.emit()
 
     def _ask_channels(self, names: Iterable[str]) -> None:
         for box in self._channel_boxes.values():
-            self._channel_rows.removeRow(box)
+            self._channel_form.removeRow(box)
         self._channel_boxes = {}
         for name in names:
             box = narrow_box(f"Which channel of the images is what the checkpoint calls {name}.")
             box.addItem("choose a channel", None)
-            for channel in self.found.channels if self.found else ():
+            for channel in self.contents.channels if self.contents else ():
                 box.addItem(channel, channel)
             box.activated.connect(lambda _: self.changed.emit())
-            self._channel_rows.add(name, box)
+            self._channel_form.add(name, box)
             self._channel_boxes[name] = box
         self._channels.setVisible(bool(self._channel_boxes))

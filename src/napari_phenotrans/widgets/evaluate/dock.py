@@ -1,4 +1,4 @@
-"""The dock that evaluates: it makes a phenotype report and scores, and shows the nuclei behind every number."""
+"""The dock that evaluates engines: what happens when its parts are used."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
-from napari_phenotrans.phenotype.page import text as words
+from napari_phenotrans.phenotype.page import text as report_text
 from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
 from napari_phenotrans.runs.record import read_decided
-from napari_phenotrans.widgets.common.dataset_folder import Found, looking
-from napari_phenotrans.widgets.common.preferences import choices, keep, preferences
-from napari_phenotrans.widgets.common.worker import Runner
+from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
+from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.evaluate.data_panel import LABELS
-from napari_phenotrans.widgets.evaluate.jobs import Asked, MakeReport, MakeScores, PageWritten, WritePage
-from napari_phenotrans.widgets.evaluate.known_objects import KnownObjects
+from napari_phenotrans.widgets.evaluate.jobs import EvaluationRequest, MakeReport, MakeScores, PageWritten, WritePage
+from napari_phenotrans.widgets.evaluate.labels_as_objects import LabelsAsObjects
 from napari_phenotrans.widgets.evaluate.layout import EvaluateForm
-from napari_phenotrans.widgets.evaluate.nucleus_view import NucleusView
+from napari_phenotrans.widgets.evaluate.object_view import ObjectView
 from napari_phenotrans.widgets.translate.jobs import Recipe
 
 if TYPE_CHECKING:
@@ -34,58 +32,58 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.checkpoints.checkpoint import Card
     from napari_phenotrans.phenotype.result import PhenotypeReport
+    from napari_phenotrans.widgets.common.dataset_folder import FolderContents
     from napari_phenotrans.widgets.common.worker import Job, Problem
     from napari_phenotrans.widgets.evaluate.effects_panel import EffectsPanel
-    from napari_phenotrans.widgets.evaluate.paired_objects import Spot
+    from napari_phenotrans.widgets.evaluate.paired_objects import ObjectLocation
 
 
 class EvaluateDock(EvaluateForm):
-    """See the module's docstring.
+    """Makes phenotype reports and scores, and shows the objects behind every number.
 
     Parameters
     ----------
     napari_viewer
-        The viewer in which nuclei are shown, and whose Labels layers may be the objects.
+        The viewer in which objects are shown, and whose Labels layers may be the objects.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self.viewer = napari_viewer
-        self.runner = Runner(self)
-        self.nuclei = NucleusView(napari_viewer, self)
+        super().__init__(napari_viewer)
+        self.inspector = FolderInspector(self)
+        self.object_view = ObjectView(napari_viewer, self)
+        #: Made with the first report.
         self.effects: EffectsPanel | None = None
         #: The last report that was made here, and the files that it was written to.
         self.result: PhenotypeReport | None = None
         self.files: dict[str, Path] = {}
         # what the shown report was made of, and with
-        self._made: tuple[Asked, Card] | None = None
+        self._made_with: tuple[EvaluationRequest, Card] | None = None
         self._job: Job | None = None
         self._done = False
-        self._looked_into: Path | None = None
-        self._parts: Iterator[None] = iter(())
-        self._fill = QTimer(self)
-        self._fill.setSingleShot(True)
-        self._fill.timeout.connect(self._fill_next)
+        # what is left to do to show a report, in one turn of the event loop each, so that none is long
+        self._filling: Iterator[None] = iter(())
+        self._fill_timer = QTimer(self)
+        self._fill_timer.setSingleShot(True)
+        self._fill_timer.timeout.connect(self._fill_next)
 
-        self.dropped.connect(self.take)
-        self.data.folder_chosen.connect(self.open_dataset)
+        self.data.dataset.folder_chosen.connect(self.open_dataset)
         self.data.changed.connect(self._on_data)
-        self.data.failed.connect(self._fail)
-        self.run_button.clicked.connect(lambda _: self.make_report())
+        self.data.failed.connect(self.fail)
+        self.inspector.inspected.connect(self._on_inspected)
+        self.start_button.clicked.connect(lambda _: self.make_report())
         self.scores.button.clicked.connect(lambda _: self.make_scores())
-        self.cancel_button.clicked.connect(lambda _: self.cancel())
         self.open_button.clicked.connect(lambda _: self.open_page())
         self.leave_button.clicked.connect(lambda _: self._leave())
-        self.devices.failed.connect(self._fail)
-        self.devices.unload_requested.connect(self._unload)
+        self.devices.failed.connect(self.fail)
+        self.devices.unload_requested.connect(self.unload)
         self.runner.came.connect(self._on_came)
         self.runner.ended.connect(self._on_ended)
-        self.nuclei.moved.connect(self._on_moved)
-        self.nuclei.shown.connect(self._on_shown)
-        self.nuclei.noticed.connect(lambda text: self.notices.add("field", text))
-        self.nuclei.failed.connect(self._on_not_shown)
+        self.object_view.moved.connect(self._on_object_progress)
+        self.object_view.shown.connect(self._on_object_shown)
+        self.object_view.noticed.connect(lambda text: self.notices.add("field", text))
+        self.object_view.failed.connect(self._on_object_failed)
         napari_viewer.events.theme.connect(self._on_theme)
-        self._restore()
+        self.restore()
 
     # ---- what the user can do
 
@@ -102,32 +100,28 @@ class EvaluateDock(EvaluateForm):
 
     def open_dataset(self, folder: Path) -> None:
         """Look into a folder to evaluate."""
-        self._looked_into = Path(folder)
         self.notices.say("data")
         self.status.setText(f"looking into {folder}…")
-        worker = looking(self._looked_into)
-        worker.returned.connect(self._on_found)
-        worker.start()
+        self.inspector.inspect(folder)
 
     def make_report(self) -> None:
         """Make a report with what is chosen, in place of what runs."""
-        if asked := self._asked():
-            self._start(MakeReport(asked))
+        if request := self._request_or_fail():
+            self._start(MakeReport(request))
 
     def make_scores(self) -> None:
         """Compute scores with what is chosen, in place of what runs."""
         features = self.scores.features.ticked
         if not features:
-            self._fail("Choose what is compared: one kind of features or more.")
-        elif asked := self._asked():
+            self.fail("Choose what is compared: one kind of features or more.")
+        elif request := self._request_or_fail():
             self.scores.clear()
-            self._start(MakeScores(asked, features, self.scores.download_box.isChecked()))
+            self._start(MakeScores(request, features, self.scores.download_box.isChecked()))
 
     def cancel(self) -> None:
-        """Stop what runs."""
-        self.runner.cancel()
-        self.nuclei.cancel()
-        self._end()
+        super().cancel()
+        self.object_view.cancel()
+        self.show_busy(self.busy)
 
     def open_page(self) -> None:
         """Open the report in the browser; one that is kept nowhere is written to a temporary folder first."""
@@ -142,91 +136,85 @@ class EvaluateDock(EvaluateForm):
     # ---- data
 
     def _take_run(self, folder: Path) -> None:
-        found = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
-        if not found:
-            self._fail(f"The run {folder.name} has no checkpoint yet. Wait until it has saved one.")
+        checkpoints = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
+        if not checkpoints:
+            self.fail(f"The run {folder.name} has no checkpoint yet. Wait until it has saved one.")
             return
         try:
             dataset = Path(read_decided(folder / DECIDED)["training"]["folder"])
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return
-        self._choose_checkpoint(found[0])
+        self._choose_checkpoint(checkpoints[0])
         self.open_dataset(dataset)
 
     def _choose_checkpoint(self, path: Path) -> None:
         try:
             self.data.checkpoints.choose(path)
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
 
-    def _on_found(self, found: Found) -> None:
-        if found.folder != self._looked_into:
-            # another one was asked for since
+    def _on_inspected(self, contents: FolderContents) -> None:
+        if contents.problem:
+            self.data.show_problem(contents.problem)
             return
-        if found.problem:
-            self.data.show_nothing(found.problem)
-            return
-        keep(evaluation={"dataset": str(found.folder)})
-        self.data.show_found(found)
+        remember(evaluation={"dataset": str(contents.folder)})
+        self.data.show_contents(contents)
 
     def _on_data(self) -> None:
         if self.data.checkpoints.name:
-            keep(evaluation={"checkpoint": self.data.checkpoints.name})
-        self._say_state()
+            remember(evaluation={"checkpoint": self.data.checkpoints.name})
+        self._update_state()
 
-    def _say_state(self) -> None:
+    def _update_state(self) -> None:
         missing = self.data.missing
-        for button, what in (
-            (self.run_button, "Find, measure and compare the objects of real and translated images."),
+        for button, tooltip in (
+            (self.start_button, "Find, measure and compare the objects of real and translated images."),
             (self.scores.button, "Translate the fields, and score them against real ones of the target."),
         ):
-            button.setToolTip(missing or what)
-        if not self._busy:
+            button.setToolTip(missing or tooltip)
+        if not self.busy:
             self.status.setText(missing or "ready")
 
-    def _asked(self) -> Asked | None:
-        """Gather what is chosen; what is missing is said instead."""
-        data, found = self.data, self.data.found
+    def _request_or_fail(self) -> EvaluationRequest | None:
+        """Return what is chosen, or say what is missing."""
+        data, contents = self.data, self.data.contents
         try:
-            if data.missing or found is None:
+            if data.missing or contents is None:
                 raise InputError(data.missing)
-            recipe = Recipe(
-                str(data.checkpoints.name),
-                str(data.conditions.source),
-                str(data.conditions.target),
-                self.devices.device,
-                self.devices.precision,
-                preferences().tile,
-                data.engine.how,
-            )
-            return Asked(
-                found.folder,
-                recipe,
-                data.settings,
-                data.channels,
-                data.held_out,
-                KnownObjects(self.viewer) if data.objects == LABELS else None,
-                data.control.folder,
-                data.out.folder,
-                data.replace_box.isChecked(),
+            return EvaluationRequest(
+                folder=contents.folder,
+                recipe=Recipe(
+                    checkpoint=str(data.checkpoints.name),
+                    source=str(data.conditions.source),
+                    target=str(data.conditions.target),
+                    device=self.devices.device,
+                    precision=self.devices.precision,
+                    tile=preferences().tile,
+                    how=data.engine.how,
+                ),
+                settings=data.settings,
+                channels=data.channels,
+                held_out=data.held_out,
+                labels=LabelsAsObjects(self.viewer) if data.objects == LABELS else None,
+                control=data.control.folder,
+                out=data.out.folder,
+                overwrite=data.replace_box.isChecked(),
             )
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return None
 
     # ---- what runs
 
     @property
-    def _busy(self) -> bool:
-        return self.runner.busy or self.nuclei.busy
+    def busy(self) -> bool:
+        return self.runner.busy or self.object_view.busy
 
     def _start(self, job: Job) -> None:
         self._job, self._done = job, False
-        self.notices.say("run")
         self.notices.say("notes")
-        self.status.setText("preparing…" if self.devices.loaded else "loading torch…")
-        self.say_busy(True)
+        self.begin("preparing…" if self.devices.loaded else "loading torch…")
         self.runner.start(job)
 
     def _on_came(self, job: Job, event: Any) -> None:
@@ -234,7 +222,8 @@ class EvaluateDock(EvaluateForm):
             return
         if isinstance(event, Progressed):
             share = event.done / max(event.total, 1)
-            self._on_moved(share, f"{event.what}, {event.done + 1} of {event.total}" if event.total > 1 else event.what)
+            count = f", {event.done + 1} of {event.total}" if event.total > 1 else ""
+            self.show_progress(share, f"{event.what}{count}")
             self.runner.show_progress(share)
         elif isinstance(event, Notice):
             self.notices.add("notes", event.text)
@@ -244,124 +233,103 @@ class EvaluateDock(EvaluateForm):
             self.open_page()
         elif isinstance(job, MakeReport):
             self._done = True
-            self._show_report(event.report, event.files, job.asked)
+            self._show_report(event.report, event.files, job.request)
         else:
             self._done = True
             self.scores.show_scores(event)
-            self._see("Scores")
+            self._scroll_to("Scores")
 
     def _on_ended(self, job: Job, problem: Problem | None) -> None:
         if job is not self._job:
             # another one has taken its place
             return
         self._job = None
-        self._end()
+        self.show_busy(self.busy)
         if problem:
-            self._fail(problem.text)
+            self.fail(problem.text)
         elif not self._done:
             self.status.setText("cancelled; what was measured is kept for the next time")
         else:
-            # what was said on the way stands in the report, or beside the scores
+            # what was noticed on the way stands in the report, or beside the scores
             self.notices.say("notes")
-            where = self.files.get("page")
-            kept = f", kept in {where.parent}" if isinstance(job, MakeReport) and where else ""
-            self.status.setText(f"the report is made{kept}" if isinstance(job, MakeReport) else "done")
-
-    def _on_moved(self, share: float, text: str) -> None:
-        self.say_busy(True)
-        self.bar.setValue(round(1000 * share))
-        self.status.setText(text)
-
-    def _end(self) -> None:
-        self.say_busy(self._busy)
+            page = self.files.get("page")
+            folder = f", kept in {page.parent}" if isinstance(job, MakeReport) and page else ""
+            self.status.setText(f"the report is made{folder}" if isinstance(job, MakeReport) else "done")
 
     # ---- the report
 
-    def _show_report(self, report: PhenotypeReport, files: dict[str, Path], asked: Asked) -> None:
-        card = self.data.checkpoints.cards.get(asked.recipe.checkpoint)
+    def _show_report(self, report: PhenotypeReport, files: dict[str, Path], request: EvaluationRequest) -> None:
+        card = self.data.checkpoints.cards.get(request.recipe.checkpoint)
         assert card is not None
-        self.nuclei.leave()
-        self.result, self.files, self._made = report, dict(files), (asked, card)
-        self.in_short.say("report", words.in_short(report))
-        control = words.control_sentence(report)
-        self.read_first.say("report", [*words.read_first(report), control, *report.notices])
-        self.limits.say("report", words.limits(report))
-        self.show_found(True)
-        self._see("Report")
-        self._parts = self._filling(report)
-        self._fill.start()
+        self.object_view.leave()
+        self.result, self.files, self._made_with = report, dict(files), (request, card)
+        self.in_short.say("report", report_text.in_short(report))
+        control = report_text.control_sentence(report)
+        self.read_first.say("report", [*report_text.read_first(report), control, *report.notices])
+        self.limits.say("report", report_text.limits(report))
+        self.show_report_sections(True)
+        self._scroll_to("Report")
+        self._filling = self._fill(report)
+        self._fill_timer.start()
 
-    def _filling(self, report: PhenotypeReport) -> Iterator[None]:
-        """Make what shows the effects, and fill it."""
+    def _fill(self, report: PhenotypeReport) -> Iterator[None]:
+        """Make the panel of effects, where there is none yet, and fill it."""
         if self.effects is None:
             from napari_phenotrans.widgets.evaluate.effects_panel import EffectsPanel
 
             self.effects = EffectsPanel()
-            self.effects.spot_chosen.connect(self._show_spot)
+            self.effects.object_chosen.connect(self._show_object)
             self._on_theme()
             yield
-            self.effects_place.addWidget(self.effects)
+            self.effects_column.addWidget(self.effects)
             yield
         yield from self.effects.filling(report)
 
     def _fill_next(self) -> None:
-        """Show one part more of a report: in one turn of the event loop each, so that none is long."""
-        for _ in self._parts:
-            self._fill.start()
+        for _ in self._filling:
+            self._fill_timer.start()
             return
 
-    def _see(self, title: str) -> None:
+    def _scroll_to(self, title: str) -> None:
         self.sections[title].set_open(True)
         self.area.ensureWidgetVisible(self.sections[title].button, 0, 0)
 
-    def _show_spot(self, spot: Spot) -> None:
-        assert self._made
-        asked, card = self._made
+    def _show_object(self, location: ObjectLocation) -> None:
+        assert self._made_with
+        request, card = self._made_with
         self.notices.say("field")
-        self.nuclei.show(spot, card, asked.recipe, asked.channels)
+        self.object_view.show(location, card, request.recipe, request.channels)
 
-    def _on_shown(self, spot: Spot) -> None:
-        self._end()
-        self.status.setText(f"{spot.field}: real on the left, translated (not measured) on the right")
+    def _on_object_progress(self, share: float, text: str) -> None:
+        self.show_busy(True)
+        self.show_progress(share, text)
 
-    def _on_not_shown(self, text: str) -> None:
-        self._end()
-        self._fail(text)
+    def _on_object_shown(self, location: ObjectLocation) -> None:
+        self.show_busy(self.busy)
+        self.status.setText(f"{location.field}: real on the left, translated (not measured) on the right")
+
+    def _on_object_failed(self, text: str) -> None:
+        self.show_busy(self.busy)
+        self.fail(text)
 
     def _leave(self) -> None:
-        self.nuclei.leave()
-        self._say_state()
+        self.object_view.leave()
+        self._update_state()
 
     # ---- the beginning and the end
 
-    def _restore(self) -> None:
-        """Show what the user prefers, and what was chosen last."""
-        said, last = preferences(), choices().evaluation
-        self.devices.choose(said.device, said.precision)
-        self.data.start_in = last.get("dataset") or ""
-        checkpoint = last.get("checkpoint")
-        if checkpoint and checkpoint != self.data.checkpoints.name:
-            try:
-                self.data.checkpoints.choose(checkpoint)
-            except InputError:
-                # a file that was moved since: what the dock begins with will do
-                keep(evaluation={"checkpoint": None})
-        self._say_state()
+    def restore(self) -> None:
+        last = last_choices().evaluation
+        self.data.dataset.start_in = last.get("dataset") or ""
+        if not self.data.checkpoints.restore(last.get("checkpoint")):
+            remember(evaluation={"checkpoint": None})
+        self._update_state()
 
     def _on_theme(self, _: Any = None) -> None:
         if self.effects:
             self.effects.set_theme(self.viewer.theme)
 
-    def _unload(self) -> None:
-        self.runner.unload()
-        self.status.setText("the engine has given back its memory")
-
-    def _fail(self, text: str) -> None:
-        self.notices.say("run", [text])
-        self.status.setText("see above")
-        show_error(text)
-
     def end(self) -> None:
-        self.runner.unload()
-        self.nuclei.close()
+        super().end()
+        self.object_view.close()
         self.viewer.events.theme.disconnect(self._on_theme)

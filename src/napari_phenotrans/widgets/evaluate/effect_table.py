@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QWidget
 
-from napari_phenotrans.phenotype.page import text as words
+from napari_phenotrans.phenotype.page import text as report_text
 from napari_phenotrans.phenotype.page.html import SHOWN
+from napari_phenotrans.widgets.common.tables import ReadOnlyTable
 from napari_phenotrans.widgets.evaluate.effect_text import LOOKS, SENTENCES, verdict_words
 from napari_phenotrans.widgets.evaluate.point_plot import shown_color
 
@@ -33,41 +34,37 @@ ROWS = 2
 FIELDS = 4
 
 
-class EffectTable(QTableWidget):
+class EffectTable(ReadOnlyTable):
     """Two rows per effect, so that it can be read in a narrow dock: its name and what became of it, and its numbers.
 
     Signals
     -------
-    chosen
+    effect_chosen
         The number of an effect, among all of the report.
     """
 
-    chosen = Signal(int)
+    effect_chosen = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, len(HEADINGS), parent)
+        super().__init__(
+            "The first effects",
+            "The largest real differences; what a larger one says already is left out. A click looks at one.",
+            parent,
+        )
         self._numbers: list[int] = []
         self._verdicts: list[str] = []
         self._theme = "dark"
-        self.setAccessibleName("The first effects")
-        self.setToolTip(
-            "The largest real differences; what a larger one says already is left out. A click looks at one."
-        )
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setTabKeyNavigation(False)
         self.setWordWrap(True)
+        self.setColumnCount(len(HEADINGS))
         self.setHorizontalHeaderLabels([heading for heading, _ in HEADINGS])
         for column, (_, tooltip) in enumerate(HEADINGS):
             item = self.horizontalHeaderItem(column)
             assert item is not None
             item.setToolTip(tooltip)
-        across, down = self.horizontalHeader(), self.verticalHeader()
-        assert across is not None and down is not None
-        across.setHighlightSections(False)
-        across.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        down.setVisible(False)
+        self.columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.rows.setVisible(False)
         self.currentCellChanged.connect(self._on_current)
 
     def show_effects(self, report: PhenotypeReport) -> None:
@@ -80,22 +77,17 @@ class EffectTable(QTableWidget):
         with QSignalBlocker(self):
             self.clearSpans()
             self.setRowCount(ROWS * len(rows))
-            for place, row in enumerate(rows):
-                name = QTableWidgetItem(_name(row))
-                name.setToolTip(f"{name.text()}. {SENTENCES[row.verdict]}")
-                self.setItem(ROWS * place, 0, name)
-                self.setSpan(ROWS * place, 0, 1, len(HEADINGS))
-                self.setRowHeight(ROWS * place, 2 * line + 6)
-                self.setRowHeight(ROWS * place + 1, 3 * line + 6)
+            for rank, row in enumerate(rows):
+                name = _name(row)
+                self.show_cell(ROWS * rank, 0, name, f"{name}. {SENTENCES[row.verdict]}")
+                self.setSpan(ROWS * rank, 0, 1, len(HEADINGS))
+                self.setRowHeight(ROWS * rank, 2 * line + 6)
+                self.setRowHeight(ROWS * rank + 1, 3 * line + 6)
                 for column, text in enumerate(_numbers(row)):
-                    item = QTableWidgetItem(text)
-                    item.setToolTip(HEADINGS[column][1])
-                    self.setItem(ROWS * place + 1, column, item)
+                    self.show_cell(ROWS * rank + 1, column, text, HEADINGS[column][1])
             self.clearSelection()
         self.set_theme(self._theme)
-        across = self.horizontalHeader()
-        assert across is not None
-        self.setFixedHeight(min(TALLEST, across.sizeHint().height() + len(rows) * (5 * line + 12) + 4))
+        self.setFixedHeight(min(TALLEST, self.columns.sizeHint().height() + len(rows) * (5 * line + 12) + 4))
 
     def mark(self, number: int) -> None:
         """Select an effect, where it is among these."""
@@ -107,18 +99,18 @@ class EffectTable(QTableWidget):
     def set_theme(self, name: str) -> None:
         """Take the colors of one of napari's themes."""
         self._theme = name
-        for place, verdict in enumerate(self._verdicts):
-            item = self.item(ROWS * place, 0)
+        for rank, verdict in enumerate(self._verdicts):
+            item = self.item(ROWS * rank, 0)
             if item is not None and verdict not in ("unchanged", "not tested"):
                 item.setForeground(QColor(shown_color(LOOKS[verdict][0], name)))
 
     def _on_current(self, row: int) -> None:
         if 0 <= row // ROWS < len(self._numbers):
-            self.chosen.emit(self._numbers[row // ROWS])
+            self.effect_chosen.emit(self._numbers[row // ROWS])
 
 
 def _name(row: Effect) -> str:
-    unit = words.unit(row.measurement)
+    unit = report_text.unit(row.measurement)
     return f"{row.measurement.words}{f' ({unit})' if unit else ''}: {verdict_words(row.verdict)}"
 
 
@@ -126,7 +118,7 @@ def _numbers(row: Effect) -> tuple[str, ...]:
     m = row.measurement
     best = "" if row.gap_floor is None else f"\nhalves {row.gap_floor:.2f}"
     return (
-        f"{words.bare(row.source, m)} → {words.bare(row.target, m)}\n{words.sd(row.real_sd)} SD",
-        f"→ {words.bare(row.translated, m)}\n{words.sd(row.made_sd)} SD\nerror {abs(row.error_sd):.2f}",
+        f"{report_text.bare(row.source, m)} → {report_text.bare(row.target, m)}\n{report_text.sd(row.real_sd)} SD",
+        f"→ {report_text.bare(row.translated, m)}\n{report_text.sd(row.made_sd)} SD\nerror {abs(row.error_sd):.2f}",
         "–" if row.gap is None else f"{row.gap.value:.2f}{best}".replace("-", "−"),
     )

@@ -1,4 +1,4 @@
-"""A report's numbers in the words that stand beside its plots. No Qt."""
+"""Sentences about a report's effects and objects, which stand beside its plots. No Qt."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_phenotrans.phenotype.page import text as words
+from napari_phenotrans.core.text import few
+from napari_phenotrans.phenotype.page import text as report_text
 from napari_phenotrans.phenotype.page.figures import MARKS
 from napari_phenotrans.phenotype.page.html import MEANS
 
 if TYPE_CHECKING:
     from napari_phenotrans.phenotype.result import PhenotypeReport
     from napari_phenotrans.phenotype.statistics.effects import Effect
-    from napari_phenotrans.widgets.evaluate.paired_objects import Paired
+    from napari_phenotrans.widgets.evaluate.paired_objects import PairedObjects
 
 VERDICTS = {
     "reproduced": "changed as in reality",
@@ -38,40 +39,41 @@ def verdict_words(verdict: str) -> str:
 
 
 def about_effect(report: PhenotypeReport, row: Effect) -> list[str]:
-    """Return what is to be known of a measurement: reality, the engine, and what either would be by chance."""
+    """Describe an effect in sentences: reality, the engine, and what either would be by chance."""
     m = row.measurement
-    p = "" if row.real_p is None else f", p {words.p_value(row.real_p)}"
-    said = [
+    p = "" if row.real_p is None else f", p {report_text.p_value(row.real_p)}"
+    source, target, translated = (report_text.value(value, m) for value in (row.source, row.target, row.translated))
+    lines = [
         f"{m.words}: {verdict_words(row.verdict)}.",
-        f"Reality: {words.value(row.source, m)} → {words.value(row.target, m)}, {words.sd(row.real_sd)} SD{p}; random "
-        f"halves of one condition differ by {abs(row.floor / row.spread):.2f} SD.",
-        f"Engine: → {words.value(row.translated, m)}, {words.sd(row.made_sd)} SD{_control(report, row)}; its own error "
-        f"is {abs(row.error_sd):.2f} SD.",
+        f"Reality: {source} → {target}, {report_text.sd(row.real_sd)} SD{p}; random halves of one condition differ by "
+        f"{abs(row.floor / row.spread):.2f} SD.",
+        f"Engine: → {translated}, {report_text.sd(row.made_sd)} SD{_control(report, row)}; its own error is "
+        f"{abs(row.error_sd):.2f} SD.",
     ]
     if row.gap is not None:
         best = "" if row.gap_floor is None else f"; random halves of real {report.target} reach {row.gap_floor:.2f}"
-        said.append(f"Gap closed: {words.gap(row.gap)}, where 0 is copying the source{best}.")
+        lines.append(f"Gap closed: {report_text.gap(row.gap)}, where 0 is copying the source{best}.")
     if row.gap_seen is not None and row.gap_held_out is not None:
-        said.append(f"On groups that training saw {words.gap(row.gap_seen)}, on others {words.gap(row.gap_held_out)}.")
+        seen, held_out = report_text.gap(row.gap_seen), report_text.gap(row.gap_held_out)
+        lines.append(f"On groups that training saw {seen}, on others {held_out}.")
     alike = [other.measurement.words for other in report.effects.like(row)]
     if alike:
-        more = f" and {len(alike) - words.NAMED} more" if len(alike) > words.NAMED else ""
-        said.append(f"Says the same: {'; '.join(alike[: words.NAMED])}{more}.")
-    return said
+        lines.append(f"Says the same: {few(alike, report_text.NAMED, separator='; ')}.")
+    return lines
 
 
 def _control(report: PhenotypeReport, row: Effect) -> str:
     if report.control is None or row.measurement.key not in report.control.made_sd:
         return ""
-    return f" (the control engine {words.sd(report.control.made_sd[row.measurement.key])} SD)"
+    return f" (the control engine {report_text.sd(report.control.made_sd[row.measurement.key])} SD)"
 
 
-def about_object(paired: Paired, number: int) -> str:
+def about_object(paired: PairedObjects, number: int) -> str:
     """Return which object it is, and what became of its value."""
     m = paired.measurement
-    place = int(np.flatnonzero(paired.by_change == number)[0]) + 1
-    before, after = (words.value(float(side[number]), m) for side in (paired.before, paired.after))
-    spot = paired.spot(number)
-    where = "" if spot.center is None else f" at {spot.center[1]:.0f}, {spot.center[0]:.0f}"
-    plane = "".join(f", {axis} {index}" for axis, index in (("T", spot.t), ("Z", spot.z)) if index)
-    return f"{spot.field}{where}{plane}: {before} → {after} (change {place} of {len(paired.rows)} by size)"
+    rank = int(np.flatnonzero(paired.by_change == number)[0]) + 1
+    before, after = (report_text.value(float(side[number]), m) for side in (paired.before, paired.after))
+    location = paired.location(number)
+    where = "" if location.center is None else f" at {location.center[1]:.0f}, {location.center[0]:.0f}"
+    plane = "".join(f", {axis} {index}" for axis, index in (("T", location.t), ("Z", location.z)) if index)
+    return f"{location.field}{where}{plane}: {before} → {after} (change {rank} of {len(paired.rows)} by size)"

@@ -1,4 +1,4 @@
-"""What a report found: every measurement in one plot, the chosen one in words, and its objects before and after."""
+"""The effects of a report: every measurement in one plot, the chosen one in words, and its objects."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QPixmap
-from qtpy.QtWidgets import QCheckBox, QComboBox, QCompleter, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QCompleter, QLayout, QWidget
 from superqt import QFlowLayout
 
-from napari_phenotrans.phenotype.page import text as words
-from napari_phenotrans.widgets.common.form_layout import Form, keep_tab_order, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.phenotype.page import text as report_text
+from napari_phenotrans.widgets.common.form_parts import (
+    Form,
+    in_column,
+    in_row,
+    keep_tab_order,
+    narrow_box,
+    push_button,
+    wrapped_label,
+)
 from napari_phenotrans.widgets.evaluate.effect_table import EffectTable
 from napari_phenotrans.widgets.evaluate.effect_text import LOOKS, SENTENCES, about_effect, about_object, verdict_words
-from napari_phenotrans.widgets.evaluate.paired_objects import Paired
+from napari_phenotrans.widgets.evaluate.paired_objects import PairedObjects
 from napari_phenotrans.widgets.evaluate.point_plot import DIAGONAL, Axis, Line, PointPlot, Points, shown_color
 
 if TYPE_CHECKING:
@@ -34,21 +41,37 @@ class EffectsPanel(QWidget):
 
     Signals
     -------
-    spot_chosen
-        The `Spot` of an object that the user wants to see.
+    object_chosen
+        The `ObjectLocation` of an object that the user chose.
     """
 
-    spot_chosen = Signal(object)
+    object_chosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._report: PhenotypeReport | None = None
         self._effects: tuple[Effect, ...] = ()
         self._effect: Effect | None = None
-        self._paired: Paired | None = None
+        self._paired: PairedObjects | None = None
         self._order = np.zeros(0, int)
         self._object: int | None = None
         self._theme = "dark"
+        effects = self._make_effects()
+        objects = self._make_objects()
+        self.table = EffectTable()
+        in_column(*effects, *objects, self.table, of=self, spacing=4)
+        keep_tab_order(self.box, self.before_button, self.next_button, self.table)
+
+        self.fields_box.toggled.connect(lambda _: self._draw_effects())
+        self.plot.picked.connect(self.choose)
+        self.box.activated.connect(self.choose)
+        self.table.effect_chosen.connect(self.choose)
+        self.objects.picked.connect(self.choose_object)
+        self.before_button.clicked.connect(lambda _: self._step(-1))
+        self.next_button.clicked.connect(lambda _: self._step(1))
+
+    def _make_effects(self) -> list[QWidget | QLayout]:
+        """Make the plot of all measurements, and what chooses one of them."""
         self.plot = PointPlot("Effects: reality against the engine", HEIGHT)
         self.plot.setToolTip(
             "A point per measurement: to the right what differs in reality, upwards what the engine changes; on the "
@@ -56,15 +79,15 @@ class EffectsPanel(QWidget):
             "to see all."
         )
         self.plot.about = lambda number: f"{self._effects[number].measurement.words}: {self._effects[number].verdict}"
+        self.boxes: dict[str, QCheckBox] = {}
+        verdicts = QWidget()
+        self._flow = QFlowLayout(verdicts)
+        self._flow.setContentsMargins(0, 0, 0, 0)
         self.fields_box = QCheckBox()
         self.fields_box.setToolTip(
             "Measurements of whole fields, such as counts, instead of those of objects; in standard deviations between "
             "fields."
         )
-        self.boxes: dict[str, QCheckBox] = {}
-        self._kinds = QWidget()
-        self._flow = QFlowLayout(self._kinds)
-        self._flow.setContentsMargins(0, 0, 0, 0)
         self.box = narrow_box("The measurement that is looked at, the largest real difference first; type to search.")
         self.box.setEditable(True)
         self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -72,49 +95,24 @@ class EffectsPanel(QWidget):
         assert completer is not None
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
-        self.said = wrapped_label()
-        self.said.setToolTip("The measurement in numbers, beside what would be there by chance.")
-        self.table = EffectTable()
+        self.summary = wrapped_label(tooltip="The measurement in numbers, beside what would be there by chance.")
+        return [self.plot, verdicts, self.fields_box, Form({"Measured": self.box}), self.summary]
+
+    def _make_objects(self) -> list[QWidget | QLayout]:
+        """Make the plot of the chosen measurement's objects, and what goes from one to the next."""
         self.objects = PointPlot("Objects before and after translation", OBJECTS_HEIGHT)
         self.objects.setToolTip(
             "A point per object that was found again: to the right its value in the real image, upwards in the "
             "translated one; on the dashed line nothing changed. Click on a point to see the object in the viewer."
         )
-        self.objects.about = self._object_words
-        self.before_button, self.next_button = QPushButton("◀"), QPushButton("▶")
+        self.objects.about = self._object_text
+        self.before_button, self.next_button = push_button("◀"), push_button("▶")
         for button, text in ((self.before_button, "Larger change"), (self.next_button, "Smaller change")):
             button.setAccessibleName(text)
             button.setToolTip(f"{text}: show the object before or after this one in the order of change.")
             button.setFixedWidth(36)
-        self.object_said = wrapped_label()
-        self.object_said.setToolTip("The object that the viewer shows.")
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.plot)
-        column.addWidget(self._kinds)
-        column.addWidget(self.fields_box)
-        rows = Form()
-        rows.add("Measured", self.box)
-        column.addLayout(rows)
-        column.addWidget(self.said)
-        column.addWidget(self.objects)
-        beside = QHBoxLayout()
-        beside.addWidget(self.before_button)
-        beside.addWidget(self.object_said, 1)
-        beside.addWidget(self.next_button)
-        column.addLayout(beside)
-        column.addWidget(self.table)
-        keep_tab_order(self.box, self.before_button, self.next_button, self.table)
-
-        self.fields_box.toggled.connect(lambda _: self._draw_effects())
-        self.plot.picked.connect(self.choose)
-        self.box.activated.connect(self.choose)
-        self.table.chosen.connect(self.choose)
-        self.objects.picked.connect(self.choose_object)
-        self.before_button.clicked.connect(lambda _: self._step(-1))
-        self.next_button.clicked.connect(lambda _: self._step(1))
+        self.object_label = wrapped_label(tooltip="The object that the viewer shows.")
+        return [self.objects, in_row(self.before_button, self.object_label, self.next_button, stretch=(0, 1, 0))]
 
     # ---- what the dock tells
 
@@ -157,17 +155,17 @@ class EffectsPanel(QWidget):
             self.fields_box.setChecked(m.per_field)
         self.plot.ring(number)
         self.table.mark(number)
-        self.said.setText("\n".join(about_effect(self._report, effect)))
-        paired = self._paired = Paired.of(self._report, m)
+        self.summary.setText("\n".join(about_effect(self._report, effect)))
+        paired = self._paired = PairedObjects.of(self._report, m)
         self._order = paired.by_change
         what = "fields" if m.per_field else self._report.objects
-        unit = f" ({words.unit(m)})" if words.unit(m) else ""
+        unit = f" ({report_text.unit(m)})" if report_text.unit(m) else ""
         points = Points(what, np.arange(len(paired.rows)), paired.before, paired.after, OBJECT)
         axes = Axis(f"{what}, real {self._report.source}{unit}", m.log), Axis(f"translated{unit}", m.log)
         self.objects.ring(None)
         self.objects.show_points([points], axes, (DIAGONAL, Line("y", effect.target)))
         self._object = None
-        self._say_object()
+        self._show_object_text()
 
     def choose_object(self, number: int) -> None:
         """Choose an object of the measurement, and ask for it to be shown."""
@@ -175,8 +173,8 @@ class EffectsPanel(QWidget):
             return
         self._object = number
         self.objects.ring(number)
-        self._say_object()
-        self.spot_chosen.emit(self._paired.spot(number))
+        self._show_object_text()
+        self.object_chosen.emit(self._paired.location(number))
 
     def set_theme(self, name: str) -> None:
         """Take the colors of one of napari's themes."""
@@ -192,11 +190,11 @@ class EffectsPanel(QWidget):
         return self._effect
 
     @property
-    def paired(self) -> Paired | None:
+    def paired(self) -> PairedObjects | None:
         """The chosen measurement's objects."""
         return self._paired
 
-    # ---- within
+    # ---- drawing
 
     def _draw_effects(self) -> None:
         """Draw the measurements of objects, or those of whole fields: their standard deviations do not compare."""
@@ -241,25 +239,25 @@ class EffectsPanel(QWidget):
     def _step(self, by: int) -> None:
         if not len(self._order):
             return
-        place = int(np.flatnonzero(self._order == self._object)[0]) + by if self._object is not None else 0
-        self.choose_object(int(self._order[np.clip(place, 0, len(self._order) - 1)]))
+        rank = int(np.flatnonzero(self._order == self._object)[0]) + by if self._object is not None else 0
+        self.choose_object(int(self._order[np.clip(rank, 0, len(self._order) - 1)]))
 
-    def _say_object(self) -> None:
+    def _show_object_text(self) -> None:
         assert self._paired and self._report
         count = len(self._order)
         self.before_button.setEnabled(bool(count))
         self.next_button.setEnabled(bool(count))
         if self._object is not None:
-            self.object_said.setText(self._object_words(self._object))
+            self.object_label.setText(self._object_text(self._object))
             return
         what = "fields" if self._paired.measurement.per_field else self._report.objects
-        self.object_said.setText(
+        self.object_label.setText(
             f"{count} {what}, each before and after; the line across is the mean of real {self._report.target}. "
             f"Click on one to see it."
             if count
             else f"None of the {what} was found again after translation."
         )
 
-    def _object_words(self, number: int) -> str:
+    def _object_text(self, number: int) -> str:
         assert self._paired
         return about_object(self._paired, number)

@@ -1,4 +1,4 @@
-"""What the evaluate dock has computed beside the GUI: a report, its page, scores."""
+"""Making reports and scores on the background thread: the jobs of the evaluate dock, and what they are given."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from napari_phenotrans.phenotype.result import PhenotypeReport
     from napari_phenotrans.phenotype.settings import ReportSettings
     from napari_phenotrans.widgets.common.worker import Engines
-    from napari_phenotrans.widgets.evaluate.known_objects import KnownObjects
+    from napari_phenotrans.widgets.evaluate.labels_as_objects import LabelsAsObjects
     from napari_phenotrans.widgets.translate.jobs import Recipe
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class EvaluationRequest:
     """What is to be evaluated, and how.
 
     Parameters
@@ -28,19 +28,19 @@ class Asked:
     folder
         The data set.
     recipe
-        Checkpoint, conditions, device, and what the engine is told.
+        Checkpoint, conditions, device, and the engine's translation settings.
     settings
         Of the report.
     channels
         The images' name for a channel of the checkpoint where they differ.
     held_out
-        Groups that training did not see, where the user said them.
-    known
-        Objects that the user found; None where they are to be found.
+        Groups that training did not see, where the user named them.
+    labels
+        The objects of every field; None where they are to be found.
     control
         Run of an engine that was trained between two halves of one condition.
     out, overwrite
-        Where the report is kept, and whether it may take the place of one that is there; nowhere where none is said.
+        Where the report is kept, and whether it may take the place of one that is there; nowhere where None.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class Asked:
     settings: ReportSettings
     channels: dict[str, str] = field(default_factory=dict)
     held_out: tuple[str, ...] | None = None
-    known: KnownObjects | None = None
+    labels: LabelsAsObjects | None = None
     control: Path | None = None
     out: Path | None = None
     overwrite: bool = False
@@ -61,40 +61,40 @@ class Asked:
 class MakeReport(Job):
     """Make a phenotype report; yields what `report` does."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, request: EvaluationRequest) -> None:
         super().__init__()
-        self.asked = asked
+        self.request = request
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.features.cache import Cache, default_folder
         from napari_phenotrans.phenotype.report import report
+        from napari_phenotrans.phenotype.request import ReportRequest
         from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 
         # what shows a report, which takes most of a second, for the main thread to find it
         load_pyqtgraph()
 
-        asked, recipe = self.asked, self.asked.recipe
-        dataset = asked.dataset()
-        if asked.known:
-            asked.known.check(dataset.fields)
-        yield from report(
+        request, recipe = self.request, self.request.recipe
+        dataset = request.dataset()
+        if request.labels:
+            request.labels.check(dataset.fields)
+        to_report = ReportRequest(
             dataset,
             recipe.checkpoint,
             source=recipe.source,
             target=recipe.target,
-            out=asked.out,
-            settings=asked.settings,
-            channels=asked.channels,
-            held_out_groups=asked.held_out,
-            labels=asked.known,
-            control=asked.control,
+            out=request.out,
+            settings=request.settings,
+            channels=request.channels,
+            held_out_groups=request.held_out,
+            labels=request.labels,
+            control=request.control,
             how=recipe.how,
             device=recipe.device,
             precision=recipe.precision,
-            cache=Cache(default_folder()),
-            overwrite=asked.overwrite,
-            tick=tick,
+            overwrite=request.overwrite,
         )
+        yield from report(to_report, cache=Cache(default_folder()), tick=tick)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class MakeScores(Job):
 
     Parameters
     ----------
-    asked
+    request
         What is to be evaluated.
     features
         Names in `EXTRACTORS`.
@@ -130,48 +130,41 @@ class MakeScores(Job):
         Whether weights that are not there may be downloaded.
     """
 
-    def __init__(self, asked: Asked, features: tuple[str, ...], download: bool) -> None:
+    def __init__(self, request: EvaluationRequest, features: tuple[str, ...], download: bool) -> None:
         super().__init__()
-        self.asked, self.features, self.download = asked, features, download
+        self.request, self.features, self.download = request, features, download
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.core.events import Notice
         from napari_phenotrans.engines.device import choose_device
-        from napari_phenotrans.evaluation.evaluate import evaluate
+        from napari_phenotrans.evaluation.evaluate import EvaluationRequest, evaluate
         from napari_phenotrans.evaluation.inputs import EvaluationSet
         from napari_phenotrans.evaluation.sources import from_checkpoint
         from napari_phenotrans.features import ExtractorResources
         from napari_phenotrans.features.cache import Cache, default_folder
         from napari_phenotrans.phenotype.selection import choose
+        from napari_phenotrans.translation.request import TranslationRequest
 
-        asked, recipe = self.asked, self.asked.recipe
+        request, recipe = self.request, self.request.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
-        dataset = asked.dataset()
+        dataset = request.dataset()
         subject = choose(
-            dataset, recipe.source, recipe.target, translator.checkpoint, asked.settings.translate, asked.held_out
+            dataset, recipe.source, recipe.target, translator.checkpoint, request.settings.translate, request.held_out
         )
         yield Notice(subject.why)
-        material: EvaluationSet | None = None
-        for event in from_checkpoint(
-            dataset,
-            translator,
-            recipe.source,
-            recipe.target,
-            scored=subject.is_translated,
-            channels=asked.channels,
-            how=recipe.how,
-            tick=tick,
-        ):
+        evaluation_set: EvaluationSet | None = None
+        translation = TranslationRequest(recipe.source, recipe.target, request.channels, how=recipe.how)
+        for event in from_checkpoint(dataset, translator, translation, scored=subject.is_translated, tick=tick):
             if isinstance(event, EvaluationSet):
-                material = event
+                evaluation_set = event
             else:
                 yield event
-        assert material is not None
-        means = ExtractorResources(
+        assert evaluation_set is not None
+        resources = ExtractorResources(
             weights={},
             download=self.download,
             device=str(choose_device(recipe.device)),
             cache=Cache(default_folder()),
             tick=tick,
         )
-        yield from evaluate(material, features=self.features, means=means)
+        yield from evaluate(EvaluationRequest(evaluation_set, self.features), resources)

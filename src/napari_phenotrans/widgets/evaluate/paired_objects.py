@@ -1,4 +1,4 @@
-"""The objects behind one measurement of a report: before against after, and where each of them is. No Qt."""
+"""The objects behind one measurement of a report: values before and after translation, and locations. No Qt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Spot:
+class ObjectLocation:
     """Where an object is.
 
     Parameters
@@ -43,7 +43,7 @@ class Spot:
 
 
 @dataclass(frozen=True, eq=False)
-class Paired:
+class PairedObjects:
     """One measurement of the same objects (of whole fields, where it is the fields') in real and translated images.
 
     Parameters
@@ -63,12 +63,12 @@ class Paired:
     _report: PhenotypeReport
 
     @classmethod
-    def of(cls, report: PhenotypeReport, measurement: Measurement) -> Paired:
+    def of(cls, report: PhenotypeReport, measurement: Measurement) -> PairedObjects:
         """Look up the values of all objects that were found again."""
         source, translated = report.tables["source"], report.tables["translated"]
         if measurement.per_field:
-            plane_of = {(place.field, place.t, place.z): row for row, place in enumerate(source.places)}
-            rows = np.array([plane_of[place.field, place.t, place.z] for place in translated.places], int)
+            plane_of = {(plane.field, plane.t, plane.z): row for row, plane in enumerate(source.places)}
+            rows = np.array([plane_of[plane.field, plane.t, plane.z] for plane in translated.places], int)
             after_rows = np.arange(len(rows))
         else:
             rows, after_rows = report.pairs.before, report.pairs.after
@@ -78,21 +78,21 @@ class Paired:
 
     @property
     def by_change(self) -> np.ndarray:
-        """Places in the other arrays, the largest change first."""
+        """Indices into the other arrays, the largest change first."""
         return np.argsort(-np.abs(self.after - self.before), kind="stable")
 
-    def spot(self, index: int) -> Spot:
+    def location(self, index: int) -> ObjectLocation:
         """Return where an object is."""
         report, table = self._report, self._report.tables["source"]
         row = int(self.rows[index])
         if self.measurement.per_field:
-            place, center = table.places[row], None
+            plane, center = table.places[row], None
         else:
-            place = table.places[table.plane[row]]
+            plane = table.places[table.plane[row]]
             center = float(table.centers[row, 0]), float(table.centers[row, 1])
-        path = next(one.path for one in report.subject.fields["source"] if one.name == place.field)
+        path = next(field.path for field in report.subject.fields["source"] if field.name == plane.field)
         scale = report.scale
-        return Spot(path, place.field, place.t, place.z, center, float(scale.diameter), scale.pixel_size_um)
+        return ObjectLocation(path, plane.field, plane.t, plane.z, center, float(scale.diameter), scale.pixel_size_um)
 
 
 def _values(table: Table, measurement: Measurement) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A plot of points that can be pointed at: what each is appears under the mouse, a click picks it."""
+"""A scatter plot: pointing at a point shows what it is, a click picks it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QColor, QHelpEvent
 from qtpy.QtWidgets import QToolTip
 
-from napari_phenotrans.widgets.common.plot import NEAR, Plot
+from napari_phenotrans.widgets.common.plot import PICK_DISTANCE, Plot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 POINT, MARK = 8, 15
 # Pixels below the plot: pyqtgraph leaves too few for its own label.
-BELOW = 8
+BOTTOM_MARGIN = 8
 # matplotlib's name for a mark, and pyqtgraph's.
 SYMBOLS = {"o": "o", "s": "s", "X": "x", "^": "t1", "D": "d", ".": "o"}
 SMALL = 5
@@ -54,9 +54,9 @@ class Points:
 
 @dataclass(frozen=True)
 class Axis:
-    """What runs along an axis; ``log`` says that its numbers are logarithms, which are labeled as what they are of."""
+    """An axis and its label; where ``log``, points are logarithms, and the ticks show the numbers themselves."""
 
-    words: str
+    label: str
     log: bool = False
 
 
@@ -78,7 +78,7 @@ class PointPlot(Plot):
     Parameters
     ----------
     name
-        What is shown, for those who do not see it.
+        What is shown, for screen readers.
     height
         In pixels of the screen.
 
@@ -95,7 +95,7 @@ class PointPlot(Plot):
         self._left_out: frozenset[str] = frozenset()
         self._lines: tuple[Line, ...] = ()
         self._drawn: list[Any] = []
-        self._chosen: int | None = None
+        self._ringed: int | None = None
         self._theme = "dark"
         super().__init__(name, pickable=True)
         self.setFixedHeight(height)
@@ -104,14 +104,14 @@ class PointPlot(Plot):
         self._ring = self._pg.ScatterPlotItem(size=MARK, brush=None)
         self._ring.setZValue(10)
         self.plot.addItem(self._ring, ignoreBounds=True)
-        self.plot.setContentsMargins(0, 0, 0, BELOW)
+        self.plot.setContentsMargins(0, 0, 0, BOTTOM_MARGIN)
         self._axes = (Axis(""), Axis(""))
-        for side, place in (("bottom", 0), ("left", 1)):
+        for side, number in (("bottom", 0), ("left", 1)):
             axis = self.plot.getAxis(side)
             linear = axis.tickStrings
-            axis.tickStrings = lambda values, scale, spacing, place=place, linear=linear: (
+            axis.tickStrings = lambda values, scale, spacing, number=number, linear=linear: (
                 [f"{np.exp(value):.2g}" for value in values]
-                if self._axes[place].log
+                if self._axes[number].log
                 else linear(values, scale, spacing)
             )
 
@@ -122,7 +122,7 @@ class PointPlot(Plot):
         self._kinds, self._axes, self._lines = tuple(kinds), axes, tuple(lines)
         for side, axis in zip(("bottom", "left"), axes, strict=True):
             shown = self.plot.getAxis(side)
-            shown.setLabel(axis.words)
+            shown.setLabel(axis.label)
             shown.picture = None
         self._redraw()
         self.show_all()
@@ -134,16 +134,16 @@ class PointPlot(Plot):
 
     def ring(self, number: int | None) -> None:
         """Mark one point, or none."""
-        self._chosen = number
+        self._ringed = number
         at = self.where(number) if number is not None else None
         self._ring.setData(*(([], []) if at is None else ([at[0]], [at[1]])))
 
     def where(self, number: int) -> tuple[float, float] | None:
         """Return where a point is, None where it is not shown."""
         for kind in self._visible:
-            found = np.flatnonzero(kind.numbers == number)
-            if len(found):
-                return float(kind.x[found[0]]), float(kind.y[found[0]])
+            indices = np.flatnonzero(kind.numbers == number)
+            if len(indices):
+                return float(kind.x[indices[0]]), float(kind.y[indices[0]])
         return None
 
     def show_all(self) -> None:
@@ -178,7 +178,7 @@ class PointPlot(Plot):
             item = self._pg.InfiniteLine(at, angle=angle, pen=self._pg.mkPen(faint, width=1, style=style))
             self.plot.addItem(item, ignoreBounds=True)
             self._drawn.append(item)
-        for place, kind in enumerate(reversed(self._visible)):
+        for height, kind in enumerate(reversed(self._visible)):
             item = self._pg.ScatterPlotItem(
                 x=kind.x,
                 y=kind.y,
@@ -187,11 +187,11 @@ class PointPlot(Plot):
                 pen=None,
                 brush=self._pg.mkBrush(shown_color(kind.color, self._theme)),
             )
-            item.setZValue(place + 1)
+            item.setZValue(height + 1)
             self.plot.addItem(item)
             self._drawn.append(item)
         self._ring.setPen(self._pg.mkPen(text, width=2))
-        self.ring(self._chosen)
+        self.ring(self._ringed)
 
     # ---- the mouse
 
@@ -215,17 +215,17 @@ class PointPlot(Plot):
         if not visible:
             return None
         box = self.plot.getViewBox()
-        place = box.mapSceneToView(at)
+        position = box.mapSceneToView(at)
         wide, high = box.viewPixelSize()
         x, y, numbers = (np.concatenate([getattr(kind, part) for kind in visible]) for part in ("x", "y", "numbers"))
         if not len(numbers):
             return None
-        away = np.hypot((x - place.x()) / max(wide, 1e-12), (y - place.y()) / max(high, 1e-12))
-        return int(numbers[away.argmin()]) if away.min() <= NEAR else None
+        away = np.hypot((x - position.x()) / max(wide, 1e-12), (y - position.y()) / max(high, 1e-12))
+        return int(numbers[away.argmin()]) if away.min() <= PICK_DISTANCE else None
 
 
 def shown_color(color: str, theme: str) -> QColor:
     """Return a color as it can be seen on a theme's background."""
-    found = QColor(color)
+    plain = QColor(color)
     dark_theme = QColor(get_theme(theme).background.as_hex()).lightness() < DARK
-    return found.lighter(LIGHTER) if dark_theme and found.lightness() < DARK else found
+    return plain.lighter(LIGHTER) if dark_theme and plain.lightness() < DARK else plain

@@ -1,23 +1,14 @@
-"""Scores with their floors: what to compare, and what came of it."""
+"""Scores with their floors: what is compared, and the table of scores."""
 
 from __future__ import annotations
 
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QHeaderView,
-    QPushButton,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
 from napari_phenotrans.features import EXTRACTORS
-from napari_phenotrans.widgets.common.form_layout import Form
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, push_button
 from napari_phenotrans.widgets.common.notices import Notices
 from napari_phenotrans.widgets.common.tick_list import TickList
 
@@ -47,35 +38,27 @@ class ScoresPanel(QWidget):
             box.setToolTip(EXTRACTORS[name].about)
         self.download_box = QCheckBox("Download what is missing")
         self.download_box.setToolTip("Weights of inception (91 MB) and vgg (528 MB); else what needs them is left out.")
-        self.button = QPushButton("Compute scores")
-        self.button.setToolTip("Translate the fields, and score them against real ones of the target.")
+        self.button = push_button(
+            "Compute scores", "Translate the fields, and score them against real ones of the target."
+        )
         self.table = QTreeWidget()
         self.table.setAccessibleName("Scores")
         self.table.setToolTip("Read a score between its floor and what copying the source scores.")
         self.table.setHeaderLabels([heading for heading, _ in HEADINGS])
-        head = self.table.headerItem()
-        across = self.table.header()
-        assert head is not None and across is not None
-        for place, (_, tooltip) in enumerate(HEADINGS):
-            head.setToolTip(place, tooltip)
-        across.setStretchLastSection(False)
-        across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        across.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        titles, header = self.table.headerItem(), self.table.header()
+        assert titles is not None and header is not None
+        for column, (_, tooltip) in enumerate(HEADINGS):
+            titles.setToolTip(column, tooltip)
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.table.setRootIsDecorated(False)
         self.table.setIndentation(8)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.hide()
         self.notes = Notices()
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        rows = Form()
-        rows.add("Features", self.features)
-        column.addLayout(rows)
-        column.addWidget(self.download_box)
-        column.addWidget(self.button)
-        column.addWidget(self.table)
-        column.addWidget(self.notes)
+        form = Form({"Features": self.features})
+        in_column(form, self.download_box, self.button, self.table, self.notes, of=self)
 
     def clear(self) -> None:
         """Show no scores."""
@@ -94,10 +77,10 @@ class ScoresPanel(QWidget):
             block.setFirstColumnSpanned(True)
             lines += 1
             for row in rows:
-                line, below = QTreeWidgetItem(_cells(row)), QTreeWidgetItem([_said(row)])
+                line, below = QTreeWidgetItem(_cells(row)), QTreeWidgetItem([_details(row)])
                 for item in (line, below):
-                    for place in range(len(HEADINGS)):
-                        item.setToolTip(place, about_score(row))
+                    for column in range(len(HEADINGS)):
+                        item.setToolTip(column, about_score(row))
                 block.addChild(line)
                 line.addChild(below)
                 below.setFirstColumnSpanned(True)
@@ -109,15 +92,15 @@ class ScoresPanel(QWidget):
 
 
 def about_score(row: ScoreRow) -> str:
-    """Return all that is to be known of a score, in sentences."""
-    said = [f"{row.metric}, {row.channel or TOGETHER}: {_number(row.value)}"]
+    """Return a score with its interval, p value and notes, as sentences."""
+    sentences = [f"{row.metric}, {row.channel or TOGETHER}: {_number(row.value)}"]
     if row.low is not None and row.high is not None:
-        said[0] += f", 95 % over groups {_number(row.low)} to {_number(row.high)}"
+        sentences[0] += f", 95 % over groups {_number(row.low)} to {_number(row.high)}"
     if row.p is not None:
-        said.append(f"p {row.p:.3g} by permutation")
-    said.append(f"{row.n} crops of {row.groups} groups on each side")
-    said += [text for text in (row.verdict, row.note) if text]
-    return ".\n".join(said) + "."
+        sentences.append(f"p {row.p:.3g} by permutation")
+    sentences.append(f"{row.n} crops of {row.groups} groups on each side")
+    sentences += [text for text in (row.verdict, row.note) if text]
+    return ".\n".join(sentences) + "."
 
 
 def _cells(row: ScoreRow) -> list[str]:
@@ -125,14 +108,14 @@ def _cells(row: ScoreRow) -> list[str]:
     return [name, _number(row.value), _number(row.floor), _number(row.copy_source)]
 
 
-def _said(row: ScoreRow) -> str:
-    said = [row.verdict] if row.verdict else []
+def _details(row: ScoreRow) -> str:
+    parts = [row.verdict] if row.verdict else []
     if row.low is not None and row.high is not None:
-        said.append(f"{_number(row.low)} to {_number(row.high)}")
+        parts.append(f"{_number(row.low)} to {_number(row.high)}")
     if row.p is not None:
-        said.append(f"p {row.p:.3g}")
-    said.append(f"{row.n} crops")
-    return "; ".join([*said, row.note] if row.note else said)
+        parts.append(f"p {row.p:.3g}")
+    parts.append(f"{row.n} crops")
+    return "; ".join([*parts, row.note] if row.note else parts)
 
 
 def _number(value: float | None) -> str:

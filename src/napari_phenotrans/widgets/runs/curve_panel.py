@@ -1,4 +1,4 @@
-"""Curves with what can be chosen about them: which, raw or smoothed, linear or logarithmic."""
+"""A plot of curves with its controls: which are drawn, raw or smoothed, linear or logarithmic."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 from superqt import QFlowLayout
 
 from napari_phenotrans.widgets.common.curves import FLOOR
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import in_column, wrapped_label
 from napari_phenotrans.widgets.common.plot import Plot
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class CurvePanel(QWidget):
     Parameters
     ----------
     name
-        What is shown, for those who do not see it.
+        What is shown, for screen readers.
     smoothing
         Whether curves may be smoothed and logarithmic; scores are too few for that, and may be negative.
     pickable
@@ -57,27 +57,16 @@ class CurvePanel(QWidget):
         self.log_box.setChecked(smoothing)
         self.boxes: dict[str, QCheckBox] = {}
         self._drawn: tuple[tuple[str, str], ...] = ()
-        self.legend = wrapped_label()
-        self.legend.setToolTip("How the lines of a color differ.")
+        self.legend = wrapped_label(tooltip="How the lines of a color differ.")
         self.legend.hide()
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.plot)
-        self._groups = QWidget()
-        self._flow = QFlowLayout(self._groups)
-        self._flow.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._groups)
-        column.addWidget(self.legend)
-        self._options = QWidget()
-        options = QFlowLayout(self._options)
-        options.setContentsMargins(0, 0, 0, 0)
+        groups, options = QWidget(), QWidget()
+        self._flow = _flow_layout(groups)
+        options_flow = _flow_layout(options)
         for box in (self.smoothed_box, self.raw_box, self.log_box):
-            options.addWidget(box)
+            options_flow.addWidget(box)
             box.toggled.connect(self._on_option)
-        column.addWidget(self._options)
-        self._options.setVisible(smoothing)
+        in_column(self.plot, groups, self.legend, options, of=self, spacing=4)
+        options.setVisible(smoothing)
         self._on_option()
 
     def show_curves(self, curves: Sequence[Curve], levels: Sequence[Level] = ()) -> None:
@@ -87,7 +76,7 @@ class CurvePanel(QWidget):
             self._make_boxes(groups)
         self.plot.show_curves(curves, levels)
         self._on_group()
-        self._say_styles(curves, levels)
+        self._show_legend(curves, levels)
 
     def _make_boxes(self, groups: tuple[tuple[str, str], ...]) -> None:
         self._drawn = groups
@@ -106,15 +95,15 @@ class CurvePanel(QWidget):
             box.toggled.connect(self._on_group)
             self._flow.addWidget(box)
 
-    def _say_styles(self, curves: Sequence[Curve], levels: Sequence[Level]) -> None:
-        words = []
-        of = {curve.dash: curve.name.removeprefix(curve.group).strip() for curve in curves}
-        if len(of) > 1:
-            words += [f"{name}: {STYLES[dash % len(STYLES)]}" for dash, name in sorted(of.items())]
+    def _show_legend(self, curves: Sequence[Curve], levels: Sequence[Level]) -> None:
+        entries = []
+        name_by_dash = {curve.dash: curve.name.removeprefix(curve.group).strip() for curve in curves}
+        if len(name_by_dash) > 1:
+            entries += [f"{name}: {STYLES[dash % len(STYLES)]}" for dash, name in sorted(name_by_dash.items())]
         for kind in dict.fromkeys(level.kind for level in levels):
-            words.append(f"{kind}: {'dashed' if kind == FLOOR else 'dotted'} across")
-        self.legend.setText("; ".join(words))
-        self.legend.setVisible(bool(words))
+            entries.append(f"{kind}: {'dashed' if kind == FLOOR else 'dotted'} across")
+        self.legend.setText("; ".join(entries))
+        self.legend.setVisible(bool(entries))
 
     def _on_group(self) -> None:
         self.plot.hide_groups([name for name, box in self.boxes.items() if not box.isChecked()])
@@ -129,3 +118,9 @@ def _box(text: str, tooltip: str) -> QCheckBox:
     box = QCheckBox(text)
     box.setToolTip(tooltip)
     return box
+
+
+def _flow_layout(widget: QWidget) -> QFlowLayout:
+    layout = QFlowLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    return layout

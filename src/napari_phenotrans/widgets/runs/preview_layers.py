@@ -29,7 +29,7 @@ STEP_MS = 20  # between layers that are added
 
 
 class PreviewLayers:
-    """What the viewer shows while previews are looked at; everything else is hidden, and comes back afterwards.
+    """Shows previews in the viewer; all other layers are hidden, and shown again afterwards.
 
     Three cells, real | translated | round trip, each with a column per direction and a row per crop.
     """
@@ -38,23 +38,23 @@ class PreviewLayers:
         self._viewer = viewer
         self._layers: dict[tuple[str, str], ImageLayer] = {}
         self._headings: Headings | None = None
-        self._covered: list[str] = []
+        self._hidden_overlays: list[str] = []
         # what is still to be added
-        self._to_come: list[tuple[tuple[str, str], LayerData]] = []
+        self._layers_left: list[tuple[tuple[str, str], LayerData]] = []
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._add_next)
-        self._before: tuple[Snapshot, tuple[float, ...], float] | None = None
+        self._state_before: tuple[Snapshot, tuple[float, ...], float] | None = None
 
     @property
     def active(self) -> bool:
         """Whether previews are shown."""
-        return self._before is not None
+        return self._state_before is not None
 
     @property
     def complete(self) -> bool:
         """Whether all layers of the previews are there."""
-        return self.active and not self._to_come
+        return self.active and not self._layers_left
 
     @property
     def layers(self) -> tuple[ImageLayer, ...]:
@@ -70,7 +70,7 @@ class PreviewLayers:
                 here[key].data = pixels
             return
         with one_update(viewer):
-            if self._before is None:
+            if self._state_before is None:
                 self._cover()
             # the user may have removed some, or others are still coming
             self._remove()
@@ -79,7 +79,7 @@ class PreviewLayers:
         assert self._headings
         self._headings.say(*headings(arrays))
         # the grid is filled in the order of the list
-        self._to_come = [
+        self._layers_left = [
             ((channel, kind), _layer_data(arrays, index, kind, sheets[channel, kind]))
             for kind in KINDS
             for index, channel in enumerate(arrays.channels)
@@ -88,29 +88,29 @@ class PreviewLayers:
 
     def _add_next(self) -> None:
         """Add one layer, and let napari draw before the next: it takes a tenth of a second and more for each."""
-        (channel, kind), data = self._to_come.pop(0)
+        (channel, kind), data = self._layers_left.pop(0)
         with adding(self._viewer):
-            layer = add_quietly(self._viewer, data, place=len(self._layers))
+            layer = add_quietly(self._viewer, data, index=len(self._layers))
             self._layers[channel, kind] = layer
             if kind == KINDS[-1]:
                 self._viewer.layers.link_layers([self._layers[channel, each] for each in KINDS], LINKED)
         if len(self._layers) == 1:
             self._viewer.reset_view(layers=[layer])
-        if self._to_come:
+        if self._layers_left:
             self._timer.start(STEP_MS)
 
     def close(self) -> None:
         """Take the layers away, and show the viewer as it was."""
-        if self._before is None or self._headings is None:
+        if self._state_before is None or self._headings is None:
             return
-        snapshot, center, zoom = self._before
-        self._before = None
+        snapshot, center, zoom = self._state_before
+        self._state_before = None
         self._headings.close()
         self._headings = None
         with one_update(self._viewer):
             self._remove()
             snapshot.restore()
-        for key in self._covered:
+        for key in self._hidden_overlays:
             # a comparison may have ended meanwhile
             if overlay := self._viewer.canvas.overlays.get(key):
                 overlay.visible = True
@@ -120,18 +120,18 @@ class PreviewLayers:
     def _cover(self) -> None:
         """Hide what is shown, and remember it."""
         viewer = self._viewer
-        self._before = Snapshot(viewer), tuple(viewer.scene.camera.center), viewer.scene.camera.zoom
+        self._state_before = Snapshot(viewer), tuple(viewer.scene.camera.center), viewer.scene.camera.zoom
         for layer in viewer.layers:
             layer.visible = False
         overlays = viewer.canvas.overlays
-        self._covered = [key for key in KEYS if key in overlays and overlays[key].visible]
-        for key in self._covered:
+        self._hidden_overlays = [key for key in KEYS if key in overlays and overlays[key].visible]
+        for key in self._hidden_overlays:
             overlays[key].visible = False
         self._headings = Headings(viewer, HEADINGS)
 
     def _remove(self) -> None:
         self._timer.stop()
-        self._to_come = []
+        self._layers_left = []
         for layer in self._layers.values():
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)

@@ -31,18 +31,18 @@ def loss_curves(watch: RunWatch) -> tuple[Curve, ...]:
 
 def score_curves(watch: RunWatch) -> dict[str, tuple[tuple[Curve, ...], tuple[Level, ...]]]:
     """Return by kind of score, ``kid`` and ``gap closed`` first, the curves, and floors and what copying scores."""
-    found: dict[str, tuple[list[Curve], list[Level]]] = {"kid": ([], []), "gap closed": ([], [])}
+    by_kind: dict[str, tuple[list[Curve], list[Level]]] = {"kid": ([], []), "gap closed": ([], [])}
     for name, series in watch.scores.items():
         kind, group = _parts(name, watch.conditions)
         if not kind:
             continue
-        curves, levels = found.setdefault(kind, ([], []))
+        curves, levels = by_kind.setdefault(kind, ([], []))
         color = COLORS[len(curves) % len(COLORS)]
         curves.append(_curve(name, series, group, color))
-        for values, called in ((watch.floors, FLOOR), (watch.copy_source, COPY_SOURCE)):
+        for values, level_kind in ((watch.floors, FLOOR), (watch.copy_source, COPY_SOURCE)):
             if name in values:
-                levels.append(Level(name, values[name], called, group, color))
-    return {kind: (tuple(curves), tuple(levels)) for kind, (curves, levels) in found.items() if curves}
+                levels.append(Level(name, values[name], level_kind, group, color))
+    return {kind: (tuple(curves), tuple(levels)) for kind, (curves, levels) in by_kind.items() if curves}
 
 
 def best_kid(watch: RunWatch) -> float | None:
@@ -53,22 +53,22 @@ def best_kid(watch: RunWatch) -> float | None:
     common = kids[0][0]
     for steps, _ in kids[1:]:
         common = np.intersect1d(common, steps)
-    means = np.mean([values[np.isin(steps, common)] for steps, values in kids], axis=0)
-    finite = means[np.isfinite(means)]
+    mean_kids = np.mean([values[np.isin(steps, common)] for steps, values in kids], axis=0)
+    finite = mean_kids[np.isfinite(mean_kids)]
     return float(finite.min()) if len(finite) else None
 
 
 def run_name(folder: Path, others: Sequence[Path] = ()) -> str:
     """Return a run folder's name, with the folder that it is in where another one is called the same."""
-    same = [one for one in others if one.name == folder.name]
+    same = [other for other in others if other.name == folder.name]
     return f"{folder.parent.name}/{folder.name}" if len(same) > 1 else folder.name
 
 
 def _parts(name: str, conditions: Sequence[str]) -> tuple[str, str]:
     """Return kind and rest of a score's name: ``gap closed``, ``untreated → treated: DNA``; no kind for a spread."""
     for source in conditions:
-        metric, found, rest = name.partition(f" {source} → ")
-        if found:
+        metric, arrow, rest = name.partition(f" {source} → ")
+        if arrow:
             return ("", "") if metric.endswith((" low", " high")) else (metric, f"{source} → {rest}")
     return ("held-out losses", name.removeprefix("held-out ")) if name.startswith("held-out ") else (name, name)
 

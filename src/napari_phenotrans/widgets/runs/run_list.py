@@ -1,4 +1,4 @@
-"""The runs, one line each: what it is called, its state, how far it is, and its best score."""
+"""The list of runs: name, state, step and best score of each."""
 
 from __future__ import annotations
 
@@ -7,25 +7,16 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QBrush, QColor
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QFileDialog,
-    QHBoxLayout,
-    QHeaderView,
-    QPushButton,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button
 from napari_phenotrans.widgets.runs.run_curves import run_name
 from napari_phenotrans.widgets.runs.run_state import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_phenotrans.widgets.runs.run_state import RunLook
+    from napari_phenotrans.widgets.runs.run_state import RunSnapshot
 
 NAME, STATE, STEP, SCORE = range(4)
 TITLES = ("Run", "State", "Step", "KID")
@@ -43,7 +34,7 @@ class RunList(QWidget):
 
     Signals
     -------
-    chosen
+    selection_changed
         The folders of the chosen runs; empty where none is.
     opened
         A folder that the user picked.
@@ -51,12 +42,13 @@ class RunList(QWidget):
         Folders that the user wants out of the list; nothing is deleted.
     """
 
-    chosen = Signal(list)
+    selection_changed = Signal(list)
     opened = Signal(Path)
     removed = Signal(list)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._items: dict[Path, QTreeWidgetItem] = {}
         self.tree = QTreeWidget()
         self.tree.setAccessibleName("Runs")
         self.tree.setToolTip("Choose a run to watch it; hold Ctrl to choose several and compare them.")
@@ -66,35 +58,25 @@ class RunList(QWidget):
         self.tree.setHeaderLabels(TITLES)
         self.tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        heading = self.tree.headerItem()
-        assert heading is not None
+        titles, header = self.tree.headerItem(), self.tree.header()
+        assert titles is not None and header is not None
         for number, tooltip in enumerate(TOOLTIPS):
-            heading.setToolTip(number, tooltip)
-        header = self.tree.header()
-        assert header is not None
+            titles.setToolTip(number, tooltip)
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(24)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self.tree.setFixedHeight(round(self.fontMetrics().height() * 1.5 * (ROWS + 1)))
-        self.tree.itemSelectionChanged.connect(lambda: self.chosen.emit(self.selected))
-        self.open_button = QPushButton("Open a run…")
-        self.open_button.setToolTip("Add a run folder, also one that another machine writes to.")
-        self.open_button.clicked.connect(lambda _: self._ask())
-        self.remove_button = QPushButton("Remove from list")
-        self.remove_button.setToolTip("Take the chosen runs out of this list; their folders stay as they are.")
-        self.remove_button.clicked.connect(lambda _: self.removed.emit(self.selected))
+        self.open_button = push_button("Open a run…", "Add a run folder, also one that another machine writes to.")
+        self.remove_button = push_button(
+            "Remove from list", "Take the chosen runs out of this list; their folders stay as they are."
+        )
         self.remove_button.setEnabled(False)
-        self.chosen.connect(lambda folders: self.remove_button.setEnabled(bool(folders)))
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.tree)
-        row = QHBoxLayout()
-        row.addWidget(self.open_button)
-        row.addWidget(self.remove_button)
-        column.addLayout(row)
-        self._items: dict[Path, QTreeWidgetItem] = {}
+        in_column(self.tree, in_row(self.open_button, self.remove_button), of=self)
+        self.tree.itemSelectionChanged.connect(lambda: self.selection_changed.emit(self.selected))
+        self.open_button.clicked.connect(lambda _: self._ask())
+        self.remove_button.clicked.connect(lambda _: self.removed.emit(self.selected))
+        self.selection_changed.connect(lambda folders: self.remove_button.setEnabled(bool(folders)))
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -126,7 +108,7 @@ class RunList(QWidget):
             for folder in folders:
                 item = self._items.pop(folder)
                 self.tree.takeTopLevelItem(self.tree.indexOfTopLevelItem(item))
-        self.chosen.emit(self.selected)
+        self.selection_changed.emit(self.selected)
 
     def choose(self, folders: Sequence[Path]) -> None:
         """Choose these runs and no others."""
@@ -135,22 +117,22 @@ class RunList(QWidget):
                 item.setSelected(folder in folders)
             if folders:
                 self.tree.scrollToItem(self._items[folders[0]])
-        self.chosen.emit(self.selected)
+        self.selection_changed.emit(self.selected)
 
-    def show_run(self, run: RunLook) -> None:
-        """Show what a run has come to."""
+    def show_run(self, run: RunSnapshot) -> None:
+        """Show the state of a run."""
         item = self._items.get(run.folder)
         if item is None:
             return
-        look = STATES[run.state]
-        item.setText(STATE, f"{look.sign} {look.word}")
-        item.setForeground(STATE, QBrush(QColor(look.color)))
-        item.setToolTip(STATE, run.words)
+        style = STATES[run.state]
+        item.setText(STATE, f"{style.sign} {style.word}")
+        item.setForeground(STATE, QBrush(QColor(style.color)))
+        item.setToolTip(STATE, run.description)
         item.setText(STEP, str(run.step))
         item.setToolTip(STEP, f"{run.step} of {run.steps} steps")
         item.setText(SCORE, "" if run.best is None else f"{run.best:.3g}")
 
     def _ask(self) -> None:
         start = str(self.selected[0].parent) if self.selected else ""
-        if said := QFileDialog.getExistingDirectory(self, "Choose a run folder", start):
-            self.opened.emit(Path(said))
+        if folder := QFileDialog.getExistingDirectory(self, "Choose a run folder", start):
+            self.opened.emit(Path(folder))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSlider, QWidget
 from superqt.utils import create_worker
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.training.previews import read_preview
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
 from napari_phenotrans.widgets.runs.preview_layers import PreviewLayers
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.runs.monitor import PreviewFile
     from napari_phenotrans.training.previews import PreviewArrays
-    from napari_phenotrans.widgets.runs.run_state import RunLook
+    from napari_phenotrans.widgets.runs.run_state import RunSnapshot
 
 
 class RunPreviews(QWidget):
@@ -36,12 +36,12 @@ class RunPreviews(QWidget):
         self._files: tuple[PreviewFile, ...] = ()
         self._shown: PreviewFile | None = None
         self._reading: PreviewFile | None = None
-        self.show_button = QPushButton("Show previews as layers")
-        self.show_button.setCheckable(True)
-        self.show_button.setToolTip(
+        self.show_button = push_button(
+            "Show previews as layers",
             "Real, translated and round trip of the same few crops, both directions. Other layers are hidden; press "
-            "again to have everything back as it was."
+            "again to have everything back as it was.",
         )
+        self.show_button.setCheckable(True)
         self.show_button.toggled.connect(self._on_toggled)
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Step of the preview")
@@ -50,20 +50,11 @@ class RunPreviews(QWidget):
         self.slider.valueChanged.connect(lambda _: self._update())
         self.step_label = QLabel()
         self.step_label.setToolTip(self.slider.toolTip())
-        self.said = wrapped_label()
-        self.said.setToolTip("What is to be seen, or why there is nothing.")
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.show_button)
-        row = QHBoxLayout()
-        row.addWidget(self.slider, 1)
-        row.addWidget(self.step_label)
-        column.addLayout(row)
-        column.addWidget(self.said)
+        self.status = wrapped_label(tooltip="What is to be seen, or why there is nothing.")
+        in_column(self.show_button, in_row(self.slider, self.step_label, stretch=(1, 0)), self.status, of=self)
         self._update()
 
-    def show_run(self, run: RunLook) -> None:
+    def show_run(self, run: RunSnapshot) -> None:
         """Offer the previews that a run has by now."""
         other = run.folder != self._folder
         if other:
@@ -92,24 +83,24 @@ class RunPreviews(QWidget):
             self._shown = None
         self._update()
 
-    def _chosen(self) -> PreviewFile | None:
+    def _file_at_slider(self) -> PreviewFile | None:
         return self._files[self.slider.value()] if self._files else None
 
     def _update(self) -> None:
-        chosen = self._chosen()
-        self.show_button.setEnabled(chosen is not None)
+        file = self._file_at_slider()
+        self.show_button.setEnabled(file is not None)
         self.slider.setEnabled(len(self._files) > 1)
-        self.step_label.setText(f"step {chosen.step}" if chosen else "")
-        if chosen is None:
-            self.said.setText("There are no previews yet: they come each time the run saves.")
+        self.step_label.setText(f"step {file.step}" if file else "")
+        if file is None:
+            self.status.setText("There are no previews yet: they come each time the run saves.")
         elif not self.show_button.isChecked():
-            self.said.setText(f"{len(self._files)} previews" if len(self._files) > 1 else "one preview")
-        elif chosen != self._shown and self._reading is None:
+            self.status.setText(f"{len(self._files)} previews" if len(self._files) > 1 else "one preview")
+        elif file != self._shown and self._reading is None:
             # one is read at a time; where the slider moves on meanwhile, what it then stands on comes next
-            self._reading = chosen
+            self._reading = file
             create_worker(
                 read_preview,
-                chosen.path,
+                file.path,
                 _connect={"returned": self._on_read, "errored": self._on_failed, "finished": self._on_finished},
             )
 
@@ -118,14 +109,14 @@ class RunPreviews(QWidget):
             return
         self.layers.show(arrays)
         ways = " and ".join(f"{source} → {target}" for source, target in arrays.directions)
-        self.said.setText(f"{ways}: real | translated (not measured) | round trip, {', '.join(arrays.channels)}")
+        self.status.setText(f"{ways}: real | translated (not measured) | round trip, {', '.join(arrays.channels)}")
 
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, InputError):
             raise error
-        self.said.setText(str(error))
+        self.status.setText(str(error))
 
     def _on_finished(self) -> None:
         self._shown, self._reading = self._reading if self.show_button.isChecked() else None, None
-        if self._shown != self._chosen():
+        if self._shown != self._file_at_slider():
             self._update()

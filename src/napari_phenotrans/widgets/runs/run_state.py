@@ -1,4 +1,4 @@
-"""A run folder as it was when it was last read: what widgets show, and nothing that another thread changes. No Qt."""
+"""What widgets show of a run: a snapshot of its folder that no other thread changes, and texts about it. No Qt."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LIVING = ("starting", "running", "silent")
 
 
 @dataclass(frozen=True)
-class RunLook:
-    """What a `RunWatch` said at one moment; ``losses`` and ``scores`` only where they were asked for."""
+class RunSnapshot:
+    """A `RunWatch` at one moment; ``losses`` and ``scores`` are filled only where they were asked for."""
 
     folder: Path
     state: str
-    words: str
+    description: str
     engine: str
     settings: dict[str, Any]
     conditions: tuple[str, ...]
@@ -46,7 +46,7 @@ class RunLook:
 
     @property
     def living(self) -> bool:
-        """Whether somebody may be at work in it."""
+        """Whether a process may still be training in it."""
         return self.state in LIVING
 
     @property
@@ -56,12 +56,12 @@ class RunLook:
         return {curve.name: curve for curve in (*scores, *self.losses)}
 
 
-def look(watch: RunWatch, *, closely: bool) -> RunLook:
-    """Return what a watch says now; ``closely`` with its curves. To be called on the thread that polls it."""
-    return RunLook(
+def snapshot_of(watch: RunWatch, *, with_curves: bool) -> RunSnapshot:
+    """Return the present state of a watch. To be called on the thread that polls it."""
+    return RunSnapshot(
         watch.folder,
         watch.state,
-        watch.words,
+        watch.sentence,
         watch.engine,
         dict(watch.settings),
         tuple(watch.conditions),
@@ -76,8 +76,8 @@ def look(watch: RunWatch, *, closely: bool) -> RunLook:
         tuple(watch.checkpoints),
         tuple(watch.previews),
         best_kid(watch),
-        loss_curves(watch) if closely else (),
-        score_curves(watch) if closely else {},
+        loss_curves(watch) if with_curves else (),
+        score_curves(watch) if with_curves else {},
     )
 
 
@@ -103,32 +103,32 @@ STATES = {
 }
 
 
-def pace(run: RunLook) -> str:
-    """Return speed and memory, as far as they are known; the time left is among the run's own words."""
-    words = []
+def pace(run: RunSnapshot) -> str:
+    """Return speed and memory, as far as they are known; the time left is part of the run's description."""
+    parts = []
     if run.rate_s:
         fast = run.rate_s >= 1
-        words.append(f"{run.rate_s:.1f} steps per second" if fast else f"{1 / run.rate_s:.1f} seconds per step")
+        parts.append(f"{run.rate_s:.1f} steps per second" if fast else f"{1 / run.rate_s:.1f} seconds per step")
     if run.memory:
-        words.append(f"{run.memory / 2**30:.1f} GB of memory")
-    return ", ".join(words)
+        parts.append(f"{run.memory / 2**30:.1f} GB of memory")
+    return ", ".join(parts)
 
 
-def offered(files: Sequence[CheckpointFile]) -> tuple[CheckpointFile, ...]:
-    """Return checkpoints as they are offered: the best, the last, then those of single steps, the latest first."""
+def in_offered_order(files: Sequence[CheckpointFile]) -> tuple[CheckpointFile, ...]:
+    """Return checkpoints with the best first, then the last, then those of single steps from the latest on."""
     return tuple(sorted(files, key=lambda file: (not file.best, file.path.name != LAST, -file.step)))
 
 
-def checkpoint_words(file: CheckpointFile) -> str:
+def checkpoint_text(file: CheckpointFile) -> str:
     """Return what a checkpoint is: "best, step 400", "last, step 1000", "step 200"."""
     kind = "best, " if file.best else "last, " if file.path.name == LAST else ""
     return f"{kind}step {file.step}"
 
 
 def nearest_checkpoint(files: Sequence[CheckpointFile], step: int) -> int | None:
-    """Return which checkpoint is nearest to a step; None where there is none.
+    """Return the index of the checkpoint nearest to a step; None where there is none.
 
-    Of several of one step it is the one that stays what it is while the run goes on, which best and last do not.
+    Of several of one step a numbered one is preferred: best and last are replaced while the run goes on.
     """
     if not files:
         return None
@@ -137,7 +137,7 @@ def nearest_checkpoint(files: Sequence[CheckpointFile], step: int) -> int | None
     )
 
 
-def different_settings(runs: Sequence[RunLook]) -> list[tuple[str, list[str]]]:
+def different_settings(runs: Sequence[RunSnapshot]) -> list[tuple[str, list[str]]]:
     """Return what differs between runs, one row each: its name as the command line has it, and each run's value.
 
     A setting that an engine has not is shown as a dash.
@@ -145,13 +145,13 @@ def different_settings(runs: Sequence[RunLook]) -> list[tuple[str, list[str]]]:
     facts: list[dict[str, Any]] = [{"engine": run.engine, "conditions": run.conditions, **run.settings} for run in runs]
     rows = []
     for name in dict.fromkeys(name for each in facts for name in each):
-        values = [_said(each[name]) if name in each else "–" for each in facts]
+        values = [_value_text(each[name]) if name in each else "–" for each in facts]
         if len(set(values)) > 1:
             rows.append((name.replace("_", "-"), values))
     return rows
 
 
-def _said(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     return "not said" if value is None else str(value)

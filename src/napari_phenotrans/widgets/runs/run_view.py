@@ -1,4 +1,4 @@
-"""One run: how it goes, what it reached, and what can be done with it."""
+"""The view of one run: its state, scores, previews and losses, and buttons to stop, continue and translate."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QProgressBar, QSpinBox, QWidget
 
-from napari_phenotrans.widgets.common.form_layout import Form, keep_tab_order, narrow_box
-from napari_phenotrans.widgets.common.notices import Notices, wrapped_label
+from napari_phenotrans.widgets.common.form_parts import (
+    Form,
+    as_panel,
+    in_column,
+    in_row,
+    keep_tab_order,
+    narrow_box,
+    push_button,
+    wrapped_label,
+)
+from napari_phenotrans.widgets.common.notices import Notices
 from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 from napari_phenotrans.widgets.runs.curve_panel import CurvePanel
 from napari_phenotrans.widgets.runs.run_previews import RunPreviews
-from napari_phenotrans.widgets.runs.run_state import STATES, checkpoint_words, nearest_checkpoint, offered, pace
+from napari_phenotrans.widgets.runs.run_state import STATES, checkpoint_text, in_offered_order, nearest_checkpoint, pace
 
 if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_phenotrans.runs.monitor import CheckpointFile
-    from napari_phenotrans.widgets.runs.run_state import RunLook
+    from napari_phenotrans.widgets.runs.run_state import RunSnapshot
 
 NO_SCORES = "No scores yet: they need held-out fields, and come every so many steps."
 BETTER = {"kid": "lower is better", "gap closed": "1 is all of it, 0 none"}
 
 
 class RunView(QWidget):
-    """What a run says, and buttons for what may be wanted of it; does nothing itself.
+    """Shows a run, and emits what is requested of it.
 
     Signals
     -------
@@ -49,107 +58,92 @@ class RunView(QWidget):
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._checkpoints: tuple[CheckpointFile, ...] = ()
-        self._run: RunLook | None = None
-        self.heading = wrapped_label()
-        self.heading.setToolTip("The run's engine, and what it is doing.")
+        self._run: RunSnapshot | None = None
+        self.heading = wrapped_label(tooltip="The run's engine, and what it is doing.")
         self.bar = QProgressBar()
         self.bar.setAccessibleName("Steps made")
         self.bar.setToolTip("Steps made, of those that it is to make.")
         self.bar.setTextVisible(False)
-        self.pace = wrapped_label()
-        self.pace.setToolTip("Speed without scoring and saving, and the memory that training takes at most.")
+        self.pace = wrapped_label(
+            tooltip="Speed without scoring and saving, and the memory that training takes at most."
+        )
         self.notices, self.notes = Notices(), Notices()
+        self._column = in_column(self.heading, self.bar, self.pace, self.notices, of=self)
+        self._add_commands()
+        self._add_checkpoints()
+        self._add_sections(viewer)
+        self._column.addStretch(1)
+        keep_tab_order(self.stop_button, self.resume_button, self.settings_button, self.more_box, self.more_button)
 
-        # ---- what can be done
-        self.stop_button = QPushButton("Stop")
-        self.stop_button.setToolTip("Save and end within one step; the run can be resumed.")
-        self.resume_button = QPushButton("Resume")
-        self.resume_button.setToolTip("Go on from the last saved step.")
+    def _add_commands(self) -> None:
+        """Add the buttons that stop and continue the run."""
+        self.stop_button = push_button("Stop", "Save and end within one step; the run can be resumed.")
+        self.resume_button = push_button("Resume", "Go on from the last saved step.")
+        self.settings_button = push_button(
+            "Use these settings", "Fill in the settings above as this run has them, to start another one."
+        )
         self.more_box = QSpinBox()
         self.more_box.setAccessibleName("More steps")
         self.more_box.setRange(1, 10_000_000)
         self.more_box.setPrefix("+ ")
         self.more_box.setToolTip("How many steps to add to those that the run was meant to make.")
         wheel_where_focused(self.more_box)
-        self.more_button = QPushButton("Continue with more")
-        self.more_button.setToolTip("Go on from the last saved step, for so many steps more than it was meant to make.")
-        self.settings_button = QPushButton("Use these settings")
-        self.settings_button.setToolTip("Fill in the settings above as this run has them, to start another one.")
-
-        # ---- what it reached
-        self.checkpoint_box = narrow_box("Checkpoints of this run; a click on the score curve chooses the nearest one.")
-        self.translate_button = QPushButton("Translate with it")
-        self.translate_button.setToolTip("Put this checkpoint into the Translate dock; the run may go on meanwhile.")
-        self.score_box = narrow_box("Which score on held-out fields is drawn.")
-        self.scores = CurvePanel("Scores on held-out fields", pickable=True)
-        self.scores_said = wrapped_label()
-        self.scores_said.setToolTip("How to read this score.")
-        self.losses = CurvePanel("Losses", smoothing=True)
-        self.previews = RunPreviews(viewer)
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.heading, self.bar, self.pace, self.notices):
-            column.addWidget(widget)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.stop_button)
-        buttons.addWidget(self.resume_button)
-        buttons.addWidget(self.settings_button)
-        column.addLayout(buttons)
-        self._more = QWidget()
-        more = QHBoxLayout(self._more)
-        more.setContentsMargins(0, 0, 0, 0)
-        more.addWidget(self.more_box, 1)
-        more.addWidget(self.more_button, 1)
-        column.addWidget(self._more)
-        form = Form()
-        form.add("Checkpoint", self.checkpoint_box)
-        column.addLayout(form)
-        column.addWidget(self.translate_button)
-        scored = QWidget()
-        inside = QVBoxLayout(scored)
-        inside.setContentsMargins(0, 0, 0, 0)
-        self._kinds = QWidget()
-        kinds = Form()
-        kinds.add("Score", self.score_box)
-        self._kinds.setLayout(kinds)
-        inside.addWidget(self._kinds)
-        inside.addWidget(self.scores)
-        inside.addWidget(self.scores_said)
-        parts = (
-            ("Scores", "What it reaches on fields that training never sees.", scored),
-            ("Previews", "The same few crops, translated as training goes.", self.previews),
-            ("Losses", "What training lowers; of GANs they say little about how good a translation is.", self.losses),
-            ("Notes", "What the run noted by the way.", self.notes),
+        self.more_button = push_button(
+            "Continue with more", "Go on from the last saved step, for so many steps more than it was meant to make."
         )
-        self.sections = {}
-        for title, tooltip, part in parts:
-            section = self.sections[title] = Section(title, tooltip, key=f"run {title}", opened=title != "Notes")
-            section.add(part)
-            section.toggled.connect(self._draw)
-            column.addWidget(section)
-        column.addStretch(1)
-        keep_tab_order(self.stop_button, self.resume_button, self.settings_button, self.more_box, self.more_button)
-
+        self._more = QWidget()
+        in_row(self.more_box, self.more_button, of=self._more, stretch=(1, 1))
+        self._column.addLayout(in_row(self.stop_button, self.resume_button, self.settings_button))
+        self._column.addWidget(self._more)
         self.stop_button.clicked.connect(lambda _: self.stop_requested.emit(self._shown.folder))
         self.resume_button.clicked.connect(lambda _: self.continue_requested.emit(self._shown.folder, 0))
         self.more_button.clicked.connect(
             lambda _: self.continue_requested.emit(self._shown.folder, self._shown.steps + self.more_box.value())
         )
         self.settings_button.clicked.connect(lambda _: self.settings_requested.emit(self._shown.folder))
+
+    def _add_checkpoints(self) -> None:
+        """Add the box of checkpoints, and the button that translates with the chosen one."""
+        self.checkpoint_box = narrow_box("Checkpoints of this run; a click on the score curve chooses the nearest one.")
+        self.translate_button = push_button(
+            "Translate with it", "Put this checkpoint into the Translate dock; the run may go on meanwhile."
+        )
+        self._column.addLayout(Form({"Checkpoint": self.checkpoint_box}))
+        self._column.addWidget(self.translate_button)
         self.checkpoint_box.currentIndexChanged.connect(lambda _: self._mark())
         self.translate_button.clicked.connect(lambda _: self._translate())
+
+    def _add_sections(self, viewer: Viewer) -> None:
+        """Add scores, previews, losses and notes."""
+        self.score_box = narrow_box("Which score on held-out fields is drawn.")
+        self.scores = CurvePanel("Scores on held-out fields", pickable=True)
+        self.score_hint = wrapped_label(tooltip="How to read this score.")
+        self.losses = CurvePanel("Losses", smoothing=True)
+        self.previews = RunPreviews(viewer)
+        self._score_form = as_panel(Form({"Score": self.score_box}))
+        scores = as_panel(self._score_form, self.scores, self.score_hint)
+        self.sections: dict[str, Section] = {}
+        for title, tooltip, part in (
+            ("Scores", "What it reaches on fields that training never sees.", scores),
+            ("Previews", "The same few crops, translated as training goes.", self.previews),
+            ("Losses", "What training lowers; of GANs they say little about how good a translation is.", self.losses),
+            ("Notes", "What the run noted by the way.", self.notes),
+        ):
+            section = self.sections[title] = Section(title, tooltip, key=f"run {title}", opened=title != "Notes")
+            section.add(part)
+            section.toggled.connect(self._draw)
+            self._column.addWidget(section)
         self.score_box.activated.connect(lambda _: self._draw_scores())
         self.scores.picked.connect(self.pick)
 
     # ---- what the panel tells
 
-    def show_run(self, run: RunLook) -> None:
-        """Show what a run has come to; another one than before begins with its best checkpoint."""
+    def show_run(self, run: RunSnapshot) -> None:
+        """Show the state of a run; another one than before begins with its best checkpoint."""
         before, self._run = self._run, run
         other = before is None or run.folder != before.folder
-        look = STATES[run.state]
-        self.heading.setText(f"{look.sign} {run.folder.name}, {run.engine or 'no engine yet'}: {run.words}")
+        engine = run.engine or "no engine yet"
+        self.heading.setText(f"{STATES[run.state].sign} {run.folder.name}, {engine}: {run.description}")
         # while torch is loaded nobody knows how far it is
         self.bar.setRange(0, 0 if run.state == "starting" else max(1, run.steps))
         self.bar.setValue(run.step)
@@ -157,12 +151,12 @@ class RunView(QWidget):
         self.pace.setText(pace(run))
         self.pace.setVisible(bool(pace(run)))
         if before is None or (run.folder, run.state) != (before.folder, before.state):
-            # what was wanted has happened, or was wanted of another run
+            # what was requested has happened, or was requested of another run
             self.say("")
         if other:
             self.more_box.setValue(max(1, run.steps // 2))
-        self.notices.say("error", [run.error] if run.error and run.error not in run.words else [])
-        self.notices.say("findings", [f"{one.sentence} {one.advice}" for one in run.findings])
+        self.notices.say("error", [run.error] if run.error and run.error not in run.description else [])
+        self.notices.say("findings", [f"{finding.sentence} {finding.advice}" for finding in run.findings])
         self.notes.say("notes", run.notes)
         self.sections["Notes"].setVisible(bool(run.notes))
         going_on = run.state in ("died", "failed", "stopped")
@@ -170,13 +164,13 @@ class RunView(QWidget):
         self.resume_button.setEnabled(going_on and run.step < run.steps)
         self._more.setEnabled(going_on or run.state == "finished")
         self.settings_button.setEnabled(bool(run.settings))
-        self._show_checkpoints(offered(run.checkpoints), other)
+        self._show_checkpoints(in_offered_order(run.checkpoints), other)
         self.previews.show_run(run)
         self._show_kinds(list(run.scores))
         self._draw()
 
     def say(self, text: str) -> None:
-        """Say what became of a request; nothing takes back what was said."""
+        """Show what became of a request; an empty text hides it."""
         self.notices.say("request", [text])
 
     def set_theme(self, name: str) -> None:
@@ -210,7 +204,7 @@ class RunView(QWidget):
         with QSignalBlocker(self.checkpoint_box):
             self.checkpoint_box.clear()
             for file in files:
-                self.checkpoint_box.addItem(checkpoint_words(file), str(file.path))
+                self.checkpoint_box.addItem(checkpoint_text(file), str(file.path))
             if not files:
                 self.checkpoint_box.addItem("none yet")
             # what was chosen stays, and the best comes first
@@ -230,11 +224,11 @@ class RunView(QWidget):
     def _show_kinds(self, kinds: list[str]) -> None:
         if kinds == [self.score_box.itemData(index) for index in range(self.score_box.count())]:
             return
-        chosen = self.score_box.currentData()
+        kind_before = self.score_box.currentData()
         self.score_box.clear()
         for kind in kinds:
             self.score_box.addItem("KID" if kind == "kid" else kind, kind)
-        self.score_box.setCurrentIndex(max(0, self.score_box.findData(chosen)))
+        self.score_box.setCurrentIndex(max(0, self.score_box.findData(kind_before)))
 
     def _draw(self) -> None:
         self._draw_scores()
@@ -246,12 +240,12 @@ class RunView(QWidget):
             return
         kind = self.score_box.currentData()
         self.scores.show_curves(*self._run.scores.get(kind, ((), ())))
-        for widget in (self._kinds, self.scores):
+        for widget in (self._score_form, self.scores):
             widget.setVisible(kind is not None)
-        self.scores_said.setText(BETTER.get(kind, "") if kind else NO_SCORES)
+        self.score_hint.setText(BETTER.get(kind, "") if kind else NO_SCORES)
 
     @property
-    def _shown(self) -> RunLook:
+    def _shown(self) -> RunSnapshot:
         """The run that is shown; there is one before anything can be clicked on."""
         assert self._run
         return self._run

@@ -1,4 +1,4 @@
-"""The runs of the training dock: their list, and below it the chosen run, or the chosen ones beside each other."""
+"""The runs of the training dock: their list, and below it the chosen run, or a comparison of several."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 from superqt.utils import create_worker
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.runs.launch import continue_training, request_stop
 from napari_phenotrans.runs.recent import RememberedRuns, list_runs
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import in_column, wrapped_label
 from napari_phenotrans.widgets.runs.run_list import RunList
-from napari_phenotrans.widgets.runs.watcher import Watcher
-from napari_phenotrans.widgets.translate.menu import raise_dock
+from napari_phenotrans.widgets.runs.run_watcher import RunWatcher
+from napari_phenotrans.widgets.translate.layers_menu import raise_dock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_phenotrans.widgets.runs.run_compare import RunCompare
-    from napari_phenotrans.widgets.runs.run_state import RunLook
+    from napari_phenotrans.widgets.runs.run_state import RunSnapshot
     from napari_phenotrans.widgets.runs.run_view import RunView
 
-NOTHING = "Choose a run to watch it."
+NO_RUN_CHOSEN = "Choose a run to watch it."
 
 
 class RunsPanel(QWidget):
-    """Runs that were started or opened before, and those beside them, also while they go on elsewhere.
+    """Lists the runs that were started or opened before and those beside them, and shows the chosen ones.
+
+    Runs may be going on here or on another computer that writes to the same disk.
 
     Parameters
     ----------
@@ -44,12 +46,12 @@ class RunsPanel(QWidget):
     -------
     translate_with
         A checkpoint file that was put into the translate dock.
-    settings_wanted
+    settings_requested
         A run folder whose settings are to be filled in.
     """
 
     translate_with = Signal(Path)
-    settings_wanted = Signal(Path)
+    settings_requested = Signal(Path)
 
     def __init__(
         self, viewer: Viewer, parent: QWidget | None = None, *, remembered: RememberedRuns | None = None
@@ -58,28 +60,24 @@ class RunsPanel(QWidget):
         self.setObjectName("phenotrans_runs")
         self.viewer = viewer
         self.list = RunList()
-        self.watcher = Watcher(self)
+        self.watcher = RunWatcher(self)
         self.view: RunView | None = None
         self.compare: RunCompare | None = None
-        self.said = wrapped_label()
-        self.said.setToolTip("What is shown below, or what is needed for it.")
+        self.status = wrapped_label(tooltip="What is shown below, or what is needed for it.")
         self._remembered = remembered or RememberedRuns()
-        self._runs: dict[Path, RunLook] = {}
+        self._runs: dict[Path, RunSnapshot] = {}
         self._loading = False
-        # until the user has chosen, a run that is going on is what is looked for
-        self._untouched = True
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.addWidget(self.list)
-        self._column.addWidget(self.said)
+        # until the user has chosen a run, one that is going on is chosen
+        self._nothing_chosen_yet = True
+        self._column = in_column(self.list, self.status, of=self)
         self._column.addStretch(1)
 
-        self.list.chosen.connect(self._on_chosen)
+        self.list.selection_changed.connect(self._on_chosen)
         self.list.opened.connect(self.open_run)
         self.list.removed.connect(self._on_removed)
         self.watcher.polled.connect(self._on_polled)
         viewer.events.theme.connect(self._on_theme)
-        self._say()
+        self._update_status()
         self._work(_find_runs, self._remembered, then=self._on_found)
 
     def add_run(self, folder: Path) -> None:
@@ -120,9 +118,9 @@ class RunsPanel(QWidget):
         self.list.remove(folders)
 
     def _on_chosen(self, folders: list[Path]) -> None:
-        self._untouched = False
+        self._nothing_chosen_yet = False
         self.watcher.look_at(folders)
-        self._say()
+        self._update_status()
         if len(folders) != 1 and self.view:
             self.view.close_previews()
             self.view.hide()
@@ -133,16 +131,16 @@ class RunsPanel(QWidget):
             self._loading = True
             self._work(_load_view, then=lambda _: self._make_view())
 
-    def _on_polled(self, runs: Sequence[RunLook]) -> None:
+    def _on_polled(self, runs: Sequence[RunSnapshot]) -> None:
         for run in runs:
             self._runs[run.folder] = run
             self.list.show_run(run)
-            if self._untouched and run.living:
+            if self._nothing_chosen_yet and run.living:
                 self.list.choose([run.folder])
         if {run.folder for run in runs} & set(self.list.selected):
             self._show()
 
-    # ---- the chosen ones
+    # ---- the chosen runs
 
     def _make_view(self) -> None:
         from napari_phenotrans.widgets.runs.run_view import RunView
@@ -152,7 +150,7 @@ class RunsPanel(QWidget):
         self.view.stop_requested.connect(self._stop)
         self.view.continue_requested.connect(self._continue)
         self.view.translate_requested.connect(self._translate)
-        self.view.settings_requested.connect(self.settings_wanted)
+        self.view.settings_requested.connect(self.settings_requested)
         self._add(self.view)
         # filled in another turn of the event loop, so that neither is long
         QTimer.singleShot(0, self._show)
@@ -164,11 +162,11 @@ class RunsPanel(QWidget):
 
     def _show(self) -> None:
         """Show what was last read of the chosen runs."""
-        chosen = [self._runs[folder] for folder in self.list.selected if folder in self._runs]
-        if not chosen or len(chosen) < len(self.list.selected) or self.view is None:
+        runs = [self._runs[folder] for folder in self.list.selected if folder in self._runs]
+        if not runs or len(runs) < len(self.list.selected) or self.view is None:
             return
-        if len(chosen) == 1:
-            self.view.show_run(chosen[0])
+        if len(runs) == 1:
+            self.view.show_run(runs[0])
             self.view.show()
         else:
             if self.compare is None:
@@ -176,22 +174,24 @@ class RunsPanel(QWidget):
 
                 self.compare = RunCompare()
                 self._add(self.compare)
-            self.compare.show_runs(chosen)
+            self.compare.show_runs(runs)
             self.compare.show()
-        self._say()
+        self._update_status()
 
-    def _say(self) -> None:
+    def _update_status(self) -> None:
         count = len(self.list.selected)
-        words = "" if count == 1 and self.view else f"{count} runs compared" if count > 1 else NOTHING
-        self.said.setText("reading the run…" if count == 1 and not self.view else words)
-        self.said.setVisible(bool(self.said.text()))
+        if count == 1:
+            self.status.setText("" if self.view else "reading the run…")
+        else:
+            self.status.setText(f"{count} runs compared" if count else NO_RUN_CHOSEN)
+        self.status.setVisible(bool(self.status.text()))
 
     def _on_theme(self, _: Any = None) -> None:
         for widget in (self.view, self.compare):
             if widget:
                 widget.set_theme(self.viewer.theme)
 
-    # ---- what is wanted of a run
+    # ---- what is requested of a run
 
     def _stop(self, folder: Path) -> None:
         self._do(lambda: request_stop(folder), folder, "stopping: it saves first…")
@@ -199,11 +199,11 @@ class RunsPanel(QWidget):
     def _continue(self, folder: Path, steps: int) -> None:
         self._do(lambda: continue_training(folder, steps or None), folder, "starting: loading torch…")
 
-    def _do(self, what: Callable[[], Any], folder: Path, words: str) -> None:
+    def _do(self, action: Callable[[], Any], folder: Path, status: str) -> None:
         """Do something with a run on a worker thread, for its folder may be far away."""
         assert self.view
-        self.view.say(words)
-        self._work(what, then=lambda _: self.watcher.look_at([folder]))
+        self.view.say(status)
+        self._work(action, then=lambda _: self.watcher.look_at([folder]))
 
     def _translate(self, path: Path) -> None:
         assert self.view
@@ -216,9 +216,9 @@ class RunsPanel(QWidget):
         self.translate_with.emit(path)
 
     def _work(self, function: Callable[..., Any], *args: Any, then: Callable[[Any], None] = lambda _: None) -> None:
-        def unless_closed(what: Callable[[Any], None]) -> Callable[[Any], None]:
+        def unless_closed(call: Callable[[Any], None]) -> Callable[[Any], None]:
             # napari destroys the dock with its window, and what a worker then returns is nobody's
-            return lambda result: what(result) if isalive(self) and not self.watcher.closed else None
+            return lambda result: call(result) if isalive(self) and not self.watcher.closed else None
 
         connect: dict[str, Any] = {"returned": unless_closed(then), "errored": unless_closed(self._on_error)}
         create_worker(function, *args, _connect=connect)
@@ -229,7 +229,7 @@ class RunsPanel(QWidget):
         if self.view:
             self.view.say(str(error))
         else:
-            self.said.setText(str(error))
+            self.status.setText(str(error))
 
 
 def _find_runs(remembered: RememberedRuns) -> list[Path]:

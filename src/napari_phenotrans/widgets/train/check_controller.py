@@ -1,4 +1,4 @@
-"""The check of a data set, as seen from the GUI: what was checked, what came of it, and example crops."""
+"""Checking a data set from the GUI: it starts the check, and shows its report and example crops."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.common.worker import Problem
     from napari_phenotrans.widgets.train.check_table import CheckTable
     from napari_phenotrans.widgets.train.example_crops import ExampleCrops
-    from napari_phenotrans.widgets.train.jobs import Wanted
+    from napari_phenotrans.widgets.train.jobs import TrainingRequest
 
-# The settings on which check and examples depend; training may be longer or wider without being checked anew.
-LOOKED_AT = {"channels", "conditions", "pixel_size", "crop", "seed", "augment"}
+# The settings on which check and examples depend; others may be changed without checking anew.
+CHECK_SETTINGS = {"channels", "conditions", "pixel_size", "crop", "seed", "augment"}
 
 
-class DataChecking(QObject):
-    """Checks data sets and shows what was found.
+class CheckController(QObject):
+    """Checks data sets and shows the reports.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ class DataChecking(QObject):
     Signals
     -------
     moved
-        How far it is (0 to 1), and the same in words.
+        How far it is (0 to 1), and the same as a text.
     ended
-        What it came to, in words.
+        The outcome as a text.
     failed
-        Why it could not go on, in words.
+        Why it could not go on.
     """
 
     moved = Signal(float, str)
@@ -48,7 +48,7 @@ class DataChecking(QObject):
         self._table, self._examples = table, examples
         self._runner = Runner(self)
         self._job: CheckDataSet | None = None
-        self._checked: Wanted | None = None
+        self._checked: TrainingRequest | None = None
         self._draw = 0
         #: What the last check found; None where there was none, or it goes on.
         self.report: Report | None = None
@@ -60,24 +60,26 @@ class DataChecking(QObject):
         """Whether a data set is being checked, or crops are drawn."""
         return self._runner.busy
 
-    def start(self, wanted: Wanted) -> None:
+    def start(self, request: TrainingRequest) -> None:
         """Check this, in place of what is being checked."""
-        self._checked, self.report, self._draw = wanted, None, 0
+        self._checked, self.report, self._draw = request, None, 0
         self._table.clear()
         self._examples.clear()
-        self._run(CheckDataSet(wanted))
+        self._run(CheckDataSet(request))
 
-    def draw_others(self, wanted: Wanted) -> None:
+    def draw_others(self, request: TrainingRequest) -> None:
         """Draw other example crops."""
         self._draw += 1
-        self._run(CheckDataSet(wanted, self._draw, examples_only=True))
+        self._run(CheckDataSet(request, self._draw, examples_only=True))
 
     def cancel(self) -> None:
         self._runner.cancel()
 
-    def holds(self, wanted: Wanted | None) -> bool:
-        """Whether what was checked is what is wanted, as far as the check depends on it."""
-        return wanted is not None and self._checked is not None and _key(wanted) == _key(self._checked)
+    def holds(self, request: TrainingRequest | None) -> bool:
+        """Whether the last check is valid for a request: whether all is equal that the check depends on."""
+        if request is None or self._checked is None:
+            return False
+        return _checked_part(request) == _checked_part(self._checked)
 
     def _run(self, job: CheckDataSet) -> None:
         self._job = job
@@ -91,7 +93,7 @@ class DataChecking(QObject):
             self._table.show_report(event)
             self.moved.emit(0.0, "loading torch…")
         elif hasattr(event, "crops"):
-            self._examples.show_examples(event, self._crop_words(job.wanted.settings.crop))
+            self._examples.show_examples(event, self._crop_size(job.request.settings.crop))
         else:
             self.moved.emit(event.done / event.total, "drawing example crops")
 
@@ -107,11 +109,11 @@ class DataChecking(QObject):
         else:
             self.ended.emit("checked: not fit to train on yet" if self.report.errors else "checked: ready to train")
 
-    def _crop_words(self, crop: int) -> str:
+    def _crop_size(self, crop: int) -> str:
         r = self.report
         wide = f" ({crop * r.pixel_size:.3g} µm)" if r and r.pixel_size and r.unit == "um" else ""
         return f"{crop} × {crop} working pixels{wide}"
 
 
-def _key(wanted: Wanted) -> tuple[Any, ...]:
-    return wanted.folder, wanted.held_out, wanted.settings.model_dump(include=LOOKED_AT)
+def _checked_part(request: TrainingRequest) -> tuple[Any, ...]:
+    return request.folder, request.held_out, request.settings.model_dump(include=CHECK_SETTINGS)

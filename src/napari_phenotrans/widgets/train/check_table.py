@@ -1,24 +1,16 @@
-"""What the check of a data set found: problems and what to do about them, facts, and intensities."""
+"""The report of a data set's check: problems and what to do about them, facts, and intensities."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QWidget
 
 from napari_phenotrans.core.resample import factor
 from napari_phenotrans.widgets.common.curves import COLORS
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import in_column, push_button, wrapped_label
+from napari_phenotrans.widgets.common.tables import ReadOnlyTable
 from napari_phenotrans.widgets.train.histogram import HistogramView
 
 if TYPE_CHECKING:
@@ -42,39 +34,31 @@ class CheckTable(QWidget):
 
     Signals
     -------
-    pixel_size_wanted
+    pixel_size_accepted
         The proposed working pixel size was accepted.
     """
 
-    pixel_size_wanted = Signal(float)
+    pixel_size_accepted = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._proposed = 0.0
-        self.verdict = wrapped_label()
-        self.verdict.setToolTip("What the check comes to.")
-        self.stale = wrapped_label("Data or settings have changed since: press Check again.")
-        self.stale.setToolTip("Conditions, channels, what is held out, crop, pixel size, seed or augmentation.")
-        self.pixel_size_button = QPushButton()
-        self.pixel_size_button.clicked.connect(lambda _: self.pixel_size_wanted.emit(self._proposed))
-        self._problems, self._histograms = QVBoxLayout(), QVBoxLayout()
+        self.verdict = wrapped_label(tooltip="What the check comes to.")
+        self.stale = wrapped_label(
+            "Data or settings have changed since: press Check again.",
+            "Conditions, channels, what is held out, crop, pixel size, seed or augmentation.",
+        )
+        self.pixel_size_button = push_button("")
+        self.pixel_size_button.clicked.connect(lambda _: self.pixel_size_accepted.emit(self._proposed))
+        self._problems, self._histograms = in_column(spacing=6), in_column()
         self._problem_labels: list[QLabel] = []
         self._histogram_views: list[HistogramView] = []
-        self._problems.setSpacing(6)
-        self.table = QTableWidget()
-        self.table.setAccessibleName("Facts of each condition")
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table = ReadOnlyTable("Facts of each condition")
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.setTabKeyNavigation(False)
         self.table.setWordWrap(False)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.verdict)
-        column.addWidget(self.stale)
-        column.addLayout(self._problems)
-        column.addWidget(self.pixel_size_button)
-        column.addWidget(self.table)
-        column.addLayout(self._histograms)
+        in_column(
+            self.verdict, self.stale, self._problems, self.pixel_size_button, self.table, self._histograms, of=self
+        )
         self.clear()
 
     @property
@@ -92,20 +76,20 @@ class CheckTable(QWidget):
             widget.deleteLater()
         self._problem_labels, self._histogram_views = [], []
 
-    def say_stale(self, stale: bool) -> None:
-        """Say that what is shown is not what is chosen now, or that it is."""
+    def set_stale(self, stale: bool) -> None:
+        """Show that the report is not of what is chosen now, or hide that."""
         self.stale.setVisible(stale)
 
     def show_report(self, report: Report) -> None:
-        """Show what was found."""
+        """Show a report in place of the last one."""
         self.clear()
         counts = [(len(report.errors), "error"), (len(report.warnings), "warning")]
-        said = " and ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n)
+        problems = " and ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts if n)
         if report.errors:
-            self.verdict.setText(f"This cannot be trained on yet: {said}.")
+            self.verdict.setText(f"This cannot be trained on yet: {problems}.")
         else:
             self.verdict.setText(
-                f"This can be trained on{f', with {said}' if said else ': nothing speaks against it'}."
+                f"This can be trained on{f', with {problems}' if problems else ': nothing speaks against it'}."
             )
         for problem in report.problems:
             self._problem_labels.append(_line(problem))
@@ -139,27 +123,22 @@ class CheckTable(QWidget):
         self.table.setColumnCount(len(rows))
         self.table.setVerticalHeaderLabels(list(names))
         self.table.setHorizontalHeaderLabels([row[0] for row in rows])
-        for place, name in enumerate(names):
-            heading = self.table.verticalHeaderItem(place)
+        for index, name in enumerate(names):
+            heading = self.table.verticalHeaderItem(index)
             assert heading is not None
             heading.setToolTip(TOOLTIPS[name])
-            for number, row in enumerate(rows):
-                item = QTableWidgetItem(row[place + 1])
-                item.setToolTip(f"{row[0]}: {row[place + 1]}")
-                self.table.setItem(place, number, item)
-        vertical, horizontal = self.table.verticalHeader(), self.table.horizontalHeader()
-        assert vertical is not None and horizontal is not None
-        horizontal.setHighlightSections(False)
-        horizontal.setSectionResizeMode(
+            for column, row in enumerate(rows):
+                self.table.show_cell(index, column, row[index + 1], f"{row[0]}: {row[index + 1]}")
+        self.table.columns.setSectionResizeMode(
             QHeaderView.ResizeMode.Stretch if len(rows) < 3 else QHeaderView.ResizeMode.ResizeToContents
         )
         line = self.table.fontMetrics().height() + 6
-        vertical.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        vertical.setDefaultSectionSize(line)
+        self.table.rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.table.rows.setDefaultSectionSize(line)
         bar = self.table.horizontalScrollBar()
         assert bar is not None
-        scrolls = bar.sizeHint().height() if len(rows) > 2 else 0
-        self.table.setFixedHeight(horizontal.sizeHint().height() + line * len(names) + scrolls + 4)
+        bar_height = bar.sizeHint().height() if len(rows) > 2 else 0
+        self.table.setFixedHeight(self.table.columns.sizeHint().height() + line * len(names) + bar_height + 4)
 
 
 def _line(problem: Problem) -> QLabel:

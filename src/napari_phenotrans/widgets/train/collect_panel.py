@@ -1,4 +1,4 @@
-"""Where a data set is put together: layers, rectangles and folders, each sent to a condition, then written."""
+"""Putting a data set together: layers, rectangles and folders are added to conditions, then written."""
 
 from __future__ import annotations
 
@@ -6,28 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QCheckBox,
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QHeaderView,
-    QLineEdit,
-    QPushButton,
-    QSizePolicy,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHeaderView, QLineEdit, QSizePolicy, QWidget
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.dataset.collect import pieces_in, pieces_of, refuse_unfit
-from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
-from napari_phenotrans.widgets.train.layer_pieces import rectangle_pieces, selected_pieces
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, in_row, narrow_box, push_button, wrapped_label
+from napari_phenotrans.widgets.common.tables import RowList
+from napari_phenotrans.widgets.train.collect_from_viewer import rectangle_pieces, selected_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,10 +33,10 @@ ROWS = 5
 
 @dataclass(frozen=True, eq=False)
 class _Batch:
-    """What one press of a button has added."""
+    """The pieces that one press of a button added."""
 
     condition: str
-    words: str
+    label: str
     pieces: Sequence[Piece]
 
     @property
@@ -77,28 +63,42 @@ class CollectPanel(QWidget):
         self._viewer = viewer
         self._batches: list[_Batch] = []
         self._busy = False
-        self.about = wrapped_label(
-            "Name a condition, add what shows it; then name the next. All is copied into a data set folder."
+        about = wrapped_label(
+            "Name a condition, add what shows it; then name the next. All is copied into a data set folder.",
+            "For images that are open, or that do not lie in one folder per condition yet.",
         )
-        self.about.setToolTip("For images that are open, or that do not lie in one folder per condition yet.")
+        self._make_fields()
+        self._make_buttons()
+        self.table = RowList("What will be written", "What will be written.", ["Condition", "What", "Fields"], ROWS)
+        self.table.columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.columns.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        form = Form({"Condition": self.condition_box, "Group": self.group_box})
+        form.addRow("", self.group_edit)
+        in_column(
+            about,
+            form,
+            self.apart_box,
+            self.planes_box,
+            in_row(self.layers_button, self.rectangles_button),
+            in_row(self.folder_button, self.remove_button),
+            self.table,
+            self.write_button,
+            of=self,
+        )
+        self._show()
+
+    def _make_fields(self) -> None:
+        """Make the fields that say what is added next."""
         self.condition_box = narrow_box("The condition that what you add next shows: type a name, or choose one.")
         self.condition_box.setEditable(True)
         self.condition_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        line = self.condition_box.lineEdit()
-        assert line is not None
-        line.setPlaceholderText("such as untreated")
-        self.layers_button = QPushButton("Add layers")
-        self.layers_button.setToolTip("Add the images whose layers are selected in the layer list.")
-        self.rectangles_button = QPushButton("Add rectangles")
-        self.rectangles_button.setToolTip(
-            "Add what the selected rectangles of a Shapes layer frame, or all of them, of the topmost visible image."
+        condition_edit = self.condition_box.lineEdit()
+        assert condition_edit is not None
+        condition_edit.setPlaceholderText("such as untreated")
+        self.group_box = narrow_box(
+            "What stays together when fields are held out: a well, a patient, an organoid.", GROUPS
         )
-        self.folder_button = QPushButton("Add folder…")
-        self.folder_button.setToolTip("Add all images of a folder, with the groups that a fields.csv beside it says.")
-        self.group_box = narrow_box("What stays together when fields are held out: a well, a patient, an organoid.")
-        for key, (text, tooltip) in GROUPS.items():
-            self.group_box.addItem(text, key)
-            self.group_box.setItemData(self.group_box.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
+        self.group_box.activated.connect(lambda _: self.group_edit.setVisible(self._grouping == NAMED))
         self.group_edit = QLineEdit()
         self.group_edit.setPlaceholderText("well, patient or organoid")
         self.group_edit.setToolTip("The group of what you add next.")
@@ -110,55 +110,28 @@ class CollectPanel(QWidget):
         )
         self.planes_box = QCheckBox("Each plane is a field")
         self.planes_box.setToolTip("For a stack that is a list of images; not for Z or time, whose planes are alike.")
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["Condition", "What", "Fields"])
-        self.table.setToolTip("What will be written.")
-        self.table.setAccessibleName("What will be written")
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.setTabKeyNavigation(False)
-        vertical, horizontal = self.table.verticalHeader(), self.table.horizontalHeader()
-        assert vertical is not None and horizontal is not None
-        vertical.hide()
-        horizontal.setHighlightSections(False)
-        horizontal.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        horizontal.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.remove_button = QPushButton("Remove")
-        self.remove_button.setToolTip("Take the selected rows out again; nothing is deleted.")
-        self.write_button = QPushButton("Write data set…")
-        self.write_button.setToolTip(
-            "Choose a folder: a new one, or a data set to add to. Nothing that is there is replaced."
-        )
 
+    def _make_buttons(self) -> None:
+        """Make the buttons that add, remove and write."""
+        self.layers_button = push_button("Add layers", "Add the images whose layers are selected in the layer list.")
+        self.rectangles_button = push_button(
+            "Add rectangles",
+            "Add what the selected rectangles of a Shapes layer frame, or all of them, of the topmost visible image.",
+        )
+        self.folder_button = push_button(
+            "Add folder…", "Add all images of a folder, with the groups that a fields.csv beside it says."
+        )
         for button in (self.layers_button, self.rectangles_button, self.folder_button):
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.about)
-        rows = Form()
-        rows.add("Condition", self.condition_box)
-        rows.add("Group", self.group_box)
-        rows.addRow("", self.group_edit)
-        column.addLayout(rows)
-        column.addWidget(self.apart_box)
-        column.addWidget(self.planes_box)
-        first, second = QHBoxLayout(), QHBoxLayout()
-        first.addWidget(self.layers_button)
-        first.addWidget(self.rectangles_button)
-        second.addWidget(self.folder_button)
-        second.addWidget(self.remove_button)
-        column.addLayout(first)
-        column.addLayout(second)
-        column.addWidget(self.table)
-        column.addWidget(self.write_button)
-
-        self.group_box.activated.connect(lambda _: self.group_edit.setVisible(self._grouping == NAMED))
+        self.remove_button = push_button("Remove", "Take the selected rows out again; nothing is deleted.")
+        self.write_button = push_button(
+            "Write data set…", "Choose a folder: a new one, or a data set to add to. Nothing that is there is replaced."
+        )
         self.layers_button.clicked.connect(lambda _: self._add_layers())
         self.rectangles_button.clicked.connect(lambda _: self._add_rectangles())
         self.folder_button.clicked.connect(lambda _: self._ask_for_folder())
         self.remove_button.clicked.connect(lambda _: self._remove())
         self.write_button.clicked.connect(lambda _: self._ask_where())
-        self._show()
 
     # ---- what the dock tells
 
@@ -213,20 +186,20 @@ class CollectPanel(QWidget):
         )
 
     def _ask_for_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of images of one condition")
-        if chosen:
-            self.add_folder(Path(chosen), self._condition)
+        folder = QFileDialog.getExistingDirectory(self, "Folder of images of one condition")
+        if folder:
+            self.add_folder(Path(folder), self._condition)
 
     def _ask_where(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder for the data set")
-        if chosen:
-            self.write_requested.emit(self.pieces, Path(chosen))
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the data set")
+        if folder:
+            self.write_requested.emit(self.pieces, Path(folder))
 
     @property
     def _condition(self) -> str:
         return self.condition_box.currentText().strip()
 
-    def _add(self, condition: str, gather: Callable[[str], list[Piece]], words: str) -> None:
+    def _add(self, condition: str, gather: Callable[[str], list[Piece]], label: str) -> None:
         try:
             refuse_unfit(condition)
             if self._grouping == NAMED and not self._group:
@@ -237,10 +210,10 @@ class CollectPanel(QWidget):
             return
         origins = {piece.file.name for piece in pieces if piece.file}
         if len(pieces) == 1:
-            words = pieces[0].name
+            label = pieces[0].name
         elif len(origins) == 1:
-            words += f" of {origins.pop()}"
-        self._batches.append(_Batch(condition, words, pieces))
+            label += f" of {origins.pop()}"
+        self._batches.append(_Batch(condition, label, pieces))
         self._show()
 
     def _remove(self) -> None:
@@ -251,20 +224,14 @@ class CollectPanel(QWidget):
     def _show(self) -> None:
         self.table.setRowCount(len(self._batches))
         for row, batch in enumerate(self._batches):
-            for column, text in enumerate((batch.condition, batch.words, str(batch.count))):
-                item = QTableWidgetItem(text)
-                item.setToolTip("\n".join([text, *(piece.name for piece in batch.pieces[:40])]))
-                self.table.setItem(row, column, item)
-        line = self.table.fontMetrics().height() + 8
-        horizontal = self.table.horizontalHeader()
-        assert horizontal is not None
-        for row in range(len(self._batches)):
-            self.table.setRowHeight(row, line)
-        self.table.setFixedHeight(horizontal.sizeHint().height() + line * min(max(len(self._batches), 2), ROWS) + 4)
+            for column, text in enumerate((batch.condition, batch.label, str(batch.count))):
+                tooltip = "\n".join([text, *(piece.name for piece in batch.pieces[:40])])
+                self.table.show_cell(row, column, text, tooltip)
+        self.table.fit_height()
         self.table.setVisible(bool(self._batches))
         self.remove_button.setEnabled(bool(self._batches) and not self._busy)
         self.write_button.setEnabled(bool(self._batches) and not self._busy)
-        said = self._condition
+        condition = self._condition
         self.condition_box.clear()
         self.condition_box.addItems(self.conditions)
-        self.condition_box.setEditText(said)
+        self.condition_box.setEditText(condition)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.dataset_chooser import DatasetChooser
+from napari_phenotrans.widgets.common.form_parts import Form, as_panel, in_column, narrow_box
 from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.tick_list import TickList
 from napari_phenotrans.widgets.train.collect_panel import CollectPanel
@@ -17,42 +16,35 @@ from napari_phenotrans.widgets.train.held_out_chooser import HeldOutChooser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from napari import Viewer
 
-    from napari_phenotrans.widgets.common.dataset_folder import Found
+    from napari_phenotrans.widgets.common.dataset_folder import FolderContents
 
 
-NOTHING = "One folder of images per condition, side by side in a folder."
+NO_DATASET = "One folder of images per condition, side by side in a folder."
 
 
-class DataPanel(QWidget):
+class TrainingDataPanel(QWidget):
     """Asks for a data set and shows what it holds.
 
     Signals
     -------
-    folder_chosen
-        A folder to look into, a path.
     changed
         Other conditions, channels or held-out fields were chosen.
     """
 
-    folder_chosen = Signal(object)
     changed = Signal()
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.folder: Path | None = None
-        #: Where the dialog begins.
-        self.start_in = ""
-        self.choose_button = QPushButton("Choose a data set…")
-        self.choose_button.setToolTip("A folder that holds one folder of images per condition.")
-        self.hint = wrapped_label("or drop it here")
-        self.hint.setToolTip(
-            "A data set folder, the folders of its conditions, images, or a run folder whose settings are to be loaded."
+        self.dataset = DatasetChooser(
+            "A data set folder, the folders of its conditions, images, or a run folder whose settings are to be "
+            "loaded.",
+            NO_DATASET,
         )
-        self.about = wrapped_label(NOTHING)
-        self.about.setToolTip("The data set.")
         self.conditions = TickList("Conditions to train between: the folders of the data set.")
         self.control_box = narrow_box("The condition that all others are compared with.")
         self.channels = TickList("Channels to train on, by name; fields must have all of them.")
@@ -63,26 +55,18 @@ class DataPanel(QWidget):
         )
         self.section.add(self.collect)
 
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        row = QHBoxLayout()
-        row.addWidget(self.choose_button)
-        row.addWidget(self.hint, 1)
-        column.addLayout(row)
-        column.addWidget(self.about)
-        self._choices = QWidget()
-        rows = Form()
-        rows.add("Conditions", self.conditions)
-        rows.add("Control", self.control_box)
-        rows.add("Channels", self.channels)
-        rows.add("Held out", self.held_out)
-        self._rows = rows
-        self._choices.setLayout(rows)
+        self._form = Form(
+            {
+                "Conditions": self.conditions,
+                "Control": self.control_box,
+                "Channels": self.channels,
+                "Held out": self.held_out,
+            }
+        )
+        self._choices = as_panel(self._form)
         self._choices.hide()
-        column.addWidget(self._choices)
-        column.addWidget(self.section)
+        in_column(self.dataset, self._choices, self.section, of=self)
 
-        self.choose_button.clicked.connect(lambda _: self._ask())
         self.conditions.changed.connect(self._on_conditions)
         self.control_box.activated.connect(lambda _: self.changed.emit())
         self.channels.changed.connect(self.changed)
@@ -95,40 +79,34 @@ class DataPanel(QWidget):
         control = self.control_box.currentData()
         return tuple(sorted(ticked, key=lambda name: name != control)) if len(ticked) > 2 else ticked
 
-    def show_found(self, found: Found) -> None:
+    def show_contents(self, contents: FolderContents) -> None:
         """Show a data set; conditions and channels that all its fields may have are ticked."""
-        self.folder = found.folder
-        self.about.setText(f"{found.folder.name}: {sum(found.fields.values())} fields")
-        self.about.setToolTip(str(found.folder))
-        self.conditions.show_names({name: f"{name} ({count})" for name, count in found.fields.items()}, found.fields)
-        ticked = [name for name, everywhere in found.channels.items() if everywhere]
-        texts = {name: name if everywhere else f"{name} (not in all)" for name, everywhere in found.channels.items()}
+        self.folder, fields, channels = contents.folder, contents.fields, contents.channels
+        self.dataset.show_folder(contents.folder, str(sum(fields.values())))
+        self.conditions.show_names({name: f"{name} ({count})" for name, count in fields.items()}, fields)
+        ticked = [name for name, everywhere in channels.items() if everywhere]
+        texts = {name: name if everywhere else f"{name} (not in all)" for name, everywhere in channels.items()}
         self.channels.show_names(texts, ticked)
-        self.held_out.offer(found.groups)
+        self.held_out.offer(contents.groups)
         self._show_control()
         self._choices.show()
         self.changed.emit()
 
-    def show_nothing(self, why: str) -> None:
-        """Show that a folder is no data set."""
+    def show_problem(self, problem: str) -> None:
+        """Show why a folder is no data set."""
         self.folder = None
-        self.about.setText(why)
+        self.dataset.show_problem(problem)
         self._choices.hide()
         self.changed.emit()
 
     def choose(self, conditions: Iterable[str], channels: Iterable[str] | None) -> None:
-        """Tick conditions, the control first, and channels where some are said."""
+        """Tick conditions, the control first, and channels where some are given."""
         conditions = list(conditions)
         self.conditions.tick(conditions)
         self._show_control(conditions[0] if conditions else None)
         if channels is not None:
             self.channels.tick(channels)
         self.changed.emit()
-
-    def _ask(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Data set", str(self.folder or self.start_in))
-        if chosen:
-            self.folder_chosen.emit(Path(chosen))
 
     def _on_conditions(self) -> None:
         self._show_control(self.control_box.currentData())
@@ -140,4 +118,4 @@ class DataPanel(QWidget):
         for name in ticked:
             self.control_box.addItem(name, name)
         self.control_box.setCurrentIndex(max(0, self.control_box.findData(control)))
-        self._rows.setRowVisible(self.control_box, len(ticked) > 2)
+        self._form.setRowVisible(self.control_box, len(ticked) > 2)

@@ -1,26 +1,25 @@
-"""The dock that trains: it makes and checks a data set, starts training beside napari, and watches run folders."""
+"""The dock that trains engines: what happens when its parts are used."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.dataset.collect import FieldWritten
+from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 from napari_phenotrans.io import readable
 from napari_phenotrans.runs.launch import command_line, start_training, train_arguments
 from napari_phenotrans.runs.paths import DECIDED
 from napari_phenotrans.runs.record import read_decided
-from napari_phenotrans.widgets.common.dataset_folder import Found, looking
-from napari_phenotrans.widgets.common.preferences import choices, keep
-from napari_phenotrans.widgets.common.worker import Runner
-from napari_phenotrans.widgets.train.check_controller import DataChecking
-from napari_phenotrans.widgets.train.estimate_controller import Estimating
-from napari_phenotrans.widgets.train.jobs import HeldOut, Wanted, WriteDataSet
+from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
+from napari_phenotrans.widgets.common.preferences import last_choices, remember
+from napari_phenotrans.widgets.train.check_controller import CheckController
+from napari_phenotrans.widgets.train.estimate_controller import EstimateController
+from napari_phenotrans.widgets.train.jobs import HeldOut, TrainingRequest, WriteDataSet
 from napari_phenotrans.widgets.train.layout import TrainingForm
 
 if TYPE_CHECKING:
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_phenotrans.dataset.collect import Piece
+    from napari_phenotrans.widgets.common.dataset_folder import FolderContents
     from napari_phenotrans.widgets.common.worker import Problem
 
 
 class TrainingDock(TrainingForm):
-    """See the module's docstring.
+    """Makes and checks data sets, starts trainings beside napari, and watches their run folders.
 
     Parameters
     ----------
@@ -43,46 +43,44 @@ class TrainingDock(TrainingForm):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self.viewer = napari_viewer
-        self.checking = DataChecking(self.report, self.examples, self)
-        self.writer = Runner(self)
-        self.estimating = Estimating(self)
-        self._asked: Path | None = None
-        self._then: dict[str, Any] = {}
+        self.inspector = FolderInspector(self)
+        self.checking = CheckController(self.report, self.examples, self)
+        self.estimating = EstimateController(self)
+        # what to choose in the data set that is being looked into
+        self._choices_in_dataset: dict[str, Any] = {}
         self._written = FieldWritten(Path(), 0, 0)
         # a run that was started is kept in sight while its view comes, until the user scrolls
         self._following = False
-        bar = self.area.verticalScrollBar()
-        assert bar is not None
-        self._scrolled = bar
-        bar.rangeChanged.connect(lambda *_: self._follow_run())
-        bar.actionTriggered.connect(lambda _: self._stop_following())
+        scroll_bar = self.area.verticalScrollBar()
+        assert scroll_bar is not None
+        self._scroll_bar = scroll_bar
+        scroll_bar.rangeChanged.connect(lambda *_: self._follow_run())
+        scroll_bar.actionTriggered.connect(lambda _: self._stop_following())
 
-        self.dropped.connect(self.take)
-        self.data.folder_chosen.connect(self.open_dataset)
+        self.data.dataset.folder_chosen.connect(self.open_dataset)
         self.data.changed.connect(self._on_settings)
-        self.data.collect.failed.connect(self._fail)
+        self.data.collect.failed.connect(self.fail)
         self.data.collect.write_requested.connect(self._write)
+        self.inspector.inspected.connect(self._on_inspected)
         self.check_button.clicked.connect(lambda _: self.check())
-        self.report.pixel_size_wanted.connect(self._use_pixel_size)
-        self.examples.more_wanted.connect(self._draw_more)
+        self.report.pixel_size_accepted.connect(self._use_pixel_size)
+        self.examples.more_requested.connect(self._draw_more)
         self.settings.changed.connect(self._on_settings)
-        self.settings.estimate_wanted.connect(self._estimate)
-        self.settings.file_wanted.connect(self._ask_for_run)
-        self.place.parent_chosen.connect(lambda folder: keep(training={"parent": folder}))
+        self.settings.estimate_requested.connect(self._estimate)
+        self.settings.file_requested.connect(self._ask_for_run)
+        self.run_folder.parent_chosen.connect(lambda folder: remember(training={"parent": folder}))
         self.copy_button.clicked.connect(lambda _: self._copy())
         self.start_button.clicked.connect(lambda _: self.start())
-        self.cancel_button.clicked.connect(lambda _: self._cancel())
-        self.checking.moved.connect(self._on_moved)
+        self.checking.moved.connect(self.show_progress)
         self.checking.ended.connect(self._on_checked)
         self.checking.failed.connect(self._on_stopped)
-        self.writer.came.connect(self._on_writing)
-        self.writer.ended.connect(self._on_written)
+        self.runner.came.connect(self._on_writing)
+        self.runner.ended.connect(self._on_written)
         self.estimating.moved.connect(self.status.setText)
         self.estimating.measured.connect(self._on_measured)
         self.estimating.failed.connect(self._on_stopped)
-        self.runs.settings_wanted.connect(self.load_settings)
-        self._restore()
+        self.runs.settings_requested.connect(self.load_settings)
+        self.restore()
 
     # ---- what the user can do
 
@@ -107,16 +105,14 @@ class TrainingDock(TrainingForm):
             self.data.collect.add_files(images)
             self._show_collecting("")
         else:
-            self._fail("None of what was dropped is a folder or an image that can be read.")
+            self.fail("None of what was dropped is a folder or an image that can be read.")
 
-    def open_dataset(self, folder: Path, **then: Any) -> None:
-        """Look into a folder to train on; ``then`` are conditions, channels and what is held out, to choose in it."""
-        self._asked, self._then = Path(folder), then
+    def open_dataset(self, folder: Path, **choices: Any) -> None:
+        """Look into a folder to train on, and choose these ``conditions``, ``channels`` and ``held_out`` in it."""
+        self._choices_in_dataset = choices
         self.notices.say("data")
         self.status.setText(f"looking into {folder}…")
-        worker = looking(self._asked)
-        worker.returned.connect(self._on_found)
-        worker.start()
+        self.inspector.inspect(folder)
 
     def load_settings(self, folder: Path) -> None:
         """Take data set, engine and settings from a run."""
@@ -125,7 +121,7 @@ class TrainingDock(TrainingForm):
             decided = read_decided(file)
             self.settings.load(file, decided["engine"], decided["settings"])
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return
         self.sections["Settings"].set_open(True)
         held_out = decided["held-out"]
@@ -140,31 +136,31 @@ class TrainingDock(TrainingForm):
 
     def check(self) -> None:
         """Check the data set with what is chosen, and draw example crops."""
-        wanted = self._wanted_or_why()
-        if wanted is None:
+        request = self._request_or_fail()
+        if request is None:
             return
-        self._begin("checking…")
+        self.begin("checking…")
         self.sections["Check"].set_open(True)
-        self.checking.start(wanted)
+        self.checking.start(request)
 
     def start(self) -> None:
         """Start training as a process of its own, which goes on when napari closes."""
-        wanted = self._wanted_or_why()
-        if wanted is None:
+        request = self._request_or_fail()
+        if request is None:
             return
-        found = self.checking.report
-        if found and found.errors and self.checking.holds(wanted):
-            self._fail(f"This cannot be trained on: {found.errors[0]}")
+        report = self.checking.report
+        if report and report.errors and self.checking.holds(request):
+            self.fail(f"This cannot be trained on: {report.errors[0]}")
             return
         try:
-            folder = self.place.folder
+            folder = self.run_folder.path
             start_training(self._arguments(folder), folder)
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return
         self.notices.say("run")
         self.status.setText(f"started {folder.name}; it goes on when napari is closed")
-        self.place.take()
+        self.run_folder.propose_next()
         self.sections["Runs"].set_open(True)
         self.runs.open_run(folder)
         self._following = True
@@ -172,49 +168,47 @@ class TrainingDock(TrainingForm):
 
     # ---- data
 
-    def _on_found(self, found: Found) -> None:
-        if found.folder != self._asked:
-            # another one was asked for since
-            return
-        if found.problem:
-            self.data.show_nothing(found.problem)
+    def _on_inspected(self, contents: FolderContents) -> None:
+        folder, choices = contents.folder, self._choices_in_dataset
+        if contents.problem:
+            self.data.show_problem(contents.problem)
             self.status.setText("this is no data set")
-            if found.images:
-                self.data.collect.add_folder(found.folder)
+            if contents.images:
+                self.data.collect.add_folder(folder)
                 self._show_collecting(
-                    f"{found.folder.name} holds images of one condition. Add the other conditions, and write all to a "
+                    f"{folder.name} holds images of one condition. Add the other conditions, and write all to a "
                     f"data set folder; or choose the folder that holds the conditions' folders."
                 )
             return
-        self.data.show_found(found)
-        if "conditions" in self._then:
-            self.data.choose(self._then["conditions"], self._then.get("channels"))
-        if "held_out" in self._then:
-            self.data.held_out.choose(self._then["held_out"])
+        self.data.show_contents(contents)
+        if "conditions" in choices:
+            self.data.choose(choices["conditions"], choices.get("channels"))
+        if "held_out" in choices:
+            self.data.held_out.choose(choices["held_out"])
         self.sections["Data"].set_open(True)
-        keep(training={"dataset": str(found.folder)})
+        remember(training={"dataset": str(folder)})
         self.check()
 
-    def _show_collecting(self, why: str) -> None:
+    def _show_collecting(self, reason: str) -> None:
         self.sections["Data"].set_open(True)
         self.data.section.set_open(True)
-        self.notices.say("data", [why])
+        self.notices.say("data", [reason])
 
     def _write(self, pieces: list[Piece], folder: Path) -> None:
         self.data.collect.set_busy(True)
         self._written = FieldWritten(folder, 0, 1)
-        self._begin("writing the data set…")
-        self.writer.start(WriteDataSet(pieces, folder))
+        self.begin("writing the data set…")
+        self.runner.start(WriteDataSet(pieces, folder))
 
     def _on_writing(self, _: WriteDataSet, event: FieldWritten) -> None:
         self._written = event
-        self._on_moved(event.done / event.total, f"writing field {event.done} of {event.total}")
+        self.show_progress(event.done / event.total, f"writing field {event.done} of {event.total}")
 
     def _on_written(self, job: WriteDataSet, problem: Problem | None) -> None:
         self.data.collect.set_busy(False)
-        self._end()
+        self.show_busy(self.busy)
         if problem:
-            self._fail(problem.text)
+            self.fail(problem.text)
         elif self._written.done < self._written.total:
             self.status.setText("writing was cancelled; fields that are complete stay")
         else:
@@ -223,7 +217,7 @@ class TrainingDock(TrainingForm):
 
     # ---- check
 
-    def _wanted(self) -> Wanted:
+    def _request(self) -> TrainingRequest:
         """Return what is chosen; raises InputError where something is missing or cannot be used."""
         data = self.data
         if data.folder is None:
@@ -233,27 +227,26 @@ class TrainingDock(TrainingForm):
             raise InputError("Choose two conditions or more.")
         if not channels:
             raise InputError("Choose a channel or more.")
-        return Wanted(
-            data.folder, self.settings.settings(conditions=conditions, channels=channels), data.held_out.value
-        )
+        settings = self.settings.settings(conditions=conditions, channels=channels)
+        return TrainingRequest(data.folder, settings, data.held_out.value)
 
-    def _wanted_or_why(self) -> Wanted | None:
+    def _request_or_fail(self) -> TrainingRequest | None:
         try:
-            return self._wanted()
+            return self._request()
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return None
 
-    def _on_checked(self, words: str) -> None:
-        self._end()
-        self.status.setText(words)
-        self._say_state()
+    def _on_checked(self, text: str) -> None:
+        self.show_busy(self.busy)
+        self.status.setText(text)
+        self._update_state()
 
     def _draw_more(self) -> None:
-        wanted = self._wanted_or_why()
-        if wanted:
-            self._begin("drawing example crops…")
-            self.checking.draw_others(wanted)
+        request = self._request_or_fail()
+        if request:
+            self.begin("drawing example crops…")
+            self.checking.draw_others(request)
 
     def _use_pixel_size(self, pixel_size: float) -> None:
         self.settings.set_pixel_size(pixel_size)
@@ -263,24 +256,24 @@ class TrainingDock(TrainingForm):
 
     def _on_settings(self) -> None:
         if self.settings.file is None:
-            keep(training={"engine": self.settings.engine, "preset": self.settings.preset})
+            remember(training={"engine": self.settings.engine, "preset": self.settings.preset})
         if self.data.folder:
-            self.place.propose(self.data.folder, self.settings.engine)
-        self._say_state()
+            self.run_folder.propose(self.data.folder, self.settings.engine)
+        self._update_state()
 
-    def _say_state(self) -> None:
+    def _update_state(self) -> None:
         """Say what is missing before training can start, and whether what was checked is what is chosen."""
         try:
-            wanted, missing = self._wanted(), ""
+            request, missing = self._request(), ""
         except InputError as error:
-            wanted, missing = None, str(error)
+            request, missing = None, str(error)
         self.start_button.setToolTip(
             missing or "Train in a process of its own, at lower priority. It goes on when napari is closed."
         )
         checked = self.checking.report is not None
         self.check_button.setText("Check again" if checked else "Check the images")
-        self.report.say_stale(checked and not self.checking.holds(wanted))
-        if missing and not self._busy:
+        self.report.set_stale(checked and not self.checking.holds(request))
+        if missing and not self.busy:
             self.status.setText(missing)
 
     def _ask_for_run(self) -> None:
@@ -289,43 +282,42 @@ class TrainingDock(TrainingForm):
             self.load_settings(Path(file))
 
     def _estimate(self) -> None:
-        if self._wanted_or_why() is None:
+        if self._request_or_fail() is None:
             return
         try:
             self.estimating.start(self._arguments(None))
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return
-        self._begin("estimating…")
+        self.begin("estimating…")
 
-    def _on_measured(self, words: str) -> None:
-        self._end()
-        self.settings.show_cost(words)
+    def _on_measured(self, text: str) -> None:
+        self.show_busy(self.busy)
+        self.settings.show_cost(text)
         self.status.setText("estimated")
 
     # ---- the run
 
     def _arguments(self, out: Path | None) -> list[str]:
         """Return the command's arguments; raises InputError where something is missing or cannot be used."""
-        wanted = self._wanted()
-        held_out = wanted.held_out
+        request = self._request()
+        held_out = request.held_out
+        data = {"conditions": request.settings.conditions, "channels": request.settings.channels}
         return train_arguments(
-            wanted.folder,
+            request.folder,
             self.settings.engine,
             out,
-            self.settings.said() | {"conditions": wanted.settings.conditions, "channels": wanted.settings.channels},
+            self.settings.field_values() | data,
             preset=self.settings.preset,
-            held_out=held_out.folder,
-            held_out_share=None if held_out.folder or held_out.groups else held_out.share,
-            held_out_groups=held_out.groups,
+            held_out=HeldOutChoice(held_out.share, held_out.groups, held_out.folder),
             from_=self.settings.file,
         )
 
     def _copy(self) -> None:
         try:
-            line = command_line(self._arguments(self.place.folder))
+            line = command_line(self._arguments(self.run_folder.path))
         except InputError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             return
         clipboard = QGuiApplication.clipboard()
         assert clipboard is not None
@@ -334,58 +326,41 @@ class TrainingDock(TrainingForm):
 
     def _follow_run(self) -> None:
         if self._following:
-            self._scrolled.setValue(self.sections["Runs"].y())
+            self._scroll_bar.setValue(self.sections["Runs"].y())
 
     def _stop_following(self) -> None:
         self._following = False
 
     # ---- what is going on
 
-    def _begin(self, words: str) -> None:
-        self.notices.say("run")
-        self.status.setText(words)
-        self.say_busy(True)
-
     @property
-    def _busy(self) -> bool:
-        return self.checking.busy or self.writer.busy or self.estimating.busy
+    def busy(self) -> bool:
+        return self.runner.busy or self.checking.busy or self.estimating.busy
 
-    def _on_moved(self, share: float, words: str) -> None:
-        self.bar.setValue(round(1000 * share))
-        self.status.setText(words)
+    def _on_stopped(self, reason: str) -> None:
+        self.show_busy(self.busy)
+        self.fail(reason)
+        self._update_state()
 
-    def _end(self) -> None:
-        self.say_busy(self._busy)
-
-    def _on_stopped(self, why: str) -> None:
-        self._end()
-        self._fail(why)
-        self._say_state()
-
-    def _cancel(self) -> None:
+    def cancel(self) -> None:
+        super().cancel()
         self.checking.cancel()
-        self.writer.cancel()
         if self.estimating.busy:
             self.estimating.cancel()
             self.status.setText("the estimate was cancelled")
-        self._end()
-
-    def _fail(self, text: str) -> None:
-        self.notices.say("run", [text])
-        self.status.setText("see above")
-        show_error(text)
+        self.show_busy(self.busy)
 
     # ---- the beginning and the end
 
-    def _restore(self) -> None:
-        """Show what was chosen last."""
-        last = choices().training
-        self.data.start_in = last.get("dataset") or ""
+    def restore(self) -> None:
+        last = last_choices().training
+        self.data.dataset.start_in = last.get("dataset") or ""
         self.settings.choose(last.get("engine") or self.settings.engine, last.get("preset", self.settings.preset))
         if parent := last.get("parent"):
-            self.place.make_in(Path(parent))
-        self._say_state()
+            self.run_folder.set_parent_folder(Path(parent))
+        self._update_state()
 
     def end(self) -> None:
-        self._cancel()
+        self.cancel()
+        super().end()
         self.runs.close_viewer()

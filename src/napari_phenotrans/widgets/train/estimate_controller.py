@@ -1,4 +1,4 @@
-"""What a run will cost, measured by a trial in a process of its own and told as it comes."""
+"""Estimating what a run will cost, by a trial of a few steps in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.runs.history import duration
+from napari_phenotrans.core.text import duration, gigabytes
 from napari_phenotrans.runs.launch import estimate
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.runs.launch import Estimate
 
-LOOK_EVERY_MS = 300
+POLL_EVERY_MS = 300
 
 
 class _Trial:
-    """The trial that is on its way, if there is one; no part of Qt, which may destroy a dock without a word to it."""
+    """The trial that runs, if there is one; no part of Qt, which may destroy a dock without notice."""
 
     def __init__(self) -> None:
         self.now: Estimate | None = None
@@ -40,17 +40,17 @@ class _Trial:
             self.forget()
 
 
-class Estimating(QObject):
-    """Starts a trial, and looks now and then how far it is.
+class EstimateController(QObject):
+    """Starts a trial, and polls it until it has ended.
 
     Signals
     -------
     moved
-        What the trial does, in words.
+        What the trial does, as a text.
     measured
-        What the run will cost, in words.
+        What the run will cost, as a sentence.
     failed
-        Why that cannot be said, in words.
+        Why that cannot be estimated.
     """
 
     moved = Signal(str)
@@ -62,8 +62,8 @@ class Estimating(QObject):
         self._trial = _Trial()
         self.destroyed.connect(self._trial.cancel)
         self._clock = QTimer(self)
-        self._clock.setInterval(LOOK_EVERY_MS)
-        self._clock.timeout.connect(self._look)
+        self._clock.setInterval(POLL_EVERY_MS)
+        self._clock.timeout.connect(self._poll)
 
     @property
     def busy(self) -> bool:
@@ -92,7 +92,7 @@ class Estimating(QObject):
         self._clock.stop()
         self._trial.cancel()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         trial = self._trial.now
         assert trial
         try:
@@ -102,11 +102,11 @@ class Estimating(QObject):
             self.failed.emit(str(error))
             return
         if report is None:
-            self.moved.emit(f"estimating: {trial.said() or 'starting'}…")
+            self.moved.emit(f"estimating: {trial.last_message() or 'starting'}…")
             return
         self._forget()
         if report["trial"]:
-            self.measured.emit(cost_words(report["trial"]))
+            self.measured.emit(cost_text(report["trial"]))
         else:
             problem = next(p for p in report["check"]["problems"] if p["severity"] == "error")
             self.failed.emit(f"This cannot be trained on: {problem['what']} {problem['do']}")
@@ -116,10 +116,10 @@ class Estimating(QObject):
         self._trial.forget()
 
 
-def cost_words(trial: Mapping[str, Any]) -> str:
+def cost_text(trial: Mapping[str, Any]) -> str:
     """Say what a run will cost, from what `napari_phenotrans.training.dry_run` measured."""
     seconds, steps = trial["seconds_per_step"], trial["steps"]
     return (
         f"About {duration(seconds * steps)} for {steps} steps ({seconds:.2g} s each, without scoring) and "
-        f"{trial['memory'] / 2**30:.1f} GB of memory, on {trial['device']}."
+        f"{gigabytes(trial['memory'])} of memory, on {trial['device']}."
     )

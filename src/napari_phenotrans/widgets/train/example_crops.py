@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_phenotrans.widgets.common.form_layout import narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import in_column, in_row, narrow_box, push_button, wrapped_label
 from napari_phenotrans.widgets.viewer.layers import COLORMAPS
 
 if TYPE_CHECKING:
@@ -32,35 +31,27 @@ ALL = "all channels"
 
 
 class ExampleCrops(QWidget):
-    """Some crops per condition at once; others on request.
+    """A few crops per condition, with a button for others.
 
     Signals
     -------
-    more_wanted
-        All that were drawn have been shown.
+    more_requested
+        All crops that were drawn have been shown.
     """
 
-    more_wanted = Signal()
+    more_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._examples: Examples | None = None
         self._page = 0
-        self.caption = wrapped_label()
-        self.caption.setToolTip("What the pictures show.")
+        self.caption = wrapped_label(tooltip="What the pictures show.")
         self.channel_box = narrow_box("Show all channels together, or one of them.")
         self.channel_box.setAccessibleName("Channels of the example crops")
-        self.others_button = QPushButton("Others")
-        self.others_button.setToolTip("Show other crops.")
+        self.others_button = push_button("Others", "Show other crops.")
         self.sheet = Sheet()
-        row = QHBoxLayout()
-        row.addWidget(self.channel_box, 1)
-        row.addWidget(self.others_button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.caption)
-        column.addLayout(row)
-        column.addWidget(self.sheet)
+        controls = in_row(self.channel_box, self.others_button, stretch=(1, 0))
+        in_column(self.caption, controls, self.sheet, of=self)
         self.channel_box.activated.connect(lambda _: self._draw())
         self.others_button.clicked.connect(lambda _: self._show_others())
         self.clear()
@@ -70,8 +61,8 @@ class ExampleCrops(QWidget):
         self._examples = None
         self.hide()
 
-    def show_examples(self, examples: Examples, words: str) -> None:
-        """Show crops; ``words`` say how large they are."""
+    def show_examples(self, examples: Examples, crop_size: str) -> None:
+        """Show crops; ``crop_size`` says how large they are."""
         before = self.channel_box.currentText()
         self._examples, self._page = examples, 0
         self.channel_box.clear()
@@ -80,15 +71,15 @@ class ExampleCrops(QWidget):
             self.channel_box.addItem(name, number)
         self.channel_box.setCurrentIndex(max(0, self.channel_box.findText(before)))
         self.channel_box.setVisible(len(examples.channels) > 1)
-        said = [f"Crops as the engine will see them: {words}, turned and mirrored at random."]
+        sentences = [f"Crops as the engine will see them: {crop_size}, turned and mirrored at random."]
         if examples.augmented:
-            said.append("Below each, what the discriminators are shown of it: augmented.")
+            sentences.append("Below each, what the discriminators are shown of it: augmented.")
         empty = [f"{share:.0%} of {name}" for name, share in examples.rejected.items() if share >= 0.005]
         if empty:
-            said.append(f"Drawn again because they held nothing but background: {', '.join(empty)}.")
+            sentences.append(f"Drawn again because they held nothing but background: {', '.join(empty)}.")
         if not examples.all_fields:
-            said.append(f"From {examples.fields} of the fields, with their intensity limits.")
-        self.caption.setText(" ".join(said))
+            sentences.append(f"From {examples.fields} of the fields, with their intensity limits.")
+        self.caption.setText(" ".join(sentences))
         self._draw()
         self.show()
 
@@ -96,22 +87,22 @@ class ExampleCrops(QWidget):
         assert self._examples is not None
         self._page += 1
         if (self._page + 1) * ACROSS > min(map(len, self._examples.crops.values())):
-            self.more_wanted.emit()
+            self.more_requested.emit()
         else:
             self._draw()
 
     def _draw(self) -> None:
         e = self._examples
         assert e is not None
-        one = self.channel_box.currentData()
-        chosen = range(len(e.channels)) if one is None else [one]
-        colors = [_color(e.colors[i], i) if len(chosen) > 1 else "#ffffff" for i in chosen]
+        channel = self.channel_box.currentData()
+        channels = range(len(e.channels)) if channel is None else [channel]
+        colors = [_color(e.colors[i], i) if len(channels) > 1 else "#ffffff" for i in channels]
         rows = []
         for condition, crops in e.crops.items():
             shown = slice(self._page * ACROSS, (self._page + 1) * ACROSS)
-            rows.append((condition, picture(crops[shown][:, chosen], colors)))
+            rows.append((condition, picture(crops[shown][:, channels], colors)))
             if condition in e.augmented:
-                rows.append((f"{condition}, augmented", picture(e.augmented[condition][shown][:, chosen], colors)))
+                rows.append((f"{condition}, augmented", picture(e.augmented[condition][shown][:, channels], colors)))
         self.sheet.show_rows(rows)
 
 
@@ -134,7 +125,7 @@ class Sheet(QWidget):
 
     def show_rows(self, rows: list[tuple[str, np.ndarray]]) -> None:
         """Show rows of uint8 (n, h, w, 3) pictures."""
-        self._rows = [(title, [_image(one) for one in pictures]) for title, pictures in rows]
+        self._rows = [(title, [_image(picture) for picture in pictures]) for title, pictures in rows]
         self.setAccessibleName("Example crops of " + ", ".join(self.rows))
         self.updateGeometry()
         self.update()
@@ -166,8 +157,8 @@ class Sheet(QWidget):
         for title, pictures in self._rows:
             painter.drawText(QRectF(0, y, self.width(), self._line), Qt.AlignmentFlag.AlignLeft, title)
             y += self._line + GAP
-            for number, one in enumerate(pictures):
-                painter.drawImage(QRectF(number * (side + GAP), y, side, side), one)
+            for number, image in enumerate(pictures):
+                painter.drawImage(QRectF(number * (side + GAP), y, side, side), image)
             y += side + GAP
         painter.end()
 
@@ -194,8 +185,8 @@ def picture(crops: np.ndarray, colors: list[str]) -> np.ndarray:
     return (255 * np.clip(mixed, 0, 1)).astype(np.uint8)
 
 
-def _color(said: str | None, place: int) -> str:
-    return said or _COLORS[COLORMAPS[place % len(COLORMAPS)]]
+def _color(color: str | None, channel: int) -> str:
+    return color or _COLORS[COLORMAPS[channel % len(COLORMAPS)]]
 
 
 def _image(pixels: np.ndarray) -> QImage:

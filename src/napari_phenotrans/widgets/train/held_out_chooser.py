@@ -1,4 +1,4 @@
-"""What training must not see: a share of the groups, groups by name, or another folder."""
+"""Choosing what training must not see: a share of the groups, groups by name, or another folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, QStringListModel, Qt, Signal
-from qtpy.QtWidgets import QCompleter, QFileDialog, QLineEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCompleter, QFileDialog, QLineEdit, QSpinBox, QWidget
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.common.form_layout import narrow_box
+from napari_phenotrans.widgets.common.form_parts import in_column, narrow_box, push_button
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 from napari_phenotrans.widgets.train.jobs import HeldOut
 
@@ -39,11 +39,9 @@ class HeldOutChooser(QWidget):
         super().__init__(parent)
         self._folder: Path | None = None
         self.box = narrow_box(
-            "What training must not see. Scores on it say how far an engine can be trusted; a group is never split."
+            "What training must not see. Scores on it say how far an engine can be trusted; a group is never split.",
+            WAYS,
         )
-        for way, (text, tooltip) in WAYS.items():
-            self.box.addItem(text, way)
-            self.box.setItemData(self.box.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
         self.share_box = QSpinBox()
         self.share_box.setRange(0, 90)
         self.share_box.setValue(20)
@@ -60,13 +58,8 @@ class HeldOutChooser(QWidget):
         completer = QCompleter(self._names, self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.groups_edit.setCompleter(completer)
-        self.folder_button = QPushButton("Choose…")
-        self.folder_button.setToolTip("Choose the folder with held-out fields.")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.box)
-        for widget in (self.share_box, self.groups_edit, self.folder_button):
-            column.addWidget(widget)
+        self.folder_button = push_button("Choose…", "Choose the folder with held-out fields.")
+        in_column(self.box, self.share_box, self.groups_edit, self.folder_button, of=self)
         self.box.activated.connect(lambda _: self._on_way())
         self.share_box.valueChanged.connect(lambda _: self.changed.emit())
         self.groups_edit.editingFinished.connect(self.changed)
@@ -95,7 +88,7 @@ class HeldOutChooser(QWidget):
         return HeldOut(folder=self._folder)
 
     def choose(self, held_out: HeldOut) -> None:
-        """Show another choice, without a word to those who listen."""
+        """Show another choice, without emitting `changed`."""
         way = FOLDER if held_out.folder else GROUPS if held_out.groups else SHARE
         self.box.setCurrentIndex(self.box.findData(way))
         with QSignalBlocker(self.share_box):
@@ -113,9 +106,9 @@ class HeldOutChooser(QWidget):
         self.changed.emit()
 
     def _ask(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of held-out fields", str(self._folder or ""))
-        if chosen:
-            self._folder = Path(chosen)
+        folder = QFileDialog.getExistingDirectory(self, "Folder of held-out fields", str(self._folder or ""))
+        if folder:
+            self._folder = Path(folder)
             self._show()
             self.changed.emit()
 

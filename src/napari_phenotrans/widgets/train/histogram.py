@@ -1,4 +1,4 @@
-"""How a channel's intensities are spread in each condition, as curves over each other."""
+"""A histogram of a channel's intensities, with a curve per condition."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class HistogramView(QWidget):
         self.setMinimumWidth(120)
         line = self.fontMetrics().height()
         self.setFixedHeight(PLOT_HEIGHT + 2 * line + 8)
-        said = [f"{c}: median {p[1]:.5g}, 99.9 % below {p[3]:.5g}" for c, p in percentiles.items() if len(p) > 3]
-        words = "\n".join([f"How often each intensity of {channel} occurs, upwards logarithmically.", *said])
-        self.setToolTip(words)
+        lines = [f"{c}: median {p[1]:.5g}, 99.9 % below {p[3]:.5g}" for c, p in percentiles.items() if len(p) > 3]
+        description = "\n".join([f"How often each intensity of {channel} occurs, upwards logarithmically.", *lines])
+        self.setToolTip(description)
         self.setAccessibleName(f"Histogram of {channel}")
-        self.setAccessibleDescription(words)
+        self.setAccessibleDescription(description)
 
     def paintEvent(self, a0: QPaintEvent | None) -> None:
         painter = QPainter(self)

@@ -1,4 +1,4 @@
-"""What the training dock has done beside the GUI: looking into a folder, checking a data set, writing one."""
+"""Checking and writing data sets on the background thread: the jobs of the training dock, and what they are given."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TrainingRequest:
     """What is to be trained on, and how."""
 
     folder: Path
     settings: TrainingSettings
     held_out: HeldOut
 
-    def parts(self) -> tuple[DataSet, DataSet | None]:
+    def datasets(self) -> tuple[DataSet, DataSet | None]:
         """List the fields to train on and those held out; raises as `DataSet` does."""
         opened = DataSet.open(self.folder, self.settings.conditions)
         if self.held_out.folder:
@@ -50,24 +50,24 @@ class CheckDataSet(Job):
 
     Parameters
     ----------
-    wanted
+    request
         What to check.
     draw
         Which example crops; with ``examples_only`` nothing is checked.
     """
 
-    def __init__(self, wanted: Wanted, draw: int = 0, *, examples_only: bool = False) -> None:
+    def __init__(self, request: TrainingRequest, draw: int = 0, *, examples_only: bool = False) -> None:
         super().__init__()
-        self.wanted, self.draw, self.examples_only = wanted, draw, examples_only
+        self.request, self.draw, self.examples_only = request, draw, examples_only
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[FieldSeen | Report | FieldRead | Examples]:
         from napari_phenotrans.dataset.check import check_each
         from napari_phenotrans.dataset.check_report import Report
 
-        training, held_out = self.wanted.parts()
+        training, held_out = self.request.datasets()
         event: Any
         if not self.examples_only:
-            for event in check_each(training, held_out, self.wanted.settings):
+            for event in check_each(training, held_out, self.request.settings):
                 yield event
                 tick()
             if isinstance(event, Report) and event.errors:
@@ -75,7 +75,7 @@ class CheckDataSet(Job):
         # torch comes with it
         from napari_phenotrans.training.example_crops import draw_examples
 
-        for event in draw_examples(training, self.wanted.settings, self.draw):
+        for event in draw_examples(training, self.request.settings, self.draw):
             yield event
             tick()
 

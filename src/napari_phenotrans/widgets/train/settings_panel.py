@@ -1,18 +1,26 @@
-"""How to train: an engine, a preset, and everything else one click away in the words of the command line."""
+"""The settings of a training: engine, preset, and all others in a section, named as on the command line."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_phenotrans.core.settings import PRESETS
 from napari_phenotrans.engines import ENGINES, engine_entry
-from napari_phenotrans.widgets.common.form_layout import Form, keep_tab_order, narrow_box
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import (
+    Form,
+    add_choice,
+    in_column,
+    in_row,
+    keep_tab_order,
+    narrow_box,
+    push_button,
+    wrapped_label,
+)
 from napari_phenotrans.widgets.common.section import Section
-from napari_phenotrans.widgets.common.settings_form import SettingsForm, words
+from napari_phenotrans.widgets.common.settings_form import SettingsForm, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULTS, OWN = "the engine's own", "own settings"
 # These are chosen among the data.
-ELSEWHERE = ("channels", "conditions")
+AMONG_DATA = ("channels", "conditions")
 SUMMARY = ("steps", "crop", "width", "batch")
 
 
@@ -33,15 +41,15 @@ class TrainingSettingsPanel(QWidget):
     -------
     changed
         Engine, preset or a field has changed.
-    estimate_wanted
+    estimate_requested
         Time and memory are to be measured.
-    file_wanted
+    file_requested
         Settings are to be loaded from a run.
     """
 
     changed = Signal()
-    estimate_wanted = Signal()
-    file_wanted = Signal()
+    estimate_requested = Signal()
+    file_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,47 +59,37 @@ class TrainingSettingsPanel(QWidget):
         self._preset: str | None = None
         self._file: Path | None = None
         self._base: dict[str, Any] = {}
-        self.engine_box = narrow_box("What learns to translate.")
-        for name, entry in ENGINES.items():
-            self.engine_box.addItem(name, name)
-            self.engine_box.setItemData(self.engine_box.count() - 1, entry.settings.when, Qt.ItemDataRole.ToolTipRole)
-        self.when = wrapped_label()
-        self.when.setToolTip("When to use this engine.")
-        self.preset_box = narrow_box("Settings that belong together.")
-        self.summary = wrapped_label()
-        self.summary.setToolTip("The settings that cost most time and memory.")
-        self.section = Section("More", "Every setting, named as on the command line.", key="train settings")
-        self.estimate_button = QPushButton("Estimate")
-        self.estimate_button.setToolTip(
-            "Train ten steps on this computer, throw them away, and say what a run will cost."
+        self.engine_box = narrow_box(
+            "What learns to translate.", {name: (name, entry.settings.when) for name, entry in ENGINES.items()}
         )
-        self.load_button = QPushButton("Load settings…")
-        self.load_button.setToolTip("Take data set, engine and settings from the run.json of any earlier run.")
-        self.cost = wrapped_label()
-        self.cost.setToolTip("Time and memory of the whole run, from the last estimate.")
+        self.when = wrapped_label(tooltip="When to use this engine.")
+        self.preset_box = narrow_box("Settings that belong together.")
+        self.summary = wrapped_label(tooltip="The settings that cost most time and memory.")
+        self.section = Section("More", "Every setting, named as on the command line.", key="train settings")
+        self.estimate_button = push_button(
+            "Estimate", "Train ten steps on this computer, throw them away, and say what a run will cost."
+        )
+        self.load_button = push_button(
+            "Load settings…", "Take data set, engine and settings from the run.json of any earlier run."
+        )
+        self.cost = wrapped_label(tooltip="Time and memory of the whole run, from the last estimate.")
         self.cost.hide()
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        first, second = Form(), Form()
-        first.add("Engine", self.engine_box)
-        second.add("Preset", self.preset_box)
-        # between forms, not in one: in a form's field column a sentence would be a narrow tower
-        column.addLayout(first)
-        column.addWidget(self.when)
-        column.addLayout(second)
-        column.addWidget(self.summary)
-        column.addWidget(self.section)
-        beside = QHBoxLayout()
-        beside.addWidget(self.estimate_button)
-        beside.addWidget(self.load_button)
-        column.addLayout(beside)
-        column.addWidget(self.cost)
+        in_column(
+            # sentences stand between forms, not in one: in a form's field column one would be a narrow tower
+            Form({"Engine": self.engine_box}),
+            self.when,
+            Form({"Preset": self.preset_box}),
+            self.summary,
+            self.section,
+            in_row(self.estimate_button, self.load_button),
+            self.cost,
+            of=self,
+        )
 
         self.engine_box.activated.connect(lambda _: self._on_engine())
         self.preset_box.activated.connect(lambda _: self._on_preset())
-        self.estimate_button.clicked.connect(lambda _: self.estimate_wanted.emit())
-        self.load_button.clicked.connect(lambda _: self.file_wanted.emit())
+        self.estimate_button.clicked.connect(lambda _: self.estimate_requested.emit())
+        self.load_button.clicked.connect(lambda _: self.file_requested.emit())
         self._make_form()
         self._use_preset(next(iter(PRESETS)))
 
@@ -117,18 +115,18 @@ class TrainingSettingsPanel(QWidget):
         assert self._form is not None
         return self._form
 
-    def settings(self, **elsewhere: Any) -> TrainingSettings:
-        """Return all settings; ``elsewhere`` are the conditions and channels.
+    def settings(self, **among_data: Any) -> TrainingSettings:
+        """Return all settings; ``among_data`` are the conditions and channels.
 
         Raises
         ------
         InputError
             If a field holds what cannot be used.
         """
-        return engine_entry(self.engine).settings.make(**(self._base | self.said() | elsewhere))
+        return engine_entry(self.engine).settings.make(**(self._base | self.field_values() | among_data))
 
-    def said(self) -> dict[str, Any]:
-        """Return what the fields hold; the preset or the run that they started from says the rest.
+    def field_values(self) -> dict[str, Any]:
+        """Return the values of the fields alone, without the preset or the run that they started from.
 
         Raises
         ------
@@ -153,7 +151,7 @@ class TrainingSettingsPanel(QWidget):
         InputError
             If they cannot be used; everything is as it was then.
         """
-        known = {name: value for name, value in settings.items() if name not in ELSEWHERE}
+        known = {name: value for name, value in settings.items() if name not in AMONG_DATA}
         engine_entry(engine).settings.make(**known)
         self.engine_box.setCurrentIndex(self.engine_box.findData(engine))
         self._make_form()
@@ -166,7 +164,7 @@ class TrainingSettingsPanel(QWidget):
         self._on_field()
 
     def show_cost(self, text: str) -> None:
-        """Say what a run will cost; nothing takes back what was said."""
+        """Show what a run will cost; an empty text hides it."""
         self.cost.setText(text)
         self.cost.setVisible(bool(text))
 
@@ -190,7 +188,7 @@ class TrainingSettingsPanel(QWidget):
         if self._form:
             self._form.setParent(None)
             self._form.deleteLater()
-        self._form = SettingsForm(declared, [name for name in declared.model_fields if name not in ELSEWHERE])
+        self._form = SettingsForm(declared, [name for name in declared.model_fields if name not in AMONG_DATA])
         self._form.changed.connect(self._on_field)
         self.section.add(self._form)
         keep_tab_order(self.section.button, *self._form.fields.values())
@@ -200,9 +198,8 @@ class TrainingSettingsPanel(QWidget):
             # published ones come after those that every engine has, under their own names
             for name in sorted(declared.presets, key=lambda name: name not in PRESETS):
                 text = PRESETS.get(name, name)
-                self.preset_box.addItem(text[0].upper() + text[1:], name)
-                told = ", ".join(f"{setting} {value}" for setting, value in declared.presets[name].items())
-                self.preset_box.setItemData(self.preset_box.count() - 1, told, Qt.ItemDataRole.ToolTipRole)
+                settings = ", ".join(f"{setting} {value}" for setting, value in declared.presets[name].items())
+                add_choice(self.preset_box, name, text[0].upper() + text[1:], settings)
             self.preset_box.addItem(DEFAULTS, None)
 
     def _use_preset(self, preset: str | None) -> None:
@@ -222,14 +219,14 @@ class TrainingSettingsPanel(QWidget):
         before = declared.make(**self._base).model_dump()
         own = self._file is not None or any(values[name] != before[name] for name in values)
         with QSignalBlocker(self.preset_box):
-            if (place := self.preset_box.findData(OWN)) >= 0:
-                self.preset_box.removeItem(place)
+            if (index := self.preset_box.findData(OWN)) >= 0:
+                self.preset_box.removeItem(index)
             if own:
                 self.preset_box.addItem(OWN, OWN)
             self.preset_box.setCurrentIndex(self.preset_box.findData(OWN if own else self._preset))
         shown = [name for name in SUMMARY if name in values]
         self.summary.setText(
-            ", ".join(f"{words(name, declared.model_fields[name]).lower()} {values[name]}" for name in shown)
+            ", ".join(f"{label_of(name, declared.model_fields[name]).lower()} {values[name]}" for name in shown)
         )
         self.show_cost("")
         self.changed.emit()

@@ -1,17 +1,13 @@
-"""Choosing a layer per channel."""
+"""Choosing an image among the viewer's layers, and a layer per channel of the checkpoint."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QWidget
 
-from napari_phenotrans.widgets.common.form_layout import Form, keep_tab_order, narrow_box
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, keep_tab_order, narrow_box
 from napari_phenotrans.widgets.viewer.layer_info import image_id, image_name, match_layers, real_layers
 
 if TYPE_CHECKING:
@@ -22,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ChannelChooser(QWidget):
-    """One row per channel of the checkpoint: which layer of the viewer it is, by object.
+    """A box for the image, and one per channel of the checkpoint for the layer that shows it.
 
     Signals
     -------
@@ -37,13 +33,10 @@ class ChannelChooser(QWidget):
         self._viewer = viewer
         self._card: Card | None = None
         self._boxes: list[QComboBox] = []
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
         self.image_box = narrow_box("The image to translate: choosing one fills in the channels below.")
         self.image_box.activated.connect(lambda _: self.choose(self.image))
-        self._form = Form()
-        self._form.add("Image", self.image_box)
-        layout.addLayout(self._form)
+        self._form = Form({"Image": self.image_box})
+        in_column(self._form, of=self)
         self.notices: list[str] = []
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed, events.reordered):
@@ -120,13 +113,12 @@ class ChannelChooser(QWidget):
         self.changed.emit()
 
     def _fill(self) -> None:
-        layers = real_layers(self._viewer)
-        chosen = self.image
+        layers, image_before = real_layers(self._viewer), self.image
         with QSignalBlocker(self.image_box):
             self.image_box.clear()
             for image, name in {image_id(layer): image_name(layer) for layer in layers}.items():
                 self.image_box.addItem(name, image)
-            self.image_box.setCurrentIndex(max(0, self.image_box.findData(chosen)))
+            self.image_box.setCurrentIndex(max(0, self.image_box.findData(image_before)))
         for box in self._boxes:
             layer = box.currentData()
             with QSignalBlocker(box):

@@ -1,4 +1,4 @@
-"""The dock that translates: it opens files, asks for channels and conditions, and shows what comes."""
+"""The dock that translates images: what happens when its parts are used."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_phenotrans.checkpoints.describe import card_warnings
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.translation.trust import doubts
-from napari_phenotrans.widgets.common.preferences import choices, keep, preferences
-from napari_phenotrans.widgets.common.worker import Runner
+from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.translate.layout import TranslateForm
 from napari_phenotrans.widgets.translate.save_controller import SaveController
 from napari_phenotrans.widgets.translate.selection import Selection
@@ -21,10 +20,10 @@ from napari_phenotrans.widgets.translate.translate_controller import TranslateCo
 from napari_phenotrans.widgets.translate.trust_controller import TrustController
 from napari_phenotrans.widgets.translate.view_bar import ABOVE
 from napari_phenotrans.widgets.translate.view_controller import ViewController
-from napari_phenotrans.widgets.viewer.files import Files, axes_of
+from napari_phenotrans.widgets.viewer.file_opener import FileOpener, axes_of
 from napari_phenotrans.widgets.viewer.layer_info import fitting_checkpoint, image_id, image_name, known_condition
 from napari_phenotrans.widgets.viewer.layers import info, letters_of
-from napari_phenotrans.widgets.viewer.plane_room import needs_folder
+from napari_phenotrans.widgets.viewer.plane_storage import needs_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_phenotrans.widgets.translate.jobs import Translate
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 
 # No engine is read while checkpoints are leafed through.
@@ -41,7 +40,7 @@ READY_AFTER_MS = 300
 
 
 class TranslateDock(TranslateForm):
-    """See the module's docstring.
+    """Opens images, translates them, and shows, checks and saves what comes of it.
 
     Parameters
     ----------
@@ -51,64 +50,70 @@ class TranslateDock(TranslateForm):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(napari_viewer)
-        self.viewer = napari_viewer
-        self.files = Files(napari_viewer, self)
-        self.runner = Runner(self)
+        self.files = FileOpener(napari_viewer, self)
         self.translating = TranslateController(napari_viewer, self.runner, self)
-        self.checking = TrustController(napari_viewer, self.runner, self)
-        self.chosen = Selection(self, napari_viewer, self.translating)
-        self.looking = ViewController(napari_viewer, self.view_bar, self.checking, self.chosen.rows, self.notices)
-        self.keeping = SaveController(napari_viewer, self.keep_panel, self.chosen.rows, self.chosen.recipe, self)
+        self.trust = TrustController(napari_viewer, self.runner, self)
+        self.selection = Selection(self, napari_viewer, self.translating)
+        self.views = ViewController(napari_viewer, self.view_bar, self.trust, self.selection.rows, self.notices)
+        self.saving = SaveController(napari_viewer, self.save_panel, self.selection.rows, self.selection.recipe, self)
+        # the image whose condition is chosen
         self._image: str | None = None
         # the last translation that was asked for, and whether the slider has moved on since the preview began
-        self._asked: Translate | None = None
+        self._last_job: Translate | None = None
         self._preview_again = False
         # reads the engine as soon as it is known which, so that it is ready when it is asked for
         self._getting_ready = QTimer(self)
         self._getting_ready.setSingleShot(True)
         self._getting_ready.setInterval(READY_AFTER_MS)
         self._getting_ready.timeout.connect(self._get_ready)
-        self._restore()
+        self.restore()
+        self._connect_form()
+        self._connect_controllers()
+        self._on_checkpoint()
 
-        self.dropped.connect(lambda paths: self.open_files(paths, translate=True))
+    def _connect_form(self) -> None:
         self.open_button.clicked.connect(self._ask_for_files)
         self.axes_edit.returnPressed.connect(self._apply_axes)
         self.axes_button.clicked.connect(self._apply_axes)
+        self.checkpoints.changed.connect(self._on_checkpoint)
+        self.checkpoints.failed.connect(self.fail)
+        self.channels.changed.connect(self._on_channels)
+        self.conditions.changed.connect(self._on_conditions)
+        self.engine.dragging.connect(self._preview)
+        self.engine.changed.connect(self._on_engine_settings)
+        self.scope.changed.connect(self._on_scope)
+        self.devices.failed.connect(self.fail)
+        self.devices.changed.connect(self._getting_ready.start)
+        self.devices.unload_requested.connect(self.unload)
+        self.trust_panel.check_requested.connect(self._check)
+        self.trust_panel.factor_changed.connect(self.trust.set_factor)
+        self.question.answered.connect(self._on_condition_answered)
+        self.start_button.clicked.connect(lambda _: self.translate())
+
+    def _connect_controllers(self) -> None:
         self.files.opened.connect(self._on_opened)
         self.files.noticed.connect(lambda text: self.notices.add("file", text))
         self.files.failed.connect(self._on_file_failed)
         self.files.finished.connect(self._on_channels)
-        self.checkpoints.changed.connect(self._on_checkpoint)
-        self.checkpoints.failed.connect(self._on_failed)
-        self.channels.changed.connect(self._on_channels)
-        self.conditions.changed.connect(self._on_conditions)
-        self.engine.dragging.connect(self._preview)
-        self.engine.changed.connect(self._on_settled)
-        self.scope.changed.connect(self._on_scope)
-        self.devices.failed.connect(self._on_failed)
-        self.devices.changed.connect(self._getting_ready.start)
-        self.devices.unload_requested.connect(self._unload)
-        self.trust_panel.check_requested.connect(self._check)
-        self.trust_panel.factor_changed.connect(self.checking.set_factor)
-        self.checking.found.connect(self.trust_panel.show_table)
-        self.keeping.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
-        self.keeping.failed.connect(self._on_failed)
-        self.question.answered.connect(self._on_condition_said)
-        self.translate_button.clicked.connect(lambda _: self.translate())
-        self.cancel_button.clicked.connect(lambda _: self.runner.cancel())
         self.translating.begun.connect(self._on_begun)
         self.translating.grown.connect(self._on_grown)
-        self.translating.moved.connect(self._on_moved)
-        self.translating.drawn.connect(self.looking.comparison.refresh)
+        self.translating.moved.connect(self.show_progress)
+        self.translating.drawn.connect(self.views.comparison.refresh)
         self.translating.noticed.connect(lambda text: self.notices.add("run", text))
         self.translating.ended.connect(self._on_translated)
         self.translating.failed.connect(lambda _, text: self._on_ended(text, failed=True))
-        self.checking.moved.connect(self._on_moved)
-        self.checking.checked.connect(self._on_checked)
-        self.checking.failed.connect(lambda text: self._on_ended(text, failed=True))
-        self._on_checkpoint()
+        self.trust.moved.connect(self.show_progress)
+        self.trust.checked.connect(self._on_checked)
+        self.trust.failed.connect(lambda text: self._on_ended(text, failed=True))
+        self.trust.table_changed.connect(self.trust_panel.show_table)
+        self.saving.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
+        self.saving.failed.connect(self.fail)
 
     # ---- what the user can do
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Open files that were dropped, and translate the shown plane of the last."""
+        self.open_files(paths, translate=True)
 
     def open_files(self, paths: Sequence[Path], *, translate: bool = False) -> None:
         """Open files as layers; with ``translate``, also translate the shown plane of the last."""
@@ -118,27 +123,27 @@ class TranslateDock(TranslateForm):
         self.files.open(paths, translate=translate)
 
     def translate(self) -> None:
-        """Translate what is chosen; what is missing is said instead."""
+        """Translate what is chosen, or say what is missing."""
         self.question.hide()
-        if missing := self.chosen.missing:
-            self._on_failed(missing)
+        if missing := self.selection.missing:
+            self.fail(missing)
             return
         try:
-            job = self.chosen.job()
+            job = self.selection.job()
         except InputError as error:
-            self._on_failed(str(error))
+            self.fail(str(error))
             return
         folder = None
-        made = [layer for row in self.chosen.rows() for layer in (row.translated, row.difference)]
+        made = [layer for row in self.selection.rows() for layer in (row.translated, row.difference)]
         if needs_folder(job.image, len(job.positions), job.region, made):
-            said = QFileDialog.getExistingDirectory(
-                self, "The result is too large for memory: choose a folder for it", self.keep_panel.start_in
+            answer = QFileDialog.getExistingDirectory(
+                self, "The result is too large for memory: choose a folder for it", self.save_panel.start_in
             )
-            if not said:
+            if not answer:
                 self.status.setText("not translated: results this large need a folder")
                 return
-            folder = Path(said)
-        self._asked = job
+            folder = Path(answer)
+        self._last_job = job
         self._start(job, folder)
 
     def show_image(self, layers: Sequence[ImageLayer], provenance: dict[str, Any]) -> None:
@@ -152,10 +157,7 @@ class TranslateDock(TranslateForm):
     # ---- translating
 
     def _start(self, job: Translate, folder: Path | None = None) -> None:
-        self.notices.say("run")
-        self.bar.setValue(0)
-        self.status.setText("preparing the engine…" if self.devices.loaded else "loading torch…")
-        self.say_busy(True)
+        self.begin("preparing the engine…" if self.devices.loaded else "loading torch…")
         self.translating.start(job, folder)
 
     def _preview(self) -> None:
@@ -165,84 +167,75 @@ class TranslateDock(TranslateForm):
             self._preview_again = True
             return
         self._preview_again = False
-        crop = self.chosen.crop()
+        crop = self.selection.crop()
         if crop is None:
             return
         try:
-            self._start(self.chosen.job(crop))
+            self._start(self.selection.job(crop))
         except InputError as error:
-            self._on_failed(str(error))
+            self.fail(str(error))
 
-    def _on_settled(self) -> None:
+    def _on_engine_settings(self) -> None:
         if self.checkpoints.name:
-            keep(how={self.checkpoints.name: self.engine.how})
+            remember(how={self.checkpoints.name: self.engine.how})
         self._preview_again = False
-        if self._asked and self.chosen.reals == list(self._asked.reals) and not self.chosen.missing:
+        if self._last_job and self.selection.reals == list(self._last_job.reals) and not self.selection.missing:
             # what is shown was made otherwise: nothing stale stays
             self.translate()
 
     def _on_begun(self, rows: Sequence[Row]) -> None:
         self._forget_check()
         self.view_bar.set_enabled(True)
-        self.looking.show(rows, captions_later=True)
+        self.views.show(rows, captions_later=True)
 
     def _on_grown(self, rows: Sequence[Row]) -> None:
-        if self.chosen.reals == [row.real for row in rows]:
-            self.looking.show(self.chosen.rows())
+        if self.selection.reals == [row.real for row in rows]:
+            self.views.show(self.selection.rows())
 
-    def _on_moved(self, share: float, words: str) -> None:
-        self.bar.setValue(round(1000 * share))
-        self.status.setText(words)
-
-    def _on_translated(self, job: Translate, words: str) -> None:
+    def _on_translated(self, job: Translate, text: str) -> None:
         if job.preview:
             if self._preview_again:
                 self._preview()
                 return
-            words = "a preview at the center of the view; press Translate for the rest"
-        self._on_ended(words)
+            text = "a preview at the center of the view; press Translate for the rest"
+        self._on_ended(text)
 
-    def _on_ended(self, words: str, *, failed: bool = False) -> None:
+    def _on_ended(self, text: str, *, failed: bool = False) -> None:
         # a check may wait for the translation that it replaced, and the other way round
-        self.say_busy(self.runner.busy)
-        self.keeping.update(self.chosen.missing)
+        self.show_busy(self.busy)
+        self.saving.update(self.selection.missing)
         if failed:
-            self._on_failed(words)
+            self.fail(text)
         else:
-            self.status.setText(words)
-
-    def _unload(self) -> None:
-        self.runner.unload()
-        self.status.setText("the engine has given back its memory")
+            self.status.setText(text)
 
     # ---- trust
 
     def _check(self) -> None:
-        rows = self.chosen.rows()
+        rows = self.selection.rows()
         if not rows:
-            self._on_failed("There is no translation to check: press Translate first.")
+            self.fail("There is no translation to check: press Translate first.")
             return
         try:
-            self.checking.start(rows, self.devices.device)
+            self.trust.start(rows, self.devices.device)
         except InputError as error:
-            self._on_failed(str(error))
+            self.fail(str(error))
             return
-        self.notices.say("run")
+        self.begin("checking…")
         self.trust_panel.set_busy(True)
-        self.say_busy(True)
 
-    def _on_checked(self, words: str) -> None:
+    def _on_checked(self, text: str) -> None:
         self.trust_panel.set_busy(False)
-        self._on_ended(words)
-        if self.checking.layers:
+        self._on_ended(text)
+        if self.trust.layers:
             # what was asked for is what is shown now
-            self.looking.choose_difference(ABOVE)
+            self.views.choose_difference(ABOVE)
 
     def _forget_check(self) -> None:
-        self.looking.forget_check()
-        self.checking.clear()
+        self.views.forget_check()
+        self.trust.clear()
         self.trust_panel.clear()
-        self.looking.show_units()
+        self.views.show_units()
 
     # ---- files
 
@@ -260,7 +253,7 @@ class TranslateDock(TranslateForm):
         if not translate:
             return
         if card is None or None in self.channels.layers:
-            self._on_failed(self.chosen.missing)
+            self.fail(self.selection.missing)
         elif known_condition(layers[0], card.conditions):
             self.translate()
         else:
@@ -274,49 +267,43 @@ class TranslateDock(TranslateForm):
         self.notices.add("file", text)
         show_error(text)
 
-    def _on_condition_said(self, condition: str) -> None:
+    def _on_condition_answered(self, condition: str) -> None:
         self.conditions.choose(condition)
         self.translate()
 
     def _apply_axes(self) -> None:
-        layer = self.chosen.first
-        said = self.axes_edit.text().strip().upper()
-        if layer is None or said == axes_of(layer):
+        layer = self.selection.first
+        axes = self.axes_edit.text().strip().upper()
+        if layer is None or axes == axes_of(layer):
             return
         try:
-            self.files.say_axes(layer, said)
+            self.files.read_with_axes(layer, axes)
         except InputError as error:
-            self._on_failed(str(error))
+            self.fail(str(error))
 
     # ---- choices
 
-    def _restore(self) -> None:
-        """Show what the user prefers, and what was chosen last."""
-        said, last = preferences(), choices()
-        self.devices.choose(said.device, said.precision)
+    def restore(self) -> None:
+        last = last_choices()
         self.scope.choose(last.scope or "plane")
-        if last.checkpoint and last.checkpoint != self.checkpoints.name:
-            try:
-                self.checkpoints.choose(last.checkpoint)
-            except InputError:
-                # a file that was moved since: what the dock begins with will do
-                keep(checkpoint=None)
+        if not self.checkpoints.restore(last.checkpoint):
+            remember(checkpoint=None)
 
     def _on_checkpoint(self) -> None:
         card, name = self.checkpoints.card, self.checkpoints.name
         self._image = None
         self.runner.cancel()
         with QSignalBlocker(self.conditions), QSignalBlocker(self.engine):
-            # said once, when the channels too are the new checkpoint's
+            # one signal for all of it, when the channels too are the new checkpoint's
             self.conditions.set_card(card)
             self.engine.set_card(card)
             if name:
-                keep(checkpoint=name)
+                remember(checkpoint=name)
                 try:
-                    self.engine.choose(choices().how.get(name, {}))
+                    self.engine.choose(last_choices().how.get(name, {}))
                 except InputError:
                     # written by another version: the checkpoint's own settings stand there already
-                    keep(how={name: {}})
+                    remember(how={name: {}})
         self.channels.set_card(card)
         self._getting_ready.start()
 
@@ -324,79 +311,80 @@ class TranslateDock(TranslateForm):
         if not self.devices.loaded:
             # which devices there are is not known yet
             self._getting_ready.start()
-        elif self.checkpoints.name and not self.runner.busy:
+        elif self.checkpoints.name and not self.busy:
             tile = preferences().tile
             self.runner.get_ready(self.checkpoints.name, self.devices.device, self.devices.precision, tile)
 
     def _on_channels(self) -> None:
-        layer = self.chosen.first
+        layer = self.selection.first
         self.notices.say("channels", self.channels.notices)
         self.axes_edit.setText(axes_of(layer) if layer else "")
         self.scope.set_layer(layer)
-        guessed = ""
-        if layer is not None:
-            letters, known = letters_of(layer)
-            if not known:
-                guessed = (
-                    f"The layer {layer.name} does not say what its axes are; {letters} is a guess. If that is wrong, "
-                    f"say them under Axes."
-                )
-            card = self.checkpoints.card
-            if card and image_id(layer) != self._image:
-                # a condition that the user said for this image is kept when a channel is chosen by hand
-                self._image = image_id(layer)
-                self.conditions.choose(known_condition(layer, card.conditions))
+        card = self.checkpoints.card
+        if layer is not None and card and image_id(layer) != self._image:
+            # a condition that the user chose for this image stays when a channel is chosen by hand
+            self._image = image_id(layer)
+            self.conditions.choose(known_condition(layer, card.conditions))
+        self._notice_image(layer)
+        self._notice_doubts()
+        self._update_state()
+        self.views.update()
+
+    def _notice_image(self, layer: ImageLayer | None) -> None:
+        """Say what the user should know of the chosen image."""
         synthetic = layer is not None and info(layer).get("synthetic")
         self.notices.say("synthetic", ["This image is synthetic: no microscope was involved."] if synthetic else [])
-        self.notices.say("axes", [guessed])
-        self._say_doubts()
-        self._update_state()
-        self.looking.update()
+        letters, known = letters_of(layer) if layer is not None else ("", True)
+        guess = (
+            f"The layer {layer.name} does not say what its axes are; {letters} is a guess. If that is wrong, say them "
+            f"under Axes."
+            if layer is not None and not known
+            else ""
+        )
+        self.notices.say("axes", [guess])
 
-    def _say_doubts(self) -> None:
+    def _notice_doubts(self) -> None:
         """Say what makes a translation of this image by this checkpoint doubtful, before anything is computed."""
         card = self.checkpoints.card
         texts = card_warnings(card) if card else []
-        if card and self.chosen.reals:
+        if card and self.selection.reals:
             try:
-                image, channels = self.chosen.image(card)
+                image, channels = self.selection.image(card)
                 texts = doubts(card, image, channels=channels)
             except InputError as error:
                 texts = [str(error)]
         self.notices.say("doubts", texts)
 
     def _on_conditions(self) -> None:
-        if self.translating.job and not self.translating.job.preview and not self.chosen.missing:
+        if self.translating.job and not self.translating.job.preview and not self.selection.missing:
             # it runs towards what is no longer wanted
             self.translate()
         else:
             self._update_state()
 
     def _on_scope(self) -> None:
-        keep(scope=self.scope.scope)
+        remember(scope=self.scope.scope)
         self._update_state()
 
     def _update_state(self) -> None:
-        if self.runner.busy:
+        if self.busy:
             return
-        missing = self.chosen.missing
+        missing = self.selection.missing
         self.status.setText(missing or "ready")
-        self.translate_button.setToolTip(missing or "Translate from source to target.")
-        self.keeping.update(self.chosen.missing)
+        self.start_button.setToolTip(missing or "Translate from source to target.")
+        self.saving.update(self.selection.missing)
 
-    def _on_failed(self, text: str) -> None:
+    def fail(self, text: str) -> None:
         self.trust_panel.set_busy(False)
-        self.notices.say("run", [text])
-        self.status.setText("not translated: see above")
-        show_error(text)
+        super().fail(text)
 
     # ---- the end
 
     def end(self) -> None:
         self._getting_ready.stop()
         self.translating.close()
-        self.checking.close()
-        self.keeping.close()
-        self.runner.unload()
-        self.looking.close()
+        self.trust.close()
+        self.saving.close()
+        super().end()
+        self.views.close()
         self.channels.close_viewer()

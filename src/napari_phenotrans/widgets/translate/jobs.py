@@ -1,4 +1,4 @@
-"""What the translate dock has computed: a translation, the check of one, a folder, files to save."""
+"""Translating and checking on the background thread: the jobs of the translate dock, and their events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """With what to translate, and from which condition to which."""
+    """How to translate: checkpoint, conditions, device, and the engine's translation settings ``how``."""
 
     checkpoint: str
     source: str
@@ -32,8 +32,8 @@ class Recipe:
     how: dict[str, Any] = field(default_factory=dict)
 
 
-class LookingAt:
-    """What the user looks at, written by the main thread and read by the one that computes."""
+class SharedView:
+    """The visible part of the image, written by the main thread and read by the one that computes."""
 
     def __init__(self, view: View | None = None) -> None:
         self.view = view
@@ -77,8 +77,8 @@ class Translate(Job):
         The part of the planes; None for all of it.
     channels
         The image's name for a channel of the checkpoint where they differ.
-    looking_at
-        What comes first, even while it runs.
+    shared_view
+        The visible part of the image, which comes first; it may change while the job runs.
     reals
         The real layers, for the main thread; nothing here touches them.
     preview
@@ -93,42 +93,27 @@ class Translate(Job):
         region: Region | None = None,
         *,
         channels: Mapping[str, str] | None = None,
-        looking_at: LookingAt | None = None,
+        shared_view: SharedView | None = None,
         reals: tuple[Any, ...] = (),
         preview: bool = False,
     ) -> None:
         super().__init__()
         self.image, self.recipe, self.positions, self.region = image, recipe, positions, region
         self.channels = dict(channels or {})
-        self.looking_at = looking_at or LookingAt()
+        self.shared_view = shared_view or SharedView()
         self.reals, self.preview = reals, preview
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.engines.device import describe_device
+        from napari_phenotrans.translation.request import TranslationRequest
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
-        events = translator.translate(
-            self.image,
-            source=recipe.source,
-            target=recipe.target,
-            channels=self.channels,
-            how=recipe.how,
-            positions=self.positions,
-            region=self.region,
-            look_at=lambda: self.looking_at.view,
-            tick=tick,
+        request = TranslationRequest(
+            recipe.source, recipe.target, self.channels, self.positions, self.region, recipe.how
         )
-        made = partial(
-            translator.provenance,
-            self.image,
-            recipe.source,
-            recipe.target,
-            channels=self.channels,
-            how=recipe.how,
-            region=self.region,
-            positions=self.positions,
-        )
+        events = translator.translate(self.image, request, look_at=lambda: self.shared_view.view, tick=tick)
+        made = partial(translator.provenance, self.image, request)
         yield Ready(describe_device(translator.device), made())
         tile = translator.tile
         read: tuple[tuple[int, int], np.ndarray] | None = None
@@ -141,9 +126,7 @@ class Translate(Job):
                 yield event
                 continue
             if read is None or read[0] != (event.t, event.z):
-                axes = self.image.axes
-                t, z = event.t if "T" in axes else None, event.z if "Z" in axes else None
-                read = (event.t, event.z), self.image.plane(t=t, z=z, region=self.region)
+                read = (event.t, event.z), self.image.plane(event.t, event.z, self.region)
                 top, left = (self.region.top, self.region.left) if self.region else (0, 0)
             height, width = event.translated.shape[1:]
             rows = slice(event.top - top, event.top - top + height)
@@ -178,19 +161,12 @@ class Check(Job):
         self.difference, self.channels = difference, channels
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.translation.request import TranslationRequest
         from napari_phenotrans.translation.trust import check_translation
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
-        yield from check_translation(
-            translator,
-            self.image,
-            source=recipe.source,
-            target=recipe.target,
-            position=self.position,
-            translated_difference=self.difference,
-            region=self.region,
-            channels=self.channels,
-            how=recipe.how,
-            tick=tick,
+        request = TranslationRequest(
+            recipe.source, recipe.target, self.channels, [self.position], self.region, recipe.how
         )
+        yield from check_translation(translator, self.image, request, self.difference, tick=tick)

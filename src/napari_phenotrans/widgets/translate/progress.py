@@ -1,4 +1,4 @@
-"""How far a translation is."""
+"""How far a translation is, and how long the rest may take."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING
 from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_phenotrans.translation.events import TileDone
 
 
 class Progress:
-    """How far a request is, and how long the rest may take."""
+    """Collects events of a translation, and says how far it is.
 
-    def __init__(self, planes: int = 1) -> None:
-        self.began = time.monotonic()
+    Parameters
+    ----------
+    planes
+        How many will be translated.
+    clock
+        Returns seconds.
+    """
+
+    def __init__(self, planes: int = 1, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.began = clock()
         self.share = 0.0
         self.clipped: tuple[int, ...] = ()
         self._planes = planes
@@ -25,7 +36,7 @@ class Progress:
 
     def begin(self) -> None:
         """Say that the engine is ready: what came before is no part of the translation's time."""
-        self.began = time.monotonic()
+        self.began = self._clock()
 
     def add(self, event: EvaluationDone | TileDone | PlaneDone | RegionDone) -> None:
         if isinstance(event, PlaneDone | RegionDone):
@@ -39,14 +50,14 @@ class Progress:
             self.share = (self._planes_done + event.done / event.total) / self._planes
             self._tile = f"tile {event.done} of {event.total}"
         if self._first is None and self.share:
-            self._first = time.monotonic(), self.share
+            self._first = self._clock(), self.share
 
-    def words(self) -> str:
-        """Return the place and the time left, as in "tile 3 of 9, plane 2 of 5, about 12 s left"."""
-        words = [self._tile or "translating"]
+    def text(self) -> str:
+        """Return how far it is and the time left, as in "tile 3 of 9, plane 2 of 5, about 12 s left"."""
+        parts = [self._tile or "translating"]
         if self._planes > 1:
-            words.append(f"plane {min(self._planes_done + 1, self._planes)} of {self._planes}")
+            parts.append(f"plane {min(self._planes_done + 1, self._planes)} of {self._planes}")
         if self._first and self.share > self._first[1]:
-            seconds = (time.monotonic() - self._first[0]) / (self.share - self._first[1]) * (1 - self.share)
-            words.append(f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left")
-        return ", ".join(words)
+            seconds = (self._clock() - self._first[0]) / (self.share - self._first[1]) * (1 - self.share)
+            parts.append(f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left")
+        return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""What a running translation has made so far, as layers."""
+"""The translated and difference layers of a translation: filled while it runs, or added when it is finished."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Layer
 
+from napari_phenotrans.widgets.viewer.channel_row import Row, find_row, link
 from napari_phenotrans.widgets.viewer.layers import (
     KEY,
     channel_name,
     difference_data,
     info,
     layer_data,
-    letters_of,
     to_image,
     translated_data,
 )
-from napari_phenotrans.widgets.viewer.plane_room import PlaneRoom
-from napari_phenotrans.widgets.viewer.rows import Row, find_row, link
-from napari_phenotrans.widgets.viewer.zarr_planes import KeptFile, KeptPlanes
+from napari_phenotrans.widgets.viewer.plane_storage import PlaneStorage, StorageLimits
+from napari_phenotrans.widgets.viewer.result_planes import ResultFile, ResultPlanes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from napari import Viewer
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.translation.events import PlaneDone, TileDone
     from napari_phenotrans.translation.translate import Translation
+    from napari_phenotrans.widgets.viewer.layers import LayerData
 
 # Colors of a difference reach what all but 0.2 % of the pixels reach, but never less than this share of what the
 # real layer shows: where hardly anything changes, noise must not look like much.
@@ -39,13 +39,13 @@ LEAST_SHARE = 0.1
 ROUND = (1, 2, 3, 5, 10)
 # Pixels along each side of a plane that are enough to tell how far a difference reaches.
 ENOUGH = 512
-# Pixels of layers that are drawn anew at once.
+# Pixels of layers that are drawn anew in one go.
 AT_ONCE = 2**23
-# What may differ between two translations whose planes may stand in one layer; everything else is the recipe.
-PASSING = {"real", "device", "date", "notices", "channel", "planes", "regions", "partial", "region", "positions"}
+# Entries of the provenance in which translations may differ whose planes share a layer; all others are the recipe.
+NOT_RECIPE = {"real", "device", "date", "notices", "channel", "planes", "regions", "partial", "region", "positions"}
 
 
-class Results:
+class ResultLayers:
     """Translated and difference layers of some real layers: made with the first tile, filled as tiles come.
 
     Layers of an earlier translation of the same real layers are used again. Only to be used on the main thread.
@@ -59,11 +59,13 @@ class Results:
     provenance
         How the translation is made, see `Translator.provenance`.
     folder
-        Where the user wants results that are too large for memory, see `plane_room.needs_folder`: two OME-Zarr folders
-        in it are written as planes come, under names that are free. Where none is said, that of an earlier translation.
+        Where the user wants results that are too large for memory, see `plane_storage.needs_folder`: two OME-Zarr
+        folders in it are written as planes come, under names that are free; None for that of an earlier translation.
     later
         Whether layers that there are none of yet come into the viewer by calls of `build`, one each: napari takes a
         tenth of a second and more for one.
+    limits
+        From which size on pixels are held in parts.
 
     Raises
     ------
@@ -79,10 +81,11 @@ class Results:
         folder: Path | None = None,
         *,
         later: bool = False,
+        limits: StorageLimits | None = None,
     ) -> None:
         self._viewer = viewer
         self._provenance = provenance
-        self._room = PlaneRoom(reals[0])
+        self._storage = PlaneStorage(reals[0], limits)
         self._planes: list[tuple[int, int]] = []
         self._regions: list[tuple[int, ...]] = []
         self._dirty = False
@@ -90,50 +93,50 @@ class Results:
         self._unpictured: list[ImageLayer] = []
         # whether anything came, and the layers that were made for it
         self.filled = False
-        self._made: list[ImageLayer] = []
+        self._added: list[ImageLayer] = []
         # what is not in the viewer yet, in the order in which it comes
-        self._to_come: list[ImageLayer] = []
+        self._missing: list[ImageLayer] = []
         rows = [find_row(viewer, real) for real in reals]
         before = [info(row.translated).get("provenance", {}) if row else None for row in rows]
         again = all(was is not None and _recipe(was) == _recipe(provenance) for was in before)
         if again and before[0]:
-            self._planes = [tuple(place) for place in before[0].get("planes", [])]
-            self._regions = [tuple(place) for place in before[0].get("regions", [])]
-        made = [row.translated.data for row in rows if row]
-        kept = [pixels.file for pixels in made if isinstance(pixels, KeptPlanes) and pixels.file]
-        if kept and folder is None:
+            self._planes = [tuple(plane) for plane in before[0].get("planes", [])]
+            self._regions = [tuple(region) for region in before[0].get("regions", [])]
+        arrays = [row.translated.data for row in rows if row]
+        earlier_files = [array.file for array in arrays if isinstance(array, ResultPlanes) and array.file]
+        if earlier_files and folder is None:
             # results that were too large for memory once are so with another recipe
-            folder = kept[0].path.parent
-        if folder is None or (again and kept):
-            files: tuple[KeptFile, ...] = ()
+            folder = earlier_files[0].path.parent
+        if folder is None or (again and earlier_files):
+            files: tuple[ResultFile, ...] = ()
         else:
             image = to_image(reals, [channel_name(real) for real in reals])
-            files = _new_files(folder, image, self._noted())
+            files = _new_files(folder, image, self._current_provenance())
         self.rows = tuple(
             self._row(real, row, again, files, channel)
             for channel, (real, row) in enumerate(zip(reals, rows, strict=True))
         )
         if again and files:
-            for t, z in {place[:2] for place in (*self._planes, *self._regions)}:
-                self._keep(t, z)
-        while self._to_come and not later:
+            for t, z in {entry[:2] for entry in (*self._planes, *self._regions)}:
+                self._store(t, z)
+        while self._missing and not later:
             self.build()
 
     @property
     def built(self) -> bool:
         """Whether all layers are in the viewer."""
-        return not self._to_come
+        return not self._missing
 
     def build(self) -> None:
         """Put one more layer into the viewer, if one is missing and its real layer still there."""
-        if not self._to_come:
+        if not self._missing:
             return
-        layer = self._to_come.pop(0)
+        layer = self._missing.pop(0)
         row = next(row for row in self.rows if layer in row.layers)
         if row.real in self._viewer.layers:
             # as the others, which may have been hidden meanwhile
-            layer.visible = self._made[0].visible if self._made else True
-            self._made.append(self._viewer.add_layer(layer))
+            layer.visible = self._added[0].visible if self._added else True
+            self._added.append(self._viewer.add_layer(layer))
             if layer is row.translated:
                 link(self._viewer, row)
 
@@ -150,160 +153,181 @@ class Results:
     def add_tile(self, tile: TileDone, difference: np.ndarray) -> None:
         """Show a tile (C, h, w) and its difference, before the plane is whole."""
         for row, translated, changed in zip(self.rows, tile.translated, difference, strict=True):
-            self._room.put(row.translated.data, translated, tile.t, tile.z, tile.top, tile.left)
-            self._room.put(row.difference.data, changed, tile.t, tile.z, tile.top, tile.left)
+            self._storage.put(row.translated.data, translated, tile.t, tile.z, tile.top, tile.left)
+            self._storage.put(row.difference.data, changed, tile.t, tile.z, tile.top, tile.left)
         self._dirty = self.filled = True
 
     def add_plane(self, plane: PlaneDone) -> None:
         """Put a whole plane, or the whole region of one, in place of its tiles."""
         first = not self._planes and not self._regions
         height, width = plane.translated.shape[1:]
-        self._count(plane.t, plane.z, plane.top, plane.left, height, width)
+        self._mark_done(plane.t, plane.z, plane.top, plane.left, height, width)
         for row, translated, difference in zip(self.rows, plane.translated, plane.difference, strict=True):
-            self._room.put(row.translated.data, translated, plane.t, plane.z, plane.top, plane.left)
-            self._room.put(row.difference.data, difference, plane.t, plane.z, plane.top, plane.left)
+            self._storage.put(row.translated.data, translated, plane.t, plane.z, plane.top, plane.left)
+            self._storage.put(row.difference.data, difference, plane.t, plane.z, plane.top, plane.left)
             if first:
-                limit = _limit(row.real, difference)
+                limit = _limit(row.real.contrast_limits, difference)
                 row.difference.contrast_limits_range = (-4 * limit, 4 * limit)
                 row.difference.contrast_limits = (-limit, limit)
-            self._note(row)
-        self._keep(plane.t, plane.z)
+            self._write_provenance(row)
+        self._store(plane.t, plane.z)
         self._dirty = self.filled = True
 
-    def refresh(self, *, last: bool = False) -> bool:
+    def refresh(self, *, last: bool = False, at_once: int = AT_ONCE) -> bool:
         """Draw what came since the last call; the small pictures in napari's list of layers after the ``last``.
 
-        Large planes are drawn layer by layer, for each goes to the graphics card whole, and so are the small pictures.
-        Returns whether some are left for another call.
+        Planes of more than ``at_once`` pixels together are drawn layer by layer, for each goes to the graphics card
+        whole, and so are the small pictures. Returns whether some are left for another call.
         """
-        made = [layer for row in self.rows for layer in (row.translated, row.difference) if layer not in self._to_come]
+        made = [layer for row in self.rows for layer in (row.translated, row.difference) if layer not in self._missing]
         if self._dirty:
             self._dirty, self._stale = False, made
         if not self._stale and self._unpictured:
             layer, *self._unpictured = self._unpictured
             layer.refresh(extent=False, highlight=False, data_displayed=False)
         pixels = 0
-        while self._stale and pixels < AT_ONCE:
+        while self._stale and pixels < at_once:
             layer, *self._stale = self._stale
             layer.refresh(extent=False, highlight=False, thumbnail=False)
-            pixels += math.prod(self._room.plane_shape)
+            pixels += math.prod(self._storage.plane_shape)
         if last:
             self._unpictured = made
         return bool(self._stale or self._unpictured)
 
     def withdraw(self) -> None:
         """Remove the layers that were made for this translation; those of an earlier one stay, empty."""
-        self._to_come = []
-        for layer in self._made:
+        self._missing = []
+        for layer in self._added:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
-    def remade(self, provenance: dict[str, Any]) -> None:
+    def replace_provenance(self, provenance: dict[str, Any]) -> None:
         """Write another provenance into the layers: memory made the tile smaller."""
         self._provenance = provenance
         for row in self.rows:
-            self._note(row)
+            self._write_provenance(row)
 
-    def note(self, notices: Sequence[str]) -> None:
-        """Write what was said along the way into the layers' provenance; the translation is over."""
+    def add_notices(self, notices: Sequence[str]) -> None:
+        """Write the notices of a translation that is over into the layers' provenance."""
         self._provenance = self._provenance | {"notices": list(notices)}
         for row in self.rows:
-            self._note(row)
-        self._keep()
+            self._write_provenance(row)
+        self._store()
 
     def wait(self) -> None:
-        """Return when all is written that goes to the user's folder."""
+        """Wait until all is written that goes to the user's folder."""
         for file in self._files:
             file.wait()
 
-    def _row(self, real: ImageLayer, row: Row | None, again: bool, files: Sequence[KeptFile], channel: int) -> Row:
+    def _row(self, real: ImageLayer, row: Row | None, again: bool, files: Sequence[ResultFile], channel: int) -> Row:
         target = self._provenance["target"]
         if row is not None and again and not files:
             pixels = [row.translated.data, row.difference.data]
         elif files:
-            pixels = [KeptPlanes(self._room.shape, file.dtype, self._room.letters, file, channel) for file in files]
+            pixels = [self._storage.planes(file.dtype, file, channel) for file in files]
         else:
-            pixels = [self._room.zeros(self._room.dtype), self._room.zeros(np.float32)]
+            pixels = [self._storage.zeros(self._storage.dtype), self._storage.zeros(np.float32)]
         if row is None:
             translated = Layer.create(*translated_data(real, pixels[0], target))
-            difference = Layer.create(*difference_data(real, pixels[1], _limit(real, None)))
+            difference = Layer.create(*difference_data(real, pixels[1], _limit(real.contrast_limits, None)))
             row = Row(real, translated, difference)
-            self._to_come += [translated, difference]
+            self._missing += [translated, difference]
         elif not again or files:
             # the same layers, so that whatever the user did to them stays
             for layer, new in zip((row.translated, row.difference), pixels, strict=True):
                 old, layer.data = layer.data, new
                 if again:
-                    self._move(old, new)
+                    self._copy_done(old, new)
             row.translated.name = translated_data(real, row.translated.data, target)[1]["name"]
-        self._note(row)
+        self._write_provenance(row)
         return row
 
-    def _move(self, old: Any, new: Any) -> None:
+    def _copy_done(self, old: Any, new: Any) -> None:
         """Copy what is translated."""
         for t, z in self._planes:
-            self._room.put(new, self._room.get(old, t, z), t, z)
+            self._storage.put(new, self._storage.get(old, t, z), t, z)
         for t, z, top, left, height, width in self._regions:
             region = slice(top, top + height), slice(left, left + width)
-            self._room.put(new, self._room.get(old, t, z, region), t, z, top, left)
+            self._storage.put(new, self._storage.get(old, t, z, region), t, z, top, left)
 
-    def _count(self, t: int, z: int, *place: int) -> None:
+    def _mark_done(self, t: int, z: int, *rectangle: int) -> None:
         """Count a rectangle (top, left, height, width) of a plane as done."""
-        if place == (0, 0, *self._room.plane_shape):
+        if rectangle == (0, 0, *self._storage.plane_shape):
             self._planes = [*(plane for plane in self._planes if plane != (t, z)), (t, z)]
             self._regions = [region for region in self._regions if region[:2] != (t, z)]
-        elif (t, z) not in self._planes and (t, z, *place) not in self._regions:
-            self._regions.append((t, z, *place))
+        elif (t, z) not in self._planes and (t, z, *rectangle) not in self._regions:
+            self._regions.append((t, z, *rectangle))
 
-    def _keep(self, t: int | None = None, z: int | None = None) -> None:
+    def _store(self, t: int | None = None, z: int | None = None) -> None:
         """Have a plane, or everything, written to the user's folder, if there is one."""
-        position = None if t is None or z is None else self._room.position(t, z)
+        position = None if t is None or z is None else self._storage.position(t, z)
         for row in self.rows:
             for layer in (row.translated, row.difference):
-                if isinstance(layer.data, KeptPlanes):
-                    layer.data.keep(position)
+                if isinstance(layer.data, ResultPlanes):
+                    layer.data.store(position)
         for file in self._files:
-            file.note(self._noted())
+            file.write_provenance(self._current_provenance())
 
     @property
-    def _files(self) -> tuple[KeptFile, ...]:
+    def _files(self) -> tuple[ResultFile, ...]:
         layers = (self.rows[0].translated, self.rows[0].difference)
-        kept = [layer.data.file for layer in layers if isinstance(layer.data, KeptPlanes)]
-        return tuple(file for file in kept if file is not None)
+        files = [layer.data.file for layer in layers if isinstance(layer.data, ResultPlanes)]
+        return tuple(file for file in files if file is not None)
 
-    def _note(self, row: Row) -> None:
-        provenance = self._noted() | {"channel": channel_name(row.real)}
+    def _write_provenance(self, row: Row) -> None:
+        provenance = self._current_provenance() | {"channel": channel_name(row.real)}
         for layer in (row.translated, row.difference):
             layer.metadata[KEY] = info(layer) | {"provenance": provenance}
 
-    def _noted(self) -> dict[str, Any]:
-        noted = self._provenance | {"planes": list(self._planes), "regions": list(self._regions)}
-        if words := self._room.partial(self._planes, self._regions):
-            noted["partial"] = words
-        return noted
+    def _current_provenance(self) -> dict[str, Any]:
+        provenance = self._provenance | {"planes": list(self._planes), "regions": list(self._regions)}
+        if partial := self._storage.describe_partial(self._planes, self._regions):
+            provenance["partial"] = partial
+        return provenance
 
 
 def add_translation(viewer: Viewer, translation: Translation) -> tuple[Row, ...]:
     """Add a finished translation's real, translated and difference layers to a viewer."""
-    source = translation.provenance["source"]
-    provenance = {"planes": list(translation.real.positions())} | translation.provenance
+    source, target = (translation.provenance[name] for name in ("source", "target"))
     reals = [_add(viewer, data) for data in layer_data(translation.real, condition=source)]
     rows = []
-    for index, real in enumerate(reals):
-        letters, _ = letters_of(real)
-        translated = _one_channel(translation.translated, index)
-        difference = _one_channel(translation.difference, index)
-        middle = difference[tuple(slice(None) if letter in "YX" else 0 for letter in letters)]
-        row = Row(
-            real,
-            _add(viewer, translated_data(real, translated, provenance["target"])),
-            _add(viewer, difference_data(real, difference, _limit(real, middle))),
-        )
-        for layer in (row.translated, row.difference):
-            layer.metadata[KEY] = info(layer) | {"provenance": provenance | {"channel": channel_name(real)}}
-        link(viewer, row)
-        rows.append(row)
+    for real, (translated, difference) in zip(reals, results_like(reals, target)(translation), strict=True):
+        rows.append(Row(real, _add(viewer, translated), _add(viewer, difference)))
+        link(viewer, rows[-1])
     return tuple(rows)
+
+
+def results_like(
+    reals: Sequence[ImageLayer], target: str
+) -> Callable[[Translation], list[tuple[LayerData, LayerData]]]:
+    """Return a function that makes layer data of a translation of these layers; only to be used on the main thread.
+
+    Returns
+    -------
+    A function that takes the translation and returns, per channel, the translated and the difference layer as
+    layer-data tuples. It touches no layer, and may be called on any thread.
+    """
+    templates = [
+        (translated_data(real, None, target), difference_data(real, None, 1.0), tuple(real.contrast_limits))
+        for real in reals
+    ]
+
+    def fill(translation: Translation) -> list[tuple[LayerData, LayerData]]:
+        provenance = {"planes": list(translation.real.positions())} | translation.provenance
+        pairs: list[tuple[LayerData, LayerData]] = []
+        for index, ((_, translated, kind), (_, difference, _), contrast) in enumerate(templates):
+            changes = _one_channel(translation.difference, index)
+            letters = translation.difference.axes.replace("C", "")
+            limit = _limit(contrast, changes[tuple(slice(None) if letter in "YX" else 0 for letter in letters)])
+            difference["contrast_limits"] = (-limit, limit)
+            for options in (translated, difference):
+                channel = options["metadata"][KEY]["channel"]
+                options["metadata"][KEY] |= {"provenance": provenance | {"channel": channel}}
+            pixels = _one_channel(translation.translated, index)
+            pairs.append(((pixels, translated, kind), (changes, difference, kind)))
+        return pairs
+
+    return fill
 
 
 def planes_done(rows: Iterable[Row]) -> set[tuple[int, int]]:
@@ -311,15 +335,15 @@ def planes_done(rows: Iterable[Row]) -> set[tuple[int, int]]:
     done = set()
     for row in rows:
         provenance = info(row.translated).get("provenance", {})
-        done |= {tuple(place[:2]) for place in (*provenance.get("planes", []), *provenance.get("regions", []))}
+        done |= {tuple(entry[:2]) for entry in (*provenance.get("planes", []), *provenance.get("regions", []))}
     return done
 
 
 def _recipe(provenance: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in provenance.items() if name not in PASSING}
+    return {name: value for name, value in provenance.items() if name not in NOT_RECIPE}
 
 
-def _new_files(folder: Path, image: Any, provenance: dict[str, Any]) -> tuple[KeptFile, KeptFile]:
+def _new_files(folder: Path, image: Any, provenance: dict[str, Any]) -> tuple[ResultFile, ResultFile]:
     """Make an OME-Zarr for translated and one for difference, under a name in the folder that is free."""
     from napari_phenotrans.translation.outputs import name_of
 
@@ -330,7 +354,7 @@ def _new_files(folder: Path, image: Any, provenance: dict[str, Any]) -> tuple[Ke
     free = next(each for each in paths if not any(path.exists() for path in each))
     dtypes = (image.dtype, np.dtype(np.float32))
     first, second = (
-        KeptFile(path, image, dtype, kind, provenance) for path, dtype, kind in zip(free, dtypes, kinds, strict=True)
+        ResultFile(path, image, dtype, kind, provenance) for path, dtype, kind in zip(free, dtypes, kinds, strict=True)
     )
     return first, second
 
@@ -345,12 +369,13 @@ def _one_channel(image: Any, index: int) -> np.ndarray:
     return image.pixels[(slice(None),) * image.axes.index("C") + (index,)]
 
 
-def _limit(real: ImageLayer, difference: np.ndarray | None) -> float:
-    low, high = real.contrast_limits
+def _limit(contrast_limits: Sequence[float], difference: np.ndarray | None) -> float:
+    """Return the largest difference that colors reach, for a real layer with these limits."""
+    low, high = contrast_limits
     if difference is None:
         return float(high - low) / 2
-    some = difference[tuple(slice(None, None, max(1, n // ENOUGH)) for n in difference.shape)]
-    limit = max(float(np.percentile(np.abs(some), 99.8)), LEAST_SHARE * float(high - low))
+    sample = difference[tuple(slice(None, None, max(1, n // ENOUGH)) for n in difference.shape)]
+    limit = max(float(np.percentile(np.abs(sample), 99.8)), LEAST_SHARE * float(high - low))
     # up to a round number: napari's color bar marks round numbers, of others often nothing but the zero
     power = 10.0 ** math.floor(math.log10(limit))
     return next(number * power for number in ROUND if number * power >= limit * (1 - 1e-9))

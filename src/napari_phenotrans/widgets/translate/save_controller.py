@@ -1,4 +1,4 @@
-"""Saving, copying the command and translating a folder: between the panel that asks and the jobs that do it."""
+"""Saving results, copying the command that makes them again, and translating a folder: what the form's buttons do."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.translation.provenance import translate_command
-from napari_phenotrans.widgets.common.preferences import choices, keep, preferences
+from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.common.worker import Runner
-from napari_phenotrans.widgets.translate.batch_job import TranslateFolder, reading_result
+from napari_phenotrans.widgets.translate.folder_job import TranslateFolder, reading_result
 from napari_phenotrans.widgets.translate.result_layers import add_translation
-from napari_phenotrans.widgets.translate.save_job import Save, Saved, Saving, note_saved, parts_of, pieces
+from napari_phenotrans.widgets.translate.save_job import (
+    Save,
+    Saved,
+    Saving,
+    layers_to_save,
+    note_saved,
+    translated_parts,
+)
 from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.layer_info import path_of
 from napari_phenotrans.widgets.viewer.layers import info
@@ -27,12 +34,12 @@ if TYPE_CHECKING:
     from napari_phenotrans.translation.translate import Translation
     from napari_phenotrans.widgets.common.worker import Problem
     from napari_phenotrans.widgets.translate.jobs import Recipe
-    from napari_phenotrans.widgets.translate.save_panel import KeepPanel
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.translate.save_panel import SavePanel
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 
 class SaveController(QObject):
-    """Does what a `KeepPanel` asks for.
+    """Does what a `SavePanel` asks for.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ class SaveController(QObject):
     def __init__(
         self,
         viewer: Viewer,
-        panel: KeepPanel,
+        panel: SavePanel,
         rows: Callable[[], list[Row]],
         recipe: Callable[[], Recipe],
         parent: QObject | None = None,
@@ -70,39 +77,39 @@ class SaveController(QObject):
         self._saver, self._folder = Runner(self), Runner(self)
         # of the folder that was translated last
         self._reading: dict[str, Any] = {}
-        panel.start_in = str(preferences().folder or choices().folder or "")
+        panel.start_in = str(preferences().folder or last_choices().folder or "")
         panel.save_requested.connect(self.save)
         panel.copy_requested.connect(self.copy)
-        panel.batch_requested.connect(self.translate_folder)
-        panel.open_requested.connect(self.open_result)
         panel.cancel_requested.connect(self._saver.cancel)
-        panel.cancel_requested.connect(self._folder.cancel)
+        panel.folder.batch_requested.connect(self.translate_folder)
+        panel.folder.open_requested.connect(self.open_result)
+        panel.folder.cancel_requested.connect(self._folder.cancel)
         self._saver.came.connect(self._on_saving)
         self._saver.ended.connect(self._on_saved)
-        self._folder.came.connect(lambda _, event: panel.show_event(event))
-        self._folder.ended.connect(lambda _, problem: panel.end_batch(problem.text if problem else ""))
+        self._folder.came.connect(lambda _, event: panel.folder.show_event(event))
+        self._folder.ended.connect(lambda _, problem: panel.folder.end(problem.text if problem else ""))
 
-    def update(self, why_not: str) -> None:
-        """Tell the panel what there is to keep; ``why_not`` is what is missing for translating, in words."""
+    def update(self, missing: str) -> None:
+        """Tell the panel whether there are results to save; ``missing`` is what translating a folder still needs."""
         rows = self._rows()
         done = bool(rows) and "planes" in info(rows[0].translated).get("provenance", {})
         self._panel.set_ready(done, "Translate something first.")
         if rows and not self._panel.start_in and (path := path_of(rows[0].real)):
             self._panel.start_in = str(path.parent)
-        self._panel.set_folder_ready(not why_not, why_not)
+        self._panel.folder.set_ready(not missing, missing)
 
     def save(self, folder: Path, suffix: str, overwrite: bool) -> None:
         """Save what is compared, unless files exist that may not be replaced: then ask."""
         rows = self._rows()
         try:
-            job = Save(parts_of(self._viewer, rows), folder, suffix, overwrite, rows=tuple(rows))
+            job = Save(layers_to_save(self._viewer, rows), folder, suffix, overwrite, rows=tuple(rows))
         except InputError as error:
             self._panel.say(str(error))
             return
         if job.existing and not overwrite:
             self._panel.ask_to_replace(folder, suffix, job.existing)
             return
-        keep(folder=str(folder))
+        remember(folder=str(folder))
         self._panel.set_busy(True)
         self._saver.start(job)
 
@@ -118,7 +125,7 @@ class SaveController(QObject):
         try:
             recipe = self._recipe()
         except InputError as error:
-            self._panel.end_batch(str(error))
+            self._panel.folder.end(str(error))
             return
         self._reading = dict(more.get("reading", {}))
         self._folder.start(TranslateFolder(recipe, paths, out, more))
@@ -144,9 +151,9 @@ class SaveController(QObject):
             self._panel.say(f"saved {names} in {next(iter(event.paths.values())).parent}")
 
     def _on_saved(self, _: Save, problem: Problem | None) -> None:
-        words = self._panel.said.text()
+        status = self._panel.status.text()
         self._panel.set_busy(False)
-        self._panel.say(problem.text if problem else words if words.startswith("saved") else "saving was cancelled")
+        self._panel.say(problem.text if problem else status if status.startswith("saved") else "saving was cancelled")
 
     def _on_read(self, translation: Translation) -> None:
         with one_update(self._viewer):
@@ -162,4 +169,4 @@ def commands_of(rows: Sequence[Row]) -> list[str]:
     InputError
         If image or checkpoint lie in no file, see `translate_command`.
     """
-    return [translate_command(piece) for piece in pieces(info(rows[0].translated)["provenance"])]
+    return [translate_command(part) for part in translated_parts(info(rows[0].translated)["provenance"])]

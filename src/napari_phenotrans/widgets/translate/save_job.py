@@ -1,4 +1,4 @@
-"""Layers that become files: real, translated, difference and what was found out about it, with their provenance."""
+"""Saving layers as files on the background thread: real, translated, difference and those of the check."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.widgets.common.worker import Engines
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 #: What the user calls a format, and the suffix of its files.
 FORMATS = {"OME-TIFF": ".ome.tif", "OME-Zarr": ".ome.zarr"}
@@ -71,8 +71,8 @@ class Saved:
     paths: dict[str, Path]
 
 
-def parts_of(viewer: Viewer, rows: Sequence[Row]) -> list[SavedLayer]:
-    """Gather what there is to save of some rows; only to be used on the main thread.
+def layers_to_save(viewer: Viewer, rows: Sequence[Row]) -> list[SavedLayer]:
+    """Gather the layers to save of some rows; only to be used on the main thread.
 
     Parameters
     ----------
@@ -104,10 +104,8 @@ def parts_of(viewer: Viewer, rows: Sequence[Row]) -> list[SavedLayer]:
             known = ("by", "real", "reading", "source")
             provenance = {"translated": False} | {name: made[name] for name in known if name in made}
         else:
-            found = {
-                name: info(layers[kind][0])[name] for name in ("checked", "factor") if name in info(layers[kind][0])
-            }
-            provenance = made | found
+            about = info(layers[kind][0])
+            provenance = made | {name: about[name] for name in ("checked", "factor") if name in about}
         parts.append(SavedLayer(KINDS[kind], image, provenance | {"role": kind}))
     return parts
 
@@ -126,7 +124,7 @@ class Save(Job):
     Parameters
     ----------
     parts
-        What to write, see `parts_of`.
+        What to write, see `layers_to_save`.
     folder
         Where to.
     suffix
@@ -181,7 +179,7 @@ def note_saved(rows: Sequence[Row], saved: Saved) -> None:
             layer.metadata[KEY] = info(layer) | {"provenance": provenance}
 
 
-def pieces(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
+def translated_parts(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return provenances of translations that together make a layer again, one command each.
 
     Parameters
@@ -194,7 +192,7 @@ def pieces(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
         zs[tuple(region)][t].add(z)
     if not zs:
         return [dict(provenance)]
-    found = []
+    parts = []
     for region, by_t in zs.items():
         # one command translates all those of some T with some Z
         ts: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -202,9 +200,9 @@ def pieces(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
             ts[tuple(sorted(by_t[t]))].append(t)
         for depths, times in ts.items():
             whole = not region and "partial" not in provenance
-            places = None if whole else [[t, z] for t in times for z in depths]
-            found.append({**provenance, "region": list(region) or None, "positions": places})
-    return found
+            positions = None if whole else [[t, z] for t in times for z in depths]
+            parts.append({**provenance, "region": list(region) or None, "positions": positions})
+    return parts
 
 
 class _Ticking:

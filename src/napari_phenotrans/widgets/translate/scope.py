@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Shapes
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.widgets.common.form_layout import Form, narrow_box
+from napari_phenotrans.widgets.common.form_parts import Form, add_choice, in_column, narrow_box
 from napari_phenotrans.widgets.viewer.layers import full_resolution, letters_of
-from napari_phenotrans.widgets.viewer.visible import visible_region
+from napari_phenotrans.widgets.viewer.visible_region import visible_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,14 +43,8 @@ class ScopeChooser(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        self.box = narrow_box("How much of the image is translated.")
-        for scope, (text, tooltip) in SCOPES.items():
-            self._add(scope, text, tooltip)
-        rows = Form()
-        rows.add("Scope", self.box)
-        layout.addLayout(rows)
+        self.box = narrow_box("How much of the image is translated.", SCOPES)
+        in_column(Form({"Scope": self.box}), of=self)
         self._wanted = "plane"
         self._stack = True
         self.set_layer(None)
@@ -58,6 +52,7 @@ class ScopeChooser(QWidget):
 
     @property
     def scope(self) -> str:
+        """The scope in force."""
         return self.box.currentData()
 
     def choose(self, scope: str) -> None:
@@ -77,7 +72,7 @@ class ScopeChooser(QWidget):
             self._stack = stack
             with QSignalBlocker(self.box):
                 if stack:
-                    self._add("stack", *SCOPES["stack"])
+                    add_choice(self.box, "stack", *SCOPES["stack"])
                 else:
                     self.box.removeItem(self.box.findData("stack"))
         self._show()
@@ -102,14 +97,10 @@ class ScopeChooser(QWidget):
             return region
         return selected_rectangle(viewer, layer) if self.scope == "selection" else None
 
-    def _add(self, scope: str, text: str, tooltip: str) -> None:
-        self.box.addItem(text, scope)
-        self.box.setItemData(self.box.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
-
     def _show(self) -> None:
-        there = self.box.findData(self._wanted)
+        index = self.box.findData(self._wanted)
         with QSignalBlocker(self.box):
-            self.box.setCurrentIndex(there if there >= 0 else self.box.findData("plane"))
+            self.box.setCurrentIndex(index if index >= 0 else self.box.findData("plane"))
 
 
 def selected_rectangle(viewer: Viewer, layer: ImageLayer) -> Region:
@@ -124,20 +115,20 @@ def selected_rectangle(viewer: Viewer, layer: ImageLayer) -> Region:
         If there is no such shape, or it lies beside the image.
     """
     shapes = shapes_layer(viewer)
-    chosen = sorted(shapes.selected_data) if shapes else []
-    if shapes is not None and not chosen and len(shapes.data) == 1:
-        chosen = [0]
-    if shapes is None or not chosen:
-        said = f"the Shapes layer {shapes.name!r} has {len(shapes.data)} shapes" if shapes else "no Shapes layer is"
+    indices = sorted(shapes.selected_data) if shapes else []
+    if shapes is not None and not indices and len(shapes.data) == 1:
+        indices = [0]
+    if shapes is None or not indices:
+        state = f"the Shapes layer {shapes.name!r} has {len(shapes.data)} shapes" if shapes else "no Shapes layer is"
         raise InputError(
-            f"No rectangle is selected: {said} {'and none is ' if shapes else ''}selected. Draw a rectangle in a "
+            f"No rectangle is selected: {state} {'and none is ' if shapes else ''}selected. Draw a rectangle in a "
             f"Shapes layer, or select one there, or choose another scope."
         )
-    return rectangle_around(viewer, layer, shapes, chosen)[0]
+    return rectangle_around(viewer, layer, shapes, indices)[0]
 
 
 def rectangle_around(
-    viewer: Viewer, layer: ImageLayer, shapes: Shapes, chosen: Iterable[int]
+    viewer: Viewer, layer: ImageLayer, shapes: Shapes, indices: Iterable[int]
 ) -> tuple[Region, tuple[int, int]]:
     """Return the rectangle around some shapes in the pixels of an image layer, and the (t, z) that it was drawn on.
 
@@ -148,14 +139,14 @@ def rectangle_around(
     """
     letters, _ = letters_of(layer)
     corners, planes = [], []
-    for corner in np.concatenate([shapes.data[index] for index in chosen]):
+    for corner in np.concatenate([shapes.data[index] for index in indices]):
         world = _in_units_of(layer, shapes, np.asarray(shapes.data_to_world(corner), float))
         point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
         shared = min(layer.ndim, len(world))
         point[-shared:] = world[-shared:]
-        place = dict(zip(letters, layer.world_to_data(point), strict=True))
-        corners.append((place["Y"], place["X"]))
-        planes.append((place.get("T", 0), place.get("Z", 0)))
+        position = dict(zip(letters, layer.world_to_data(point), strict=True))
+        corners.append((position["Y"], position["X"]))
+        planes.append((position.get("T", 0), position.get("Z", 0)))
     # pixels are squares around whole numbers; rounded, since shapes are float32 and turning must not add a row
     around = np.round(np.asarray(corners) + 0.5, 3)
     sizes = dict(zip(letters, full_resolution(layer).shape, strict=True))
@@ -167,12 +158,12 @@ def rectangle_around(
             f"{sizes['Y']} × {sizes['X']} pixels. Draw it over the image."
         )
     last = sizes.get("T", 1) - 1, sizes.get("Z", 1) - 1
-    t, z = (int(np.clip(round(float(place)), 0, most)) for place, most in zip(planes[0], last, strict=True))
+    t, z = (int(np.clip(round(float(index)), 0, most)) for index, most in zip(planes[0], last, strict=True))
     return Region(top, left, bottom - top, right - left), (t, z)
 
 
 def shapes_layer(viewer: Viewer) -> Shapes | None:
-    """Return the Shapes layer that is meant: the active one, else one that is selected, else the only one there is."""
+    """Return the Shapes layer in question: the active one, else one that is selected, else the only one there is."""
     active = viewer.layers.selection.active
     selected = [layer for layer in (active, *viewer.layers.selection) if isinstance(layer, Shapes)]
     every = [layer for layer in viewer.layers if isinstance(layer, Shapes)]

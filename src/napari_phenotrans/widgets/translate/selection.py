@@ -1,4 +1,4 @@
-"""What the translate dock's form says: which layers are to be translated, and how."""
+"""What is chosen in the translate dock: which layers are to be translated, and how."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.widgets.common.preferences import preferences
 from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
-from napari_phenotrans.widgets.viewer.layers import channel_name, to_image
-from napari_phenotrans.widgets.viewer.rows import find_row
-from napari_phenotrans.widgets.viewer.visible import shown_plane, visible_region
+from napari_phenotrans.widgets.viewer.channel_row import find_row
+from napari_phenotrans.widgets.viewer.layer_info import image_for
+from napari_phenotrans.widgets.viewer.visible_region import shown_plane, visible_region
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.widgets.translate.layout import TranslateForm
     from napari_phenotrans.widgets.translate.translate_controller import TranslateController
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 
 class Selection:
-    """Reads the form; changes nothing.
+    """Reads the dock's form, and changes nothing in it.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Selection:
     viewer
         Whose layers are translated.
     translating
-        What of a running translation is not in the viewer yet is known there.
+        Knows the layers of a running translation that are not in the viewer yet.
     """
 
     def __init__(self, form: TranslateForm, viewer: Viewer, translating: TranslateController) -> None:
@@ -41,7 +41,7 @@ class Selection:
 
     @property
     def missing(self) -> str:
-        """What has to be chosen before translating, in words; nothing where all is there."""
+        """What has to be chosen before translating, as a sentence; empty where nothing is missing."""
         card, channels = self._form.checkpoints.card, self._form.channels
         if card is None:
             return "Choose a checkpoint."
@@ -61,23 +61,22 @@ class Selection:
     def first(self) -> ImageLayer | None:
         """The first layer that is chosen, or else the image's first."""
         channels = self._form.channels
-        chosen = [layer for layer in channels.layers if layer is not None]
-        return next(iter(chosen or channels.image_layers), None)
+        layers = [layer for layer in channels.layers if layer is not None]
+        return next(iter(layers or channels.image_layers), None)
 
     @property
     def reals(self) -> list[ImageLayer]:
         """The layer of each channel of the checkpoint; nothing where one is missing."""
         layers = self._form.channels.layers
-        chosen = [layer for layer in layers if layer is not None]
-        return chosen if len(chosen) == len(layers) else []
+        present = [layer for layer in layers if layer is not None]
+        return present if len(present) == len(layers) else []
 
     def rows(self) -> list[Row]:
         """Return what was made of the chosen channels, or else of the whole image; nothing where a part is missing."""
         building = {row.real: row for row in self._translating.building}
         layers = self.reals or self._form.channels.image_layers
-        found = [building.get(layer) or find_row(self._viewer, layer) for layer in layers]
-        rows = [row for row in found if row is not None]
-        return rows if len(rows) == len(found) else []
+        rows = [row for layer in layers if (row := building.get(layer) or find_row(self._viewer, layer))]
+        return rows if len(rows) == len(layers) else []
 
     def recipe(self) -> Recipe:
         """Return how to translate.
@@ -102,13 +101,7 @@ class Selection:
         InputError
             If the layers are not one image's.
         """
-        reals = self.reals
-        names = [channel_name(layer) for layer in reals]
-        if len(set(names)) < len(names):
-            # layers of the same name: which is which was said by choosing them
-            names = list(card.channels)
-        pairs = zip(card.channels, names, strict=True)
-        return to_image(reals, names), {mine: theirs for mine, theirs in pairs if mine != theirs}
+        return image_for(card, self.reals)
 
     def job(self, crop: Region | None = None) -> Translate:
         """Gather all of it; nothing may be missing. A ``crop`` of the shown plane is a preview, whatever the scope.

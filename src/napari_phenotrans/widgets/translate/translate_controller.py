@@ -1,4 +1,4 @@
-"""A translation that runs, as seen from the GUI: its tiles become layers, its events progress and words."""
+"""Running a translation from the GUI: it starts one, fills layers with its tiles, and reports its progress."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.translation.events import PlaneDone
 from napari_phenotrans.widgets.translate.jobs import Ready, Shrunk, Tile, Translate
 from napari_phenotrans.widgets.translate.progress import Progress
-from napari_phenotrans.widgets.translate.result_layers import Results
+from napari_phenotrans.widgets.translate.result_layers import ResultLayers
 from napari_phenotrans.widgets.viewer.batched_update import adding
-from napari_phenotrans.widgets.viewer.rows import find_row
-from napari_phenotrans.widgets.viewer.visible import current_view
+from napari_phenotrans.widgets.viewer.channel_row import find_row
+from napari_phenotrans.widgets.viewer.visible_region import current_view
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,18 +24,23 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_phenotrans.widgets.common.worker import Problem, Runner
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 DRAW_EVERY_MS = 200
-# After the first tile is drawn, or where that takes long, the other layers come into the viewer, one per step: napari
-# takes a tenth of a second and more for each, and draws what is there in between.
-BUILD_AFTER_MS, BUILD_STEP_MS = 1500, 20
 # Until the first of them: Qt has drawn the first tile by then, which otherwise now and then waits for all of them.
 BUILD_FIRST_MS = 150
 
 
 class TranslateController(QObject):
-    """Starts translations on a runner and shows what comes of the latest.
+    """Starts translations on a runner, and shows the tiles of the latest.
+
+    Parameters
+    ----------
+    viewer, runner
+        Where layers are, and what computes.
+    build_after_ms, build_step_ms
+        After the first tile is drawn, or after so long where that takes longer, the other layers come into the viewer,
+        one per step: napari takes a tenth of a second and more for each, and draws what is there in between.
 
     Signals
     -------
@@ -44,15 +49,15 @@ class TranslateController(QObject):
     grown
         The same rows, of which one more layer is in the viewer.
     moved
-        How far it is (0 to 1), and the same in words.
+        How far it is (0 to 1), and the same as a text.
     drawn
-        What came since the last time is in the layers, and they are drawn.
+        The tiles that came since the last time were drawn.
     noticed
         Something the user should know.
     ended
-        The job and how it went, in words.
+        The job, and how it went as a text.
     failed
-        The job and why it could not go on, in words.
+        The job, and the reason why it could not go on.
     """
 
     begun = Signal(object)
@@ -63,16 +68,25 @@ class TranslateController(QObject):
     ended = Signal(object, str)
     failed = Signal(object, str)
 
-    def __init__(self, viewer: Viewer, runner: Runner, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        runner: Runner,
+        parent: QObject | None = None,
+        *,
+        build_after_ms: int = 1500,
+        build_step_ms: int = 20,
+    ) -> None:
         super().__init__(parent)
+        self.build_after_ms, self.build_step_ms = build_after_ms, build_step_ms
         self._viewer = viewer
         self._runner = runner
         self._job: Translate | None = None
         self._folder: Path | None = None
-        self._results: Results | None = None
+        self._results: ResultLayers | None = None
         self._ready: Ready | None = None
         self._progress = Progress()
-        self._said: list[str] = []
+        self._notices: list[str] = []
         self._drawn = False
         # draws at most so often, however fast tiles come
         self._timer = QTimer(self)
@@ -82,16 +96,16 @@ class TranslateController(QObject):
         self._builder.setSingleShot(True)
         self._builder.timeout.connect(self._build)
         # a job that is over before its layers are built
-        self._over: tuple[Translate, Problem | None] | None = None
+        self._unfinished: tuple[Translate, Problem | None] | None = None
         runner.came.connect(self._on_came)
         runner.ended.connect(self._on_ended)
-        self._looked = (
+        self._view_events = (
             viewer.scene.camera.events.center,
             viewer.scene.camera.events.zoom,
             viewer.dims.events.current_step,
         )
-        for event in self._looked:
-            event.connect(self._on_looked)
+        for event in self._view_events:
+            event.connect(self._on_view)
 
     @property
     def job(self) -> Translate | None:
@@ -107,24 +121,24 @@ class TranslateController(QObject):
         """Translate, in place of what runs; large results are written to the folder."""
         self._build_all()
         self._job, self._folder = job, folder
-        self._results, self._ready, self._said, self._drawn = None, None, [], False
+        self._results, self._ready, self._notices, self._drawn = None, None, [], False
         self._progress = Progress(planes=len(job.positions))
-        self._on_looked()
+        self._on_view()
         self._runner.start(job)
 
     def close(self) -> None:
         """Forget what runs, and stop listening to the viewer."""
         if self._results and (not self._results.built or (self._job and not self._results.filled)):
             self._results.withdraw()
-        self._job = self._over = None
+        self._job = self._unfinished = None
         self._builder.stop()
         self._timer.stop()
-        for event in self._looked:
-            event.disconnect(self._on_looked)
+        for event in self._view_events:
+            event.disconnect(self._on_view)
 
-    def _on_looked(self, _: Any = None) -> None:
+    def _on_view(self, _: Any = None) -> None:
         if self._job and self._job.reals[0] in self._viewer.layers:
-            self._job.looking_at.view = current_view(self._viewer, self._job.reals[0])
+            self._job.shared_view.view = current_view(self._viewer, self._job.reals[0])
 
     # ---- what comes
 
@@ -134,13 +148,13 @@ class TranslateController(QObject):
         if isinstance(event, Ready):
             self._ready = event
             self._progress.begin()
-            self._make_room(self._job)
+            self._make_layers(self._job)
         elif isinstance(event, Notice):
-            self._said.append(event.text)
+            self._notices.append(event.text)
             self.noticed.emit(event.text)
         elif isinstance(event, Shrunk):
             if self._results:
-                self._results.remade(event.provenance)
+                self._results.replace_provenance(event.provenance)
         else:
             self._show(self._job, event)
             self._progress.add(event.tile if isinstance(event, Tile) else event)
@@ -155,20 +169,20 @@ class TranslateController(QObject):
         elif not self._timer.isActive():
             self._timer.start(DRAW_EVERY_MS)
 
-    def _make_room(self, job: Translate) -> None:
+    def _make_layers(self, job: Translate) -> None:
         """Make the layers while the first tile is on its way."""
         if self._removed(job):
             return
         assert self._ready is not None
         try:
             # layers that are there already need no new scene
-            there = all(find_row(self._viewer, real) for real in job.reals)
-            with nullcontext() if there else adding(self._viewer):
-                self._results = Results(self._viewer, job.reals, self._ready.provenance, self._folder, later=True)
+            complete = all(find_row(self._viewer, real) for real in job.reals)
+            with nullcontext() if complete else adding(self._viewer):
+                self._results = ResultLayers(self._viewer, job.reals, self._ready.provenance, self._folder, later=True)
                 self._results.build()
                 self.begun.emit(self._results.rows)
             if not self._results.built:
-                self._builder.start(BUILD_AFTER_MS)
+                self._builder.start(self.build_after_ms)
         except InputError as error:
             # no room for the results: nothing of it can be shown or kept
             self._stop(str(error))
@@ -181,14 +195,14 @@ class TranslateController(QObject):
             self._results.build()
             self.grown.emit(self._results.rows)
         if not self._results.built:
-            self._builder.start(BUILD_STEP_MS)
-        elif self._over:
-            self._finish(*self._over)
+            self._builder.start(self.build_step_ms)
+        elif self._unfinished:
+            self._finish(*self._unfinished)
 
     def _build_all(self) -> None:
         """Put all that is missing into the viewer at once: something else begins."""
         self._builder.stop()
-        self._over = None
+        self._unfinished = None
         if self._results and not self._results.built:
             with adding(self._viewer):
                 while not self._results.built:
@@ -209,10 +223,10 @@ class TranslateController(QObject):
         else:
             self._results.add_plane(event)
 
-    def _stop(self, why: str) -> None:
+    def _stop(self, reason: str) -> None:
         self._runner.cancel()
-        self._said.append(why)
-        self.noticed.emit(why)
+        self._notices.append(reason)
+        self.noticed.emit(reason)
 
     def _draw(self) -> None:
         if self._results:
@@ -221,12 +235,12 @@ class TranslateController(QObject):
                 if self._builder.isActive():
                     self._builder.start(BUILD_FIRST_MS)
             if self._results.refresh():
-                self._timer.start(BUILD_STEP_MS)
+                self._timer.start(self.build_step_ms)
             self.drawn.emit()
-            if self._results.problem and self._results.problem not in self._said:
+            if self._results.problem and self._results.problem not in self._notices:
                 self._stop(self._results.problem)
         if self._job and self._ready:
-            self.moved.emit(self._progress.share, f"{self._progress.words()} on {self._ready.device}")
+            self.moved.emit(self._progress.share, f"{self._progress.text()} on {self._ready.device}")
         self._runner.show_progress(self._progress.share)
 
     # ---- the end
@@ -237,29 +251,29 @@ class TranslateController(QObject):
         job, self._job = self._job, None
         self._timer.stop()
         if self._results and self._results.filled and not self._results.built:
-            self._over = job, problem
+            self._unfinished = job, problem
         else:
             self._builder.stop()
             self._finish(job, problem)
 
     def _finish(self, job: Translate, problem: Problem | None) -> None:
-        self._over = None
+        self._unfinished = None
         counts = zip(job.image.channels, self._progress.clipped, strict=False)
         if clipped := ", ".join(f"{count} pixels of {name}" for name, count in counts if count):
-            self._said.append(
+            self._notices.append(
                 f"Brighter or darker than {job.image.dtype} can hold, so set to its nearest value: {clipped}. "
                 f"The difference has them in full."
             )
-            self.noticed.emit(self._said[-1])
+            self.noticed.emit(self._notices[-1])
         if self._results and not self._results.filled:
             # nothing came: layers that were made for it would show black
             self._results.withdraw()
         elif self._results:
-            self._results.note(self._said)
+            self._results.add_notices(self._notices)
             if self._results.refresh(last=True):
-                self._timer.start(BUILD_STEP_MS)
+                self._timer.start(self.build_step_ms)
             self.drawn.emit()
-            if self._results.problem and self._results.problem not in self._said:
+            if self._results.problem and self._results.problem not in self._notices:
                 self.noticed.emit(self._results.problem)
         if problem:
             self.failed.emit(job, problem.text)

@@ -1,4 +1,4 @@
-"""The check of a translation, as seen from the GUI: what of it was translated, by what, and what came of the check."""
+"""Checking a translation against the engine's own error: starts the check, and shows its layers and numbers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from napari_phenotrans.translation.trust import FACTOR, TrustRow, trust_table
 from napari_phenotrans.widgets.translate.jobs import Check, Recipe
 from napari_phenotrans.widgets.translate.trust_layers import TrustLayers
 from napari_phenotrans.widgets.viewer.layers import channel_name, info, to_image
-from napari_phenotrans.widgets.viewer.plane_room import PlaneRoom
-from napari_phenotrans.widgets.viewer.visible import shown_plane
+from napari_phenotrans.widgets.viewer.plane_storage import PlaneStorage
+from napari_phenotrans.widgets.viewer.visible_region import shown_plane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.checkpoints.checkpoint import Card
     from napari_phenotrans.widgets.common.worker import Problem, Runner
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 
 class TrustController(QObject):
-    """Starts checks on a runner, and keeps what they found.
+    """Starts checks of translations on a runner, and holds their results.
 
     Signals
     -------
@@ -41,14 +41,14 @@ class TrustController(QObject):
         The layers are there; in words.
     failed
         Why it could not go on, in words.
-    found
-        The rows of the table, a list of `TrustRow`; again where the factor was changed.
+    table_changed
+        The rows of the table, a list of `TrustRow`, after a check and where the factor was changed.
     """
 
     moved = Signal(float, str)
     checked = Signal(str)
     failed = Signal(str)
-    found = Signal(list)
+    table_changed = Signal(list)
 
     def __init__(self, viewer: Viewer, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -67,7 +67,7 @@ class TrustController(QObject):
 
     @property
     def errors(self) -> list[ErrorDone]:
-        """What the checks so far have found."""
+        """The results of the checks so far."""
         return [error for _, error in self._checked]
 
     def start(self, rows: Sequence[Row], device: str) -> None:
@@ -80,19 +80,19 @@ class TrustController(QObject):
         """
         provenance = info(rows[0].translated).get("provenance", {})
         t, z = shown_plane(self._viewer, rows[0].real)
-        room = PlaneRoom(rows[0].real)
+        storage = PlaneStorage(rows[0].real)
         region: Region | None = None
         if [t, z] not in [list(plane) for plane in provenance.get("planes", [])]:
-            here = [Region(*place[2:]) for place in provenance.get("regions", []) if tuple(place[:2]) == (t, z)]
-            if not here:
+            regions = [Region(*entry[2:]) for entry in provenance.get("regions", []) if tuple(entry[:2]) == (t, z)]
+            if not regions:
                 raise InputError(
                     "Nothing of the shown plane was translated to its end. Translate it, or move the sliders to a "
                     "plane that was."
                 )
-            region = here[-1]
+            region = regions[-1]
         checkpoint = provenance["checkpoint file"] or provenance["checkpoint"]
         card = Checkpoint.read_card(checkpoint)
-        told = engine_entry(card.engine).translation.model_fields
+        engine_settings = engine_entry(card.engine).translation.model_fields
         recipe = Recipe(
             checkpoint,
             provenance["source"],
@@ -100,12 +100,12 @@ class TrustController(QObject):
             device,
             provenance["precision"],
             provenance["tile"],
-            {name: provenance[name] for name in told if name in provenance},
+            {name: provenance[name] for name in engine_settings if name in provenance},
         )
         names = [provenance["channels"].get(name, name) for name in card.channels]
         image = to_image([row.real for row in rows], names)
         slices = region.slices if region else (slice(None), slice(None))
-        difference = np.stack([room.get(row.difference.data, t, z, slices) for row in rows]).astype(np.float32)
+        difference = np.stack([storage.get(row.difference.data, t, z, slices) for row in rows]).astype(np.float32)
         if recipe != self._recipe or tuple(rows) != self._rows:
             self.clear()
         self._card, self._recipe, self._rows = card, recipe, tuple(rows)
@@ -118,10 +118,10 @@ class TrustController(QObject):
         self._factor = factor
         if self.layers:
             self.layers.set_factor(factor)
-            self.found.emit(self.table())
+            self.table_changed.emit(self.table())
 
     def table(self) -> list[TrustRow]:
-        """Return what was found, a row per channel."""
+        """Return the results so far, a row per channel."""
         if not self._card or not self._recipe:
             return []
         return trust_table(self._card, self._recipe.source, self._recipe.target, self._checked, self._factor)
@@ -159,15 +159,16 @@ class TrustController(QObject):
         if not all(layer in self._viewer.layers for row in self._rows for layer in row.layers):
             self.checked.emit("not checked: a layer was removed meanwhile")
             return
-        place = _place(self._done)
-        self._checked = [pair for pair in self._checked if _place(pair[1]) != place] + [(difference, self._done)]
+        others = [pair for pair in self._checked if _rectangle(pair[1]) != _rectangle(self._done)]
+        self._checked = [*others, (difference, self._done)]
         if self.layers is None:
             self.layers = TrustLayers(self._viewer, self._rows)
         self.layers.set_factor(self._factor)
         self.layers.add(self._done)
-        self.found.emit(self.table())
+        self.table_changed.emit(self.table())
         self.checked.emit(f"checked {', '.join(channel_name(row.real) for row in self._rows)}")
 
 
-def _place(error: ErrorDone) -> tuple[int, ...]:
+def _rectangle(error: ErrorDone) -> tuple[int, ...]:
+    """Return where in the image a check was made: t, z, top, left, height, width."""
     return error.t, error.z, error.top, error.left, *error.engine_error.shape[1:]

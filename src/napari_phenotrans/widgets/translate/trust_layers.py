@@ -19,7 +19,7 @@ from napari_phenotrans.widgets.viewer.layers import (
     round_trip_data,
 )
 from napari_phenotrans.widgets.viewer.lazy_array import Lazy
-from napari_phenotrans.widgets.viewer.plane_room import PlaneRoom
+from napari_phenotrans.widgets.viewer.plane_storage import PlaneStorage
 from napari_phenotrans.widgets.viewer.snapshot import add_quietly
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_phenotrans.translation.events import ErrorDone
+    from napari_phenotrans.widgets.viewer.channel_row import Row
     from napari_phenotrans.widgets.viewer.layers import LayerData
-    from napari_phenotrans.widgets.viewer.lazy_array import Place
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.lazy_array import Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class TrustLayers:
     def __init__(self, viewer: Viewer, rows: Sequence[Row]) -> None:
         self._viewer = viewer
         self._rows = tuple(rows)
-        self._room = PlaneRoom(self._rows[0].real)
+        self._storage = PlaneStorage(self._rows[0].real)
         self._factor = FACTOR
         self._channels: tuple[_Channel, ...] = ()
         self._checked: list[tuple[int, ...]] = []
@@ -95,17 +95,17 @@ class TrustLayers:
                 self._channels = tuple(self._channel(row) for row in self._rows)
         height, width = error.round_trip.shape[1:]
         self._checked.append((error.t, error.z, error.top, error.left, height, width))
-        place = error.t, error.z, error.top, error.left
+        origin = error.t, error.z, error.top, error.left
         for channel, round_trip, engine_error in zip(self._channels, error.round_trip, error.engine_error, strict=True):
-            self._room.put(channel.round_trip.data, round_trip, *place)
-            self._room.put(channel.error, engine_error, *place)
-        self._note()
+            self._storage.put(channel.round_trip.data, round_trip, *origin)
+            self._storage.put(channel.error, engine_error, *origin)
+        self._note_provenance()
         self._refresh()
 
     def set_factor(self, factor: float) -> None:
         """Show changes beyond so many times the engine's error."""
         self._factor = factor
-        self._note()
+        self._note_provenance()
         self._refresh()
 
     def clear(self) -> None:
@@ -117,17 +117,17 @@ class TrustLayers:
 
     def _channel(self, row: Row) -> _Channel:
         limit = float(row.difference.contrast_limits[1])
-        difference, error = row.difference.data, self._room.zeros(np.float32)
+        difference, error = row.difference.data, self._storage.zeros(np.float32)
         known = self._known(error)
 
-        def read(places: tuple[Place, ...]) -> np.ndarray:
-            return believed(np.asarray(difference[places]), np.asarray(known[places]), self._factor)
+        def read(indices: tuple[Index, ...]) -> np.ndarray:
+            return believed(np.asarray(difference[indices]), np.asarray(known[indices]), self._factor)
 
-        above = Lazy(read, self._room.shape, np.dtype(np.float32))
+        above = Lazy(read, self._storage.shape, np.dtype(np.float32))
         channel = _Channel(
             row,
             error,
-            self._add(row, round_trip_data(row.real, self._room.zeros(np.float32), limit)),
+            self._add(row, round_trip_data(row.real, self._storage.zeros(np.float32), limit)),
             self._add(row, believed_data(row.real, above, limit)),
         )
         for layer in channel.layers:
@@ -144,14 +144,14 @@ class TrustLayers:
         return add_quietly(self._viewer, (pixels, options | visible, kind))
 
     def _known(self, error: Any) -> Lazy:
-        def read(places: tuple[Place, ...]) -> np.ndarray:
-            part = np.asarray(error[places])
+        def read(indices: tuple[Index, ...]) -> np.ndarray:
+            part = np.asarray(error[indices])
             # a checked pixel's error is never 0, see `trust.check_translation`
             return np.where(part > 0, part, np.float32(np.nan))
 
-        return Lazy(read, self._room.shape, np.dtype(np.float32))
+        return Lazy(read, self._storage.shape, np.dtype(np.float32))
 
-    def _note(self) -> None:
+    def _note_provenance(self) -> None:
         for channel in self._channels:
             about = {"checked": list(self._checked)}
             channel.round_trip.metadata[KEY] = info(channel.round_trip) | about

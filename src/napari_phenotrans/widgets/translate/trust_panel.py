@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
 
 from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
-from napari_phenotrans.widgets.common.notices import wrapped_label
+from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ class TrustPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.check_button = QPushButton(CHECK)
-        self.check_button.setToolTip(
+        self.check_button = push_button(
+            CHECK,
             "Measure what the engine gets wrong by itself in this very image: translate the translated image back and "
             "see what does not come back (PhenDiff: also translate from source to source). Takes about as long as "
-            "translating did, and adds two layers per channel."
+            "translating did, and adds two layers per channel.",
         )
         self.check_button.clicked.connect(lambda _: self.check_requested.emit())
         # the slider goes in steps, the number beside it is the factor
@@ -96,31 +96,21 @@ class TrustPanel(QWidget):
             wheel_where_focused(field)
         self.factor_slider.valueChanged.connect(lambda step: self.factor_box.setValue(step * STEP))
         self.factor_box.valueChanged.connect(self._on_factor)
-        self.chance = wrapped_label()
-        self.chance.setToolTip(
-            "Errors scatter: some are larger than usual. So many would pass at this factor although nothing but error "
-            "is there (normal distribution). Move the factor up to let fewer pass."
+        self.chance = wrapped_label(
+            tooltip="Errors scatter: some are larger than usual. So many would pass at this factor although nothing "
+            "but error is there (normal distribution). Move the factor up to let fewer pass."
         )
-        self.summary = wrapped_label()
-        self.summary.setToolTip("What the table says, in words.")
-        self.caution = wrapped_label(CAUTION)
-        self.caution.setToolTip("What this check can and cannot tell.")
+        self.summary = wrapped_label(tooltip="What the table says, in words.")
+        self.caution = wrapped_label(CAUTION, "What this check can and cannot tell.")
         self.table = QWidget()
         self.scores = QWidget()
 
         label = QLabel("× error")
         label.setToolTip(self.factor_slider.toolTip())
         label.setBuddy(self.factor_box)
-        factor = QHBoxLayout()
-        factor.addWidget(label)
-        factor.addWidget(self.factor_slider, 1)
-        factor.addWidget(self.factor_box)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.addWidget(self.check_button)
-        self._column.addLayout(factor)
-        for widget in (self.chance, self.summary, self.table, self.caution, self.scores):
-            self._column.addWidget(widget)
+        factor = in_row(label, self.factor_slider, self.factor_box, stretch=(0, 1, 0))
+        texts = (self.chance, self.summary, self.table, self.caution, self.scores)
+        self._column = in_column(self.check_button, factor, *texts, of=self)
         self.set_factor(FACTOR)
         self.clear()
 
@@ -130,11 +120,11 @@ class TrustPanel(QWidget):
         return round(self.factor_box.value(), 1)
 
     def set_factor(self, factor: float) -> None:
-        """Show another factor, without saying that the user chose it."""
+        """Show another factor, without emitting `factor_changed`."""
         with QSignalBlocker(self.factor_slider), QSignalBlocker(self.factor_box):
             self.factor_slider.setValue(round(factor / STEP))
             self.factor_box.setValue(factor)
-        self._say_chance()
+        self._show_chance()
 
     def set_busy(self, busy: bool) -> None:
         """Show that a check runs, or that none does."""
@@ -170,10 +160,10 @@ class TrustPanel(QWidget):
         self.set_factor(factor)
         self.factor_changed.emit(self.factor)
 
-    def _say_chance(self) -> None:
+    def _show_chance(self) -> None:
         share = by_chance(self.factor)
-        words = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
-        self.chance.setText(f"At this factor {words} of mere error would pass too.")
+        percent = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+        self.chance.setText(f"At this factor {percent} of mere error would pass too.")
 
 
 def summary(rows: Sequence[TrustRow]) -> str:

@@ -5,24 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QSlider,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
+from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button
 from napari_phenotrans.widgets.viewer.blink import RATE, RATES
 from napari_phenotrans.widgets.viewer.comparison import LEFT_KEY, RIGHT_KEY, STEP_KEY, VIEWS
 
 if TYPE_CHECKING:
     from napari_phenotrans.widgets.viewer.comparison import Comparison
 
-WORDS = {
+BUTTONS = {
     "matrix": (
         "Matrix",
         "For finding where and in which channel something changes: one row per channel, real beside translated beside "
@@ -32,10 +24,7 @@ WORDS = {
         "Composites",
         "For seeing channels in relation: all of them together, real beside translated. Press again to leave.",
     ),
-    "blink": (
-        "Blink",
-        "For seeing small changes: real and translated by turns in one place. Press again to leave.",
-    ),
+    "blink": ("Blink", "For seeing small changes: real and translated by turns in one place. Press again to leave."),
     "curtain": (
         "Curtain",
         "For following a change across cells: real to the left of a line, translated to the right; drag the line. "
@@ -43,56 +32,39 @@ WORDS = {
     ),
 }
 LINE_STEPS = 1000
-# What of a difference is shown: all of it, in multiples of the engine's error, or what lies above that.
+# Which difference is shown: all of it, in multiples of the engine's error, or what lies above that.
 WHOLE, RELATIVE, ABOVE = "whole", "relative", "above"
 
 
 class ViewBar(QWidget):
-    """Says which view the user wants, and shows which there is.
+    """Buttons for the views, and fields for the options of the one that is shown.
 
     Signals
     -------
-    chosen
-        The user wants this view; empty: none.
+    view_chosen
+        The user chose this view; empty: none.
     difference_chosen
-        What the user wants to see of differences: `WHOLE`, `RELATIVE` or `ABOVE`.
+        The difference that the user chose: `WHOLE`, `RELATIVE` or `ABOVE`.
     """
 
-    chosen = Signal(str)
+    view_chosen = Signal(str)
     difference_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._comparison: Comparison | None = None
-        self.buttons: dict[str, QPushButton] = {}
-        row = QHBoxLayout()
-        row.setSpacing(2)
-        for view in VIEWS:
-            word, tooltip = WORDS[view]
-            button = QPushButton(word)
-            button.setObjectName(f"phenotrans_view_{view}")
-            button.setCheckable(True)
-            button.setToolTip(tooltip)
-            button.setAccessibleName(f"Compare: {word}")
-            # as wide as their words, and all four fit a narrow dock
-            button.setStyleSheet("padding: 3px 4px;")
-            button.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
-            button.setMinimumWidth(button.fontMetrics().horizontalAdvance(word) + 12)
-            button.clicked.connect(lambda checked, view=view: self._choose(view if checked else ""))
-            row.addWidget(button)
-            self.buttons[view] = button
-
+        self.buttons = {view: self._view_button(view) for view in VIEWS}
+        buttons = in_row(*self.buttons.values())
+        buttons.setSpacing(2)
         self.units = QComboBox()
         self.units.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.units.addItem("counts", WHOLE)
         self.units.addItem("multiples of the engine's error", RELATIVE)
         self.units.addItem("counts, above the engine's error only", ABOVE)
         self.units.currentIndexChanged.connect(lambda _: self.difference_chosen.emit(self.units.currentData()))
-        self.run_button = QPushButton("Pause")
-        self.run_button.setToolTip("Stay at what is shown, or go on changing.")
+        self.run_button = push_button("Pause", "Stay at what is shown, or go on changing.")
         self.run_button.clicked.connect(self._run)
-        self.step_button = QPushButton("Change")
-        self.step_button.setToolTip(f"Show the other one now, and stay there. In the viewer: {STEP_KEY}.")
+        self.step_button = push_button("Change", f"Show the other one now, and stay there. In the viewer: {STEP_KEY}.")
         self.step_button.clicked.connect(self._step)
         self.rate = QSlider(Qt.Orientation.Horizontal)
         self.rate.setRange(round(RATES[0] * 100), round(RATES[1] * 100))
@@ -113,20 +85,29 @@ class ViewBar(QWidget):
         self.line.valueChanged.connect(self._move_line)
         self._rate_label = QLabel()
         self._options = {
-            "matrix": _row("Difference in", self.units),
-            "blink": _row("", self.run_button, self.step_button, self.rate, self._rate_label),
-            "curtain": _row("Line", self.line),
+            "matrix": _options_row(QLabel("Difference in"), self.units),
+            "blink": _options_row(self.run_button, self.step_button, self.rate, self._rate_label),
+            "curtain": _options_row(QLabel("Line"), self.line),
         }
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addLayout(row)
+        in_column(buttons, *self._options.values(), of=self, spacing=4)
         for options in self._options.values():
             options.hide()
-            column.addWidget(options)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.set_difference(WHOLE, possible=False)
         self._show_rate()
+
+    def _view_button(self, view: str) -> QPushButton:
+        name, tooltip = BUTTONS[view]
+        button = push_button(name, tooltip)
+        button.setObjectName(f"phenotrans_view_{view}")
+        button.setCheckable(True)
+        button.setAccessibleName(f"Compare: {name}")
+        # as wide as their names, and all four fit a narrow dock
+        button.setStyleSheet("padding: 3px 4px;")
+        button.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
+        button.setMinimumWidth(button.fontMetrics().horizontalAdvance(name) + 12)
+        button.clicked.connect(lambda checked: self._choose(view if checked else ""))
+        return button
 
     @property
     def view(self) -> str:
@@ -134,20 +115,20 @@ class ViewBar(QWidget):
         return next((view for view, button in self.buttons.items() if button.isChecked()), "")
 
     def set_view(self, view: str) -> None:
-        """Show which view there is, without saying that the user chose it; empty for none."""
+        """Show which view there is, without emitting `view_chosen`; empty for none."""
         for name, button in self.buttons.items():
             button.setChecked(name == view)
         for name, options in self._options.items():
             options.setVisible(name == view)
 
-    def set_enabled(self, enabled: bool, why_not: str = "") -> None:
-        """Let views be chosen, or say why there are none."""
+    def set_enabled(self, enabled: bool, reason: str = "") -> None:
+        """Let views be chosen, or give the reason why there are none."""
         for view, button in self.buttons.items():
             button.setEnabled(enabled)
-            button.setToolTip(WORDS[view][1] if enabled else why_not or WORDS[view][1])
+            button.setToolTip(BUTTONS[view][1] if enabled else reason or BUTTONS[view][1])
 
     def set_difference(self, shown: str, *, possible: bool, unit: str = "counts") -> None:
-        """Show what is shown of differences, in which units, and whether the engine's error is known."""
+        """Show which difference is shown, in which unit, and whether the engine's error is known (``possible``)."""
         with QSignalBlocker(self.units):
             self.units.setItemText(0, unit)
             self.units.setItemText(2, f"{unit}, above the engine's error only")
@@ -182,7 +163,7 @@ class ViewBar(QWidget):
     def _choose(self, view: str) -> None:
         # what is shown is the comparison's to say, which may refuse
         self.set_view(self._comparison.view if self._comparison else view)
-        self.chosen.emit(view)
+        self.view_chosen.emit(view)
 
     def _run(self) -> None:
         if self._comparison:
@@ -224,12 +205,8 @@ class ViewBar(QWidget):
         self._rate_label.setText(f"{self.rate.value() / 100:.2g} / s")
 
 
-def _row(text: str, *widgets: QWidget) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    if text:
-        layout.addWidget(QLabel(text))
-    for widget in widgets:
-        layout.addWidget(widget, int(isinstance(widget, QSlider | QComboBox)))
-    return row
+def _options_row(*widgets: QWidget) -> QWidget:
+    """Return widgets beside each other, of which sliders and boxes take the room that is left."""
+    options = QWidget()
+    in_row(*widgets, of=options, stretch=[int(isinstance(widget, QSlider | QComboBox)) for widget in widgets])
+    return options

@@ -1,4 +1,4 @@
-"""What the translate dock shows of a translation: the view that the user wants, and which difference."""
+"""Showing a translation in the view and with the difference that the user chose."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.common.preferences import choices, keep, preferences
+from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.translate.view_bar import ABOVE, RELATIVE, WHOLE
 from napari_phenotrans.widgets.viewer.comparison import Comparison
 from napari_phenotrans.widgets.viewer.difference_scale import unit_of
@@ -19,42 +19,42 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.common.notices import Notices
     from napari_phenotrans.widgets.translate.trust_controller import TrustController
     from napari_phenotrans.widgets.translate.view_bar import ViewBar
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 
 class ViewController:
-    """Keeps the view bar, the comparison in the viewer, and what is known of the engine's error together.
+    """Connects the view bar, the comparison in the viewer, and the layers of the check.
 
     Parameters
     ----------
     viewer
         Where layers are compared.
     bar
-        Where the user says what to see.
-    checking
+        Where the user chooses what to see.
+    trust
         Knows the engine's error, once it was checked.
     rows
         Returns what there is to be compared.
     notices
-        Where it is said why a view cannot be shown.
+        Where the reason is shown why a view cannot be.
     """
 
     def __init__(
-        self, viewer: Viewer, bar: ViewBar, checking: TrustController, rows: Callable[[], list[Row]], notices: Notices
+        self, viewer: Viewer, bar: ViewBar, trust: TrustController, rows: Callable[[], list[Row]], notices: Notices
     ) -> None:
         self.comparison = Comparison(viewer)
-        self._bar, self._checking, self._rows, self._notices = bar, checking, rows, notices
-        last = choices().view
+        self._bar, self._trust, self._rows, self._notices = bar, trust, rows, notices
+        last = last_choices().view
         self._view = last if last is not None else preferences().view
         self._difference = WHOLE
-        bar.chosen.connect(self.choose_view)
+        bar.view_chosen.connect(self.choose_view)
         bar.difference_chosen.connect(self.choose_difference)
         bar.follow(self.comparison)
 
     def choose_view(self, view: str) -> None:
         """Show a view; none where it is empty."""
         self._view = view
-        keep(view=view)
+        remember(view=view)
         self.update()
 
     def compare(self) -> None:
@@ -62,9 +62,9 @@ class ViewController:
         self.choose_view(self._view or preferences().view)
 
     def choose_difference(self, shown: str) -> None:
-        """Show of differences what `view_bar` names."""
+        """Show differences as `view_bar` names it: `WHOLE`, `RELATIVE` or `ABOVE`."""
         self._difference = shown
-        layers = self._checking.layers
+        layers = self._trust.layers
         self.comparison.show_relative(layers.engine_errors if layers and shown == RELATIVE else None)
         self.update()
 
@@ -87,8 +87,8 @@ class ViewController:
     def show(self, rows: Sequence[Row], *, captions_later: bool = False) -> None:
         """Show these rows, their captions after what is there is drawn if they may come later."""
         if self._view:
-            if self._checking.layers and self._difference == ABOVE:
-                above = self._checking.layers.above
+            if self._trust.layers and self._difference == ABOVE:
+                above = self._trust.layers.above
                 rows = [replace(row, difference=above[row.real]) if row.real in above else row for row in rows]
             try:
                 self.comparison.show(rows, self._view, captions_later=captions_later)
@@ -101,9 +101,7 @@ class ViewController:
         """Offer differences against the engine's error where that is known."""
         rows = self._rows()
         self._bar.set_difference(
-            self._difference,
-            possible=self._checking.layers is not None,
-            unit=unit_of(rows[0].real) if rows else "counts",
+            self._difference, possible=self._trust.layers is not None, unit=unit_of(rows[0].real) if rows else "counts"
         )
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 # Changes per second. More than three flashes in a second can harm people with photosensitive epilepsy.
 RATES = (0.25, 3.0)

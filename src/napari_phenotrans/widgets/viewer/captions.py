@@ -1,4 +1,4 @@
-"""What a view says of itself: headings, each layer's name in its cell, and color bars beside differences."""
+"""The captions of a view: headings, each layer's name in its cell, and color bars beside differences."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Captions:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._headings = Headings(viewer)
-        self._said: tuple[tuple[str, ...], Sequence[float]] = ((), ())
-        self._named: Sequence[ImageLayer] = ()
-        self._scaled: Sequence[ImageLayer] = ()
+        self._texts_and_shares: tuple[tuple[str, ...], Sequence[float]] = ((), ())
+        self._named_layers: Sequence[ImageLayer] = ()
+        self._scaled_layers: Sequence[ImageLayer] = ()
         # for what names and color bars were made
-        self._names: object = None
-        self._bars: object = None
-        self._to_come: list[Callable[[], None]] = []
+        self._names_made_for: object = None
+        self._bars_made_for: object = None
+        self._steps_left: list[Callable[[], None]] = []
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._take_step)
@@ -47,7 +47,7 @@ class Captions:
     @property
     def headings(self) -> tuple[str, ...]:
         """The headings, from left to right."""
-        return self._said[0]
+        return self._texts_and_shares[0]
 
     def say(
         self,
@@ -57,7 +57,7 @@ class Captions:
         scaled: Sequence[ImageLayer] = (),
         later: bool = False,
     ) -> None:
-        """Say this in place of what was said.
+        """Show these captions in place of the earlier ones.
 
         Parameters
         ----------
@@ -70,60 +70,60 @@ class Captions:
         later
             Whether all of it comes in steps, after what is there is drawn.
         """
-        before = self._said, self._named, self._scaled
-        self._said, self._named, self._scaled = (headings, shares), list(named), list(scaled)
+        before = self._texts_and_shares, self._named_layers, self._scaled_layers
+        self._texts_and_shares, self._named_layers, self._scaled_layers = (headings, shares), list(named), list(scaled)
         if later:
-            self._to_come = self._steps()
+            self._steps_left = self._steps()
             self._timer.start(FIRST_MS)
-        elif not self._to_come:
+        elif not self._steps_left:
             self._head()
             self.fit()
-        elif before != (self._said, self._named, self._scaled):
-            self._to_come = self._steps()
+        elif before != (self._texts_and_shares, self._named_layers, self._scaled_layers):
+            self._steps_left = self._steps()
 
     def fit(self) -> None:
         """Let everything fit the canvas."""
         # what is still to come will fit
-        if not self._to_come:
+        if not self._steps_left:
             self._name()
             self._scale()
 
     def clear(self) -> None:
-        """Say nothing. The layers keep their overlays."""
+        """Show nothing; the overlays stay with their layers, unchanged."""
         self._timer.stop()
-        self._to_come = []
-        self._names = self._bars = None
-        self._said, self._named, self._scaled = ((), ()), (), ()
+        self._steps_left = []
+        self._names_made_for = self._bars_made_for = None
+        self._texts_and_shares, self._named_layers, self._scaled_layers = ((), ()), (), ()
         self._head()
 
     def close(self) -> None:
-        """Say nothing, and stop listening to the viewer."""
+        """Show nothing, and stop listening to the viewer."""
         self.clear()
         self._headings.close()
         self._viewer.canvas.events.size.disconnect(self.fit)
 
     def _steps(self) -> list[Callable[[], None]]:
         """Return what is to be done, in parts that take napari about as long as drawing a picture does."""
-        names = [partial(self._name, layer) for layer in self._named]
-        return [self._head, *names, *(partial(self._scale, layer) for layer in self._scaled)]
+        names = [partial(self._name, layer) for layer in self._named_layers]
+        return [self._head, *names, *(partial(self._scale, layer) for layer in self._scaled_layers)]
 
     def _take_step(self) -> None:
-        self._to_come.pop(0)()
-        if self._to_come:
+        self._steps_left.pop(0)()
+        if self._steps_left:
             self._timer.start(STEP_MS)
 
     def _head(self) -> None:
-        headings, shares = self._said
+        headings, shares = self._texts_and_shares
         self._headings.say(*headings, shares=shares)
 
     def _name(self, only: ImageLayer | None = None) -> None:
         _, width = self._viewer.canvas.viewbox_size(self._viewer.layers)
-        wanted = width, [(layer, layer.name, layer.colormap) for layer in self._named]
-        if wanted == self._names:
+        wanted = width, [(layer, layer.name, layer.colormap) for layer in self._named_layers]
+        if wanted == self._names_made_for:
             return
-        if only is None or only in self._named[-1:]:
-            self._names = wanted
-        for layer in self._named if only is None else [only]:
+        if only is None or only in self._named_layers[-1:]:
+            self._names_made_for = wanted
+        for layer in self._named_layers if only is None else [only]:
             _, size = fitted(layer.name, width, NAME_SIZE, lines=1)
             # the color of its pixels, lighter, to be read on black
             color = 0.65 * layer.colormap.colors[-1] + 0.35
@@ -132,10 +132,10 @@ class Captions:
 
     def _scale(self, only: ImageLayer | None = None) -> None:
         height, _ = self._viewer.canvas.viewbox_size(self._viewer.layers)
-        wanted = height, list(self._scaled)
-        if wanted == self._bars:
+        wanted = height, list(self._scaled_layers)
+        if wanted == self._bars_made_for:
             return
-        if only is None or only in self._scaled[-1:]:
-            self._bars = wanted
-        for layer in self._scaled if only is None else [only]:
+        if only is None or only in self._scaled_layers[-1:]:
+            self._bars_made_for = wanted
+        for layer in self._scaled_layers if only is None else [only]:
             show_bar(layer, height)

@@ -1,4 +1,4 @@
-"""Real, translated and difference compared in one viewer, with everybody else's layers out of the way."""
+"""Comparing real, translated and difference layers in one viewer, with all other layers hidden."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
     from napari.layers import Layer
 
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 
 VIEWS = ("matrix", "composites", "blink", "curtain")
@@ -71,7 +71,7 @@ class Comparison:
         self._captions = Captions(viewer)
         self._rows: tuple[Row, ...] = ()
         self._view = ""
-        self._before: Snapshot | None = None
+        self._snapshot: Snapshot | None = None
         self._compared: WeakSet[Layer] = WeakSet()
         self._errors: dict[str, Any] = {}
         self._relative: dict[str, ImageLayer] = {}
@@ -80,8 +80,8 @@ class Comparison:
         self._keys: list[Any] = []
         self._working = False
         viewer.layers.events.removed.connect(self._on_removed)
-        self.blink.changed.connect(self._say)
-        self.curtain.moved.connect(self._say)
+        self.blink.changed.connect(self._show_captions)
+        self.curtain.moved.connect(self._show_captions)
         self.curtain.flat_no_more.connect(self._on_3d)
 
     @property
@@ -134,18 +134,18 @@ class Comparison:
         if view == self._view and [row.layers for row in rows] == [row.layers for row in self._rows]:
             # the same layers may show another translation now, or be in the viewer at last
             self._settle()
-            self._say()
+            self._show_captions()
             self.changed.emit()
             return
         for other in list(self._active):
             if other is not self and any(row.real in self._viewer.layers for row in other.rows):
                 other.leave()
         self._working = True
-        before = self._fitting_zoom()
+        before = self._zoom_to_fit()
         with one_update(self._viewer):
-            if self._before is None:
-                self._before = Snapshot(self._viewer)
-            self._before.remember()
+            if self._snapshot is None:
+                self._snapshot = Snapshot(self._viewer)
+            self._snapshot.remember()
             self._remove(self._end_view())
             self._rows, self._view = tuple(rows), view
             self._active.add(self)
@@ -153,7 +153,7 @@ class Comparison:
             self._begin_view()
         self._keep_in_sight(before)
         self._working = False
-        self._say(later=captions_later)
+        self._show_captions(later=captions_later)
         self.changed.emit()
 
     def show_relative(self, engine_errors: Mapping[ImageLayer, Any] | None) -> None:
@@ -183,15 +183,15 @@ class Comparison:
         self._remove(self._leave())
 
     def _leave(self) -> list[Layer]:
-        if self._before is None:
+        if self._snapshot is None:
             return []
         self._working = True
-        zoom = self._fitting_zoom()
+        zoom = self._zoom_to_fit()
         with one_update(self._viewer):
             made = self._end_view()
             self._rows, self._view = (), ""
             self._active.discard(self)
-            before, self._before = self._before, None
+            before, self._snapshot = self._snapshot, None
             before.restore()
             for layer in made:
                 layer.visible = False
@@ -224,7 +224,7 @@ class Comparison:
         else:
             shown, grid = reals, {"enabled": False}
         self._shown = shown
-        self._place()
+        self._arrange()
         set_values(self._viewer.canvas.grid, grid)
         set_values(self._viewer.canvas.overlay_tiling, {"bottom_left": "vertical"})
         if self._view == "blink":
@@ -234,7 +234,7 @@ class Comparison:
             self._bind(LEFT_KEY, lambda _: self._shift(-LINE_STEP))
             self._bind(RIGHT_KEY, lambda _: self._shift(LINE_STEP))
 
-    def _place(self) -> None:
+    def _arrange(self) -> None:
         """Show what the view shows, in its places, and hide the rest."""
         layers = self._viewer.layers
         shown = self._shown
@@ -253,13 +253,13 @@ class Comparison:
     def _settle(self) -> None:
         """Give layers that came into the viewer since the view began their places."""
         made = [layer for row in self._rows for layer in row.layers if role(layer) in (TRANSLATED, DIFFERENCE)]
-        if self._before is None or all(layer in self._compared or layer not in self._viewer.layers for layer in made):
+        if self._snapshot is None or all(layer in self._compared or layer not in self._viewer.layers for layer in made):
             return
         self._working = True
         with one_update(self._viewer):
-            self._before.remember()
+            self._snapshot.remember()
             self._hide_fresh()
-            self._place()
+            self._arrange()
         self._working = False
 
     def _end_view(self) -> list[Layer]:
@@ -282,11 +282,11 @@ class Comparison:
                 self._viewer.layers.remove(layer)
 
     def _hide_fresh(self) -> None:
-        assert self._before
+        assert self._snapshot
         for layer in self._viewer.layers:
             if role(layer) in (TRANSLATED, DIFFERENCE) and layer not in self._compared:
                 self._compared.add(layer)
-                self._before.hide(layer)
+                self._snapshot.hide(layer)
 
     def _add_relative(self) -> None:
         for row in self._rows:
@@ -298,9 +298,9 @@ class Comparison:
     def _difference(self, row: Row) -> ImageLayer:
         return self._relative.get(str(row.real.unique_id), row.difference)
 
-    # ---- what the picture says of itself
+    # ---- captions
 
-    def _say(self, *_: Any, later: bool = False) -> None:
+    def _show_captions(self, *_: Any, later: bool = False) -> None:
         if not self._rows or self._working:
             return
         real, translated = real_heading(self._rows), translated_heading(self._rows)
@@ -320,7 +320,7 @@ class Comparison:
 
     # ---- camera and keys
 
-    def _fitting_zoom(self) -> float:
+    def _zoom_to_fit(self) -> float:
         """Return the zoom at which everything would just fit in a cell of the grid, or in the canvas."""
         viewer = self._viewer
         extent = viewer.layers.extent.world[:, list(viewer.dims.displayed[-2:])]
@@ -330,7 +330,7 @@ class Comparison:
     def _keep_in_sight(self, before: float) -> None:
         """Show as much of the image as before, or all of it where none would be in sight."""
         viewer = self._viewer
-        viewer.scene.camera.zoom *= self._fitting_zoom() / before
+        viewer.scene.camera.zoom *= self._zoom_to_fit() / before
         shown = [layer for layer in viewer.layers if layer.visible]
         if not shown or viewer.dims.ndisplay != 2:
             return
@@ -350,7 +350,7 @@ class Comparison:
     def _shift(self, share: float) -> None:
         self.curtain.share += share
 
-    # ---- what others do to the viewer
+    # ---- changes of the viewer from outside
 
     def _on_removed(self, event: Any) -> None:
         mine = [layer for row in self._rows for layer in row.layers]

@@ -10,11 +10,11 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.viewer.compose import compose, reduced
+from napari_phenotrans.widgets.viewer.curtain_pixels import compose, reduced
 from napari_phenotrans.widgets.viewer.layers import KEY, channel_name, full_resolution, info, like
 from napari_phenotrans.widgets.viewer.lazy_array import Lazy
 from napari_phenotrans.widgets.viewer.snapshot import add_quietly
-from napari_phenotrans.widgets.viewer.visible import to_data
+from napari_phenotrans.widgets.viewer.visible_region import to_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.widgets.viewer.lazy_array import Place
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
+    from napari_phenotrans.widgets.viewer.lazy_array import Index
 
 CURTAIN = "curtain"
 LINE = "phenotrans_line"
 # The line stays in sight: so much of the view's width is left on either side of it.
 LEAST = 0.02
-# How near the line the mouse takes hold of it, in pixels of the canvas.
-NEAR = 8
+# Within this distance of the line the mouse takes hold of it, in pixels of the canvas.
+GRAB_DISTANCE = 8
 # While the line is dragged the picture is put together at most so often.
 COMPOSE_EVERY_MS = 30
 LINKED = ("contrast_limits", "gamma", "colormap", "opacity", "interpolation2d")
@@ -168,22 +168,22 @@ class Curtain:
     def _level(self, row: Row, real: Any) -> Lazy:
         """Return one level of a row's composed picture."""
 
-        def read(places: tuple[Place, ...]) -> np.ndarray:
+        def read(indices: tuple[Index, ...]) -> np.ndarray:
             dims = self._viewer.dims
-            shown = sorted(axis - dims.ndim + len(places) for axis in dims.displayed)
-            if len(shown) != 2 or not all(axis >= 0 and isinstance(places[axis], slice) for axis in shown):
+            shown = sorted(axis - dims.ndim + len(indices) for axis in dims.displayed)
+            if len(shown) != 2 or not all(axis >= 0 and isinstance(indices[axis], slice) for axis in shown):
                 # in 3D, for the moment until the view is left
-                return np.zeros([place.stop - place.start for place in places if isinstance(place, slice)], dtype)
+                return np.zeros([index.stop - index.start for index in indices if isinstance(index, slice)], dtype)
             normal, offset = self._line_in(row.real, shown)
             steps = np.asarray(full_resolution(row.real).shape) / np.asarray(real.shape)
             distances = {
-                axis: part * ((np.arange(real.shape[axis])[places[axis]] + 0.5) * steps[axis] - 0.5) - offset / 2
+                axis: part * ((np.arange(real.shape[axis])[indices[axis]] + 0.5) * steps[axis] - 0.5) - offset / 2
                 for axis, part in zip(shown, normal, strict=True)
             }
             return compose(
-                lambda some: np.asarray(real[some]),
-                lambda some: reduced(full_resolution(row.translated), real.shape, some),
-                places,
+                lambda indices: np.asarray(real[indices]),
+                lambda indices: reduced(full_resolution(row.translated), real.shape, indices),
+                indices,
                 distances,
             )
 
@@ -252,13 +252,13 @@ class Curtain:
     # ---- the mouse
 
     def _on_mouse_move(self, _: Viewer, event: Any) -> None:
-        if self._near(event):
+        if self._is_near_line(event):
             self._hold()
         else:
             self._release()
 
     def _on_mouse_drag(self, _: Viewer, event: Any) -> Iterator[None]:
-        if not self._near(event):
+        if not self._is_near_line(event):
             return
         self._hold()
         self._held = True
@@ -269,9 +269,9 @@ class Curtain:
         self._held = False
         self._release()
 
-    def _near(self, event: Any) -> bool:
+    def _is_near_line(self, event: Any) -> bool:
         away = event.position[self._viewer.dims.displayed[-1]] - self._at
-        return abs(away) * self._viewer.scene.camera.zoom <= NEAR
+        return abs(away) * self._viewer.scene.camera.zoom <= GRAB_DISTANCE
 
     def _hold(self) -> None:
         viewer = self._viewer

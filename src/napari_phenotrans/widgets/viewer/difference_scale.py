@@ -1,4 +1,4 @@
-"""In which units a difference is shown: the image's own, or multiples of the engine's error."""
+"""The units and the color bar of differences: the image's own units, or multiples of the engine's error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_phenotrans.widgets.viewer.lazy_array import Lazy
 if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.widgets.viewer.lazy_array import Place
+    from napari_phenotrans.widgets.viewer.lazy_array import Index
 
 RELATIVE = "relative difference"
 # Ratios are cut here: where the engine errs by nothing at all, any difference would be infinitely many times that.
@@ -58,8 +58,8 @@ def relative_data(real: ImageLayer, difference: ImageLayer, engine_error: Any) -
     """
     planes = difference.ndim - np.ndim(engine_error)
 
-    def read(places: tuple[Place, ...]) -> np.ndarray:
-        return relative(np.asarray(difference.data[places]), np.asarray(engine_error[places[planes:]]))
+    def read(indices: tuple[Index, ...]) -> np.ndarray:
+        return relative(np.asarray(difference.data[indices]), np.asarray(engine_error[indices[planes:]]))
 
     options = like(difference) | {
         "name": f"{channel_name(real)} – difference / engine error",

@@ -1,4 +1,4 @@
-"""Words in the picture itself that say what is real and what is translated, so that every screenshot says so."""
+"""Headings in the picture itself that tell real from translated, so that every screenshot does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.widgets.viewer.rows import Row
+    from napari_phenotrans.widgets.viewer.channel_row import Row
 
 # napari measures a text in the whole part of its font's size, after dividing and multiplying it: only where that cuts
 # nothing off is the box behind the text as large as the text.
@@ -32,18 +32,18 @@ LETTER = 0.9
 EDGE = 10
 BOX = (0, 0, 0, 0.85)
 KEYS = ("phenotrans_left", "phenotrans_center", "phenotrans_right")
-PLACES = {1: ("top_left",), 2: ("top_left", "top_right"), 3: ("top_left", "top_center", "top_right")}
+POSITIONS = {1: ("top_left",), 2: ("top_left", "top_right"), 3: ("top_left", "top_center", "top_right")}
 
 
 def real_heading(rows: Sequence[Row]) -> str:
     """Return what the real layers show."""
     kind = "synthetic" if info(rows[0].real).get("synthetic") else "real"
-    return f"{kind} {_said(rows, 'source')}".strip()
+    return f"{kind} {_shared_entry(rows, 'source')}".strip()
 
 
 def translated_heading(rows: Sequence[Row]) -> str:
     """Return what the translated layers show, and that nobody measured it."""
-    source, target, checkpoint = (_said(rows, name) for name in ("source", "target", "checkpoint"))
+    source, target, checkpoint = (_shared_entry(rows, name) for name in ("source", "target", "checkpoint"))
     way = f" {source} → {target}" if source and target else ""
     name = Path(checkpoint).stem if checkpoint.endswith(".safetensors") else checkpoint
     return f"translated{way}{f' by {name}' if name else ''} (not measured)"
@@ -76,33 +76,33 @@ class Headings:
         viewer.canvas.events.size.connect(self._fit)
 
     def say(self, *texts: str, shares: Sequence[float] = ()) -> None:
-        """Say these texts in place of what was said.
+        """Show these texts in place of the earlier ones.
 
         Parameters
         ----------
         texts
             None to three.
         shares
-            Of the canvas's width for each of them; equal ones where nothing is said.
+            Of the canvas's width for each of them; equal ones where none are given.
         """
         overlays = self._viewer.canvas.overlays
         if len(texts) != len(self._texts):
             for key in self._keys[: len(self._texts)]:
                 overlays.pop(key, None)
-            for key, place in zip(self._keys, PLACES.get(len(texts), ()), strict=False):
-                overlays[key] = TextOverlay(position=place, color="white", box_color=BOX, visible=True)
+            for key, position in zip(self._keys, POSITIONS.get(len(texts), ()), strict=False):
+                overlays[key] = TextOverlay(position=position, color="white", box_color=BOX, visible=True)
         self._texts, self._shares = texts, tuple(shares) or (1 / max(len(texts), 1),) * len(texts)
         self._fit()
 
     def close(self) -> None:
-        """Say nothing, and stop listening to the viewer."""
+        """Show nothing, and stop listening to the viewer."""
         self.say()
         self._viewer.canvas.events.size.disconnect(self._fit)
 
     def _fit(self) -> None:
         widths = [self._viewer.canvas.size[1] * share - 2 * EDGE for share in self._shares]
         # one size for all, so that none looks more important
-        size = min((fitted(*said)[1] for said in zip(self._texts, widths, strict=True)), default=FONT_SIZE)
+        size = min((fitted(text, width)[1] for text, width in zip(self._texts, widths, strict=True)), default=FONT_SIZE)
         for key, text, width in zip(self._keys, self._texts, widths, strict=False):
             lines, _ = fitted(text, width, size)
             padded = "\n".join(f"{PAD}{line}{PAD}" for line in lines.split("\n"))
@@ -134,7 +134,7 @@ def _wrapped(text: str, letters: int) -> list[str]:
     return textwrap.wrap(text, max(letters, 1), break_long_words=False, break_on_hyphens=False)
 
 
-def _said(rows: Sequence[Row], name: str) -> str:
-    # said only where it holds for all
+def _shared_entry(rows: Sequence[Row], name: str) -> str:
+    # empty where rows differ
     values = {str(info(row.translated).get("provenance", {}).get(name) or "") for row in rows}
     return values.pop() if len(values) == 1 else ""

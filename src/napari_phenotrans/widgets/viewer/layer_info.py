@@ -1,4 +1,4 @@
-"""What layers are, as far as their metadata and names tell: which image, which channel, which condition."""
+"""Which image, channel and condition layers show, as far as their metadata and names tell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari.layers import Image as ImageLayer
 from napari_phenotrans.checkpoints.matching import by_position, match_channels
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
-from napari_phenotrans.widgets.viewer.layers import REAL, channel_name, info, role
+from napari_phenotrans.widgets.viewer.layers import REAL, channel_name, info, role, to_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,6 +35,7 @@ def image_id(layer: ImageLayer) -> str:
 
 
 def path_of(layer: ImageLayer) -> Path | None:
+    """Return the file that a layer came from; None where it came from none."""
     path = info(layer).get("path") or layer.source.path
     return Path(path) if path else None
 
@@ -49,9 +50,9 @@ def image_name(layer: ImageLayer) -> str:
 
 def known_condition(layer: ImageLayer, conditions: Sequence[str]) -> str | None:
     """Return the condition that a layer shows, as its metadata, its folder or its file's name say; None if unknown."""
-    said = info(layer).get("condition")
-    if said in conditions:
-        return said
+    condition = info(layer).get("condition")
+    if condition in conditions:
+        return condition
     path = path_of(layer)
     if path is None:
         return None
@@ -59,9 +60,9 @@ def known_condition(layer: ImageLayer, conditions: Sequence[str]) -> str | None:
     for folder in path.parents:
         if folder.name.casefold() in by_name:
             return by_name[folder.name.casefold()]
-    words = set(re.split(r"[^a-z0-9]+", path.name.casefold()))
-    found = [condition for name, condition in by_name.items() if name in words]
-    return found[0] if len(found) == 1 else None
+    name_parts = set(re.split(r"[^a-z0-9]+", path.name.casefold()))
+    in_name = [condition for name, condition in by_name.items() if name in name_parts]
+    return in_name[0] if len(in_name) == 1 else None
 
 
 def match_layers(layers: Sequence[ImageLayer], card: Card) -> tuple[list[ImageLayer | None], list[str]]:
@@ -79,11 +80,31 @@ def match_layers(layers: Sequence[ImageLayer], card: Card) -> tuple[list[ImageLa
         indices, notices = match_channels(probe, card, {})
     except InputError:
         by_name = {name.casefold(): layer for name, layer in zip(names, layers, strict=True)}
-        found = [by_name.get(name.casefold()) for name in card.channels]
-        if any(found) or len(layers) != len(card.channels):
-            return found, []
+        matched = [by_name.get(name.casefold()) for name in card.channels]
+        if any(matched) or len(layers) != len(card.channels):
+            return matched, []
         return list(layers), [by_position("No layer has the name of a channel of the checkpoint", names, card.channels)]
     return [layers[index] for index in indices], notices
+
+
+def image_for(card: Card, reals: Sequence[ImageLayer]) -> tuple[Image, dict[str, str]]:
+    """Put the layers of a checkpoint's channels, in its order, together to an image.
+
+    Returns
+    -------
+    The image, and its names for those channels of the checkpoint that it calls otherwise.
+
+    Raises
+    ------
+    InputError
+        If the layers are not one image's.
+    """
+    names = [channel_name(layer) for layer in reals]
+    if len(set(names)) < len(names):
+        # layers of the same name: their order tells which is which
+        names = list(card.channels)
+    pairs = zip(card.channels, names, strict=True)
+    return to_image(reals, names), {mine: theirs for mine, theirs in pairs if mine != theirs}
 
 
 def fitting_checkpoint(layers: Sequence[ImageLayer], cards: Mapping[str, Card], current: str | None) -> str | None:

@@ -29,7 +29,7 @@ DIVERGING = {
     "name": "phenotrans difference",
     "colors": ((0.65, 0.9, 1, 1), (0.1, 0.4, 1, 1), (0, 0, 0, 1), (1, 0.45, 0, 1), (1, 0.92, 0.65, 1)),
 }
-SAID_AXES = {"time": "T", "channel": "C", "c": "C", "t": "T", "z": "Z", "y": "Y", "x": "X"}
+AXES_BY_LABEL = {"time": "T", "channel": "C", "c": "C", "t": "T", "z": "Z", "y": "Y", "x": "X"}
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -37,7 +37,9 @@ LayerData = tuple[Any, dict[str, Any], str]
 # ---- Image -> layers
 
 
-def layer_data(image: Image, *, condition: str | None = None, attribution: str = "") -> list[LayerData]:
+def layer_data(
+    image: Image, *, condition: str | None = None, attribution: str = "", in_memory: int = IN_MEMORY
+) -> list[LayerData]:
     """Return one layer-data tuple per channel; a pyramid becomes a multiscale layer, lazy pixels stay lazy.
 
     Parameters
@@ -48,11 +50,13 @@ def layer_data(image: Image, *, condition: str | None = None, attribution: str =
         The biological state that it shows, where that is known.
     attribution
         Whom to cite for it.
+    in_memory
+        Bytes up to which pixels are loaded now.
     """
     letters = image.axes.replace("C", "")
     group = uuid.uuid4().hex
     metadata = {"attribution": attribution} if attribution else {}
-    pyramid = [_at_hand(pixels, image.axes) for pixels in (image.pixels, *image.pyramid)]
+    pyramid = [_at_hand(pixels, image.axes, in_memory) for pixels in (image.pixels, *image.pyramid)]
     layers: list[LayerData] = []
     for index, channel in enumerate(image.channels):
         levels = [_channel(pixels, image.axes, index) for pixels in pyramid]
@@ -89,7 +93,7 @@ def layer_data(image: Image, *, condition: str | None = None, attribution: str =
     return layers
 
 
-def translated_data(real: ImageLayer, pixels: np.ndarray, target: str) -> LayerData:
+def translated_data(real: ImageLayer, pixels: Any, target: str) -> LayerData:
     """Return the layer of a channel's translation: everything but the pixels and the name is its real layer's."""
     options = like(real) | {
         "name": f"{channel_name(real)} – translated to {target}",
@@ -102,7 +106,7 @@ def translated_data(real: ImageLayer, pixels: np.ndarray, target: str) -> LayerD
     return pixels, options, "image"
 
 
-def difference_data(real: ImageLayer, pixels: np.ndarray, limit: float) -> LayerData:
+def difference_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
     """Return the layer of a channel's difference map, translated - real, in float32: colors diverge from 0."""
     return _signed_data(real, pixels, limit, DIFFERENCE)
 
@@ -143,27 +147,28 @@ def contrast(pixels: np.ndarray) -> tuple[float, float]:
 
 
 def info(layer: Layer) -> dict[str, Any]:
-    """Return what napari-phenotrans wrote into a layer; empty for everybody else's layers."""
+    """Return the plugin's metadata of a layer; empty for layers that others made."""
     return layer.metadata.get(KEY, {})
 
 
 def role(layer: Layer) -> str | None:
-    """Return ``real``, ``translated``, ``difference`` and the like; None for everybody else's layers."""
+    """Return ``real``, ``translated``, ``difference`` and the like; None for layers that others made."""
     return info(layer).get("role")
 
 
 def channel_name(layer: Layer) -> str:
+    """Return the name of the channel that a layer shows; the layer's own name for layers that others made."""
     return info(layer).get("channel") or layer.name
 
 
 def letters_of(layer: ImageLayer) -> tuple[str, bool]:
-    """Return a layer's axes, and whether the layer says them itself rather than that they are guessed.
+    """Return a layer's axes, and whether its labels tell them, or they are guessed.
 
     Layers without axis labels are taken as YX, ZYX or TZYX, and RGB layers have their channels last.
     """
-    said = "".join(SAID_AXES.get(label.casefold(), "?") for label in layer.axis_labels)
-    known = "?" not in said and len(set(said)) == len(said) and {"Y", "X"} <= set(said)
-    letters = said if known else AXES.replace("C", "")[-layer.ndim :]
+    labeled = "".join(AXES_BY_LABEL.get(label.casefold(), "?") for label in layer.axis_labels)
+    known = "?" not in labeled and len(set(labeled)) == len(labeled) and {"Y", "X"} <= set(labeled)
+    letters = labeled if known else AXES.replace("C", "")[-layer.ndim :]
     if layer.rgb:
         return letters + "C", True
     return letters, known or layer.ndim == 2
@@ -223,7 +228,7 @@ def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:
 
 
 def with_axes(layer: ImageLayer, axes: str) -> Image:
-    """Read one layer anew with axes that the user said, as an image of its own; raises as `Image` does."""
+    """Read one layer anew with axes that the user typed, as an image of its own; raises as `Image` does."""
     pixels = full_resolution(layer)
     names: tuple[str, ...] = ()
     if layer.rgb:
@@ -257,19 +262,19 @@ class _Stacked:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         first, *rest = index if isinstance(index, tuple) else (index,)
-        chosen = np.arange(len(self._arrays))[first]
-        if np.ndim(chosen) == 0:
-            return np.asarray(self._arrays[int(chosen)][tuple(rest)])
-        return np.stack([np.asarray(self._arrays[i][tuple(rest)]) for i in chosen])
+        channels = np.arange(len(self._arrays))[first]
+        if np.ndim(channels) == 0:
+            return np.asarray(self._arrays[int(channels)][tuple(rest)])
+        return np.stack([np.asarray(self._arrays[i][tuple(rest)]) for i in channels])
 
 
-# ---- what passes between the functions above
+# ---- helpers of the functions above
 
 
-def _at_hand(pixels: Any, axes: str) -> Any:
+def _at_hand(pixels: Any, axes: str, in_memory: int) -> Any:
     """Load what is small, so that drawing it again reads no file; wrap the rest for Dask to read when it is drawn."""
     size = int(np.prod(pixels.shape)) * np.dtype(pixels.dtype).itemsize
-    if isinstance(pixels, np.ndarray) or size <= IN_MEMORY:
+    if isinstance(pixels, np.ndarray) or size <= in_memory:
         return np.asarray(pixels)
     import dask.array as da
 

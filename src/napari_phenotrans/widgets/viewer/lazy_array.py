@@ -9,13 +9,13 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Place = int | slice
+Index = int | slice
 
 
 class Lazy:
-    """Looks like an array to napari, and computes nothing but what is drawn of it: one plane, one tile.
+    """Looks like an array to napari, and computes only the pixels that are drawn: one plane, one tile.
 
-    What it is computed from may change; drawing it again shows that.
+    Nothing is cached, so that drawing it again shows changes of what it is computed from.
 
     Parameters
     ----------
@@ -28,20 +28,20 @@ class Lazy:
 
     def __init__(
         self,
-        read: Callable[[tuple[Place, ...]], np.ndarray],
+        read: Callable[[tuple[Index, ...]], np.ndarray],
         shape: tuple[int, ...],
         dtype: np.dtype,
         *,
-        places: tuple[int | range, ...] | None = None,
+        indices: tuple[int | range, ...] | None = None,
     ) -> None:
         self._read = read
         self._whole = tuple(int(n) for n in shape)
-        self._places = places if places is not None else tuple(range(n) for n in self._whole)
+        self._indices = indices if indices is not None else tuple(range(n) for n in self._whole)
         self.dtype = np.dtype(dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(len(place) for place in self._places if isinstance(place, range))
+        return tuple(len(index) for index in self._indices if isinstance(index, range))
 
     @property
     def ndim(self) -> int:
@@ -53,25 +53,25 @@ class Lazy:
 
     def __getitem__(self, index: Any) -> Lazy:
         """Return a part of it, which is computed no earlier than it is made an array."""
-        index = index if isinstance(index, tuple) else (index,)
-        if Ellipsis in index:
-            at = index.index(Ellipsis)
-            index = index[:at] + (slice(None),) * (self.ndim - len(index) + 1) + index[at + 1 :]
-        left = iter(index)
-        places = tuple(place if isinstance(place, int) else place[next(left, slice(None))] for place in self._places)
-        return Lazy(self._read, self._whole, self.dtype, places=places)
+        parts = index if isinstance(index, tuple) else (index,)
+        if Ellipsis in parts:
+            at = parts.index(Ellipsis)
+            parts = parts[:at] + (slice(None),) * (self.ndim - len(parts) + 1) + parts[at + 1 :]
+        left = iter(parts)
+        indices = tuple(old if isinstance(old, int) else old[next(left, slice(None))] for old in self._indices)
+        return Lazy(self._read, self._whole, self.dtype, indices=indices)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        places: list[Place] = []
+        indices: list[Index] = []
         steps = []
-        for place in self._places:
-            if isinstance(place, int):
-                places.append(place)
+        for index in self._indices:
+            if isinstance(index, int):
+                indices.append(index)
             else:
-                ordered = place if place.step > 0 else place[::-1]
-                places.append(slice(ordered.start, max(ordered[-1] + 1, ordered.start)) if ordered else slice(0, 0))
-                steps.append(place.step)
-        pixels = self._read(tuple(places))
+                ordered = index if index.step > 0 else index[::-1]
+                indices.append(slice(ordered.start, max(ordered[-1] + 1, ordered.start)) if ordered else slice(0, 0))
+                steps.append(index.step)
+        pixels = self._read(tuple(indices))
         if any(step != 1 for step in steps):
             pixels = pixels[tuple(slice(None, None, step) for step in steps)]
         return np.asarray(pixels, dtype or self.dtype)

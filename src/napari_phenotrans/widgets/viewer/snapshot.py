@@ -1,4 +1,4 @@
-"""What a viewer showed, so that it can be shown again."""
+"""The state of a viewer, to be restored later, and changes of layers that leave the rest of it alone."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Snapshot:
         self.remember()
 
     def remember(self) -> None:
-        """Remember also the layers that came since; what is known of the others stays."""
-        for place, layer in enumerate(self._viewer.layers):
+        """Add the layers that came since; what is remembered of the others stays."""
+        for index, layer in enumerate(self._viewer.layers):
             if layer not in self._layers:
                 bar = getattr(layer, "colorbar", None)
                 self._layers[layer] = {
-                    "place": place,
+                    "index": index,
                     "visible": layer.visible,
                     "name": _values(layer.name_overlay, NAME),
                     "bar": _values(bar, BAR) if bar else {},
                 }
 
     def hide(self, layer: Layer) -> None:
-        """Let a layer be hidden later, whatever it was."""
+        """Let a layer be hidden when the state is restored, whether it was visible or not."""
         if layer in self._layers:
             self._layers[layer]["visible"] = False
 
@@ -55,7 +55,7 @@ class Snapshot:
                 set_values(layer.name_overlay, known["name"])
                 if known["bar"]:
                     set_values(layer.colorbar, known["bar"])
-        order = sorted(layers, key=lambda layer: self._layers.get(layer, {}).get("place", len(layers)))
+        order = sorted(layers, key=lambda layer: self._layers.get(layer, {}).get("index", len(layers)))
         put_first(self._viewer, order)
         set_values(self._viewer.canvas.grid, self._grid)
         set_values(self._viewer.canvas.overlay_tiling, {"bottom_left": self._tiling})
@@ -64,19 +64,19 @@ class Snapshot:
 def put_first(viewer: Viewer, order: list[Layer]) -> None:
     """Put layers at the beginning of the list, in this order."""
     layers = viewer.layers
-    for place, layer in enumerate(order):
-        if layers[place] is not layer:
-            layers.move(layers.index(layer), place)
+    for index, layer in enumerate(order):
+        if layers[index] is not layer:
+            layers.move(layers.index(layer), index)
 
 
-def add_quietly(viewer: Viewer, data: tuple[Any, dict[str, Any], str], place: int | None = None) -> ImageLayer:
+def add_quietly(viewer: Viewer, data: tuple[Any, dict[str, Any], str], index: int | None = None) -> ImageLayer:
     """Add a layer without selecting it, so that the layer controls stay with the layer that the user chose.
 
-    ``place`` is where in the list; at its end where none is said.
+    ``index`` is where in the list; None for its end.
     """
     selected = set(viewer.layers.selection)
     layer = Layer.create(*data)
-    viewer.layers.insert(len(viewer.layers) if place is None else place, layer)
+    viewer.layers.insert(len(viewer.layers) if index is None else index, layer)
     viewer.layers.selection = selected
     return layer
 

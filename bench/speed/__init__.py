@@ -1,0 +1,1 @@
+"""How fast it is, and what is computed: translating, training, evaluating, reading."""

@@ -1,0 +1,1 @@
+"""How smooth napari stays, and how long a user waits: played in a napari of its own."""

@@ -1,0 +1,95 @@
+"""Cutting real and translated fields into the sides that are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_phenotrans.core.events import Progressed
+from napari_phenotrans.evaluation.inputs import Comparison
+from napari_phenotrans.io import read
+from napari_phenotrans.translation.events import PlaneDone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from napari_phenotrans.dataset.dataset import Field
+    from napari_phenotrans.evaluation.inputs import Cutter, Planes
+    from napari_phenotrans.translation.request import TranslationRequest
+    from napari_phenotrans.translation.translator import Translator
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """Fields that one comparison is made of.
+
+    Parameters
+    ----------
+    name
+        ``source → target``, empty where they are not known.
+    real, source
+        Fields of the real target and of the real source, which may be missing.
+    translated
+        The fields that a translation each is compared of: those of the source, or translated images.
+    planes
+        Returns what gives a translation's planes.
+    doing
+        What is done for each, in a few words.
+    """
+
+    name: str
+    real: Sequence[Field]
+    source: Sequence[Field] | None
+    translated: Sequence[Field]
+    planes: Callable[[Field], Planes]
+    doing: Callable[[Field], str]
+
+    @classmethod
+    def translated_by(
+        cls,
+        translator: Translator,
+        request: TranslationRequest,
+        fields: Mapping[str, Sequence[Field]],
+        cutter: Cutter,
+        tick: Callable[[], None] | None,
+    ) -> Direction:
+        """Translate a condition's fields as they come; ``fields`` are those of each condition."""
+
+        def planes(field: Field) -> Planes:
+            image = read(field.path)
+            events = translator.translate(image, request, tick=tick)
+            translated = [event.translated for event in events if isinstance(event, PlaneDone)]
+            return cutter.resampled(translated, image.pixel_size_um)
+
+        source, target = request.source, request.target
+        return cls(
+            f"{source} → {target}",
+            fields[target],
+            fields[source],
+            fields[source],
+            planes,
+            lambda field: f"translating {field.name} to {target}",
+        )
+
+
+def compare(
+    directions: Sequence[Direction], cutter: Cutter, crops: int
+) -> Generator[Progressed, None, tuple[Comparison, ...]]:
+    """Have the translations of all directions, and cut all sides into crops."""
+    # what is the target of one direction is the source of another: it is cut, and later measured, once
+    real_fields = {id(fields): fields for each in directions for fields in (each.real, each.source) if fields}
+    real_sides = {key: cutter.side(fields, crops) for key, fields in real_fields.items()}
+    total = sum(len(direction.translated) for direction in directions)
+    done = 0
+    comparisons = []
+    for direction in directions:
+        planes = []
+        for field in direction.translated:
+            yield Progressed(direction.doing(field), done, total)
+            planes.append(direction.planes(field))
+            done += 1
+        real, source = (real_sides.get(id(fields)) for fields in (direction.real, direction.source))
+        assert real is not None
+        translated = cutter.side(direction.translated, crops, planes)
+        comparisons.append(Comparison(direction.name, real, translated, source))
+    return tuple(comparisons)

@@ -1,0 +1,159 @@
+"""What the docks' forms are put together of: labels, buttons, narrow boxes, bars, rows and columns."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# ---- single parts
+
+
+def wrapped_label(text: str = "", tooltip: str = "") -> QLabel:
+    """Return a label for plain text that wraps at any width and can be copied from."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setMinimumWidth(40)
+    label.setToolTip(tooltip)
+    return label
+
+
+def push_button(text: str, tooltip: str = "") -> QPushButton:
+    """Return a button with a tooltip."""
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    return button
+
+
+def narrow_box(tooltip: str, choices: Mapping[str, tuple[str, str]] | None = None) -> QComboBox:
+    """Return a combobox that gives way in a narrow dock instead of widening it.
+
+    Parameters
+    ----------
+    tooltip
+        Of the whole box.
+    choices
+        By the value of each choice its text and its own tooltip.
+    """
+    box = QComboBox()
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(6)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    box.setToolTip(tooltip)
+    for value, (text, choice_tooltip) in (choices or {}).items():
+        add_choice(box, value, text, choice_tooltip)
+    return box
+
+
+def add_choice(box: QComboBox, value: str, text: str, tooltip: str) -> None:
+    """Add a choice with a tooltip of its own to a combobox."""
+    box.addItem(text, value)
+    box.setItemData(box.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
+
+
+def progress_bar(name: str, tooltip: str) -> QProgressBar:
+    """Return a bar without numbers, for shares in thousandths; the room that it takes stays when it is hidden."""
+    bar = QProgressBar()
+    bar.setRange(0, 1000)
+    bar.setTextVisible(False)
+    bar.setAccessibleName(name)
+    bar.setToolTip(tooltip)
+    policy = bar.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    bar.setSizePolicy(policy)
+    return bar
+
+
+def separator() -> QFrame:
+    """Return a thin line across."""
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.HLine)
+    line.setFrameShadow(QFrame.Shadow.Sunken)
+    return line
+
+
+def elided(text: str, widget: QWidget, width: int) -> str:
+    """Return a text without its middle where it would be wider than so many pixels on a widget."""
+    return widget.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, width)
+
+
+# ---- parts beside and below each other
+
+
+def in_column(*parts: QWidget | QLayout, of: QWidget | None = None, spacing: int | None = None) -> QVBoxLayout:
+    """Put parts below each other without margins, as the layout of a widget or to be added to another layout."""
+    layout = QVBoxLayout() if of is None else QVBoxLayout(of)
+    layout.setContentsMargins(0, 0, 0, 0)
+    if spacing is not None:
+        layout.setSpacing(spacing)
+    for part in parts:
+        if isinstance(part, QLayout):
+            layout.addLayout(part)
+        else:
+            layout.addWidget(part)
+    return layout
+
+
+def in_row(*widgets: QWidget, of: QWidget | None = None, stretch: Sequence[int] = ()) -> QHBoxLayout:
+    """Put widgets beside each other without margins; ``stretch`` are their shares of the room that is left."""
+    layout = QHBoxLayout() if of is None else QHBoxLayout(of)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for number, widget in enumerate(widgets):
+        layout.addWidget(widget, stretch[number] if stretch else 0)
+    return layout
+
+
+def as_panel(*parts: QWidget | QLayout) -> QWidget:
+    """Return a widget that holds parts below each other."""
+    widget = QWidget()
+    in_column(*parts, of=widget)
+    return widget
+
+
+def keep_tab_order(*widgets: QWidget) -> None:
+    """Let the Tab key go through widgets in this order; those that are made later come last otherwise."""
+    for before, after in pairwise(widgets):
+        QWidget.setTabOrder(before, after)
+
+
+class Form(QFormLayout):
+    """Rows of a label and a field; labels of several forms are equally wide, so that fields stand in one column."""
+
+    LABEL_WIDTH = 84
+
+    def __init__(self, fields: Mapping[str, QWidget] | None = None) -> None:
+        super().__init__()
+        self.setContentsMargins(0, 0, 0, 0)
+        self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for text, field in (fields or {}).items():
+            self.add(text, field)
+
+    def add(self, text: str, field: QWidget | QLayout, buddy: QWidget | None = None) -> None:
+        """Add a row; of a layout, ``buddy`` is the widget that the label speaks of."""
+        label = QLabel(text)
+        label.setMinimumWidth(self.LABEL_WIDTH)
+        buddy = field if isinstance(field, QWidget) else buddy
+        # an empty combobox is false
+        if buddy is not None:
+            label.setToolTip(buddy.toolTip())
+            label.setBuddy(buddy)
+        self.addRow(label, field)
