@@ -21,6 +21,7 @@ from napari_phenotrans.io.atomic import replacing
 
 if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.metrics.picture import Verdict
 
 BUNDLED = Path(__file__).parents[1] / "data" / "checkpoints"
 CARD_KEY = "napari-phenotrans card"
@@ -40,6 +41,27 @@ class Score(BaseModel):
     copy_source: float | None = None
     groups: int
     what: str = ""
+
+
+class PictureVerdict(BaseModel):
+    """What the gate of pictures says of one direction on held-out fields; ``values`` by channel and measure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    direction: str
+    passed: bool
+    sentences: tuple[str, ...]
+    values: dict[str, dict[str, float]] = {}
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        values: dict[str, dict[str, float]] = {}
+        for row in verdict.rows:
+            if row.value is not None:
+                values.setdefault(row.channel, {})[row.measure] = round(row.value, 4)
+        return cls(
+            direction=verdict.direction, passed=verdict.passed, sentences=tuple(verdict.sentences), values=values
+        )
 
 
 class Card(BaseModel):
@@ -74,6 +96,9 @@ class Card(BaseModel):
         Of the training: steps, seed, fields, date, …
     scores
         What it reached on held-out fields.
+    pictures
+        What the gate of pictures said of them, per direction; nothing where they were not judged. The best checkpoint
+        of a run is one that passes, if there is any, else merely the one that closes most of the gap.
     background
         What is added to the background of each direction; none in files from before it was measured.
     """
@@ -99,6 +124,7 @@ class Card(BaseModel):
     attribution: str = ""
     training: dict[str, Any] = {}
     scores: tuple[Score, ...] = ()
+    pictures: tuple[PictureVerdict, ...] = ()
     background: tuple[Offset, ...] = ()
 
     @model_validator(mode="after")

@@ -61,6 +61,7 @@ def describe_card(name: str, card: Card) -> str:
         ("trained on", facts["trained on"]),
         *((str(key), _plain(value)) for key, value in card.training.items()),
         *(("held-out", describe_score(score)) for score in card.scores),
+        *(("pictures", text) for text in describe_pictures(card)),
         *(("held-out", text) for text in card_warnings(card)),
         *([("cite", card.attribution)] if card.attribution else []),
     ]
@@ -74,6 +75,7 @@ def card_lines(card: Card) -> list[str]:
         *([card.about] if card.about else []),
         *(f"{name.capitalize()}: {value}" for name, value in facts.items()),
         *(f"Held-out {describe_score(score)}" for score in card.scores),
+        *(f"Pictures: {text}" for text in describe_pictures(card)),
     ]
 
 
@@ -85,6 +87,14 @@ def card_warnings(card: Card) -> list[str]:
         "This checkpoint states no held-out score: nobody has written down how good it is on images that training "
         "never saw. What it shows may be right or invented; judge it by real images of the target."
     ]
+
+
+def describe_pictures(card: Card) -> list[str]:
+    """Return what the gate of pictures said on held-out fields, in sentences; none where it was not asked."""
+    lines = [f"{each.direction}, {text}" for each in card.pictures for text in each.sentences]
+    if card.pictures and not all(each.passed for each in card.pictures):
+        lines.append("These pictures do not pass. Where this is the best checkpoint of a run, it is by its gap alone.")
+    return lines
 
 
 def describe_score(score: Score) -> str:

@@ -74,7 +74,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores on held-out fields at ``step``; ``best`` says that no median of five came out better so far.
+    """Scores on held-out fields at ``step``; ``best`` says that this is the best so far, see `Progress.add_scores`.
 
     ``floors`` and ``copy_source``, by the names of the scores, come with a run's first scores and do not change.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint, PictureVerdict
 from napari_phenotrans.runs.paths import BEST, CHECKPOINT, CHECKPOINTS, LAST, PREVIEW, PREVIEWS, step_name, thin
 from napari_phenotrans.training.events import Preview, Saved
 from napari_phenotrans.training.previews import write_preview
@@ -89,9 +89,14 @@ class Saver:
             "torch": torch.__version__,
         }
         # scores of an earlier step are not this checkpoint's
-        own_scores = scores.scores if scores and scores.step == progress.step else ()
+        own = scores if scores and scores.step == progress.step else None
         card = self.card.model_copy(
-            update={"training": provenance, "scores": own_scores, "background": self.prepared.engine.offsets}
+            update={
+                "training": provenance,
+                "scores": own.scores if own else (),
+                "pictures": tuple(PictureVerdict.of(verdict) for verdict in own.verdicts) if own else (),
+                "background": self.prepared.engine.offsets,
+            }
         )
         Checkpoint.of(self.prepared.engine, card).save(run.folder / name, overwrite=True)
         return Saved(progress.step, name)

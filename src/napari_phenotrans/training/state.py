@@ -38,6 +38,8 @@ class Progress:
         The held-out score of each scoring, lower is better.
     best
         The lowest median of five of them so far, and how many scorings it is ago.
+    best_passed
+        Whether the best so far passes the gate of pictures: one that does not is never better.
     held_out_losses
         The engine's own loss on held-out crops at each scoring.
     drawn, blank
@@ -53,6 +55,7 @@ class Progress:
     history: list[float] = field(default_factory=list)
     best: float | None = None
     since_best: int = 0
+    best_passed: bool = False
     held_out_losses: list[float] = field(default_factory=list)
     drawn: dict[str, int] = field(default_factory=dict)
     blank: dict[str, int] = field(default_factory=dict)
@@ -63,13 +66,17 @@ class Progress:
         self.seconds += seconds
         self.drawn, self.blank = dict(drawn), dict(blank)
 
-    def add_scores(self, score: float, losses: dict[str, float]) -> bool:
-        """Add a scoring: its score, lower is better, and losses on held-out crops; return whether it is the best."""
+    def add_scores(self, score: float, losses: dict[str, float], *, passed: bool = False) -> bool:
+        """Add a scoring: its score, lower is better, and losses on held-out crops; return whether it is the best.
+
+        The first one whose pictures ``passed`` is, whatever its score, and after that only others that did.
+        """
         if losses:
             self.held_out_losses.append(sum(losses.values()))
         self.history.append(score)
         middle = median(self.history[-MEDIAN_OF:])
-        best = self.best is None or middle < self.best
+        best = self.best is None or middle < self.best if passed == self.best_passed else passed
+        self.best_passed |= passed
         self.best, self.since_best = (middle, 0) if best else (self.best, self.since_best + 1)
         return best
 

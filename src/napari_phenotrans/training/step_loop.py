@@ -159,7 +159,7 @@ class StepLoop:
         if scores.collapsed:
             return f"the engine has collapsed: {scores.collapsed}"
         losses = self.prepared.held_out_loss(self.run.settings.seed)
-        best = progress.add_scores(scores.summary, losses)
+        best = progress.add_scores(scores.rank, losses, passed=scores.passed)
         values = scores.flat | {f"held-out {name}": value for name, value in losses.items()}
         first = len(progress.history) == 1
         yield Scored(self.step, values, best, *((held_out.floors, held_out.copy_source) if first else ({}, {})))

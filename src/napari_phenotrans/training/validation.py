@@ -17,12 +17,14 @@ from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.metrics import METRICS, Features, floor
 from napari_phenotrans.metrics.memorization import copy_gauge
 from napari_phenotrans.training.held_out_crops import HeldOutCrops, ScoringPlan, crops_of
+from napari_phenotrans.training.picture_check import PictureCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.metrics.picture import Verdict
 
 FITTED = 256  # training crops per condition that the profile is fitted to
 RANGE = 2.0  # of the intensity limits, as engines see them
@@ -41,15 +43,19 @@ class HeldOutScores:
     step
         Number of updates made.
     scores
-        As a checkpoint's card lists them: per direction KID, and per channel the gap closed, the round trip's and the
-        identity control's mean absolute error (shares of the range). Empty where translations are not finite.
+        As a checkpoint's card lists them: per direction KID and the faults of the pictures, and per channel the gap
+        closed, the round trip's and the identity control's mean absolute error (shares of the range). Empty where
+        translations are not finite.
     collapsed
         What is wrong with the translations, in words; None where nothing is.
+    verdicts
+        What the gate says of the pictures, per direction.
     """
 
     step: int
     scores: tuple[Score, ...]
     collapsed: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def flat(self) -> dict[str, float]:
@@ -62,11 +68,22 @@ class HeldOutScores:
         return values
 
     @property
-    def summary(self) -> float:
-        """The number by which the best checkpoint is chosen: KID, averaged over the directions; lower is better.
+    def passed(self) -> bool:
+        """Whether the pictures of all directions pass the gate."""
+        return bool(self.verdicts) and all(verdict.passed for verdict in self.verdicts)
 
-        Infinite where translations are not finite.
+    @property
+    def rank(self) -> float:
+        """The number that chooses the best checkpoint among those that pass the gate, or fail it; lower is better.
+
+        What is left of the gap, averaged over the directions and the channels that differ; KID where none does.
         """
+        gaps = [score.value for score in self.scores if score.metric == "gap closed"]
+        return 1 - float(np.mean(gaps)) if gaps else self.summary
+
+    @property
+    def summary(self) -> float:
+        """KID, averaged over the directions; lower is better. Infinite where translations are not finite."""
         kids = [score.value for score in self.scores if score.metric == "kid"]
         return float(np.mean(kids)) if kids else math.inf
 
@@ -123,6 +140,7 @@ class HeldOut:
         self.directions = directions(conditions)
         self.profile = Profile.fit(np.concatenate([evenly(training[c], plan.crop, FITTED) for c in conditions]))
         self._held = {c: HeldOutCrops.cut(c, fields, plan, self.profile) for c, fields in planes.items()}
+        self.pictures = PictureCheck({c: held.batches for c, held in self._held.items()}, self.channels)
         notes = [note for condition, held in self._held.items() for note in held.notes(condition)]
 
         # ---- what no engine can beat, and what doing nothing scores
@@ -153,6 +171,8 @@ class HeldOut:
         """
         scores: list[Score] = []
         collapses: list[str] = []
+        verdicts: list[Verdict] = []
+        kept = [self.channels[place] for place in engine.kept]
         for source, target in self.directions:
             held, direction = self._held[source], f"{source} → {target}"
             translated = [_translate(engine, batch, source, target, how) for batch in held.batches]
@@ -169,7 +189,10 @@ class HeldOut:
             # ---- against the real target
             features = Features(self.profile(crops), held.groups)
             scores.append(self._score("kid", source, target, features))
-            scores += [self._score("gap closed", source, target, features, i) for i in self._differing[source, target]]
+            gaps = [self._score("gap closed", source, target, features, i) for i in self._differing[source, target]]
+            verdict = self.pictures.judge(source, target, translated, gaps, kept)
+            verdicts.append(verdict)
+            scores += [*gaps, _faults(verdict, len(features.names))]
 
             # ---- against the training images, and the engine's own error
             if self.plan.copies:
@@ -180,7 +203,7 @@ class HeldOut:
             if not all(np.isfinite(batch).all() for batch in same):
                 return HeldOutScores(step, (), f"{condition} → {condition}: {NOT_FINITE}")
             scores += self._score_errors("identity", f"{condition} → {condition}", held, same)
-        return HeldOutScores(step, tuple(scores), "; ".join(collapses) or None)
+        return HeldOutScores(step, tuple(scores), "; ".join(collapses) or None, tuple(verdicts))
 
     def _is_same(self, source: str, target: str, channel: int) -> bool:
         """Return whether a channel looks alike in two conditions, crop for crop."""
@@ -285,6 +308,11 @@ def _errors(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> list[f
     """Return the mean absolute error per channel, as a share of the range."""
     sums = sum(np.abs(b - a).sum(axis=(0, 2, 3), dtype=np.float64) for a, b in zip(before, after, strict=True))
     return (sums / sum(a[:, 0].size for a in before) / RANGE).tolist()
+
+
+def _faults(verdict: Verdict, groups: int) -> Score:
+    """Return the number of measures, over the channels, that do not let the pictures pass."""
+    return Score(metric="picture faults", direction=verdict.direction, value=float(len(verdict.failed)), groups=groups)
 
 
 def _key(metric: str, direction: str, what: str) -> str:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.metrics.groups import Measured
     from napari_phenotrans.metrics.picture.limits import Limits
-    from napari_phenotrans.metrics.picture.measure import Role
+    from napari_phenotrans.metrics.picture.measure import Measure, Role
 
+PLAIN = 0.7  # of crops that a classifier tells right, condition from condition
 NOTHING = 0.05  # gap closed up to which nothing happened, where there is no interval
 
 
@@ -89,11 +90,15 @@ class Gate:
 
     limits: Limits
 
+    def look(self, planes: Sequence[np.ndarray]) -> list[Field]:
+        """Return fields that `judge` takes in place of planes: what is found in real ones is found once only."""
+        return [Field(each, self.limits.nuclei_channel) for each in planes]
+
     def judge(
         self,
-        source: Sequence[np.ndarray] | None,
-        translated: Sequence[np.ndarray],
-        target: Sequence[np.ndarray],
+        source: Sequence[np.ndarray | Field] | None,
+        translated: Sequence[np.ndarray | Field],
+        target: Sequence[np.ndarray | Field],
         *,
         to: str,
         kept: Sequence[str] = (),
@@ -128,58 +133,58 @@ class Gate:
         InputError
             If fields do not fit together or to the limits.
         """
-        names = self.limits.channels
-        self._refuse_unfit(source, translated, target, kept)
-        nuclei = self.limits.nuclei_channel
-        made, real = ([Field(each, nuclei) for each in side] for side in (translated, target))
-        from_ = [Field(each, nuclei) for each in source] if source is not None else []
+        made, real, from_ = (
+            [each if isinstance(each, Field) else Field(each, self.limits.nuclei_channel) for each in side]
+            for side in (translated, target, source or ())
+        )
+        self._refuse_unfit(made, real, from_ if source is not None else None, kept)
         if not all(np.isfinite(each.pixels).all() for each in made):
             return Verdict(
                 direction, (Row("all", "finite", passed=False, sentence="holds values that are not numbers"),)
             )
-
         rows = []
-        for index, name in enumerate(names):
+        for index, name in enumerate(self.limits.channels):
             still = same or name in self.limits.unchanged
             role: Role = "kept" if name in kept else "unchanged" if still else "moving"
             case = Case(index, role, made, real, from_, self.limits.of(to, name))
-            for measure_name, measure in MEASURES.items():
-                if measure.paired and not from_:
-                    rows.append(Row(name, measure_name, why="the source of each field is not known"))
-                    continue
-                found = measure.read(case)
-                if found.value is None:
-                    rows.append(Row(name, measure_name, why=found.why))
-                    continue
-                sentence = "" if found.passed else measure.words(found)
-                rows.append(
-                    Row(
-                        name, measure_name, found.value, found.limit, found.real, found.passed, sentence,
-                        more=dict(found.more),
-                    )
-                )  # fmt: skip
-        rows += [_nothing(name, gap) for name, gap in (gaps or {}).items() if name not in kept]
+            rows += [_row(name, measure_name, measure, case) for measure_name, measure in MEASURES.items()]
+        rows += [_nothing(name, gap) for name, gap in (gaps or {}).items() if self._has_to_change(name, kept)]
         return Verdict(direction, tuple(rows))
 
+    def _has_to_change(self, channel: str, kept: Sequence[str]) -> bool:
+        """Return whether conditions differ so plainly in a channel that a translation has to change it.
+
+        Rare markers count, though most crops hold none and look alike.
+        """
+        shared = self.limits.shared[channel]
+        return channel not in kept and ("marker" in shared or shared.get("differs", 1.0) >= PLAIN)
+
     def _refuse_unfit(
-        self,
-        source: Sequence[np.ndarray] | None,
-        translated: Sequence[np.ndarray],
-        target: Sequence[np.ndarray],
-        kept: Sequence[str],
+        self, made: Sequence[Field], real: Sequence[Field], from_: Sequence[Field] | None, kept: Sequence[str]
     ) -> None:
         names = self.limits.channels
-        sizes = [each.shape for each in translated]
-        if not sizes or not len(target) or (source is not None and [each.shape for each in source] != sizes):
+        sizes = [each.pixels.shape for each in made]
+        if not made or not real or (from_ is not None and [each.pixels.shape for each in from_] != sizes):
             raise InputError(
                 f"The gate needs as many translated fields as source fields, of the same shapes, and a real target "
-                f"field; got {len(sizes)} translated, {len(target)} target and "
-                f"{'no' if source is None else len(source)} source fields."
+                f"field; got {len(made)} translated, {len(real)} target and "
+                f"{'no' if from_ is None else len(from_)} source fields."
             )
-        if any(len(each) != len(names) for each in (*translated, *target)) or not set(kept) <= set(names):
+        if any(len(each.pixels) != len(names) for each in (*made, *real)) or not set(kept) <= set(names):
             raise InputError(
                 f"These limits are for the channels {', '.join(names)}; fields have others, or 'kept' has."
             )
+
+
+def _row(channel: str, name: str, measure: Measure, case: Case) -> Row:
+    """Read one measure of one channel."""
+    if measure.paired and not case.source:
+        return Row(channel, name, why="the source of each field is not known")
+    found = measure.read(case)
+    if found.value is None:
+        return Row(channel, name, why=found.why)
+    words = "" if found.passed else measure.words(found)
+    return Row(channel, name, found.value, found.limit, found.real, found.passed, words, more=dict(found.more))
 
 
 def _nothing(channel: str, gap: Measured) -> Row:

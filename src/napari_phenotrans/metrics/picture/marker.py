@@ -97,7 +97,9 @@ def learn_marker(fields: Sequence[Field], channel: int) -> Numbers:
     if bright <= 0:
         return {}
     labels = [find_objects(each.pixels[channel], threshold) for each in fields]
-    solid = [region.solidity for each in labels for region in regionprops(each)]
+    # with their holes, so that the outline of a lumen is no solid object
+    bare = [np.where(plane > np.median(plane) + threshold, each, 0) for plane, each in zip(smooth, labels, strict=True)]
+    solid = [region.solidity for each in bare for region in regionprops(each)]
     nuclei = sum(int(each.nuclei.max()) for each in fields)
     rare = np.mean([float((each > 0).mean()) for each in labels]) <= RARE
     rare &= not nuclei or len(solid) <= OF_NUCLEI * nuclei
@@ -123,7 +125,8 @@ def read_half_gone(case: Case) -> Reading:
     if len(pooled) < LEAST_OBJECTS:
         return silent(f"only {len(pooled)} marker objects in the source")
     found = shares(pooled)
-    return Reading(found["half"], share_limit(HALF_LIMIT / 2, len(pooled)), 0.0, more=found | {"objects": len(pooled)})
+    limit = max(HALF_LIMIT, share_limit(HALF_LIMIT / 2, len(pooled)))
+    return Reading(found["half"], limit, 0.0, more=found | {"objects": len(pooled)})
 
 
 def read_hollow(case: Case) -> Reading:
@@ -148,7 +151,7 @@ def read_hollow(case: Case) -> Reading:
     if len(pooled) < LEAST_OBJECTS:
         return silent(f"only {len(pooled)} marker objects that are large enough")
     value = float((pooled < usual).mean())
-    return Reading(value, max(HOLLOW_LIMIT, share_limit(HOLLOW_FROM / 100, len(pooled))), HOLLOW_FROM / 100)
+    return Reading(value, share_limit(HOLLOW_LIMIT, len(pooled)), HOLLOW_FROM / 100)
 
 
 HALF_GONE = Measure(

@@ -89,10 +89,12 @@ def _measure(name: str, of_profiles: Callable[[np.ndarray, float], np.ndarray], 
             return silent("too few nuclei found")
         share, usual = (float((values > SEEN).mean()) for values in (made, real))
         if usual > NATURAL:
-            apart = float(wasserstein_distance(made, real))
+            # what still looks like the source is no fault of the picture; that nothing changed is said elsewhere
+            before = of(case.source, case.channel, least) if case.source else real
+            apart = min(float(wasserstein_distance(made, side)) for side in (real, before) if len(side))
             limit = max(SEEN, WELL_TO_WELL * case.numbers[f"{name} between"])
             return Reading(apart, limit, case.numbers[f"{name} between"], more={"natural": 1.0})
-        most = max(case.numbers[name] + MARGIN, share_limit(case.numbers[name], len(made)))
+        most = share_limit(min(case.numbers[name] + MARGIN, 1.0), len(made))
         return Reading(share, most, usual)
 
     def say(found: Reading) -> str:
