@@ -134,6 +134,7 @@ RECIPES |= {
         "flow",
         1900,
         FLOW | {"kept": ("DNA",), "pixel_size": 2.0},
+        translation={"depth": 0.95, "evaluations": 12},
         note="of the bundled file, whose learning rate fell as for 3200 steps up to step 288, as for 2200 up to 1135",
     ),
     # disease takes nuclei and mitoses, so that only the boundaries are kept
@@ -142,6 +143,7 @@ RECIPES |= {
         "flow",
         1500,
         FLOW | {"kept": ("ZO1",)},
+        translation={"depth": 0.95, "evaluations": 12},
         note="of the bundled file, whose learning rate fell as for 3200 steps up to step 218, as for 2200 up to 1000",
     ),
     "synthetic-organoids-scgan": _recipe("synthetic-organoids-cyclegan", "scgan", 2600, SMALL | {"identity": 5.0}),

@@ -82,12 +82,15 @@ def scene_checkpoints(folder: Path) -> dict[str, str]:
             continue
         torch.manual_seed(0)
         entry = engine_entry(card.engine)
-        engine = entry.load()(entry.settings.make(**card.settings), len(own.channels), own.conditions)
+        kept = {"kept": own.channels[-1:], "channels": own.channels} if card.settings.get("kept") else {}
+        settings = card.settings | kept
+        engine = entry.load()(entry.settings.make(**settings), len(own.channels), own.conditions)
         crops = torch.rand(4, len(own.channels), card.crop, card.crop) * 2 - 1
         for target in own.conditions:
             engine.fix_statistics(target, [crops])
         same = own.model_dump(include={"conditions", "channels", "low", "high", "pixel_size", "pixel_unit"})
-        made = card.model_copy(update=same | {"targets": own.targets, "scores": (), "training": {}, "synthetic": True})
+        same |= {"settings": settings, "targets": own.targets, "scores": (), "training": {}, "synthetic": True}
+        made = card.model_copy(update=same)
         found[card.engine] = str(Checkpoint.of(engine, made).save(folder / f"like_{name}.safetensors"))
     return found
 

@@ -101,7 +101,7 @@ def test_every_bundled_checkpoint_translates_and_says_how_well(name: str) -> Non
     assert all(score.groups > 0 for score in card.scores)
     assert {tensor.dtype.name for tensor in checkpoint.tensors.values()} == {"float16"}
     images = {sample.condition: read(sample.path) for sample in SAMPLES.values()}
-    how = {"evaluations": 4} if card.engine == "phendiff" else {}
+    how = {"evaluations": 4} if card.engine in ("phendiff", "flow") else {}
     translator = Translator(checkpoint, how=how)
     one, other = card.conditions
     for source, target in ((one, other), (other, one)):
