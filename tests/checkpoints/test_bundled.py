@@ -113,6 +113,6 @@ def test_every_bundled_checkpoint_translates_and_says_how_well(name: str) -> Non
 
 def test_the_bundled_checkpoints_are_small_enough_to_ship() -> None:
     sizes = {name: find(name).stat().st_size for name in bundled()}
-    engines = ("cyclegan", "scgan", "phendiff")
+    engines = ("cyclegan", "scgan", "phendiff", "flow")
     assert set(sizes) == {f"{images}-{engine}" for images in ("bbbc013", "synthetic-organoids") for engine in engines}
     assert sum(sizes.values()) < 60e6
