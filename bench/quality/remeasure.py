@@ -15,7 +15,6 @@ from bench.quality.scores import HELD_OUT_SEEDS
 from napari_phenotrans.checkpoints.checkpoint import BUNDLED, Checkpoint
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.dataset.synthetic import organoid
-from napari_phenotrans.engines.background import measure_offsets
 from napari_phenotrans.training.crops import Crops
 from napari_phenotrans.training.loop import fix_statistics
 from napari_phenotrans.training.prepare import STATISTICS_PLANES
@@ -43,9 +42,7 @@ def remeasure(names: tuple[str, ...], out: Path) -> None:
             engine = before.build_engine()
             unseen = _unseen(before, dataset, trained)
             old = _errors(engine, unseen)
-            pieces = _pieces(before, trained)
-            fix_statistics(engine, pieces)
-            engine.offsets = measure_offsets(engine, pieces)
+            fix_statistics(engine, _pieces(before, trained))
             new = _errors(engine, unseen)
         for direction, (identity, round_trip) in new.items():
             earlier = old[direction]

@@ -50,7 +50,8 @@ def plain_network(tensors: Mapping[str, np.ndarray], prefix: str, blocks: int, c
         return [nn.ReflectionPad2d(pad), layer] if pad else [layer]
 
     def norm(name: str) -> nn.Module:
-        mean, variance = tensor(f"{name}.mean"), tensor(f"{name}.var")
+        # of the several inputs that have statistics of their own, the first condition's real images are translated
+        mean, variance = tensor(f"{name}.mean")[0], tensor(f"{name}.var")[0]
         if card.statistics == "plane":
             return nn.InstanceNorm2d(len(mean))
         layer = nn.BatchNorm2d(len(mean), affine=False)

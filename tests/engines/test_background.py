@@ -34,6 +34,7 @@ def shifting(make_engine: Callable[..., Engine]) -> Engine:
     for condition, pieces in planes().items():
         engine.networks_to(condition).mean = torch.stack(pieces).mean(dim=(0, 2, 3))
     engine.offsets = measure_offsets(engine, planes())
+    engine.offsets += measure_offsets(engine, planes(), way_back=True)
     return engine
 
 

@@ -182,8 +182,8 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     made = Gate()
     before = Shift.translation
 
-    def held(self: Shift, *args: Any) -> Any:
-        steps = before(self, *args)
+    def held(self: Shift, *args: Any, **more: Any) -> Any:
+        steps = before(self, *args, **more)
         evaluation = next(steps)
 
         def network(crop: Any) -> Any:

@@ -25,48 +25,53 @@ PLANES = 8  # of each condition, about
 
 
 @torch.no_grad()
-def measure_offsets(engine: Engine, planes: Mapping[str, Sequence[Tensor]]) -> tuple[Offset, ...]:
+def measure_offsets(
+    engine: Engine, planes: Mapping[str, Sequence[Tensor]], *, way_back: bool = False
+) -> tuple[Offset, ...]:
     """Measure how far an engine shifts backgrounds; its normalization statistics are fixed already.
 
     Parameters
     ----------
     engine
-        Any; each plane is translated to every condition and back.
+        Any; each plane is translated to every condition.
     planes
         (C, H, W) training planes of each condition, sides multiples of the engine's stride.
+    way_back
+        Measure the ways back instead, from what the engine makes of the planes with the offsets that it has.
 
     Returns
     -------
     tuple of Offset
-        Medians over the planes, for every direction (source -> source included) and every way back.
+        Medians over the planes, for every direction (source -> source included), or every way back.
     """
-    how = engine.translation_settings.make(background="engine")
+    as_made = engine.translation_settings.make(background="engine")
     usual = {c: torch.stack([_background(plane) for plane in planes[c]]).median(0).values for c in engine.conditions}
     offsets = []
     for source in engine.conditions:
         for target in engine.conditions:
-            shifts, shifts_back = [], []
-            for plane in planes[source][:: max(1, len(planes[source]) // PLANES)]:
-                there = engine.translate(plane[None], source, target, how)
-                shifts.append(_background(plane) - _background(there[0]))
-                back = engine.translate(there, target, source, how, way_back=True)
-                # against what it comes from: by then the first offset is taken out
-                shifts_back.append(_background(there[0]) - _background(back[0]))
-            for way_back, found in ((False, shifts), (True, shifts_back)):
-                if way_back and source == target:
-                    continue
-                begins, ends = (target, source) if way_back else (source, target)
-                to_source = torch.stack(found).median(0).values
-                offsets.append(
-                    Offset(
-                        source=begins,
-                        target=ends,
-                        way_back=way_back,
-                        to_source=tuple(to_source.tolist()),
-                        to_target=tuple((to_source + usual[ends] - usual[begins]).tolist()),
-                    )
+            if way_back and source == target:
+                continue
+            shifts = []
+            for plane in _some(planes[target if way_back else source]):
+                x = engine.translate(plane[None], target, source) if way_back else plane[None]
+                made = engine.translate(x, source, target, as_made, way_back=way_back)
+                shifts.append(_background(x[0]) - _background(made[0]))
+            to_source = torch.stack(shifts).median(0).values
+            to_target = to_source + usual[target] - usual[source]
+            offsets.append(
+                Offset(
+                    source=source,
+                    target=target,
+                    way_back=way_back,
+                    to_source=tuple(to_source.tolist()),
+                    to_target=tuple(to_target.tolist()),
                 )
+            )
     return tuple(offsets)
+
+
+def _some(planes: Sequence[Tensor]) -> Sequence[Tensor]:
+    return planes[:: max(1, len(planes) // PLANES)]
 
 
 def _background(plane: Tensor) -> Tensor:

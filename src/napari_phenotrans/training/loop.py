@@ -10,6 +10,7 @@ import torch
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.keyed_random import KeyedRandom
+from napari_phenotrans.engines.background import measure_offsets
 from napari_phenotrans.engines.update import BatchPart, Update
 from napari_phenotrans.training.events import Divided, Losses
 
@@ -99,6 +100,9 @@ def is_finite(losses: dict[str, float]) -> bool:
 def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> None:
     """Average normalization statistics over pieces of what each network will translate, and keep them.
 
+    With them fixed, what each direction adds to the background is measured too. Engines without such statistics, which
+    invert the image, keep its background by themselves.
+
     A network meets its own condition (the identity control), the other one, and on the way back what was translated
     from its own: the statistics of these differ, and each has its own. (Those of the other condition alone, used for
     all, cost ten gray levels of 255 under identity and doubled the round trip's error.)
@@ -120,11 +124,13 @@ def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> Non
     for target in engine.conditions:
         for source in engine.conditions:
             engine.fix_statistics(target, (piece[None] for piece in planes[source]), source)
+    engine.offsets = measure_offsets(engine, planes)
     for target in engine.conditions:
         others = [condition for condition in engine.conditions if condition != target]
         some = planes[target][:: max(1, len(planes[target]) // TRANSLATED_PLANES)]
         translated = (engine.translate(piece[None], target, to) for to in others for piece in some)
         engine.fix_statistics(target, translated, way_back=True)
+    engine.offsets += measure_offsets(engine, planes, way_back=True)
 
 
 def start_from(engine: Engine, name: str, channels: tuple[str, ...], checkpoint: str) -> None:

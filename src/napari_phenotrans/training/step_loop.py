@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.engines.background import measure_offsets
 from napari_phenotrans.runs.paths import STOP
 from napari_phenotrans.training.events import Finished, Losses, Pace, RolledBack, Scored, Stopped
 from napari_phenotrans.training.fabric import FabricUpdate, gather, memory_in_use, own_places
@@ -134,8 +133,6 @@ class StepLoop:
         if not _is_finite(engine):
             return "a weight is not a number"
         fix_statistics(engine, self.prepared.statistics_pieces)
-        if engine.stores_statistics:  # others, which invert the image, keep its background by themselves
-            engine.offsets = measure_offsets(engine, self.prepared.statistics_pieces)
         now = time.monotonic()
         self.progress.reach(self.step, now - self._counted, crops.drawn, crops.blank)
         self._counted = now

@@ -14,7 +14,7 @@ from napari_phenotrans.widgets.common.engine_form import EngineForm
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
-OWN = {"strength": 0.36, "evaluations": 50, "guidance": 1.0, "solver": "dpm"}
+OWN = {"background": "source", "strength": 0.36, "evaluations": 50, "guidance": 1.0, "solver": "dpm"}
 
 
 def card(engine: str = "phendiff", translation: dict[str, Any] | None = None, **settings: Any) -> Card:
@@ -55,18 +55,26 @@ def drag(qtbot: QtBot, form: EngineForm, *pixels: int, release: bool = True) -> 
         qtbot.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=place)
 
 
-@pytest.mark.parametrize("engine", [name for name in ENGINES if not ENGINES[name].translation.model_fields])
-def test_an_engine_that_can_be_told_nothing_shows_nothing(engine: str, qtbot: QtBot) -> None:
+@pytest.mark.parametrize(
+    ("engine", "label"),
+    [("cyclegan", None), ("scgan", None), ("shift", None), ("phendiff", "Strength"), ("flow", "Depth")],
+)
+def test_the_slider_is_called_as_the_engine_calls_it(engine: str, label: str | None, qtbot: QtBot) -> None:
     form = EngineForm()
     qtbot.addWidget(form)
     assert form.how == {}
     form.set_card(card(engine))
-    assert form.isHidden()
-    assert form.how == {}
-    form.set_card(card())
-    assert not form.isHidden()
+    form.show()
+    assert form.slider.isVisible() == (label is not None)
+    shown = [each.text() for each in form.findChildren(QLabel) if each.isVisible()]
+    assert (label in shown) if label else not {"Strength", "Depth"} & set(shown)
+    assert form.how["background"] == "source"
+    if label:
+        form.slider.setValue(20)
+        assert form.how[label.lower()] == pytest.approx(0.4)
     form.set_card(None)
     assert form.isHidden()
+    assert form.how == {}
 
 
 def test_it_starts_with_what_the_checkpoint_says(form: EngineForm) -> None:
@@ -120,7 +128,7 @@ def test_a_drag_there_and_back_settles_too(form: EngineForm, qtbot: QtBot) -> No
 
 def test_more_settings_are_one_click_away(form: EngineForm, qtbot: QtBot) -> None:
     assert form.form is not None
-    assert set(form.form.fields) == {"evaluations", "guidance", "solver"}
+    assert set(form.form.fields) == {"background", "evaluations", "guidance", "solver"}
     assert not form.form.isVisible()
     qtbot.mouseClick(form.section.button, Qt.MouseButton.LeftButton)
     assert form.form.isVisible()

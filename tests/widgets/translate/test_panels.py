@@ -185,8 +185,8 @@ def test_the_copied_command_names_the_tile_that_memory_allowed(
 ) -> None:
     before = Shift.translation
 
-    def narrow(self: Shift, *args: Any) -> Any:
-        steps = before(self, *args)
+    def narrow(self: Shift, *args: Any, **more: Any) -> Any:
+        steps = before(self, *args, **more)
         evaluation = next(steps)
 
         def network(crop: torch.Tensor) -> torch.Tensor:

@@ -1,11 +1,11 @@
-"""The translation settings of a checkpoint's engine: the strength on a slider, the others in a section."""
+"""The translation settings of a checkpoint's engine: how deep it goes on a slider, the others in a section."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
-from qtpy.QtWidgets import QSlider, QWidget
+from qtpy.QtWidgets import QLabel, QSlider, QWidget
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines import engine_entry
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.checkpoints.checkpoint import Card
 
-STRENGTH = "strength"
+# What an engine calls how deep it goes, and what the slider is called then.
+DEPTHS = {"strength": "Strength", "depth": "Depth"}
 # Nobody sees a smaller step, and each strength is an inversion that stays in memory.
 STRENGTH_STEP = 0.02
 STRENGTH_TOOLTIP = (
@@ -42,7 +43,7 @@ def unfit_choices(card: Card) -> dict[str, set[str]]:
 
 
 class EngineForm(QWidget):
-    """The translation settings of a checkpoint's engine; hidden for an engine that has none.
+    """The translation settings of a checkpoint's engine; hidden while there is no checkpoint.
 
     Signals
     -------
@@ -60,6 +61,7 @@ class EngineForm(QWidget):
         self._card: Card | None = None
         self._defaults: dict[str, Any] = {}
         self._form: SettingsForm | None = None
+        self._depth: str | None = None  # which of DEPTHS the engine has
         self.slider = _strength_slider()
         self.slider.valueChanged.connect(self._on_slider)
         self.slider.sliderReleased.connect(self._settle)
@@ -75,16 +77,16 @@ class EngineForm(QWidget):
         self._emitted: dict[str, Any] = {}
         self._dragged = False
 
-        form = Form()
-        strength = in_row(self.slider, self.strength_box, self.reset_button, stretch=(1, 0, 0))
-        form.add("Strength", strength, buddy=self.slider)
+        self._rows = Form()
+        self._depth_row = in_row(self.slider, self.strength_box, self.reset_button, stretch=(1, 0, 0))
+        self._rows.add("Strength", self._depth_row, buddy=self.slider)
         self.section = Section("More of the engine", "How the engine computes; seldom needed.", key="engine")
-        in_column(form, self.section, of=self)
+        in_column(self._rows, self.section, of=self)
         self.hide()
 
     @property
     def how(self) -> dict[str, Any]:
-        """The engine's translation settings as they stand; empty for an engine that has none.
+        """The engine's translation settings as they stand; empty while there is no checkpoint.
 
         Raises
         ------
@@ -94,8 +96,8 @@ class EngineForm(QWidget):
         if self._card is None or not self._defaults:
             return {}
         how = dict(self._defaults)
-        if STRENGTH in how:
-            how[STRENGTH] = self._strength
+        if self._depth:
+            how[self._depth] = self._strength
         if self._form:
             how |= self._form.settings.model_dump(include=set(self._form.fields))
         return how
@@ -113,7 +115,13 @@ class EngineForm(QWidget):
             self._form.setParent(None)
             self._form.deleteLater()
             self._form = None
-        others = [name for name in self._defaults if name != STRENGTH]
+        self._depth = next((name for name in DEPTHS if name in self._defaults), None)
+        self._rows.setRowVisible(self._depth_row, self._depth is not None)
+        if self._depth:
+            label = self._rows.labelForField(self._depth_row)
+            assert isinstance(label, QLabel)
+            label.setText(DEPTHS[self._depth])
+        others = [name for name in self._defaults if name != self._depth]
         if card and others:
             self._form = SettingsForm(engine_entry(card.engine).translation, others)
             for name, unfit in unfit_choices(card).items():
@@ -144,10 +152,10 @@ class EngineForm(QWidget):
         return self.strength_box.value()
 
     def _show(self, how: Mapping[str, Any]) -> None:
-        if STRENGTH in how:
+        if self._depth:
             with QSignalBlocker(self.slider), QSignalBlocker(self.strength_box):
-                self.slider.setValue(round(how[STRENGTH] / STRENGTH_STEP))
-                self.strength_box.setValue(how[STRENGTH])
+                self.slider.setValue(round(how[self._depth] / STRENGTH_STEP))
+                self.strength_box.setValue(how[self._depth])
         if self._form:
             self._form.set_values({name: how[name] for name in self._form.fields})
         self._settling.stop()
@@ -160,8 +168,8 @@ class EngineForm(QWidget):
     def _on_slider(self, step: int) -> None:
         with QSignalBlocker(self.strength_box):
             self.strength_box.setValue(step * STRENGTH_STEP)
-        if self.slider.isSliderDown():
-            self._emitted = self._emitted | {STRENGTH: self._strength}
+        if self.slider.isSliderDown() and self._depth:
+            self._emitted = self._emitted | {self._depth: self._strength}
             self._dragged = True
             self.dragging.emit()
         else:
