@@ -53,8 +53,10 @@ def refuse_endless(settings: Mapping[str, Any], where: object) -> None:
         for name, value in configuration.items() if isinstance(configuration, dict) else ():
             most = _MOST_LAYERS if "layers" in name else _MOST
             counts = value if isinstance(value, list | tuple) else [value]
-            if len(counts) > _MOST_LAYERS or any(isinstance(count, int | float) and count > most for count in counts):
+            # all lists are of levels, but for the table of a schedule
+            longest = _MOST if name == "trained_betas" else _MOST_LAYERS
+            if len(counts) > longest or any(isinstance(count, int | float) and count > most for count in counts):
                 raise InputError(
                     f"{where} has a card whose {part} says {name}: {str(value)[:60]}. At most {most} are expected, in "
-                    f"lists of at most {_MOST_LAYERS}. Get the file again from where it came."
+                    f"lists of at most {longest}. Get the file again from where it came."
                 )
