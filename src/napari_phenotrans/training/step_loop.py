@@ -133,6 +133,8 @@ class StepLoop:
         engine, crops = self.prepared.engine, self.prepared.crops
         if not _is_finite(engine):
             return "a weight is not a number"
+        # those of the last time, which a run that was resumed has not: what is measured must not depend on them
+        engine.offsets = ()
         fix_statistics(engine, self.prepared.statistics_pieces)
         if engine.stores_statistics:  # others, which invert the image, keep its background by themselves
             engine.offsets = measure_offsets(engine, self.prepared.statistics_pieces)
