@@ -40,7 +40,7 @@ with atomic.replacing_together([folder / "a.txt", folder / "b.txt"], overwrite=T
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a process that has looked into no folder yet."""
-    monkeypatch.setattr(atomic, "_cleared", set())
+    monkeypatch.setattr(atomic, "_looked", {})
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -66,8 +66,10 @@ def test_what_a_killed_process_left_is_finished_or_removed(at: int, after: str, 
 def test_what_a_living_process_writes_stays(tmp_path: Path) -> None:
     with replacing(tmp_path / "a.txt") as temporary:
         temporary.write_text("new")
+        atomic._looked.clear()
         clear_leftovers(tmp_path)
         assert temporary.exists()
+    atomic._looked.clear()
     other = tmp_path / f".000000-{2**22 + 1}-00000000.part.b.txt"
     other.write_text("of a machine that nothing is known about")
     clear_leftovers(tmp_path)

@@ -19,6 +19,7 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.shift import Shift
 from napari_phenotrans.io import read
+from napari_phenotrans.runs.lock import Owner
 from napari_phenotrans.training.events import (
     Divided,
     Failed,
@@ -301,10 +302,7 @@ def test_a_run_at_work_is_not_resumed_by_another(dataset: DataSet, tmp_path: Pat
     list(run(dataset, folder, steps=2).events())
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        import psutil
-
-        decided = json.loads((folder / "run.json").read_text())
-        decided |= {"pid": other.pid, "process started": psutil.Process(other.pid).create_time()}
+        decided = json.loads((folder / "run.json").read_text()) | Owner.of(other.pid).as_json()
         (folder / "run.json").write_text(json.dumps(decided))
         with pytest.raises(InputError, match=f"by process {other.pid}"):
             list(Run.load(folder).for_steps(4).events(resume=True))

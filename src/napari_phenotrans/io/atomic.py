@@ -11,10 +11,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import platform
 import re
 import shutil
+import time
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 _LEFTOVER = re.compile(r"\.(?P<host>[0-9a-f]{6})-(?P<pid>\d{1,10})-[0-9a-f]{8}\.part\.(?P<name>.+)", re.DOTALL)
 _JOURNAL, _OLD = "journal", "old."
 _UNSYNCED = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}  # file systems that cannot say when something is on the disk
-_cleared: set[Path] = set()  # folders in which this process has looked for leftovers
+_LOOK_AGAIN_S = 60.0
+_looked: dict[Path, float] = {}  # folders in which this process has looked for leftovers, and when
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
@@ -100,12 +103,13 @@ def replacing_together(paths: Sequence[Path], *, overwrite: bool = False) -> Ite
 def clear_leftovers(folder: Path) -> None:
     """Finish what a killed process was putting in its place in a folder, and remove what dead ones left half written.
 
-    Each process looks once per folder. Processes of other machines are not known to be dead: theirs stays.
+    Each process looks once a minute at most. Processes of other machines are not known to be dead: theirs stays.
     """
     folder = folder.absolute()
-    if folder in _cleared:
+    now = time.monotonic()
+    if now - _looked.get(folder, -math.inf) < _LOOK_AGAIN_S:
         return
-    _cleared.add(folder)
+    _looked[folder] = now
     try:
         found = {entry.name: match for entry in os.scandir(folder) if (match := _LEFTOVER.fullmatch(entry.name))}
     except OSError:
