@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from napari_phenotrans.checkpoints.soundness import refuse_endless, refuse_not_finite
+from napari_phenotrans.checkpoints.soundness import refuse_not_finite, refuse_oversized
 from napari_phenotrans.core.background import Offset
 from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
@@ -208,31 +208,21 @@ class Checkpoint:
         import torch
 
         where = self.path or "The checkpoint"
-        refuse_endless(self.card.settings, where)
+        entry = engine_entry(self.card.engine)
+        # an engine that is told of a channel by name finds it so
+        settings = entry.settings.make(**(self.card.settings | {"channels": self.card.channels}))
+        refuse_oversized(settings, sum(value.size for value in self.tensors.values()), where)
+        engine = entry.load()(settings, len(self.card.channels), self.card.conditions)
+        engine.keep_targets(self.card.targets)
+        state = {name: torch.from_numpy(np.asarray(value, np.float32)) for name, value in self.tensors.items()}
         try:
-            # what the card describes may be of any size: made without memory first, to see whether the weights are it
-            with torch.device("meta"):
-                shapes = {name: torch.empty(value.shape) for name, value in self.tensors.items()}
-                self._describe_engine().translators.load_state_dict(shapes)
+            engine.translators.load_state_dict(state)
         except RuntimeError as error:
             raise InputError(f"{where} does not hold the weights that its card describes: {error}") from error
-        engine = self._describe_engine()
-        engine.translators.load_state_dict(
-            {name: torch.from_numpy(np.asarray(value, np.float32)) for name, value in self.tensors.items()}
-        )
         engine.use_fixed_statistics(self.card.statistics == "fixed")
         engine.offsets = self.card.background
         engine.translators.requires_grad_(False)
         return engine.to(device)
-
-    def _describe_engine(self) -> Engine:
-        """Make the engine that the card describes, with weights that mean nothing."""
-        entry = engine_entry(self.card.engine)
-        # an engine that is told of a channel by name finds it so
-        settings = entry.settings.make(**(self.card.settings | {"channels": self.card.channels}))
-        engine = entry.load()(settings, len(self.card.channels), self.card.conditions)
-        engine.keep_targets(self.card.targets)
-        return engine
 
 
 def bundled() -> list[str]:

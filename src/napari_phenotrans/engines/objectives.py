@@ -164,16 +164,14 @@ class Discrete(Objective):
         steps = int(schedule.get("num_train_timesteps", 1000))
         low, high = float(schedule.get("beta_start", 1e-4)), float(schedule.get("beta_end", 0.02))
         kind = schedule.get("beta_schedule", "linear")
-        # numbers are needed here, also where networks are made without memory
-        on: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
         if schedule.get("trained_betas") is not None:
-            betas = torch.tensor(schedule["trained_betas"], **on)
+            betas = torch.tensor(schedule["trained_betas"], dtype=torch.float64)
         elif kind == "linear":
-            betas = torch.linspace(low, high, steps, **on)
+            betas = torch.linspace(low, high, steps, dtype=torch.float64)
         elif kind == "scaled_linear":
-            betas = torch.linspace(low**0.5, high**0.5, steps, **on) ** 2
+            betas = torch.linspace(low**0.5, high**0.5, steps, dtype=torch.float64) ** 2
         elif kind == "squaredcos_cap_v2":  # Nichol & Dhariwal 2021, eq. 17
-            level = (torch.arange(steps + 1, **on) / steps + 0.008) / 1.008 * math.pi / 2
+            level = (torch.arange(steps + 1, dtype=torch.float64) / steps + 0.008) / 1.008 * math.pi / 2
             betas = (1 - (level[1:].cos() / level[:-1].cos()) ** 2).clamp(max=0.999)
         else:
             raise InputError(

@@ -18,7 +18,7 @@ from napari_phenotrans.checkpoints.interop.foreign_weights import (
     refuse_unfit,
 )
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
-from napari_phenotrans.checkpoints.soundness import refuse_endless
+from napari_phenotrans.checkpoints.soundness import refuse_oversized
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import few
 from napari_phenotrans.engines import engine_entry
@@ -180,19 +180,14 @@ def _order_classes(folder: _Folder, embedding: Tensor | None, classes: int, null
 
 
 def _build(folder: _Folder, card: Card, tensors: dict[str, Tensor]) -> Checkpoint:
-    refuse_endless(card.settings, folder.config)
     entry = engine_entry(card.engine)
     settings = entry.settings.make(**card.settings)
-    try:
-        # without memory, since the configuration may be of any size
-        with torch.device("meta"):
-            described = entry.load()(settings, len(card.channels), card.conditions)
-    except RuntimeError as error:
-        raise InputError(f"{folder.config} describes no network that could be made: {error}. {EXPECTED}") from error
-    shapes = {name: tensor.shape for name, tensor in described.translators[DENOISER].state_dict().items()}
-    refuse_unfit(folder.weights, tensors, shapes, f"network that {folder.config.name} describes", EXPECTED)
+    refuse_oversized(settings, sum(tensor.numel() for tensor in tensors.values()), folder.config)
     engine = entry.load()(settings, len(card.channels), card.conditions)
-    engine.translators[DENOISER].load_state_dict(tensors)
+    denoiser = engine.translators[DENOISER]
+    shapes = {name: tensor.shape for name, tensor in denoiser.state_dict().items()}
+    refuse_unfit(folder.weights, tensors, shapes, f"network that {folder.config.name} describes", EXPECTED)
+    denoiser.load_state_dict(tensors)
     return Checkpoint.of(engine, card)
 
 
