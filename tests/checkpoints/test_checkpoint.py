@@ -114,6 +114,82 @@ def test_weights_that_do_not_fit_the_card_are_refused(make_checkpoint: Callable[
         Checkpoint(checkpoint.card, fewer).build_engine()
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, np.float64(1e39)])
+def test_weights_that_are_not_finite_are_refused(
+    wrong: float, make_checkpoint: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    whole = make_checkpoint("cyclegan")
+    name = next(name for name in whole.tensors if name.endswith("weight"))
+    value = whole.tensors[name].astype(np.float64)
+    value.flat[3] = wrong
+    path = Checkpoint(whole.card, whole.tensors | {name: value}).save(tmp_path / "c.safetensors")
+    with pytest.raises(InputError, match=rf"not finite as float32, in {name}.*earlier checkpoint"):
+        Checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"width": 20_000}, "does not hold the weights"),
+        ({"width": 10**15}, "does not hold the weights"),
+        ({"network": {"layers_per_block": 10**9}}, "layers_per_block: 1000000000. At most 64"),
+        ({"network": {"block_out_channels": [4] * 1000}}, "block_out_channels"),
+        ({"schedule": {"num_train_timesteps": 10**12}}, "num_train_timesteps"),
+    ],
+)
+def test_a_card_of_more_than_the_weights_is_refused_before_memory_is_taken(
+    settings: dict[str, object],
+    said: str,
+    make_checkpoint: Callable[..., Checkpoint],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    checkpoint = make_checkpoint("phendiff" if "width" not in settings else "cyclegan")
+    card = checkpoint.card.model_copy(update={"settings": checkpoint.card.settings | settings})
+    empty = torch.empty
+
+    def small(*size: object, **more: object) -> torch.Tensor:
+        made = empty(*size, **more)
+        assert made.device.type == "meta" or made.numel() < 10**7, "memory was taken"
+        return made
+
+    monkeypatch.setattr(torch, "empty", small)
+    with pytest.raises(InputError, match=said):
+        Checkpoint(card, checkpoint.tensors).build_engine()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("pixel_size", -1.0),
+        ("pixel_size", 1e300),
+        ("crop", 0),
+        ("crop", 10**9),
+        ("high", [1.0] * 5),
+        ("low", []),
+        ("channels", ["a"] * 100_000),
+        ("conditions", []),
+    ],
+)
+def test_cards_with_values_that_no_engine_has_are_refused(saved: Path, field: str, value: object) -> None:
+    from safetensors import safe_open
+
+    with safe_open(saved, framework="numpy") as file:
+        header = file.metadata()
+    header[CARD_KEY] = json.dumps(json.loads(header[CARD_KEY]) | {field: value})
+    save_file(load_file(saved), saved, metadata=header)
+    with pytest.raises(InputError, match="card that this version cannot read"):
+        Checkpoint.load(saved)
+
+
+def test_equal_checkpoints_are_equal_files(make_checkpoint: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    checkpoint = make_checkpoint("shift", about='Ω: "quoted" \\ \t\x7f\u2028')
+    written = {checkpoint.save(tmp_path / f"{i}.safetensors").read_bytes() for i in range(12)}
+    assert len(written) == 1
+    assert Checkpoint.load(tmp_path / "0.safetensors").card == checkpoint.card
+
+
 @pytest.mark.parametrize("name", ["bbbc013-cyclegan", "synthetic-organoids-cyclegan"])
 def test_bundled_checkpoints_say_what_they_are(name: str) -> None:
     assert name in bundled()

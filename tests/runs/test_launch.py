@@ -179,8 +179,27 @@ def test_a_start_that_fails_says_why(images: Path, tmp_path: Path) -> None:
     assert watch.error == child.last_message()
 
 
+def waiting(*words: str) -> subprocess.Popen[bytes]:
+    """Start a process that waits, with these words on its command line."""
+    return subprocess.Popen([sys.executable, "-c", "input()", *words], stdin=subprocess.PIPE)
+
+
+@pytest.mark.parametrize("words", [(), ("-m", "napari_phenotrans", "train", "--out", "other")])
+def test_a_file_that_names_another_process_ends_nothing(words: tuple[str, ...], tmp_path: Path) -> None:
+    process = waiting(*words)
+    try:
+        (tmp_path / "starting.json").write_text(json.dumps(Owner.of(process.pid).as_json()))
+        request_stop(tmp_path)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        assert (tmp_path / "stop").exists()
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_one_that_has_not_begun_is_ended_at_once(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = waiting("-m", "napari_phenotrans", "train", "--out", str(tmp_path))
     try:
         (tmp_path / "starting.json").write_text(json.dumps(Owner.of(process.pid).as_json()))
         request_stop(tmp_path)

@@ -80,6 +80,22 @@ def test_a_dead_child_that_nobody_waits_for_is_dead() -> None:
     child.communicate()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems say only the time of day")
+def test_a_clock_that_is_set_makes_no_living_process_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock.take(tmp_path)
+    whole = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: whole(self) - 5)
+    with pytest.raises(InputError, match="trained right now"):
+        Lock.take(tmp_path)
+    lock.release()
+
+
+def test_a_touch_in_the_future_was_just_now(tmp_path: Path) -> None:
+    lock_of(tmp_path, Owner("elsewhere", 17, 1.0), silent_s=-10_800)
+    with pytest.raises(InputError, match=r"last heard of 0 s ago"):
+        Lock.take(tmp_path)
+
+
 def test_another_machine_is_believed_for_a_quarter_of_an_hour(tmp_path: Path) -> None:
     owner = Owner("elsewhere", 17, 1.0)
     path = lock_of(tmp_path / "run", owner, silent_s=GIVEN_UP_S - 60)

@@ -152,6 +152,9 @@ def test_a_process_that_is_gone_without_a_word_has_died(folder: Folder) -> None:
     folder.say(Saved(2, "last.safetensors")).keep("last.safetensors")
     watch = RunWatch(folder.path, least_free=2**80)
     watch.poll()
+    assert "cannot go on, for its resume.pt was removed" in watch.sentence
+    folder.keep("resume.pt")
+    watch.poll()
     assert "the disk is full" in watch.sentence
     assert "go on from step 2" in watch.sentence
     assert watch.checkpoints

@@ -19,6 +19,7 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.shift import Shift
 from napari_phenotrans.io import read
+from napari_phenotrans.runs.lock import Owner
 from napari_phenotrans.training.events import (
     Divided,
     Failed,
@@ -261,8 +262,9 @@ def test_what_cannot_be_resumed_is_refused(dataset: DataSet, tmp_path: Path) -> 
         Run.load(tmp_path)
     folder = tmp_path / "run"
     list(run(dataset, folder, "cyclegan", steps=2).events())
-    state = (folder / "resume.pt").read_bytes()
-    (folder / "resume.pt").write_bytes(state[: len(state) // 2])
+    for name in ("resume.pt", "resume.earlier.pt"):
+        state = (folder / name).read_bytes()
+        (folder / name).write_bytes(state[: len(state) // 2])
     with pytest.raises(InputError, match=r"resume\.pt cannot be used.*--start-from"):
         list(Run.load(folder).for_steps(4).events(resume=True))
     (folder / "resume.pt").unlink()
@@ -278,15 +280,29 @@ def test_changed_training_images_are_noticed(dataset: DataSet, tmp_path: Path) -
         list(replace(one, dataset=fewer).for_steps(4).events(resume=True))
 
 
+def test_changed_held_out_images_are_noticed(dataset: DataSet, tmp_path: Path) -> None:
+    one = run(dataset, tmp_path / "run", steps=2)
+    list(one.events())
+    assert one.held_out is not None
+    _, others = dataset.split(["untreated1", "treated1"])
+    with pytest.raises(InputError, match="held-out images are others"):
+        list(replace(one, held_out=others).for_steps(4).events(resume=True))
+    # a run of an earlier version, which did not note them, goes on and notes them
+    state = torch.load(one.folder / "resume.pt", weights_only=True)
+    for name in ("held_out", "early_losses"):
+        del state["progress"][name]
+    torch.save(state, one.folder / "resume.pt")
+    assert isinstance(list(replace(one, held_out=others).for_steps(4).events(resume=True))[-1], Finished)
+    with pytest.raises(InputError, match="held-out images are others"):
+        list(one.for_steps(6).events(resume=True))
+
+
 def test_a_run_at_work_is_not_resumed_by_another(dataset: DataSet, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     list(run(dataset, folder, steps=2).events())
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        import psutil
-
-        decided = json.loads((folder / "run.json").read_text())
-        decided |= {"pid": other.pid, "process started": psutil.Process(other.pid).create_time()}
+        decided = json.loads((folder / "run.json").read_text()) | Owner.of(other.pid).as_json()
         (folder / "run.json").write_text(json.dumps(decided))
         with pytest.raises(InputError, match=f"by process {other.pid}"):
             list(Run.load(folder).for_steps(4).events(resume=True))
@@ -353,6 +369,25 @@ def test_a_loss_that_is_no_number_goes_back_with_a_lower_rate(
         list(run(dataset, tmp_path / "hopeless").events())
     assert lines(tmp_path / "hopeless")[-1]["event"] == "Failed"
     assert Checkpoint.load(tmp_path / "hopeless" / "last.safetensors").card.training["steps"] == 2
+
+
+class Exploding(Shift):
+    """Its losses are numbers, but no sensible ones, until the learning rate is low enough."""
+
+    def training_step(self, step: int, parts: Any, update: Any) -> dict[str, float]:
+        losses = super().training_step(step, parts, update)
+        return dict.fromkeys(losses, 3e9) if step == 2 and self.rate > 0.5 else losses
+
+
+def test_a_loss_that_explodes_goes_back_with_a_lower_rate(
+    dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_phenotrans.engines.shift.Shift", Exploding)
+    events = list(run(dataset, tmp_path / "run").events())
+    (back,) = (e for e in events if isinstance(e, RolledBack))
+    assert (back.step, back.to_step, back.rate) == (3, 2, 0.5)
+    assert "a loss has left any sensible range (3e+09" in back.reason
+    assert isinstance(events[-1], Finished)
 
 
 def test_a_checkpoint_has_the_scores_of_its_own_step_only(dataset: DataSet, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,7 @@ from safetensors import SafetensorError
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.events import Notice
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.runs.lock import Owner
 from napari_phenotrans.runs.monitor import RunWatch
@@ -163,6 +166,28 @@ def test_a_disk_that_is_full_for_the_state_keeps_the_earlier_one(run: Any, monke
     assert [event.step for event in rest if isinstance(event, Losses)] == [3, 4]
 
 
+def test_a_state_in_which_a_bit_has_flipped_falls_back_to_the_one_before(run: Any, tmp_path: Path) -> None:
+    whole = run("whole", steps=6)
+    list(whole.events())
+    one = run()
+    list(one.events())
+    path = one.folder / "resume.pt"
+    # in the pixels of a tensor, where nothing but a checksum tells
+    good = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        part = next(entry for entry in archive.infolist() if re.search(r"/data/\d+$", entry.filename))
+        with archive.open(part) as tensor:
+            at = good.index(tensor.read(), part.header_offset)
+    path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+    rest = list(one.for_steps(6).events(resume=True))
+    (said,) = (event.text for event in rest if isinstance(event, Notice) and "resume.pt" in event.text)
+    assert said.endswith("is damaged: going on from the state before it, of step 2.")
+    assert [event.step for event in rest if isinstance(event, Losses)] == [3, 4, 5, 6]
+    mine, theirs = (Checkpoint.load(f.folder / "last.safetensors").tensors for f in (one, whole))
+    for name in theirs:
+        np.testing.assert_array_equal(mine[name], theirs[name])
+
+
 class Full:
     """A file on a full disk: only so much is taken, unless the lock has gone."""
 
@@ -252,6 +277,21 @@ def test_the_lock_of_a_killed_process_keeps_nobody_out(run: Any) -> None:
     process.wait()
     (one.folder / "lock").write_text(json.dumps(owner.as_json()))
     assert isinstance(list(one.for_steps(6).events(resume=True))[-1], Finished)
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "checkpoints", "previews", "run.json", "resume.pt", "output.txt"])
+def test_a_run_folder_does_not_lead_out_of_itself(name: str, run: Any, tmp_path: Path) -> None:
+    one = run(score_every=2)
+    list(one.events())
+    foreign = tmp_path / "foreign"
+    if (one.folder / name).exists():
+        (one.folder / name).rename(foreign)
+    (one.folder / name).symlink_to(foreign)
+    before = {path: path.read_bytes() for path in (foreign, *foreign.rglob("*")) if path.is_file()}
+    with pytest.raises(InputError, match=rf"{name} is a link.*stays in its folder"):
+        list(one.for_steps(8).events(resume=True))
+    assert before == {path: path.read_bytes() for path in (foreign, *foreign.rglob("*")) if path.is_file()}
+    assert not (one.folder / "lock").exists()
 
 
 def test_nothing_is_left_of_a_run_that_could_not_begin(run: Any) -> None:

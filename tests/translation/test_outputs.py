@@ -1,9 +1,16 @@
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.translation.outputs import refuse_existing_results, result_paths
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.io import read, write_tiff
+from napari_phenotrans.translation.outputs import ResultFiles, refuse_existing_results, result_paths, write_results
+from napari_phenotrans.translation.translate import Translation
 
 
 def names(*inputs: str) -> list[str]:
@@ -37,3 +44,68 @@ def test_results_of_an_ome_zarr_are_ome_zarr(tmp_path: Path) -> None:
     (paths[0] / ".zgroup").touch()
     named = [results.difference.name for results in result_paths(paths, tmp_path).values()]
     assert named == ["a_difference.ome.zarr", "b_difference.ome.tif"]
+
+
+def translation(value: int) -> Translation:
+    real = Image(np.full((1, 8, 8), value, np.uint8), "CYX", ("DNA",))
+    difference = real.replace(pixels=np.full((1, 8, 8), value, np.float32))
+    return Translation(real, real, difference, (), {})
+
+
+def values(results: Any) -> list[float]:
+    return [float(read(path).plane().max()) for path in results.both]
+
+
+def test_a_translation_without_its_difference_does_not_count_as_a_result(tmp_path: Path) -> None:
+    results = result_paths([Path("well.tif")], tmp_path)[Path("well.tif")]
+    results.translated.touch()
+    refuse_existing_results(results, overwrite=False)
+    write_results(translation(1), results)
+    assert values(results) == [1, 1]
+
+
+def test_translated_and_difference_appear_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = result_paths([Path("well.tif")], tmp_path)[Path("well.tif")]
+    write_results(translation(1), results)
+    whole = write_tiff.write_ome_tiff
+
+    def full_at_the_difference(image: Image, path: Path, **more: Any) -> None:
+        whole(image, path, **more)
+        if image.dtype == np.float32:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(write_tiff, "write_ome_tiff", full_at_the_difference)
+        with pytest.raises(InputError, match=r"well_difference\.ome\.tif could not be written: No space left"):
+            write_results(translation(2), results, overwrite=True)
+    assert values(results) == [1, 1]
+    assert len(list(tmp_path.iterdir())) == 2
+    write_results(translation(2), results, overwrite=True)
+    assert values(results) == [2, 2]
+
+
+def test_growing_results_leave_what_was_there_until_both_are_done(tmp_path: Path) -> None:
+    source = tmp_path / "well.ome.zarr"
+    source.mkdir()
+    (source / ".zgroup").touch()
+    results = result_paths([source], tmp_path / "out")[source]
+
+    def grow(value: int, *, breaks: bool = False) -> None:
+        made = translation(value)
+        with ResultFiles(results, overwrite=True) as files:
+            assert files.rooms is not None
+            for sink, image in zip(files.rooms(made.real), (made.translated, made.difference), strict=True):
+                sink.put(image.plane(), 0, 0, 0, 0)
+            if breaks:
+                raise KeyboardInterrupt
+            files.finish(made)
+
+    grow(1)
+    with pytest.raises(KeyboardInterrupt):
+        grow(2, breaks=True)
+    assert values(results) == [1, 1]
+    grow(3)
+    assert values(results) == [3, 3]
+    assert len(list((tmp_path / "out").iterdir())) == 2

@@ -412,3 +412,10 @@ def test_what_an_engine_may_be_told(make_checkpoint: Callable[..., Checkpoint]) 
         Translator(checkpoint, how={"depth": 0.5})
     with pytest.raises(InputError, match="--strength: input should be less than or equal to 1"):
         Translator(checkpoint, how={"strength": 2})
+
+
+def test_a_translation_that_is_not_finite_is_an_error(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    checkpoint = make_checkpoint("shift")
+    checkpoint.tensors["1.mean"] = np.full_like(checkpoint.tensors["1.mean"], np.nan)
+    with pytest.raises(InputError, match=r"not finite.*no translation"):
+        translate_image(image(cells(40, 40).astype(np.uint8)), checkpoint, **WAY)

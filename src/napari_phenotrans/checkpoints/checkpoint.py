@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from napari_phenotrans.checkpoints.soundness import refuse_not_finite, refuse_oversized
 from napari_phenotrans.core.background import Offset
 from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parents[1] / "data" / "checkpoints"
 CARD_KEY = "napari-phenotrans card"
+# What no checkpoint reaches: a card that says more is refused before anything is made of it.
+MOST_NAMES, LARGEST_CROP = 1000, 65_536
 
 
 class Score(BaseModel):
@@ -108,14 +111,14 @@ class Card(BaseModel):
     format: Literal[1] = 1
     engine: str
     settings: dict[str, Any]
-    conditions: tuple[str, ...]
-    channels: tuple[str, ...]
+    conditions: tuple[str, ...] = Field(min_length=1, max_length=MOST_NAMES)
+    channels: tuple[str, ...] = Field(min_length=1, max_length=MOST_NAMES)
     targets: tuple[str, ...] = ()
     low: tuple[float, ...]
     high: tuple[float, ...]
-    pixel_size: float | None = None
+    pixel_size: float | None = Field(default=None, ge=1e-6, le=1e6)
     pixel_unit: Literal["um", "pixel"] = "pixel"
-    crop: int
+    crop: int = Field(ge=1, le=LARGEST_CROP)
     statistics: Literal["fixed", "plane"] = "fixed"
     bf16_rms: float | None = None
     translation: dict[str, Any] = {}
@@ -126,6 +129,14 @@ class Card(BaseModel):
     scores: tuple[Score, ...] = ()
     pictures: tuple[PictureVerdict, ...] = ()
     background: tuple[Offset, ...] = ()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if not len(self.low) == len(self.high) == len(self.channels):
+            raise ValueError(
+                f"{len(self.low)} low and {len(self.high)} high for {len(self.channels)} channels, one each expected,"
+            )
+        return self
 
     @model_validator(mode="after")
     def _know_targets(self) -> Self:
@@ -170,6 +181,7 @@ class Checkpoint:
                 f"{path} was changed after it was saved: its weights and card do not match its checksum. "
                 f"Get the file again from where it came."
             )
+        refuse_not_finite(tensors, path)
         return cls(card, tensors, path)
 
     @staticmethod
@@ -204,6 +216,7 @@ class Checkpoint:
             except SafetensorError as error:
                 # what safetensors raises on a full disk
                 raise OSError(str(error)) from error
+            _order_header(temporary)
         return path
 
     @property
@@ -220,18 +233,18 @@ class Checkpoint:
         """
         import torch
 
+        where = self.path or "The checkpoint"
         entry = engine_entry(self.card.engine)
         # an engine that is told of a channel by name finds it so
         settings = entry.settings.make(**(self.card.settings | {"channels": self.card.channels}))
+        refuse_oversized(settings, sum(value.size for value in self.tensors.values()), where)
         engine = entry.load()(settings, len(self.card.channels), self.card.conditions)
         engine.keep_targets(self.card.targets)
         state = {name: torch.from_numpy(np.asarray(value, np.float32)) for name, value in self.tensors.items()}
         try:
             engine.translators.load_state_dict(state)
         except RuntimeError as error:
-            raise InputError(
-                f"{self.path or 'The checkpoint'} does not hold the weights that its card describes: {error}"
-            ) from error
+            raise InputError(f"{where} does not hold the weights that its card describes: {error}") from error
         engine.use_fixed_statistics(self.card.statistics == "fixed")
         engine.offsets = self.card.background
         engine.translators.requires_grad_(False)
@@ -283,6 +296,19 @@ def _read_header(path: Path) -> tuple[Card, str, str]:
             f"{path} has a card that this version cannot read: {error.errors()[0]['msg']} at "
             f"{'.'.join(map(str, error.errors()[0]['loc']))}. Update napari-phenotrans, or get the file again."
         ) from error
+
+
+def _order_header(path: Path) -> None:
+    """Put the texts in the header in a fixed order, so that equal checkpoints are equal files."""
+    # safetensors writes them in a new order each time; the same ones take the same room
+    with path.open("rb+") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        ordered = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(size)
+        assert len(ordered) == size, "safetensors and json write the same text"
+        file.seek(8)
+        file.write(ordered)
 
 
 def _digest(card: str, tensors: dict[str, np.ndarray]) -> str:

@@ -147,18 +147,23 @@ def write(
         If the suffix is unknown, the path exists and may not be replaced, cannot be written, or the format cannot hold
         the pixels.
     """
+    path = Path(path)
+    if not any(path.name.lower().endswith(suffix) for suffix in WRITERS):
+        raise InputError(f"{path} cannot be written: expected a name that ends in {', '.join(WRITERS)}.")
+    with replacing(path, overwrite=overwrite) as temporary:
+        write_as(path.name, image, temporary, pyramid=pyramid, metadata=metadata)
+    return path
+
+
+def write_as(name: str, image: Image, file: Path, *, pyramid: bool, metadata: Mapping[str, Any] | None) -> None:
+    """Write an image to a file that is not there yet and gets the name ``name``; other parameters as of `write`."""
     from napari_phenotrans.io.write_planes import halvings
 
-    path = Path(path)
-    suffix = next((suffix for suffix in WRITERS if path.name.lower().endswith(suffix)), None)
-    if suffix is None:
-        raise InputError(f"{path} cannot be written: expected a name that ends in {', '.join(WRITERS)}.")
+    suffix = next(suffix for suffix in WRITERS if name.lower().endswith(suffix))
     module, function = WRITERS[suffix].split(":")
-    with replacing(path, overwrite=overwrite) as temporary:
-        writer = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
-        levels = halvings(image) if pyramid else 0
-        writer(image, temporary, levels=levels, metadata=metadata, name=path.name[: -len(suffix)])
-    return path
+    writer = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
+    levels = halvings(image) if pyramid else 0
+    writer(image, file, levels=levels, metadata=metadata, name=name[: -len(suffix)])
 
 
 def provenance(path: str | Path) -> dict[str, str]:

@@ -19,7 +19,17 @@ from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.runs.lock import Owner, read_owner, refuse_living
-from napari_phenotrans.runs.paths import COMMAND, DECIDED, OUTPUT, REPORT, STARTING, STATE, STOP, last_words
+from napari_phenotrans.runs.paths import (
+    COMMAND,
+    DECIDED,
+    OUTPUT,
+    REPORT,
+    STARTING,
+    STATE,
+    STOP,
+    last_words,
+    refuse_links,
+)
 from napari_phenotrans.runs.record import read_decided
 
 if TYPE_CHECKING:
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 
+_TRAINING = ("-m", "napari_phenotrans", "train")  # how the command line of one goes on
 NICENESS = 10  # of a training, so that other programs come first
 # Processes that were started here: each is polled when the next one starts, so that no zombie stays.
 _started: list[subprocess.Popen[bytes]] = []
@@ -214,8 +225,8 @@ def continue_training(folder: str | Path, steps: int | None = None) -> Child:
     folder = Path(folder)
     if not (folder / STATE).is_file():
         raise InputError(
-            f"{folder} cannot be resumed: it has no {STATE}, so it ended before its first step. Start anew, with the "
-            f"settings of its {DECIDED}."
+            f"{folder} cannot be resumed: it has no {STATE}. It ended before its first step, or the file was removed. "
+            f"Start anew, with the settings of its {DECIDED}."
         )
     more = [] if steps is None else ["--steps", str(steps)]
     return start_training(["train", "--resume", str(folder), *more], folder)
@@ -232,13 +243,15 @@ def request_stop(folder: str | Path) -> None:
     folder = Path(folder)
     starting = read_owner(folder / STARTING)
     try:
-        if starting and starting.here:
+        if starting and starting.here and not starting.is_running():
+            (folder / STARTING).unlink(missing_ok=True)
+        elif starting and starting.here and _trains_in(starting, folder):
             # one that has not trained yet has nothing to save
             with suppress(psutil.NoSuchProcess):
-                if starting.is_running():
-                    psutil.Process(starting.pid).terminate()
+                psutil.Process(starting.pid).terminate()
             (folder / STARTING).unlink(missing_ok=True)
         else:
+            refuse_links(folder)
             (folder / STOP).touch()
     except OSError as error:
         raise InputError(
@@ -276,11 +289,27 @@ def _refuse_starting(folder: Path) -> None:
     """Refuse a folder in which a process trains, or is about to."""
     refuse_living(folder)
     starting = read_owner(folder / STARTING)
-    if starting and starting.here and starting.is_running():
+    if starting and starting.here and _trains_in(starting, folder):
         raise InputError(
             f"A training is being started in {folder} right now by process {starting.pid}. Wait until it trains, or "
             f"stop it first."
         )
+
+
+def _trains_in(owner: Owner, folder: Path) -> bool:
+    """Return whether a process of this machine runs, and is a training of this program for this folder.
+
+    A file may name any process: what counts is what the process itself says.
+    """
+    if not owner.is_running():
+        return False
+    try:
+        process = psutil.Process(owner.pid)
+        words, at = process.cmdline(), Path(process.cwd())
+    except (psutil.Error, OSError):
+        return False
+    is_training = any(tuple(words[i : i + 3]) == _TRAINING for i in range(len(words)))
+    return is_training and any((at / word).resolve() == folder.resolve() for word in words[1:])
 
 
 def _spawn(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
@@ -292,6 +321,7 @@ def _spawn(arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
         own_session = {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        refuse_links(folder)
         with (folder / OUTPUT).open("ab") as output:
             output.write(f"{COMMAND}{command_line(arguments)}\n".encode())
             output.flush()

@@ -10,15 +10,13 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import psutil
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.runs.paths import DECIDED, LOCK, STOP
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BEAT_S = 20.0  # between two touches of the lock by the process that trains
 SILENT_S = 180.0  # without a touch: the process is called silent
@@ -30,28 +28,39 @@ _WRITTEN_WITHIN_S = 2.0  # a lock without content is still being written for so 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process: its machine, its number, and when it started (seconds since 1970)."""
+    """A process: its machine, its number, and when it started (seconds since 1970).
+
+    ``born`` says the latter by a clock that nobody can set, on systems that have one: by ``started`` a living process
+    looks like another one once the clock was set.
+    """
 
     host: str
     pid: int
     started: float
+    born: str = ""
 
     @classmethod
     def of(cls, pid: int) -> Owner:
         """Return a process of this machine by its number; a zombie counts as a process."""
-        return cls(platform.node(), pid, psutil.Process(pid).create_time())
+        return cls(platform.node(), pid, psutil.Process(pid).create_time(), _born(pid))
 
     @classmethod
     def read(cls, written: dict[str, Any]) -> Owner | None:
         """Read a process from the content of a ``run.json`` or a lock; None where none is named."""
         try:
-            return cls(str(written["host"]), int(written["pid"]), float(written["process started"]))
+            return cls(
+                str(written["host"]),
+                int(written["pid"]),
+                float(written["process started"]),
+                str(written.get("born", "")),
+            )
         except (KeyError, TypeError, ValueError):
             return None
 
     def as_json(self) -> dict[str, Any]:
         """Return the process as `read` reads it."""
-        return {"host": self.host, "pid": self.pid, "process started": self.started}
+        owner = {"host": self.host, "pid": self.pid, "process started": self.started}
+        return owner | ({"born": self.born} if self.born else {})
 
     @property
     def here(self) -> bool:
@@ -63,12 +72,23 @@ class Owner:
         try:
             process = psutil.Process(self.pid)
             # the number may be another process's by now, and a zombie has ended
-            same = abs(process.create_time() - self.started) < _SAME_S
+            same = _born(self.pid) == self.born if self.born else abs(process.create_time() - self.started) < _SAME_S
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:
             return True
+
+
+def _born(pid: int) -> str:
+    """Return when a process started: which boot of the system, and ticks since then; empty where that is not said."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # the name of the process, in parentheses, may hold anything
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return f"{boot} {int(fields[19])}"
+    except (OSError, ValueError, IndexError):
+        return ""
 
 
 def read_owner(path: Path) -> Owner | None:
@@ -230,4 +250,5 @@ def _quiet_s(folder: Path) -> float | None:
     except OSError:
         now = time.time()
     touched = modified(folder / LOCK)
-    return None if touched is None else now - touched
+    # a clock that was set back may put the touch into the future
+    return None if touched is None else max(0.0, now - touched)

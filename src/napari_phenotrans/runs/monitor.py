@@ -26,6 +26,7 @@ from napari_phenotrans.runs.paths import (
     PREVIEW,
     PREVIEWS,
     STARTING,
+    STATE,
     STOP,
     files_of_steps,
     last_words,
@@ -234,7 +235,11 @@ class RunWatch(RunHistory):
         return self._alive_or_silent(owner, "running", f"Training{where}: {at}{left}.")
 
     def _resume_hint(self) -> str:
-        return f" It can go on from step {self.saved[LAST]}." if LAST in self.saved else ""
+        if LAST not in self.saved:
+            return ""
+        if not (self.folder / STATE).is_file():
+            return f" It cannot go on, for its {STATE} was removed; its checkpoints still translate."
+        return f" It can go on from step {self.saved[LAST]}."
 
     def _folder_is_gone(self) -> tuple[str, str, str]:
         return "gone", f"The folder {self.folder} is not there: it was removed, or its disk is not connected.", ""

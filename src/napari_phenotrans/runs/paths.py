@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.core.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -17,6 +19,7 @@ STARTING = "starting.json"
 OUTPUT = "output.txt"  # of a process that was started from napari
 REPORT = "report.json"  # of a dry run
 STATE = "resume.pt"
+EARLIER_STATE = "resume.earlier.pt"  # the one before, for when the last one is damaged
 LAST, BEST = "last.safetensors", "best.safetensors"
 # Folders that hold files of several steps, and their suffixes; see `files_of_steps`.
 CHECKPOINTS, CHECKPOINT = "checkpoints", ".safetensors"
@@ -40,6 +43,22 @@ def files_of_steps(folder: Path, suffix: str) -> dict[int, Path]:
         if number.isdecimal():
             files[int(number)] = path
     return dict(sorted(files.items()))
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a run folder in which something that is written to is a link: it may lead anywhere.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    for name in (DECIDED, EVENTS, STATE, EARLIER_STATE, OUTPUT, STOP, CHECKPOINTS, PREVIEWS):
+        if (folder / name).is_symlink():
+            raise InputError(
+                f"{folder / name} is a link, and what a training writes stays in its folder. Put the file or folder "
+                f"itself in its place, or choose another folder for --out."
+            )
 
 
 def last_words(output: Path) -> str:

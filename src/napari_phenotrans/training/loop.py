@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -90,11 +89,6 @@ def train(
                     torch.cuda.empty_cache()
                 yield Divided(step, own // parts, parts)
         yield Losses(step + 1, losses)
-
-
-def is_finite(losses: dict[str, float]) -> bool:
-    """Return whether every loss is a number."""
-    return all(math.isfinite(value) for value in losses.values())
 
 
 def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> None:

@@ -54,8 +54,8 @@ class Prepared:
         Crops of each condition for previews, (N, C, H, W) in about [-1, 1].
     statistics_pieces
         Pieces of each condition that statistics are taken over.
-    images
-        Digest of the training images.
+    images, held_out_images
+        Digests of the training images, and of the held-out ones; empty where there are none.
     """
 
     engine: Engine
@@ -67,6 +67,7 @@ class Prepared:
     preview_crops: dict[str, torch.Tensor]
     statistics_pieces: dict[str, list[torch.Tensor]]
     images: str
+    held_out_images: str
 
     def held_out_loss(self, seed: int) -> dict[str, float]:
         """Return the engine's own losses on held-out crops, the same ones each time."""
@@ -135,9 +136,6 @@ def prepare(
         held_out_crops = Crops(
             {c: [p for _, p in pairs] for c, pairs in held_out_planes.items()}, intensity, s.crop, device
         )
-    digested: list[str | np.ndarray] = []
-    for condition, of_condition in planes.items():
-        digested += [condition, *of_condition]
     return Prepared(
         engine,
         channels,
@@ -149,8 +147,16 @@ def prepare(
             c: crops.draw(c, KeyedRandom(s.seed, PREVIEW_STEP, 0, PREVIEW_CROPS)) for c in engine.conditions
         },
         statistics_pieces=pieces,
-        images=sha256_of(digested),
+        images=_digest(planes),
+        held_out_images=_digest({c: [p for _, p in pairs] for c, pairs in held_out_planes.items()}) if held_out else "",
     )
+
+
+def _digest(planes: dict[str, list[np.ndarray]]) -> str:
+    digested: list[str | np.ndarray] = []
+    for condition, of_condition in planes.items():
+        digested += [condition, *of_condition]
+    return sha256_of(digested)
 
 
 def _planes_by_group(

@@ -14,7 +14,7 @@ from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.engines.device import describe_device
 from napari_phenotrans.runs.lock import Lock
-from napari_phenotrans.runs.paths import DECIDED, EVENTS, LAST, STARTING, STOP
+from napari_phenotrans.runs.paths import DECIDED, EVENTS, LAST, STARTING, STOP, refuse_links
 from napari_phenotrans.runs.record import fields_from, fields_to, read_decided, write_decided
 from napari_phenotrans.training.event_log import EventLog
 from napari_phenotrans.training.events import Started
@@ -138,6 +138,7 @@ class Run:
 
     def _take_lock(self, resume: bool) -> Lock:
         """Take the folder, unless another process trains in it, or it holds a run that is not to be resumed."""
+        refuse_links(self.folder)
         lock = Lock.take(self.folder)
         if not resume and (self.folder / DECIDED).exists():
             lock.release()
@@ -152,9 +153,9 @@ class Run:
         # ---- what is trained, and from where on
         s, device = self.settings, fabric.device
         prepared = prepare(self.dataset, self.held_out, self.engine, s, device, resume=resume)
-        progress = Progress(images=prepared.images)
+        progress, damage = Progress(images=prepared.images, held_out=prepared.held_out_images), ""
         if resume:
-            progress = self._load_progress(prepared, own_places(fabric, s.batch))
+            progress, damage = self._load_progress(prepared, own_places(fabric, s.batch))
         saver = Saver(self, prepared)
 
         # ---- the folder
@@ -171,7 +172,7 @@ class Run:
         started = Started(progress.step, s.steps, describe_device(device), self.dataset.count(), counted)
         yield log.write(started)
         (self.folder / STARTING).unlink(missing_ok=True)
-        for note in prepared.held_out.notes if prepared.held_out else ():
+        for note in ([damage] if damage else []) + list(prepared.held_out.notes if prepared.held_out else ()):
             yield log.write(Notice(note))
         loop = StepLoop(self, prepared, saver, progress, fabric, lock, pace_s)
         try:
@@ -184,21 +185,26 @@ class Run:
         finally:
             log.close()
 
-    def _load_progress(self, prepared: Prepared, places: range) -> Progress:
-        """Give the engine and the crops the state that the folder holds, and return how far the run has come."""
-        progress = load_state(self.folder, prepared.engine, places)
-        if progress.images != prepared.images:
+    def _load_progress(self, prepared: Prepared, places: range) -> tuple[Progress, str]:
+        """Give the engine and the crops the state that the folder holds; returns what `load_state` does."""
+        progress, damage = load_state(self.folder, prepared.engine, places)
+        others = "training" if progress.images != prepared.images else ""
+        if progress.held_out and progress.held_out != prepared.held_out_images:
+            others = others or "held-out"
+        if others:
             raise InputError(
-                f"{self.folder} cannot be resumed: the training images are others than when it started. "
+                f"{self.folder} cannot be resumed: the {others} images are others than when it started. "
                 f"Bring them back, or start anew with --start-from {self.folder / LAST}."
             )
+        # earlier versions did not note them
+        progress.held_out = prepared.held_out_images
         if progress.step >= self.settings.steps:
             raise InputError(
                 f"{self.folder} has made all its {self.settings.steps} steps. Say --steps to let it go on for more."
             )
         prepared.crops.drawn.update(progress.drawn)
         prepared.crops.blank.update(progress.blank)
-        return progress
+        return progress, damage
 
     def _write_decided(self, device: torch.device, channels: tuple[str, ...]) -> None:
         write_decided(

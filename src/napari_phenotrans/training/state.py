@@ -1,8 +1,12 @@
-"""The state that a run resumes from: networks, optimizers and progress, in one file."""
+"""The state that a run resumes from: networks, optimizers and progress, in one file; and the one before it."""
 
 from __future__ import annotations
 
+import math
+import os
 import pickle
+import shutil
+import zipfile
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -11,7 +15,7 @@ import torch
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.atomic import replacing
-from napari_phenotrans.runs.paths import STATE
+from napari_phenotrans.runs.paths import EARLIER_STATE, STATE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 
 MEDIAN_OF = 5  # single held-out scores swing
 MOST_COPIES = 0.5  # of what an engine makes
+EARLY_STEPS = 50  # whose losses later ones are compared with
+FAR, FLOOR, MOST_LOSS = 1e6, 1e-2, 1e8  # times the median of early losses, that median at least, any loss at most
 
 
 @dataclass
@@ -44,11 +50,14 @@ class Progress:
         The engine's own loss on held-out crops at each scoring.
     drawn, blank
         Crops drawn, and those of them that held nothing but background, per condition.
-    images
-        Digest of the training images.
+    images, held_out
+        Digests of the training images and of those it is scored on; runs of earlier versions have none of these.
+    early_losses
+        The largest loss of each of the first steps.
     """
 
     images: str
+    held_out: str = ""
     step: int = 0
     seconds: float = 0.0
     rollbacks: int = 0
@@ -59,6 +68,19 @@ class Progress:
     held_out_losses: list[float] = field(default_factory=list)
     drawn: dict[str, int] = field(default_factory=dict)
     blank: dict[str, int] = field(default_factory=dict)
+    early_losses: list[float] = field(default_factory=list)
+
+    def fault_of(self, losses: dict[str, float]) -> str:
+        """Return what is wrong with the losses of a step, empty where nothing is."""
+        if not all(math.isfinite(value) for value in losses.values()):
+            return "a loss is not a number"
+        largest = max((abs(value) for value in losses.values()), default=0.0)
+        early = median(self.early_losses) if self.early_losses else largest
+        if largest > min(MOST_LOSS, FAR * max(early, FLOOR)):
+            return f"a loss has left any sensible range ({largest:.2g}, in the first steps {early:.2g})"
+        if len(self.early_losses) < EARLY_STEPS:
+            self.early_losses.append(largest)
+        return ""
 
     def reach(self, step: int, seconds: float, drawn: dict[str, int], blank: dict[str, int]) -> None:
         """Set the step that was reached and the crops drawn until then, and add the seconds that it took."""
@@ -121,12 +143,29 @@ def save_state(folder: Path, engine: Engine, progress: Progress, own: dict[int, 
         except RuntimeError as error:
             # torch's word for what the disk refused, in terms of its own file
             raise OSError("writing broke off") from error
+        _keep_earlier(folder)
 
 
-def load_state(folder: Path, engine: Engine, places: range) -> Progress:
-    """Give an engine, after `Engine.start_training`, the state that `save_state` wrote; returns the progress.
+def _keep_earlier(folder: Path) -> None:
+    """Keep the state that is about to be replaced."""
+    if not (folder / STATE).exists():
+        return
+    with replacing(folder / EARLIER_STATE, overwrite=True) as earlier:
+        try:
+            os.link(folder / STATE, earlier)
+        except OSError:
+            # not every disk knows two names of one file
+            shutil.copyfile(folder / STATE, earlier)
 
-    ``places`` are those in the batch that this process computes.
+
+def load_state(folder: Path, engine: Engine, places: range) -> tuple[Progress, str]:
+    """Give an engine, after `Engine.start_training`, the state that `save_state` wrote.
+
+    Where the last one is damaged it is the one before. ``places`` are those in the batch that this process computes.
+
+    Returns
+    -------
+    The progress; and where the last state was damaged, a sentence about it.
 
     Raises
     ------
@@ -135,19 +174,47 @@ def load_state(folder: Path, engine: Engine, places: range) -> Progress:
     """
     path = folder / STATE
     try:
-        state = torch.load(path, map_location=engine.device, weights_only=True)
-        engine.translators.load_state_dict(state["translators"])
-        engine.load_training_state(state["training"])
-        engine.load_own_state({place: own for place, own in state["own"].items() if place in places})
-        engine.rate = state["rate"]
-        return Progress(**state["progress"])
+        return _load(path, engine, places), ""
     except FileNotFoundError as error:
         raise InputError(
-            f"{folder} cannot be resumed: it has no {STATE}, so it ended before its first step. Start it anew with "
-            f"--from {folder / 'run.json'} and another --out."
+            f"{folder} cannot be resumed: it has no {STATE}. It ended before its first step, or the file was removed. "
+            f"Start it anew with --from {folder / 'run.json'} and another --out."
         ) from error
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError, TypeError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"{path} cannot be used to resume: {error}. Expected what 'phenotrans train' of this version wrote. "
-            f"The checkpoints in the folder still translate; --start-from trains on from one of them."
-        ) from error
+    except _UNUSABLE as error:
+        try:
+            progress = _load(folder / EARLIER_STATE, engine, places)
+        except _UNUSABLE:
+            raise InputError(
+                f"{path} cannot be used to resume: {error}. Expected what 'phenotrans train' of this version wrote. "
+                f"The checkpoints in the folder still translate; --start-from trains on from one of them."
+            ) from error
+        return progress, f"{path} is damaged: going on from the state before it, of step {progress.step}."
+
+
+_UNUSABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
+
+
+def _load(path: Path, engine: Engine, places: range) -> Progress:
+    # the archive that torch writes has a checksum of each part, which torch itself does not look at
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"its part {damaged} is not what was written")
+    state = torch.load(path, map_location=engine.device, weights_only=True)
+    progress = Progress(**state["progress"])
+    engine.translators.load_state_dict(state["translators"])
+    engine.load_training_state(state["training"])
+    engine.load_own_state({place: own for place, own in state["own"].items() if place in places})
+    engine.rate = state["rate"]
+    return progress

@@ -11,7 +11,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.runs.paths import STOP
 from napari_phenotrans.training.events import Finished, Losses, Pace, RolledBack, Scored, Stopped
 from napari_phenotrans.training.fabric import FabricUpdate, gather, memory_in_use, own_places
-from napari_phenotrans.training.loop import fix_statistics, is_finite, train
+from napari_phenotrans.training.loop import fix_statistics, train
 from napari_phenotrans.training.state import Progress, load_state
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ class StepLoop:
             if not isinstance(event, Losses):
                 continue
             self.step = event.step
-            if not is_finite(event.losses):
-                return "a loss is not a number"
+            if fault := self.progress.fault_of(event.losses):
+                return fault
 
             # ---- what is due after this step
             last = self.step == s.steps
@@ -132,6 +132,8 @@ class StepLoop:
         engine, crops = self.prepared.engine, self.prepared.crops
         if not _is_finite(engine):
             return "a weight is not a number"
+        # those of the last time, which a run that was resumed has not: what is measured must not depend on them
+        engine.offsets = ()
         fix_statistics(engine, self.prepared.statistics_pieces)
         now = time.monotonic()
         self.progress.reach(self.step, now - self._counted, crops.drawn, crops.blank)
@@ -178,10 +180,10 @@ class StepLoop:
             )
         engine, s = self.prepared.engine, self.run.settings
         rate = engine.rate / 2  # than at this attempt, not than when the state was saved
-        self.progress = load_state(self.run.folder, engine, own_places(self.fabric, s.batch))
+        self.progress, damage = load_state(self.run.folder, engine, own_places(self.fabric, s.batch))
         self.progress.rollbacks, engine.rate = rollbacks, rate
         self._restart_pace(self.progress.step)
-        return RolledBack(self.step, self.progress.step, rate, fault)
+        return RolledBack(self.step, self.progress.step, rate, f"{fault}; {damage}" if damage else fault)
 
     # ---- the pace, without the time that scoring and saving take
 

@@ -190,9 +190,20 @@ class ImageTranslation:
         yield from self._outside(stream.sample)
 
     def _translated(self, real: np.ndarray, difference: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Return real + difference, see `to_dtype`; in kept channels real itself, and their difference is set to 0."""
+        """Return real + difference, see `to_dtype`; in kept channels real itself, and their difference is set to 0.
+
+        Raises
+        ------
+        InputError
+            If the difference is not finite.
+        """
         kept = list(self._driver.engine.kept)
         difference[kept] = 0
+        if not np.isfinite(difference).all():
+            raise InputError(
+                "The engine made values that are not finite of this image, so there is no translation. Expected "
+                "numbers: say --precision fp32 if bf16 was chosen, or take an earlier checkpoint of its training."
+            )
         translated, clipped = to_dtype(real + difference, self._image.dtype)
         translated[kept] = real[kept]
         return translated, clipped

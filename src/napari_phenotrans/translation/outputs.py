@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from napari_phenotrans.io import write
-from napari_phenotrans.io.atomic import refuse_existing, replacing
+from napari_phenotrans.io import write_as
+from napari_phenotrans.io.atomic import clear_leftovers, refuse_existing, replacing_together
 from napari_phenotrans.io.registry import is_zarr, suffix_of
 from napari_phenotrans.io.write_planes import halvings
 
@@ -28,11 +28,15 @@ PYRAMID = 4096 * 4096
 
 @dataclass(frozen=True)
 class Results:
-    """The two files that a translation of one input becomes."""
+    """The two files that a translation of one input becomes: one result, of which none is there without the other."""
 
     name: str
     translated: Path
     difference: Path
+
+    @property
+    def both(self) -> tuple[Path, Path]:
+        return self.translated, self.difference
 
 
 def result_paths(inputs: Sequence[Path], out: Path) -> dict[Path, Results]:
@@ -59,9 +63,14 @@ def result_paths(inputs: Sequence[Path], out: Path) -> dict[Path, Results]:
 
 
 def refuse_existing_results(results: Results, overwrite: bool) -> None:
-    """Refuse before anything is computed, if a result exists and may not be overwritten."""
-    refuse_existing(results.translated, overwrite)
-    refuse_existing(results.difference, overwrite)
+    """Refuse before anything is computed, if a result exists and may not be overwritten.
+
+    A translation without its difference is none: earlier versions left it when they broke off.
+    """
+    clear_leftovers(results.difference.parent)
+    if results.difference.exists():
+        for path in results.both:
+            refuse_existing(path, overwrite)
 
 
 def write_results(
@@ -69,11 +78,15 @@ def write_results(
 ) -> None:
     """Write translated (the input's dtype) and difference (float32) with their provenance.
 
-    Planes of more than ``pyramid_above`` pixels are written with smaller versions of themselves, for viewers.
+    Planes of more than ``pyramid_above`` pixels are written with smaller versions of themselves, for viewers. Both
+    files appear together; until then what was there stays.
     """
-    for image, path in ((translation.translated, results.translated), (translation.difference, results.difference)):
-        pyramid = _pixels(image) > pyramid_above
-        write(image, path, overwrite=overwrite, pyramid=pyramid, metadata=translation.provenance)
+    refuse_existing_results(results, overwrite)
+    images = translation.translated, translation.difference
+    with replacing_together(results.both, overwrite=True) as temporaries:
+        for image, path, temporary in zip(images, results.both, temporaries, strict=True):
+            pyramid = _pixels(image) > pyramid_above
+            write_as(path.name, image, temporary, pyramid=pyramid, metadata=translation.provenance)
 
 
 class ResultFiles:
@@ -124,16 +137,18 @@ class ResultFiles:
     def _grow(self, image: Image) -> tuple[ResultSink, ResultSink]:
         from napari_phenotrans.io.write_zarr import GrowingZarr
 
-        kinds = ((self._results.translated, image.dtype), (self._results.difference, np.dtype(np.float32)))
+        refuse_existing_results(self._results, self._overwrite)
+        temporaries = self._stack.enter_context(replacing_together(self._results.both, overwrite=True))
+        dtypes = image.dtype, np.dtype(np.float32)
         first, second = (
             GrowingZarr(
                 image,
-                self._stack.enter_context(replacing(path, overwrite=self._overwrite)),
+                temporary,
                 dtype,
                 levels=halvings(image) if _pixels(image) > self._pyramid_above else 0,
                 name=path.name.removesuffix(".ome.zarr"),
             )
-            for path, dtype in kinds
+            for path, temporary, dtype in zip(self._results.both, temporaries, dtypes, strict=True)
         )
         self._growing = first, second
         return first, second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -255,6 +256,11 @@ def diverged(state):
     return state
 
 
+def too_large_for_float32(state):
+    state["model.4.weight"] = state["model.4.weight"].double() * 1e40
+    return state
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -271,6 +277,11 @@ def diverged(state):
         (with_mixed_blurs, "anti-aliasing on"),
         (with_other_blurs, r"blurs in model\.7 with another kernel"),
         (diverged, r"not finite in model\.4\.weight"),
+        (too_large_for_float32, r"not finite in model\.4\.weight"),
+        (
+            lambda state: {**state, "model.4.weight": torch.zeros(1).expand(16, 8, 3, 3)},
+            "fewer bytes than model.4.weig",
+        ),
         (lambda state: {"state_dict": state, "epoch": 3}, "a dict with state_dict, epoch"),
         (lambda state: list(state.values()), "list, not bare tensors"),
         (lambda state: {key: value.int() for key, value in state.items()}, "not as dense floating point"),
@@ -280,6 +291,19 @@ def diverged(state):
 def test_other_networks_are_refused_with_their_reason(tmp_path, change, said):
     torch.save(change(Original().state_dict()), tmp_path / "latest_net_G.pth")
     with pytest.raises(InputError, match=said):
+        import_checkpoint(tmp_path / "latest_net_G.pth")
+
+
+def test_a_file_that_would_grow_in_memory_is_refused(tmp_path, monkeypatch):
+    torch.save({"model.1.weight": torch.zeros(10**6)}, tmp_path / "whole.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.pth") as whole,
+        zipfile.ZipFile(tmp_path / "latest_net_G.pth", "w", zipfile.ZIP_DEFLATED) as small,
+    ):
+        for name in whole.namelist():
+            small.writestr(name, whole.read(name))
+    monkeypatch.setattr(torch, "load", lambda *args, **more: pytest.fail("it was loaded"))
+    with pytest.raises(InputError, match="bytes in memory, which are not in the file"):
         import_checkpoint(tmp_path / "latest_net_G.pth")
 
 

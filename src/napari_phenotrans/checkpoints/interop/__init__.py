@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import ValidationError
+
 from napari_phenotrans.checkpoints.interop.foreign_weights import ForeignFacts
 from napari_phenotrans.core.errors import InputError
 
@@ -60,11 +62,22 @@ def import_checkpoint(
     """
     path = Path(path)
     facts = ForeignFacts(limits, channels, conditions, pixel_size_um)
+    try:
+        return _import(path, facts, null_row, Path(scheduler) if scheduler else None)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise InputError(
+            f"{path} cannot be a checkpoint: {problem['msg'].lower()} at {'.'.join(map(str, problem['loc']))}. "
+            f"Expected a network for images of few channels and conditions."
+        ) from error
 
+
+def _import(path: Path, facts: ForeignFacts, null_row: int | None, scheduler: Path | None) -> Checkpoint:
+    """Import what the path holds; parameters as of `import_checkpoint`."""
     from napari_phenotrans.checkpoints.interop.diffusers_folder import import_folder, is_diffusers_folder
 
     if is_diffusers_folder(path):
-        return import_folder(path, facts, null_row=null_row, scheduler=Path(scheduler) if scheduler else None)
+        return import_folder(path, facts, null_row=null_row, scheduler=scheduler)
     if null_row is not None or scheduler is not None:
         raise InputError(
             f"--null-row and --scheduler belong to diffusion models, and {path} is no folder of diffusers: expected "

@@ -18,6 +18,7 @@ from napari_phenotrans.checkpoints.interop.foreign_weights import (
     refuse_unfit,
 )
 from napari_phenotrans.checkpoints.interop.sidecar_card import read_exported
+from napari_phenotrans.checkpoints.soundness import refuse_oversized
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import few
 from napari_phenotrans.engines import engine_entry
@@ -180,7 +181,9 @@ def _order_classes(folder: _Folder, embedding: Tensor | None, classes: int, null
 
 def _build(folder: _Folder, card: Card, tensors: dict[str, Tensor]) -> Checkpoint:
     entry = engine_entry(card.engine)
-    engine = entry.load()(entry.settings.make(**card.settings), len(card.channels), card.conditions)
+    settings = entry.settings.make(**card.settings)
+    refuse_oversized(settings, sum(tensor.numel() for tensor in tensors.values()), folder.config)
+    engine = entry.load()(settings, len(card.channels), card.conditions)
     denoiser = engine.translators[DENOISER]
     shapes = {name: tensor.shape for name, tensor in denoiser.state_dict().items()}
     refuse_unfit(folder.weights, tensors, shapes, f"network that {folder.config.name} describes", EXPECTED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import warnings
+import zipfile
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -138,6 +139,7 @@ def read_tensors(file: Path, expected: str) -> dict[str, Tensor]:
     InputError
         If the file is damaged, would run code, or holds something else than tensors by name.
     """
+    _refuse_compressed(file, expected)
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
@@ -157,7 +159,27 @@ def read_tensors(file: Path, expected: str) -> dict[str, Tensor]:
     ):
         content = f"a dict with {few(list(map(str, state)), 6)}" if isinstance(state, dict) else type(state).__name__
         raise InputError(f"{file} holds {content}, not bare tensors by name. {expected}")
+    # a view may claim any shape over few bytes, and all of it would be made when it is copied
+    claimed = [key for key, value in state.items() if value.layout == torch.strided and _claims_more_than_it_has(value)]
+    if claimed:
+        raise InputError(f"{file} holds fewer bytes than {few(claimed, 6)} would take: it was not saved so. {expected}")
     return state
+
+
+def _claims_more_than_it_has(value: Tensor) -> bool:
+    return value.numel() * value.element_size() > value.untyped_storage().nbytes()
+
+
+def _refuse_compressed(file: Path, expected: str) -> None:
+    """Refuse a file that would be larger in memory than on the disk: torch compresses nothing."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        # torch's older format is no archive; what is damaged is found when it is read
+        return
+    if size > file.stat().st_size:
+        raise InputError(f"{file} would be {size} bytes in memory, which are not in the file. {expected}")
 
 
 def refuse_unfit(
@@ -193,9 +215,10 @@ def refuse_unfit(
     problems = [f"{what}: {few(keys, 6)}" for what, keys in kinds.items() if keys]
     if problems:
         raise InputError(f"{file} is not the {network} that it looks like: {'; '.join(problems)}. {expected}")
-    not_finite = [key for key in shapes if not state[key].isfinite().all()]
+    # float64 may hold what is infinite as float32
+    not_finite = [key for key in shapes if not state[key].float().isfinite().all()]
     if not_finite:
         raise InputError(
-            f"{file} holds values that are not finite in {few(not_finite, 6)}: its training diverged. "
+            f"{file} holds values that are not finite in {few(not_finite, 6)}, as float32: its training diverged. "
             f"Take the file of an earlier epoch."
         )
