@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.region import Region
 
 AXES = "TZCYX"
+# How the note begins that says that a file's channels were told apart.
+REPEATED = "Several channels are called"
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,8 +294,7 @@ def told_apart(names: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
     repeated = ", ".join(dict.fromkeys(name for name, _ in changed))
     numbered = ", ".join(repr(new) for _, new in changed)
     return tuple(result), (
-        f"Several channels are called {repeated}: the first of a name keeps it, the others are {numbered}, in the "
-        f"order of the file."
+        f"{REPEATED} {repeated}: the first of a name keeps it, the others are {numbered}, in the order of the file."
     )
 
 

@@ -44,7 +44,7 @@ class Chunks:
         metadata: Any = array.metadata
         encoding = getattr(metadata, "chunk_key_encoding", metadata)
         self._key = encoding.encode_chunk_key
-        self._folder = Path(str(array.store_path.store.root)) / array.path
+        self._folder = Path(str(getattr(array.store_path.store, "root", root))) / array.path
         self._refuse_elsewhere(self._folder)
 
     @property
