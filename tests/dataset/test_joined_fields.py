@@ -71,5 +71,5 @@ def test_a_field_of_extreme_pixel_size_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "drug" / "organoid1A.tif"
     with tifffile.TiffWriter(path, imagej=True) as file:
         file.write(np.zeros((24, 32), np.uint8), resolution=(2, 2), metadata={"unit": "mm"})
-    with pytest.raises(InputError, match="organoid1A.tif states 500 µm per pixel.*16 times apart"):
+    with pytest.raises(InputError, match=r"organoid1A\.tif states 500 µm per pixel.*16 times apart"):
         DataSet.open(tmp_path).planes(("channel 1",), pixel_size=0.5)

@@ -40,8 +40,8 @@ def refuse_extreme(pixel_size: float, working: float, path: Path | None) -> None
     if 1 / EXTREME <= pixel_size / working <= EXTREME:
         return
     raise InputError(
-        f"{path or 'The image'} states {pixel_size:.4g} µm per pixel, and the working pixel size is {working:.4g}: more "
-        f"than {EXTREME} times apart, so that one of them is most likely wrong (millimeters for micrometers, or the "
+        f"{path or 'The image'} states {pixel_size:.4g} µm per pixel, and the working pixel size is {working:.4g}: "
+        f"more than {EXTREME} times apart, so that one is most likely wrong (millimeters for micrometers, or the "
         f"resolution of a print). Correct the pixel size in the file or of the layer."
     )
 
