@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.image import told_apart
 from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.io.channel_files import ChannelFiles, find_channel_files, read_joined
@@ -119,6 +118,8 @@ def read(
             f"{len(names)} channel names were said ({', '.join(names)}) for {image.path}, which has "
             f"{len(image.channels)} ({', '.join(image.channels)}; axes {image.axes}, sizes {image.sizes})."
         )
+    from napari_phenotrans.core.image import told_apart
+
     names, note = told_apart(names)
     return image.replace(channels=names, notes=(*image.notes, *([note] if note else [])))
 
