@@ -73,3 +73,35 @@ def test_a_field_of_extreme_pixel_size_is_refused(tmp_path: Path) -> None:
         file.write(np.zeros((24, 32), np.uint8), resolution=(2, 2), metadata={"unit": "mm"})
     with pytest.raises(InputError, match=r"organoid1A\.tif states 500 µm per pixel.*16 times apart"):
         DataSet.open(tmp_path).planes(("channel 1",), pixel_size=0.5)
+
+
+@pytest.mark.parametrize("companion", [True, False])
+def test_a_set_of_ome_tiff_counts_once(tmp_path: Path, companion: bool) -> None:
+    files = sorted((Path(__file__).parents[1] / "data" / "multifile").glob("*.ome.tiff"))
+    assert len(files) == 5
+    names = [file.name for file in files]
+    planes = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:0-{z}</UUID></TiffData>'
+        for z, name in enumerate(names)
+    )
+    xml = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"{}><Image ID="Image:0"><Pixels ID="Pixels:0" '
+        'DimensionOrder="XYZCT" Type="uint8" SizeX="32" SizeY="24" SizeC="1" SizeZ="5" SizeT="1">'
+        f'<Channel ID="Channel:0" Name="DNA"/>{planes}</Pixels></Image></OME>'
+    )
+    binary = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"{}>'
+        '<BinaryOnly MetadataFile="a.companion.ome" UUID="urn:uuid:1"/></OME>'
+    )
+    for condition in ("ctrl", "drug"):
+        folder = tmp_path / condition
+        folder.mkdir()
+        for z, name in enumerate(names):
+            stated = (binary if companion else xml).format(f' UUID="urn:uuid:0-{z}"')
+            pixels = RNG.integers(0, 250, (24, 32), np.uint8)
+            tifffile.imwrite(folder / name, pixels, description=stated, metadata=None, photometric="minisblack")
+        if companion:
+            (folder / "a.companion.ome").write_text(xml.format(' UUID="urn:uuid:1"'))
+    dataset = DataSet.open(tmp_path)
+    assert dataset.count() == {"ctrl": 1, "drug": 1}
+    assert dataset.fields[0].image().sizes == {"Z": 5, "Y": 24, "X": 32}

@@ -15,6 +15,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.resample import factor, refuse_extreme, rescaled_size, to_size
 from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io import ChannelFiles, find_channel_files, read, read_joined, readable
+from napari_phenotrans.io.ome_files import once_per_set
 from napari_phenotrans.io.registry import suffix_of
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class DataSet:
 
     @classmethod
     def _listed(cls, folder: Path, conditions: tuple[str, ...]) -> DataSet:
-        every = {c: images_in(folder / c) if (folder / c).is_dir() else [] for c in conditions}
+        every = {c: once_per_set(images_in(folder / c)) if (folder / c).is_dir() else [] for c in conditions}
         joined = {c: {min(f.files.values()): f for f in fields_of_channel_files(every[c])} for c in conditions}
         paths = {c: sorted(joined[c]) or every[c] for c in conditions}
         rows, table = read_table(folder, {f"{c}/{path.name}" for c, files in paths.items() for path in files})
