@@ -110,3 +110,31 @@ def test_synthetic_checkpoints_warn_on_any_other_image() -> None:
     invented = card(synthetic=True)
     assert "means nothing" in working_scale(image("a"), invented)[1][0]
     assert working_scale(image("a", description="Synthetic: invented"), invented)[1] == []
+
+
+@pytest.mark.parametrize("names", [("DAPI", "PH3", "DAPI (2)"), ("DAPI", "PH3", "dapi"), ("DAPI (2)", "DAPI", "PH3")])
+def test_a_channel_that_comes_twice_is_asked_for(names: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"asks for DAPI, of which the image has 2.*DAPI="):
+        match_channels(image(*names), card(), {})
+
+    both = card(channels=("DAPI", "DAPI (2)"), low=(0, 0), high=(1, 1))
+    assert match_channels(image("DAPI (2)", "DAPI", "PH3"), both, {})[0] == [1, 0]
+
+
+@pytest.mark.parametrize("size", [0.5 * 16.5, 500.0, 0.5 / 17, 0.0005])
+def test_extreme_scales_are_refused(size: float) -> None:
+    with pytest.raises(InputError, match="more than 16 times apart"):
+        working_scale(image("DAPI", "PH3", pixel_size_um=size), card(pixel_size=0.5, pixel_unit="um"))
+
+
+@pytest.mark.parametrize("size", [0.5 * 15, 0.5 / 15])
+def test_large_scales_are_doubted_only(size: float) -> None:
+    scale, notices = working_scale(image("DAPI", "PH3", pixel_size_um=size), card(pixel_size=0.5, pixel_unit="um"))
+    assert scale == pytest.approx(size / 0.5)
+    assert "doubtful" in notices[0]
+
+
+@pytest.mark.parametrize(("said", "index"), [("DAPI", 0), ("DAPI (2)", 2), ("dapi", 3)])
+def test_the_said_one_of_several_alike_is_taken(said: str, index: int) -> None:
+    several = image("DAPI", "PH3", "DAPI (2)", "dapi")
+    assert match_channels(several, card(), {"DAPI": said})[0] == [index, 1]

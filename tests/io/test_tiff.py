@@ -49,7 +49,7 @@ def test_ome_tiff_with_all_that_it_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("unit", "symbol", "pixel_size"),
-    [("micron", "µm", 0.5), ("\\u00B5m", "µm", 0.5), ("um", "µm", 0.5), ("nm", "nm", 5e-4), ("inch", "inch", 12700)],
+    [("micron", "µm", 0.5), ("\\u00B5m", "µm", 0.5), ("um", "µm", 0.5), ("nm", "nm", 5e-4), ("mm", "mm", 500)],
 )
 def test_imagej_hyperstack(tmp_path: Path, unit: str, symbol: str, pixel_size: float) -> None:
     path = tmp_path / "a.tif"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.resample import factor
+from napari_phenotrans.core.resample import factor, refuse_extreme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,10 +71,14 @@ def match_channels(image: Image, card: Card, synonyms: Mapping[str, str]) -> tup
             f"{', '.join(card.channels)}, the image {', '.join(image.channels)}; "
             f"say CHECKPOINT=IMAGE, as in DAPI=Hoechst."
         )
+    _refuse_ambiguous(image, card, synonyms)
     there = {_plain(name): index for index, name in enumerate(image.channels)}
     wanted = [_plain(synonyms.get(name, name)) for name in card.channels]
     if all(name in there for name in wanted):
-        indices = [there[name] for name in wanted]
+        indices = [
+            image.channels.index(synonyms[name]) if name in synonyms else there[plain]
+            for name, plain in zip(card.channels, wanted, strict=True)
+        ]
         if len(set(indices)) < len(indices):
             raise InputError(
                 f"Two channels of the checkpoint were matched to the same channel of the image: {synonyms}."
@@ -93,6 +97,23 @@ def match_channels(image: Image, card: Card, synonyms: Mapping[str, str]) -> tup
     )
 
 
+def _refuse_ambiguous(image: Image, card: Card, synonyms: Mapping[str, str]) -> None:
+    """Refuse a channel that the image has several of, unless the user says which."""
+    wanted = {_plain(name) for name in card.channels}
+    for name in card.channels:
+        if name in synonyms:
+            continue
+        numbered = re.compile(rf"{re.escape(_plain(name))}\(\d+\)")
+        alike = [other for other in image.channels if _plain(other) == _plain(name)]
+        # a checkpoint that was trained on the numbered ones tells them apart itself
+        more = [o for o in image.channels if numbered.fullmatch(_plain(o)) and _plain(o) not in wanted]
+        if alike and len(alike) + len(more) > 1:
+            raise InputError(
+                f"The checkpoint asks for {name}, of which the image has {len(alike + more)}: "
+                f"{', '.join(alike + more)}. Say which it is, as in {name}={(alike + more)[-1]}."
+            )
+
+
 def by_position(reason: str, mine: Sequence[str], theirs: Sequence[str]) -> str:
     """Return the notice that channels were matched by their order, with the reason and the risk."""
     pairs = ", ".join(f"{here} as {there}" for here, there in zip(mine, theirs, strict=True))
@@ -103,7 +124,13 @@ def by_position(reason: str, mine: Sequence[str], theirs: Sequence[str]) -> str:
 
 
 def working_scale(image: Image, card: Card) -> tuple[float, list[str]]:
-    """Return the factor that scales planes to the working pixel size, and what the user should know."""
+    """Return the factor that scales planes to the working pixel size, and what the user should know.
+
+    Raises
+    ------
+    InputError
+        If the two are so far apart that one is wrong.
+    """
     notices = []
     if card.synthetic and not image.synthetic:
         notices.append(
@@ -126,6 +153,7 @@ def working_scale(image: Image, card: Card) -> tuple[float, list[str]]:
         )
         return 1.0, notices
     scale = factor(image.pixel_size_um, card.pixel_size)
+    refuse_extreme(image.pixel_size_um, card.pixel_size, image.path)
     if scale != 1 and not 0.25 <= scale <= 4:
         lost = "the detail that the engine goes by is not in it" if scale > 1 else "most of its detail is averaged away"
         notices.append(

@@ -41,6 +41,7 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
             help="Join by this regular expression, not by a guess: (?P<channel>…), and (?P<z>…), (?P<t>…) if needed.",
         ),
         click.option("--join", is_flag=True, help="Join the channels that lie in files beside the input to one image."),
+        click.option("--missing-as-zero", is_flag=True, help="Take chunks that an OME-Zarr lacks as zero."),
         click.option("--axes", help="Axes of the pixels where the file leaves them open, as in ZCYX."),
     ):
         command = option(command)
@@ -49,7 +50,9 @@ def reading(command: Callable[..., None]) -> Callable[..., None]:
 
 def read_arguments(options: dict[str, Any]) -> dict[str, Any]:
     """Turn the options of `reading` into the arguments of `read`."""
-    return {"axes": options["axes"], "series": options["series"], "join": options["pattern"] or options["join"]}
+    join = options["pattern"] or options["join"]
+    known = {"axes": options["axes"], "series": options["series"], "join": join}
+    return known | ({"missing_as_zero": True} if options["missing_as_zero"] else {})
 
 
 def pairs(option: str, typed: Sequence[str], form: str, example: str) -> dict[str, str]:

@@ -107,7 +107,7 @@ def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Tran
         translation,
         typed.pop("ts"),
         typed.pop("zs"),
-        read_arguments({name: typed.pop(name) for name in ("axes", "join", "pattern", "series")}),
+        read_arguments({name: typed.pop(name) for name in ("axes", "join", "pattern", "series", "missing_as_zero")}),
         typed.pop("overwrite"),
     )
     computed = {name: typed.pop(name) for name in ("checkpoint", "device", "precision", "tile", "overlap")}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.region import Region
 
 AXES = "TZCYX"
+# How the note begins that says that a file's channels were told apart.
+REPEATED = "Several channels are called"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,9 @@ class Image:
     description
         The file's free text, kept when writing; "synthetic" in it marks an image that was invented, not measured.
     reading
-        What `napari_phenotrans.io.read` was told of ``axes``, ``series`` and ``join``, to read it again.
+        What `napari_phenotrans.io.read` was told of ``axes``, ``series``, ``join`` and the like, to read it again.
+    origin_um
+        Where the center of the first pixel lies on the stage, micrometers along Z, Y and X, as far as known.
 
     Raises
     ------
@@ -68,6 +72,7 @@ class Image:
     notes: tuple[str, ...] = ()
     description: str = ""
     reading: Mapping[str, Any] = field(default_factory=dict)
+    origin_um: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = tuple(self.pixels.shape)
@@ -224,7 +229,13 @@ class Image:
             colors=tuple(self.colors[i] for i in indices),
             # smaller versions do not know the region's pixels
             pyramid=() if region else tuple(_taken(level, self.axes, index) for level in self.pyramid),
+            origin_um=self._moved_origin({"Z": zs[0]} | ({"Y": region.top, "X": region.left} if region else {})),
         )
+
+    def _moved_origin(self, first: Mapping[str, int]) -> dict[str, float]:
+        """Return the origin of a part that begins at these positions."""
+        steps = {"Z": self.z_step_um, "Y": self.pixel_size_um, "X": self.pixel_size_um}
+        return {a: start + first.get(a, 0) * (steps[a] or 0) for a, start in self.origin_um.items()}
 
     def write_plane(self, plane: np.ndarray, into: Any, t: int = 0, z: int = 0, top: int = 0, left: int = 0) -> None:
         """Write a (C, Y, X) plane, or a rectangle of one, into an array laid out like ``pixels``."""
@@ -266,6 +277,25 @@ class Image:
                     f"The image has no axis {letter}: its axes are {self.axes}, the plane was asked for with "
                     f"{_spoken(asked)}. Leave {letter.lower()} out."
                 )
+
+
+def told_apart(names: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """Number names that come more than once, "DAPI" and "DAPI (2)"; the note is None where all are different."""
+    taken, result = set(names), []
+    for index, name in enumerate(names):
+        number = 1 + sum(other == name for other in names[:index])
+        while number > 1 and f"{name} ({number})" in taken:
+            number += 1
+        result.append(name if number == 1 else f"{name} ({number})")
+        taken.add(result[-1])
+    changed = [(name, new) for name, new in zip(names, result, strict=True) if name != new]
+    if not changed:
+        return tuple(result), None
+    repeated = ", ".join(dict.fromkeys(name for name, _ in changed))
+    numbered = ", ".join(repr(new) for _, new in changed)
+    return tuple(result), (
+        f"{REPEATED} {repeated}: the first of a name keeps it, the others are {numbered}, in the order of the file."
+    )
 
 
 def _taken(pixels: Any, axes: str, index: dict[str, Any]) -> Any:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.core.tiling import padded_size
 
 SAME = 0.05
+# Ratio of pixel sizes beyond which one is a mistake; resampling by it would take hours and gigabytes, or leave nothing.
+EXTREME = 16
 # of Gaussian blur, in standard deviations
 REACH = 4
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Size = tuple[int, int]
 
@@ -20,6 +27,23 @@ def factor(pixel_size: float, working: float) -> float:
     """Return the factor to scale a plane by; 1 where both sizes agree within 5 %, which no network notices."""
     ratio = pixel_size / working
     return 1.0 if abs(ratio - 1) <= SAME else ratio
+
+
+def refuse_extreme(pixel_size: float, working: float, path: Path | None) -> None:
+    """Refuse pixels more than `EXTREME` times larger or smaller than the working pixel size.
+
+    Raises
+    ------
+    InputError
+        With both sizes, before anything is computed.
+    """
+    if 1 / EXTREME <= pixel_size / working <= EXTREME:
+        return
+    raise InputError(
+        f"{path or 'The image'} states {pixel_size:.4g} µm per pixel, and the working pixel size is {working:.4g}: "
+        f"more than {EXTREME} times apart, so that one is most likely wrong (millimeters for micrometers, or the "
+        f"resolution of a print). Correct the pixel size in the file or of the layer."
+    )
 
 
 def rescaled_size(height: int, width: int, scale: float) -> Size:

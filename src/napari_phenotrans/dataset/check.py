@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_phenotrans.core.image import REPEATED
 from napari_phenotrans.core.resample import SAME, factor, rescaled_size
 from napari_phenotrans.core.text import few
 from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report
@@ -178,10 +180,19 @@ def _unfit_files(
     if damaged:
         what = f"Files cannot be read ({len(damaged)}); {damaged[0].unreadable}"
         yield Problem("error", what, "Mend the files, or take them out of the data set.", _names(damaged))
+    # ---- what reading guessed; files of which the same is said but for names and numbers come together
+    guesses: dict[str, list[tuple[str, Survey]]] = defaultdict(list)
+    for s in readable:
+        for note in (note for note in s.notes if not note.startswith(REPEATED)):
+            guesses[re.sub(r"\S+\.\w+|\d+", "", note)].append((note, s))
+    for noted in guesses.values():
+        do = "Check that it is right: training goes by it."
+        yield Problem("warning", noted[0][0], do, _names([s for _, s in noted]))
     # ---- channels
-    twice = [s for s in readable if len(set(s.names)) < len(s.names)]
+    twice = [s for s in readable if any(note.startswith(REPEATED) for note in s.notes)]
     if twice:
-        what = f"A channel's name occurs twice: {', '.join(twice[0].names)}."
+        stated = [re.sub(r" \(\d+\)$", "", name) for name in twice[0].names]
+        what = f"A channel's name occurs twice: {', '.join(stated)}."
         yield Problem("error", what, "Give every channel a name of its own in the files.", _names(twice))
     common, _ = Counter(frozenset(s.names) for s in readable).most_common(1)[0] if readable else (frozenset(), 0)
     wanted = frozenset(settings.channels or common)

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.resample import factor, rescaled_size, to_size
-from napari_phenotrans.io import read, readable
+from napari_phenotrans.core.resample import factor, refuse_extreme, rescaled_size, to_size
+from napari_phenotrans.core.text import first_of
+from napari_phenotrans.io import ChannelFiles, find_channel_files, read, read_joined, readable
+from napari_phenotrans.io.ome_files import once_per_set
 from napari_phenotrans.io.registry import suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari_phenotrans.core.image import Image
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Field:
         Whether ``fields.csv`` names the group.
     columns
         Further columns of ``fields.csv``, such as plate, row or day, as text.
+    files
+        The files of its channels, where each lies in one of its own; ``path`` is the first of them.
     """
 
     path: Path
@@ -43,11 +49,16 @@ class Field:
     group: str
     grouped: bool = False
     columns: dict[str, str] = dataclasses.field(default_factory=dict, hash=False)
+    files: ChannelFiles | None = dataclasses.field(default=None, hash=False)
 
     @property
     def name(self) -> str:
         """Condition and file, as ``fields.csv`` names it: ``untreated/A01.tif``."""
         return f"{self.condition}/{self.path.name}"
+
+    def image(self) -> Image:
+        """Open the field; its channels are joined where they lie in several files."""
+        return read(self.path) if self.files is None else read_joined(self.files)
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,9 @@ class DataSet:
 
     @classmethod
     def _listed(cls, folder: Path, conditions: tuple[str, ...]) -> DataSet:
-        paths = {c: images_in(folder / c) if (folder / c).is_dir() else [] for c in conditions}
+        every = {c: once_per_set(images_in(folder / c)) if (folder / c).is_dir() else [] for c in conditions}
+        joined = {c: {min(f.files.values()): f for f in fields_of_channel_files(every[c])} for c in conditions}
+        paths = {c: sorted(joined[c]) or every[c] for c in conditions}
         rows, table = read_table(folder, {f"{c}/{path.name}" for c, files in paths.items() for path in files})
         # A field without a group is a group of its own, named by condition too where file names recur.
         names = Counter(stem(path) for files in paths.values() for path in files)
@@ -159,7 +172,7 @@ class DataSet:
                 columns = dict(rows.get(f"{condition}/{path.name}", {}))
                 group = columns.pop("group", "")
                 alone = stem(path) if names[stem(path)] == 1 else f"{condition}/{path.name}"
-                fields.append(Field(path, condition, group or alone, bool(group), columns))
+                fields.append(Field(path, condition, group or alone, bool(group), columns, joined[condition].get(path)))
         return cls(folder, conditions, tuple(fields), table)
 
     def split(self, held_out: Sequence[str] | float, seed: int = 0) -> tuple[DataSet, DataSet]:
@@ -209,11 +222,11 @@ class DataSet:
 
     def channels(self) -> tuple[str, ...]:
         """Return the first field's channel names."""
-        return read(self.fields[0].path).channels
+        return self.fields[0].image().channels
 
     def pixel_size_um(self) -> float | None:
         """Return the first field's pixel size."""
-        return read(self.fields[0].path).pixel_size_um
+        return self.fields[0].image().pixel_size_um
 
     def planes(self, channels: Sequence[str], pixel_size: float | None = None) -> dict[str, list[np.ndarray]]:
         """Read all planes into memory, float32 (C, Y, X) in the files' units at the working pixel size.
@@ -221,11 +234,11 @@ class DataSet:
         Raises
         ------
         InputError
-            If a field lacks a channel, naming the field.
+            If a field lacks a channel, or its pixel size is far from the working one, naming the field.
         """
         planes: dict[str, list[np.ndarray]] = {condition: [] for condition in self.conditions}
         for field in self.fields:
-            image = read(field.path)
+            image = field.image()
             missing = [name for name in channels if name not in image.channels]
             if missing:
                 raise InputError(
@@ -233,6 +246,8 @@ class DataSet:
                     f"as in the other fields. Name common channels with --channels."
                 )
             indices = [image.channels.index(name) for name in channels]
+            if pixel_size and image.pixel_size_um:
+                refuse_extreme(image.pixel_size_um, pixel_size, field.path)
             scale = factor(image.pixel_size_um or 1.0, pixel_size) if pixel_size else 1.0
             for t, z in image.positions():
                 plane = image.plane(t=t, z=z)[indices]
@@ -243,6 +258,41 @@ class DataSet:
 def images_in(folder: Path) -> list[Path]:
     """Return the files of a folder that can be read as images, hidden ones left out."""
     return sorted(path for path in folder.iterdir() if readable(path) and not path.name.startswith("."))
+
+
+def fields_of_channel_files(paths: Sequence[Path]) -> list[ChannelFiles]:
+    """Return the fields of view of a folder whose files hold one channel each; none where they are whole images.
+
+    Raises
+    ------
+    InputError
+        If most files are such, and some fields lack a channel or some files belong to none.
+    """
+    if len(paths) < 2 or any(path.is_dir() for path in paths):
+        return []
+    try:
+        found = find_channel_files(paths)
+    except InputError:
+        return []
+    inside = {path for field in found for path in field.files.values()}
+    if 2 * len(inside) <= len(paths):
+        return []
+    try:
+        whole = any("C" in read(found[0].files[key]).axes for key in list(found[0].files)[:2])
+    except InputError:
+        # the check of the data set names what cannot be read
+        return []
+    if whole:
+        return []
+    channels = Counter(field.channels for field in found).most_common(1)[0][0]
+    unfit = [field.name for field in found if field.channels != channels]
+    unfit += [path.name for path in paths if path not in inside]
+    if unfit:
+        raise InputError(
+            f"The files in {paths[0].parent} hold one channel each ({', '.join(channels)}, as in {found[0].name}), but "
+            f"{first_of(unfit)} lack some of these channels. Add the missing files, or move these elsewhere."
+        )
+    return found
 
 
 def stem(path: Path) -> str:

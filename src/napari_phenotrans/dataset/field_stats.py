@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.io import read
 
 if TYPE_CHECKING:
     from napari_phenotrans.dataset.dataset import Field
@@ -70,6 +69,8 @@ class Survey:
         By name; empty where pixels are not finite.
     hashes
         One per plane that holds more than one single value.
+    notes
+        What reading had to guess or left out, in sentences.
     nuclei
         Diameters of the nuclei found in one plane, in pixels; empty where they were not looked for.
     """
@@ -83,6 +84,7 @@ class Survey:
     dtype: str = ""
     finite: bool = True
     channels: dict[str, Channel] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     hashes: set[bytes] = dataclasses.field(default_factory=set)
     nuclei: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
 
@@ -103,8 +105,9 @@ def survey(field: Field, *, nuclei: bool = False) -> Survey:
     """
     result = Survey(field)
     try:
-        image = read(field.path)
+        image = field.image()
         result.names, result.dtype, result.pixel_size_um = image.channels, str(image.dtype), image.pixel_size_um
+        result.notes = image.notes
         result.size = image.sizes["Y"], image.sizes["X"]
         positions = list(image.positions())
         result.planes = len(positions)

@@ -12,7 +12,6 @@ from napari_phenotrans.core.crop_grid import center, grid, spread
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.resample import factor, rescaled_size, to_size
 from napari_phenotrans.dataset.dataset import DataSet
-from napari_phenotrans.io import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -177,7 +176,7 @@ class Cutter:
 
     def _plane_sizes(self, field: Field) -> list[tuple[int, int]]:
         """Return the size of each of a field's planes at the working pixel size, without reading pixels."""
-        image = read(field.path)
+        image = field.image()
         size = rescaled_size(image.sizes["Y"], image.sizes["X"], self._scale(image.pixel_size_um))
         return [size] * len(list(image.positions()))
 

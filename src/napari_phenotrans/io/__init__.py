@@ -48,6 +48,7 @@ def read(
     channels: Sequence[str] | None = None,
     join: bool | str = False,
     series: int = 0,
+    missing_as_zero: bool = False,
 ) -> Image:
     """Open an image; its pixels stay in the file until they are used.
 
@@ -67,6 +68,8 @@ def read(
         and ``(?P<z>…)`` and ``(?P<t>…)`` where needed, says the pattern. See `find_channel_files`.
     series
         Which image of a file that holds several, from 0.
+    missing_as_zero
+        Whether an OME-Zarr may lack chunks, which are then taken as zero; they are an error otherwise.
 
     Returns
     -------
@@ -86,14 +89,16 @@ def read(
     """
     if not isinstance(path, str | Path) and len(path) == 1:
         path = path[0]
+    many = {"missing_as_zero": True} if missing_as_zero else {}
     single = Path(path) if isinstance(path, str | Path) else None
-    reading: dict[str, Any] = {name: value for name, value in (("axes", axes), ("series", series)) if value}
-    if single is not None and not join and (single.is_file() or (single.is_dir() and is_zarr(single))):
-        image = read_one(single, axes, series)
+    reading: dict[str, Any] = {name: value for name, value in (("axes", axes), ("series", series)) if value} | many
+    special = single is not None and single.exists() and not single.is_file() and not single.is_dir()
+    if single is not None and (special or (not join and (single.is_file() or (single.is_dir() and is_zarr(single))))):
+        image = read_one(single, axes, series, missing_as_zero=missing_as_zero)
     elif single is not None and not single.exists() and not set("*?[") & set(str(single)):
         raise InputError(f"There is no file {single}. Check the path.")
     elif single is not None and single.is_dir() and readable(single):
-        image = read_one(single, axes, series)
+        image = read_one(single, axes, series, missing_as_zero=missing_as_zero)
     else:
         fields = find_channel_files(path, join if isinstance(join, str) else None)
         if len(fields) > 1:
@@ -113,7 +118,10 @@ def read(
             f"{len(names)} channel names were said ({', '.join(names)}) for {image.path}, which has "
             f"{len(image.channels)} ({', '.join(image.channels)}; axes {image.axes}, sizes {image.sizes})."
         )
-    return image.replace(channels=names)
+    from napari_phenotrans.core.image import told_apart
+
+    names, note = told_apart(names)
+    return image.replace(channels=names, notes=(*image.notes, *([note] if note else [])))
 
 
 def write(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import first_of, natural_key
 from napari_phenotrans.io.registry import read_one, readable, suffix_of
+from napari_phenotrans.io.stain_names import STAINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +34,7 @@ PATTERNS: dict[str, str] = {
     "Cellomics": r"f\d+(?P<channel>d\d)$",
     "ch": r"(?:[_-]t(?P<t>\d+))?(?:[_-]z(?P<z>\d+))?[_-](?P<channel>ch\d+)(?![A-Z0-9])",
     "channel": r"(?<![A-Z])(?P<channel>channel[ _-]?\d+)(?![A-Z0-9])",
-    "stains": r"(?<![A-Z0-9])(?P<channel>DAPI|Hoechst\d*|DNA|E?GFP|RFP|YFP|CFP|mCherry|tdTomato|FITC|TRITC|Cy\d(?:\.5)?"
-    r"|Texas ?Red|TxRed|Alexa ?\d+|AF\d+|Actin|Phalloidin|Tubulin|PH3|ZO-?1|brightfield|phase|DIC)(?![A-Z0-9])",
+    "stains": rf"(?<![A-Z0-9])(?P<channel>{STAINS})(?![A-Z0-9])",
     "C at the end": r"[_-](?P<channel>c\d+)$",
     "C at the start": r"(?:^|/)(?P<channel>c\d+)-",
 }

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from napari_phenotrans.io.metadata import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NAMESPACE = "napari-phenotrans"
 AXES_NAMESPACE = "napari-phenotrans/axes"
@@ -55,6 +55,31 @@ class OmeXml:
         found = (e.get("FileName") for e in self.root.iter() if _name(e) == "UUID")
         return list(dict.fromkeys(name for name in found if name))
 
+    @property
+    def uuid(self) -> str | None:
+        """Identity of the file that the block stands in."""
+        return self.root.get("UUID")
+
+    def planes_in(self, index: int) -> list[tuple[str | None, str | None]]:
+        """Return file name and UUID, or None for this file, of each entry about planes of an image."""
+        entries = [e for e in self.images[index].iter() if _name(e) == "TiffData"]
+        found = [next(_children(entry, "UUID"), None) for entry in entries]
+        return [(None, None) if e is None else (e.get("FileName"), e.text) for e in found]
+
+    def has_planes(self, index: int) -> bool:
+        """Return whether an image is more than metadata."""
+        return bool(self.planes_in(index))
+
+    def numbered(self, kept: Sequence[int]) -> str:
+        """Return the block with these images only, in this order, each called by its number."""
+        root = ElementTree.Element(self.root.tag, dict(self.root.attrib))
+        for index in kept:
+            image = self.images[index]
+            called = ElementTree.SubElement(root, image.tag, {**image.attrib, "Name": str(index)})
+            called.extend(image)
+        root.extend(child for child in self.root if _name(child) != "Image")
+        return ElementTree.tostring(root, encoding="unicode")
+
     def facts(self, index: int) -> Facts:
         """Return what is stated of one image."""
         if index >= len(self.images):
@@ -79,6 +104,7 @@ class OmeXml:
             y=_quantity(pixels, "PhysicalSizeY", "µm"),
             z=_quantity(pixels, "PhysicalSizeZ", "µm"),
             interval=_quantity(pixels, "TimeIncrement", "s"),
+            origin=_position(pixels),
             description=next((e.text or "" for e in _children(self.images[index], "Description")), "").strip(),
         )
 
@@ -106,6 +132,15 @@ def _quantity(pixels: ElementTree.Element, attribute: str, default: str) -> tupl
         return (float(value), pixels.get(f"{attribute}Unit", default)) if value else None
     except ValueError:
         return None
+
+
+def _position(pixels: ElementTree.Element) -> dict[str, tuple[float, str]]:
+    """Return where the first plane lies on the stage."""
+    plane = next(_children(pixels, "Plane"), None)
+    if plane is None:
+        return {}
+    stated = {a: _quantity(plane, f"Position{a}", "reference frame") for a in "ZYX"}
+    return {a: length for a, length in stated.items() if length}
 
 
 def _color(value: str | None) -> str | None:

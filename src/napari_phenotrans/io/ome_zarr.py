@@ -13,6 +13,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.axes import settle
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import Facts, make_image, remarks, unit_symbol
+from napari_phenotrans.io.zarr_chunks import SPARSE, Chunks, missing_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ _KINDS = (ContainsArrayError, GroupNotFoundError, NodeNotFoundError)
 _SHOWN = 6
 
 
-def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0) -> Image:
+def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0, missing_as_zero: bool = False) -> Image:
     """Open an OME-Zarr image; pixels stay in the folder.
 
     Parameters
@@ -37,11 +38,13 @@ def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0) -> Image
         The axes that the user said.
     series
         Which of several images in a container that Bio-Formats wrote.
+    missing_as_zero
+        Whether chunks that are not there are taken as the array's fill value, which most often is 0.
 
     Raises
     ------
     InputError
-        If the folder is no OME-Zarr, is a plate, or its axes cannot be mapped.
+        If the folder is no OME-Zarr, is a plate, its axes cannot be mapped, or it lacks chunks.
     """
     with naming_damage(path, EXPECTED, *_KINDS), warnings.catch_warnings():
         # zarr complains of what other writers did, which is no concern of the user's
@@ -51,7 +54,8 @@ def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0) -> Image
         notes: list[str] = []
         if isinstance(node, zarr.Array):
             letters, guessed = settle(path, _unnamed_axes(node.shape), node.shape, axes)
-            return make_image(_lazy(path, node), letters, Facts(), path, notes=guessed)
+            pixels = _lazy(path, node, missing_as_zero, notes)
+            return make_image(pixels, letters, Facts(), path, notes=(*guessed, *notes))
         if "plate" in attributes or "well" in attributes:
             raise InputError(_directions(path, node, attributes))
         if "bioformats2raw.layout" in attributes and "multiscales" not in attributes:
@@ -76,7 +80,8 @@ def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0) -> Image
         described = str(ours.get("description", ""))
         notes += remarks(ours.get("provenance") or {})
         facts = _facts(image, attributes.get("omero") or {}, stated, units, described)
-        levels = [_lazy(path, array) for array in arrays if array.ndim == arrays[0].ndim]
+        fitting = [array for array in arrays if array.ndim == arrays[0].ndim]
+        levels = [_lazy(path, array, missing_as_zero, notes if array is arrays[0] else []) for array in fitting]
     return make_image(levels[0], letters, facts, path, pyramid=tuple(levels[1:]), notes=(*notes, *guessed))
 
 
@@ -116,6 +121,15 @@ def _facts(image: dict[str, Any], omero: dict[str, Any], axes: str, units: dict[
         for step in transform or ():
             if step.get("type") == "scale" and len(step.get("scale", ())) == len(axes):
                 scale = scale * np.asarray(step["scale"], float)
+    origin = np.zeros(len(axes))
+    moved = False
+    for transform in (image["datasets"][0].get("coordinateTransformations"), image.get("coordinateTransformations")):
+        for step in transform or ():
+            values = step.get(step.get("type"), ())
+            if step.get("type") == "scale" and len(values) == len(axes):
+                origin = origin * np.asarray(values, float)
+            if step.get("type") == "translation" and len(values) == len(axes):
+                origin, moved = origin + np.asarray(values, float), True
     steps = {a: (float(s), units[a]) for a, s in zip(axes, scale, strict=True) if a in units}
     notes = []
     if steps.get("X") is None and any(s != 1 for a, s in zip(axes, scale, strict=True) if a in "YX"):
@@ -128,6 +142,9 @@ def _facts(image: dict[str, Any], omero: dict[str, Any], axes: str, units: dict[
         y=steps.get("Y") if unit_symbol(units.get("Y")) else None,
         z=steps.get("Z"),
         interval=steps.get("T"),
+        origin={
+            a: (float(o), units[a]) for a, o in zip(axes, origin, strict=True) if moved and a in "ZYX" and a in units
+        },
         description=described,
         notes=tuple(notes),
     )
@@ -138,8 +155,22 @@ def _color(value: Any) -> str | None:
     return f"#{digits}" if len(digits) == 6 and set(digits) <= set("0123456789abcdef") else None
 
 
-def _lazy(path: Path, array: zarr.Array) -> LazyPixels:
+def _lazy(path: Path, array: zarr.Array, missing_as_zero: bool, notes: list[str]) -> LazyPixels:
+    """Return an array's pixels; some chunks that are not there are refused now, or else when they are read."""
+    chunks = Chunks(path, array)
+    sparse = bool(array.attrs.get(SPARSE))
+    absent = chunks.missing()
+    if absent > 0 and (sparse or missing_as_zero):
+        why = "the image states that it is sparse" if sparse else "as was said"
+        notes.append(f"{absent} of {chunks.count} chunks are not there and were taken as {array.fill_value}: {why}.")
+    elif 0 < absent < chunks.count:
+        raise InputError(missing_text(path, absent, chunks.count))
+    elif absent:
+        notes.append(f"None of its {chunks.count} chunks of pixels is there.")
+
     def read(_: tuple[int, ...], within: Within) -> np.ndarray:
+        if not sparse and not missing_as_zero:
+            chunks.refuse_missing(within)
         return np.asarray(array[within])
 
     return LazyPixels(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
 
-    Reader = Callable[[Path, str | None, int], Image]
+    Reader = Callable[..., Image]
 
 _TIFF, _ZARR, _PICTURE = "tiff:read_tiff", "ome_zarr:read_ome_zarr", "pictures:read_picture"
 
@@ -62,7 +62,7 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in _ZARR_FILES)
 
 
-def read_one(path: Path, axes: str | None = None, series: int = 0) -> Image:
+def read_one(path: Path, axes: str | None = None, series: int = 0, *, missing_as_zero: bool = False) -> Image:
     """Open one file or Zarr folder with the reader of its suffix.
 
     Raises
@@ -72,6 +72,8 @@ def read_one(path: Path, axes: str | None = None, series: int = 0) -> Image:
     """
     if not path.exists():
         raise InputError(f"There is no file {path}. Check the path.")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is a pipe, socket or device, not a file: it holds no image. Check the path.")
     suffix = suffix_of(path)
     reader_name = _ZARR if path.is_dir() and is_zarr(path) else READERS[suffix.lower()] if suffix else None
     if reader_name is None or (path.is_dir() and reader_name != _ZARR):
@@ -83,4 +85,6 @@ def read_one(path: Path, axes: str | None = None, series: int = 0) -> Image:
         raise InputError(f"{path} is empty (0 bytes). Get it again from where it came.")
     module, function = reader_name.split(":")
     reader: Reader = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
+    if reader_name == _ZARR:
+        return reader(path, axes, series, missing_as_zero)
     return reader(path, axes, series)

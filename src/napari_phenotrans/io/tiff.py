@@ -16,9 +16,11 @@ from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.axes import settle
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import make_image, remarks
+from napari_phenotrans.io.ome_files import images_by_file, refuse_foreign
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, OmeXml, read_companion
 from napari_phenotrans.io.tiff_metadata import tiff_facts
 from napari_phenotrans.io.tiff_region import read_encoded, read_stored
+from napari_phenotrans.io.tiff_values import Values, values_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,24 +56,28 @@ def read_tiff(path: Path, axes: str | None = None, series: int = 0) -> Image:
     notes: list[str] = []
     with naming_damage(path, EXPECTED, *_KINDS):
         path, ome, text = _metadata(path, notes)
+        if ome is not None:
+            text = _ours(path, ome, text, series, notes)
         with tifffile.TiffFile(path, omexml=text) as tif:
             _refuse_lost_tags(path, tif)
             page_series = _choose(path, tif, series, ome, notes)
             if ome is not None and page_series.kind == "ome":
-                facts = ome.facts(series)
+                facts = ome.facts(_number(ome, page_series))
                 notes += remarks(ome.annotation())
                 stated, shape = _with_single_axes(page_series, ome.annotation(AXES_NAMESPACE).get("axes", ""))
             else:
                 facts = tiff_facts(tif, page_series)
                 stated, shape = page_series.axes, page_series.shape
             letters, guessed = settle(path, stated, shape, axes)
+            values = values_of(tif, page_series)
+            notes += [values.note] if values.note else []
             levels = []
             for level in page_series.levels:
                 sizes = dict(zip(level.axes, level.shape, strict=True))
                 if any(sizes.get(a, 1) != n for a, n in zip(stated, shape, strict=True) if a not in "YX"):
                     continue  # not the same planes: no part of the pyramid
                 _refuse_incomplete(path, level, ome)
-                levels.append(_lazy(path, level, stated, tuple(sizes.get(a, 1) for a in stated)))
+                levels.append(_lazy(path, level, stated, tuple(sizes.get(a, 1) for a in stated), values))
     return make_image(levels[0], letters, facts, path, pyramid=tuple(levels[1:]), notes=(*notes, *guessed))
 
 
@@ -86,6 +92,8 @@ def _metadata(path: Path, notes: list[str]) -> tuple[Path, OmeXml | None, str | 
     """Find the file to open, its OME-XML, and that text where it stands in a companion file."""
     if path.name.lower().endswith(".companion.ome"):
         ome, text = read_companion(path)
+        if ome is not None:
+            refuse_foreign(path, ome)
         files = [path.with_name(name) for name in (ome.files() if ome else [])]
         present = next((file for file in files if file.is_file()), None)
         if present is None:
@@ -98,6 +106,7 @@ def _metadata(path: Path, notes: list[str]) -> tuple[Path, OmeXml | None, str | 
         ome = OmeXml.parse(tif.ome_metadata) if tif.ome_metadata else None
     if ome is None or ome.companion is None:
         return path, ome, None
+    refuse_foreign(path, ome)
     companion = path.with_name(ome.companion)
     if companion.is_file():
         ome, text = read_companion(companion)
@@ -107,6 +116,31 @@ def _metadata(path: Path, notes: list[str]) -> tuple[Path, OmeXml | None, str | 
         f"in this file were read."
     )
     return path, None, None
+
+
+def _ours(path: Path, ome: OmeXml, text: str | None, series: int, notes: list[str]) -> str | None:
+    """Return OME-XML of the images that may be read: those with planes in this file, and others where they are asked.
+
+    In it, images are called by their number, which tells what is said of a series of pages. A file of a set thereby
+    gives its own image, whatever other files of the set are there.
+    """
+    refuse_foreign(path, ome)
+    own, others = images_by_file(path, ome)
+    if len(ome.images) < 2:
+        return text
+    kept = own if series < len(own) else own + others
+    elsewhere = [name for i, name in enumerate(ome.names) if i not in own and ome.has_planes(i)]
+    if own and elsewhere:
+        notes.append(
+            f"The file is one of a set, whose other images ({first_of(elsewhere)}) lie in other files; what lies in "
+            f"this one was read."
+        )
+    return ome.numbered(kept)
+
+
+def _number(ome: OmeXml, series: tifffile.TiffPageSeries) -> int:
+    """Return which Image of the OME-XML a series is."""
+    return int(series.name) if len(ome.images) > 1 else 0
 
 
 def _refuse_lost_tags(path: Path, tif: tifffile.TiffFile) -> None:
@@ -131,10 +165,11 @@ def _choose(
     path: Path, tif: tifffile.TiffFile, index: int, ome: OmeXml | None, notes: list[str]
 ) -> tifffile.TiffPageSeries:
     every = [s for s in tif.series if not s.keyframe.is_reduced] or list(tif.series)
+    by_ome = ome is not None and every and every[0].kind == "ome"
     if not 0 <= index < len(every):
         raise InputError(f"{path} holds {len(every)} images; series {index} was asked for. Say 0 to {len(every) - 1}.")
     page_series = every[index]
-    names = ome.names if ome is not None and page_series.kind == "ome" else [f"{s.axes} {s.shape}" for s in every]
+    names = [ome.names[_number(ome, s)] if ome is not None and by_ome else f"{s.axes} {s.shape}" for s in every]
     if len(every) > 1:
         notes.append(
             f"The file holds {len(every)} images ({first_of(names)}); number "
@@ -194,7 +229,7 @@ def _with_single_axes(series: tifffile.TiffPageSeries, wanted: str) -> tuple[str
     return series.axes, series.shape
 
 
-def _lazy(path: Path, series: tifffile.TiffPageSeries, axes: str, shape: tuple[int, ...]) -> LazyPixels:
+def _lazy(path: Path, series: tifffile.TiffPageSeries, axes: str, shape: tuple[int, ...], values: Values) -> LazyPixels:
     keyframe = series.keyframe
     pages: list[Any] = list(series)
     count = math.prod(shape) // keyframe.size
@@ -238,11 +273,15 @@ def _lazy(path: Path, series: tifffile.TiffPageSeries, axes: str, shape: tuple[i
                 page.parent.filehandle.close()
         return part if series.transform is None else series.transform(part)
 
+    def read(position: tuple[int, ...], within: Within) -> np.ndarray:
+        part = (read_stored_page if stored else read_coded)(position, within)
+        return part if values.convert is None else values.convert(part.astype(part.dtype.newbyteorder("="), copy=False))
+
     return LazyPixels(
         shape,
-        series.dtype,
+        values.dtype,
         0 if as_one else planes,
-        read_stored_page if stored else read_coded,
+        read,
         path=path,
         expected=EXPECTED,
         chunks=(1,) * planes + (chunk if keyframe.is_tiled else plane_shape),

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tifffile import PHOTOMETRIC
 
-from napari_phenotrans.io.metadata import Facts, plain_color
+from napari_phenotrans.io.metadata import PRINT_UM, Facts, plain_color
 
 if TYPE_CHECKING:
     import tifffile
 
 _SAMPLES = {3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}
 _SAMPLE_COLORS: tuple[str | None, ...] = ("#ff0000", "#00ff00", "#0000ff", None)
-# Scanners and drawing programs state pixels per inch of a print; no microscope image has pixels this wide.
-_PRINT_UM = 20.0
 
 
 def tiff_facts(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Facts:
@@ -52,7 +50,7 @@ def _resolution(page: tifffile.TiffPage, along: str) -> tuple[float, str] | None
     if not pixels or not length:
         return None
     micrometers = length / pixels * (25400 if name == "inch" else 10000)
-    return (length / pixels, name) if micrometers < _PRINT_UM else None
+    return (length / pixels, name) if micrometers < PRINT_UM else None
 
 
 def _imagej(meta: dict[str, Any], series: tifffile.TiffPageSeries) -> Facts:

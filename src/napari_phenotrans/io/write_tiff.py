@@ -113,6 +113,11 @@ def _ome(image: Image, order: str, metadata: Mapping[str, Any] | None, name: str
         if size:
             ome[f"PhysicalSize{letter}"] = from_micrometers(size, unit)
             ome[f"PhysicalSize{letter}Unit"] = written
+    if image.origin_um:
+        planes = int(np.prod([image.sizes.get(a, 1) for a in "TZC"]))
+        ome["Plane"] = {}
+        for letter, start in image.origin_um.items():
+            ome["Plane"] |= {f"Position{letter}": [start] * planes, f"Position{letter}Unit": ["µm"] * planes}
     if image.frame_interval_s:
         ome.update({"TimeIncrement": image.frame_interval_s, "TimeIncrementUnit": "s"})
     if image.description:

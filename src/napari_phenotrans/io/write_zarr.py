@@ -13,6 +13,7 @@ from napari_phenotrans.core.region import Region
 from napari_phenotrans.io.metadata import from_micrometers, unit_name
 from napari_phenotrans.io.ome_zarr import ANNOTATION
 from napari_phenotrans.io.write_planes import as_text, halved, planes_of
+from napari_phenotrans.io.zarr_chunks import SPARSE, Chunks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +91,9 @@ class GrowingZarr:
             self._write(part, t, z, square)
         self._begun.clear()
         _fill_levels(self._arrays, self._chunk)
+        for array in self._arrays:
+            if Chunks(self._path, array).missing():
+                array.attrs[SPARSE] = True
         note_provenance(self._path, metadata)
 
     def image(self) -> Image:
@@ -167,6 +171,8 @@ def create_ome_zarr(
                 dtype=kind,
                 compressors=Blosc("zstd", 5, Blosc.BITSHUFFLE),
                 chunk_key_encoding={"name": "v2", "separator": "/"},
+                # a chunk that is not there is one that was lost
+                config={"write_empty_chunks": True},
             )
         )
     group.attrs["multiscales"] = [_multiscales(image, order, levels, name)]
@@ -195,9 +201,10 @@ def _multiscales(image: Image, order: str, levels: int, name: str) -> Any:
     for level in range(levels + 1):
         enlarged = [s * 2**level if letter in "YX" else s for letter, s in zip(order, scale, strict=True)]
         steps = [{"type": "scale", "scale": enlarged}]
-        if level:
+        if level or image.origin_um:
             # an averaged pixel's center lies between those that it came from
             moved = [s * (2**level - 1) / 2 if a in "YX" else 0.0 for a, s in zip(order, scale, strict=True)]
+            moved = [m + from_micrometers(image.origin_um.get(a, 0.0), unit) for a, m in zip(order, moved, strict=True)]
             steps.append({"type": "translation", "translation": moved})
         datasets.append({"path": str(level), "coordinateTransformations": steps})
     return {"version": "0.4", "name": name, "axes": axes, "datasets": datasets}

@@ -128,7 +128,7 @@ def measure_truth(
             raise InputError(
                 f"{folder} has no {path.name}: expected the truth of every translated field under its own name."
             )
-        image = read(field.path)
+        image = field.image()
         truth = {(t, z): plane for t, z, plane in optics.planes(read(path))}
         for t, z, real in optics.planes(image):
             true_plane = truth.get((t, z))

@@ -12,7 +12,6 @@ from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.core.resample import SAME, labels_to_size, rescaled_size, to_size
-from napari_phenotrans.io import read
 from napari_phenotrans.phenotype.objects.pairs import Match, Pairs, match
 from napari_phenotrans.phenotype.objects.tables import Place, Table
 from napari_phenotrans.translation.events import PlaneDone
@@ -193,7 +192,7 @@ class _Gathering:
         optics, measuring = self._optics, self._measuring
         own, target = self._conditions[role], self._conditions["target"]
         again: Role = "source again" if role == "source" else "target again"
-        image = read(field.path)
+        image = field.image()
         for t, z, plane in optics.planes(image):
             labels = optics.objects(field, image, t, z)
             place = Place(field.name, field.group, t, z, self._subject.was_seen(field), plane[0].size)

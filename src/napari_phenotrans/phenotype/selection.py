@@ -11,7 +11,6 @@ from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import few
 from napari_phenotrans.dataset.field_stats import DNA
-from napari_phenotrans.io import read
 from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS
 from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
@@ -159,7 +158,7 @@ def look_at(subject: Subject, optics: Optics, channel: int, diameter: float | No
     planes: list[np.ndarray] = []
     for fields in subject.fields.values():
         for index in sorted(set(np.linspace(0, len(fields) - 1, _LOOKED_AT).astype(int).tolist())):
-            of_field = [plane for _, _, plane in optics.planes(read(fields[index].path))]
+            of_field = [plane for _, _, plane in optics.planes(fields[index].image())]
             planes.append(of_field[len(of_field) // 2][channel])
     return ObjectAppearance.of(planes, diameter)
 
@@ -179,7 +178,7 @@ def check_fields(subject: Subject, card: Card, channels: Mapping[str, str]) -> t
     sizes: dict[str, float | None] = {}
     notes: dict[str, None] = {}
     for field in (field for fields in subject.fields.values() for field in fields):
-        image = read(field.path)
+        image = field.image()
         sizes[field.name] = image.pixel_size_um
         try:
             _, about = match_channels(image, card, channels)

@@ -10,7 +10,6 @@ import numpy as np
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.dataset.dataset import DataSet
-from napari_phenotrans.io import read
 from napari_phenotrans.networks.augment import AUGMENTATIONS
 from napari_phenotrans.training.crops import Crops
 
@@ -101,7 +100,7 @@ def draw_examples(training: DataSet, settings: TrainingSettings, draw: int = 0) 
     augmented = {}
     if augment != "none":
         augmented = {c: AUGMENTATIONS[augment](x, chance, f"look at {c}").numpy() for c, x in drawn.items()}
-    first = read(fields[0].path)
+    first = fields[0].image()
     colors = dict(zip(first.channels, first.colors, strict=True))
     yield Examples(
         crops={c: x.numpy() for c, x in drawn.items()},

@@ -82,7 +82,7 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
     for mine, theirs in provenance["channels"].items():
         parts += ["--channel", f"{mine}={theirs}"]
     for name, value in provenance["reading"].items():
-        parts += ["--join"] if value is True else ["--pattern" if name == "join" else flag(name), value]
+        parts += [flag(name)] if value is True else ["--pattern" if name == "join" else flag(name), value]
     if provenance["positions"] is not None:
         positions = {(int(t), int(z)) for t, z in provenance["positions"]}
         ts, zs = (sorted(set(axis)) for axis in zip(*positions, strict=True))

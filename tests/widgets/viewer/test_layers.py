@@ -171,3 +171,28 @@ def test_layers_that_do_not_belong_together_are_refused() -> None:
         to_image([one, other], ["a", "b"])
     with pytest.raises(InputError, match="several channels"):
         to_image([ImageLayer(np.zeros((4, 5, 3), np.uint8), rgb=True)], ["a"])
+
+
+@pytest.mark.parametrize("scale", [(-0.65, 0.65), (0.65, -0.65), (-0.65, -0.65)])
+def test_a_negative_scale_mirrors_what_is_shown_only(scale: tuple[float, float]) -> None:
+    pixels = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    layer = ImageLayer(pixels, scale=scale, units=("um", "um"), axis_labels=("y", "x"))
+    image = to_image([layer], ["DAPI"])
+    assert image.pixel_size_um == pytest.approx(0.65)
+    np.testing.assert_array_equal(image.plane()[0], pixels)
+    assert "negative scale" in image.notes[0]
+
+
+def test_unequal_scales_are_named() -> None:
+    layer = ImageLayer(np.zeros((4, 5), np.uint8), scale=(0.5, 2.0), units=("um", "um"), axis_labels=("y", "x"))
+    image = to_image([layer], ["DAPI"])
+    assert image.pixel_size_um == pytest.approx(1.0)
+    assert "geometric mean" in image.notes[0]
+
+
+def test_the_place_on_the_stage_goes_both_ways() -> None:
+    image = Image(np.zeros((4, 5), np.uint8), "YX", pixel_size_um=0.5, unit="µm", origin_um={"Y": 100.0, "X": -250.0})
+    ((data, options, _),) = layer_data(image)
+    assert options["translate"] == (100.0, -250.0)
+    options = {name: options[name] for name in ("scale", "units", "translate", "axis_labels")}
+    assert to_image([ImageLayer(data, **options)], ["DAPI"]).origin_um == {"Y": 100, "X": -250}

@@ -10,7 +10,6 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.evaluation.inputs import Cutter, EvaluationSet
 from napari_phenotrans.evaluation.sources.compare import Direction, compare
-from napari_phenotrans.io import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +65,7 @@ def from_checkpoint(
     for condition, of_condition in fields.items():
         if not of_condition:
             raise InputError(f"{dataset.folder} has no field of {condition} to score. Choose other conditions.")
-    first = read(fields[source][0].path)
+    first = fields[source][0].image()
     indices, _ = match_channels(first, card, request.channels)
     # a pixel size that only one of them states compares with nothing
     known = card.pixel_unit == "pixel" or first.pixel_size_um is not None

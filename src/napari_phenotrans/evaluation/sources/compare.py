@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.evaluation.inputs import Comparison
-from napari_phenotrans.io import read
 from napari_phenotrans.translation.events import PlaneDone
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Direction:
         """Translate a condition's fields as they come; ``fields`` are those of each condition."""
 
         def planes(field: Field) -> Planes:
-            image = read(field.path)
+            image = field.image()
             events = translator.translate(image, request, tick=tick)
             translated = [event.translated for event in events if isinstance(event, PlaneDone)]
             return cutter.resampled(translated, image.pixel_size_um)

@@ -11,7 +11,6 @@ from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.dataset.dataset import DataSet, Field
 from napari_phenotrans.evaluation.inputs import Cutter, EvaluationSet, planes_in
 from napari_phenotrans.evaluation.sources.compare import Direction, compare
-from napari_phenotrans.io import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,10 +104,10 @@ def from_folders(
 
 def _common_channels(fields: dict[str, list[Field]], channels: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names of channels that all images have: those that were said, or those of the first real image."""
-    names = tuple(channels or read(fields["real"][0].path).channels)
+    names = tuple(channels or fields["real"][0].image().channels)
     for role, of_role in fields.items():
         for field in of_role:
-            of_image = read(field.path).channels
+            of_image = field.image().channels
             missing = [name for name in names if name not in of_image]
             if missing:
                 raise InputError(
@@ -119,7 +118,7 @@ def _common_channels(fields: dict[str, list[Field]], channels: Sequence[str] | N
 
 
 def _refuse_unequal_pixel_sizes(fields: dict[str, list[Field]]) -> None:
-    opened = {role: read(of_role[0].path) for role, of_role in fields.items()}
+    opened = {role: of_role[0].image() for role, of_role in fields.items()}
     sizes = {role: image.pixel_size_um for role, image in opened.items() if image.pixel_size_um}
     if sizes and max(sizes.values()) > 1.05 * min(sizes.values()):
         stated = ", ".join(f"{role} {size:.3g} µm" for role, size in sizes.items())

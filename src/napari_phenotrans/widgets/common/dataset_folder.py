@@ -70,12 +70,11 @@ class FolderInspector(QObject):
 
 def contents_of(folder: Path) -> FolderContents:
     """Return what a folder holds, by the names in it and one field of each condition."""
-    from napari_phenotrans.io import read
 
     try:
         dataset = DataSet.open(folder)
         firsts = [next(f for f in dataset.fields if f.condition == c) for c in dataset.conditions]
-        channels_of_firsts = [read(first.path).channels for first in firsts]
+        channels_of_firsts = [first.image().channels for first in firsts]
     except InputError as error:
         images = sum(map(readable, folder.iterdir())) if folder.is_dir() else 0
         return FolderContents(folder, images=images, problem=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ def layer_data(
             "name": channel,
             "scale": _scale(image, letters),
             "units": _units(image, letters),
+            "translate": tuple(image.origin_um.get(a, 0.0) if image.pixel_size_um else 0.0 for a in letters),
             "axis_labels": tuple(letters.lower()),
             "colormap": _colormap(image, index),
             "blending": "additive",
@@ -175,8 +177,11 @@ def letters_of(layer: ImageLayer) -> tuple[str, bool]:
 
 
 def pixel_size_um(layer: ImageLayer) -> float | None:
-    """Return micrometers per pixel along Y, None where the layer's unit is no length."""
-    return _micrometers(layer, "Y")
+    """Return micrometers per pixel, the geometric mean of Y and X; None where the layer's unit is no length."""
+    high, wide = _micrometers(layer, "Y"), _micrometers(layer, "X")
+    if high and wide and abs(high - wide) > 0.01 * min(high, wide):
+        return math.sqrt(high * wide)
+    return high
 
 
 def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:
@@ -224,6 +229,8 @@ def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:
         colors=tuple(_color(layer) for layer in layers),
         description=about.get("description", ""),
         reading=about.get("reading", {}),
+        notes=_scale_notes(first),
+        origin_um=_origin(first) if pixel_size_um(first) else {},
     )
 
 
@@ -363,14 +370,47 @@ def _micrometers(layer: ImageLayer, letter: str) -> float | None:
 
 
 def _in(layer: ImageLayer, letter: str, unit: str) -> float | None:
-    """Return the step along an axis in a unit, None where the layer has none of that kind."""
+    """Return the step along an axis in a unit, None where the layer has none of that kind.
+
+    A negative scale mirrors what is shown; it says nothing of how large a pixel is.
+    """
     letters, _ = letters_of(layer)
     letters = letters.replace("C", "") if layer.rgb else letters
     if letter not in letters:
         return None
     axis = letters.index(letter)
     step = layer.scale[axis] * layer.units[axis]
-    return float(step.to(unit).magnitude) if step.is_compatible_with(unit) else None
+    return (abs(float(step.to(unit).magnitude)) or None) if step.is_compatible_with(unit) else None
+
+
+def _scale_notes(layer: ImageLayer) -> tuple[str, ...]:
+    """Return what the user should know of a layer's scale."""
+    letters, _ = letters_of(layer)
+    letters = letters.replace("C", "")
+    mirrored = [a for a, s in zip(letters, layer.scale, strict=True) if a in "YX" and s < 0]
+    notes = []
+    if mirrored:
+        notes.append(
+            f"The layer {layer.name!r} has a negative scale along {' and '.join(mirrored)}, which mirrors what is "
+            f"shown: its pixels are translated as they are stored, and its pixel size is taken without the sign."
+        )
+    high, wide = (abs(layer.scale[letters.index(a)]) for a in "YX")
+    if abs(high - wide) > 0.01 * min(high, wide):
+        notes.append(
+            f"The layer {layer.name!r} has pixels {high:.4g} high and {wide:.4g} wide; their geometric mean is used as "
+            f"pixel size."
+        )
+    return tuple(notes)
+
+
+def _origin(layer: ImageLayer) -> dict[str, float]:
+    """Return where a layer's first pixel lies, in micrometers; nothing where that is no place of its own."""
+    letters, _ = letters_of(layer)
+    places = zip(letters.replace("C", ""), layer.translate, layer.units, strict=True)
+    placed = {a: start * unit for a, start, unit in places if a in "ZYX"}
+    if not any(start.magnitude for start in placed.values()):
+        return {}
+    return {a: float(start.to("um").magnitude) for a, start in placed.items() if start.is_compatible_with("um")}
 
 
 def _path(path: Any) -> Any:
