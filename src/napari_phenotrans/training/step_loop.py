@@ -132,8 +132,6 @@ class StepLoop:
         engine, crops = self.prepared.engine, self.prepared.crops
         if not _is_finite(engine):
             return "a weight is not a number"
-        # those of the last time, which a run that was resumed has not: what is measured must not depend on them
-        engine.offsets = ()
         fix_statistics(engine, self.prepared.statistics_pieces)
         now = time.monotonic()
         self.progress.reach(self.step, now - self._counted, crops.drawn, crops.blank)
