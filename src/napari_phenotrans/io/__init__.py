@@ -110,17 +110,19 @@ def read(
         image = read_joined(fields[0], axes)
         reading["join"] = join or True
     image = image.replace(reading=reading)
-    if channels is None:
-        return image
-    names = tuple(channels)
-    if len(names) != len(image.channels):
+    return image if channels is None else _with_channels(image, channels)
+
+
+def _with_channels(image: Image, channels: Sequence[str]) -> Image:
+    """Return the image with other names of its channels, told apart where one comes twice."""
+    if len(channels) != len(image.channels):
         raise InputError(
-            f"{len(names)} channel names were said ({', '.join(names)}) for {image.path}, which has "
+            f"{len(channels)} channel names were said ({', '.join(channels)}) for {image.path}, which has "
             f"{len(image.channels)} ({', '.join(image.channels)}; axes {image.axes}, sizes {image.sizes})."
         )
     from napari_phenotrans.core.image import told_apart
 
-    names, note = told_apart(names)
+    names, note = told_apart(tuple(channels))
     return image.replace(channels=names, notes=(*image.notes, *([note] if note else [])))
 
 
