@@ -35,7 +35,7 @@ SAMPLES: dict[str, Sample] = {
         "BBBC013, untreated well (DNA, FKHR-EGFP)",
         "untreated",
         "wortmannin",
-        "bbbc013-cyclegan",
+        "bbbc013-flow",
         BBBC013,
     ),
     "bbbc013-wortmannin": Sample(
@@ -43,7 +43,7 @@ SAMPLES: dict[str, Sample] = {
         "BBBC013, well with 250 nM wortmannin (DNA, FKHR-EGFP)",
         "wortmannin",
         "untreated",
-        "bbbc013-cyclegan",
+        "bbbc013-flow",
         BBBC013,
     ),
     "synthetic-organoid-healthy": Sample(
@@ -51,7 +51,7 @@ SAMPLES: dict[str, Sample] = {
         "Synthetic organoid, healthy (DAPI, PH3, ZO1)",
         "healthy",
         "diseased",
-        "synthetic-organoids-cyclegan",
+        "synthetic-organoids-flow",
         INVENTED,
     ),
     "synthetic-organoid-diseased": Sample(
@@ -59,7 +59,7 @@ SAMPLES: dict[str, Sample] = {
         "Synthetic organoid, diseased (DAPI, PH3, ZO1)",
         "diseased",
         "healthy",
-        "synthetic-organoids-cyclegan",
+        "synthetic-organoids-flow",
         INVENTED,
     ),
 }
