@@ -92,7 +92,7 @@ def score_run(
             for made, how in zip(translated, told, strict=True):
                 made.append(translate_plane(plane, translator, source, target, how))
         for arrays, made, how in zip(kept, translated, told, strict=True):
-            back = [translate_plane(plane, translator, target, source, how) for plane in made]
+            back = [translate_plane(plane, translator, target, source, how, way_back=True) for plane in made]
             features = extractor(made, groups)
             arrays |= {f"{way} features": features.values, f"{way} groups": features.groups}
             measured = [phenotype(plane, data) for plane in made]

@@ -36,7 +36,7 @@ def score_bbbc013(checkpoint: Checkpoint) -> tuple[Score, ...]:
     scores: list[Score] = []
     for source, target in (("untreated", "wortmannin"), ("wortmannin", "untreated")):
         translated = [translate_plane(plane, translator, source, target) for plane in planes[source]]
-        back = [translate_plane(plane, translator, target, source) for plane in translated]
+        back = [translate_plane(plane, translator, target, source, way_back=True) for plane in translated]
         ratios = np.concatenate([log_ratios(plane) for plane in translated])
         from_, to = np.concatenate(real[source]), np.concatenate(real[target])
         halves = real[target][::2], real[target][1::2]
@@ -149,11 +149,21 @@ def score_organoids(checkpoint: Checkpoint) -> tuple[Score, ...]:
 
 
 def translate_plane(
-    plane: np.ndarray, translator: Translator, source: str, target: str, how: Mapping[str, Any] | None = None
+    plane: np.ndarray,
+    translator: Translator,
+    source: str,
+    target: str,
+    how: Mapping[str, Any] | None = None,
+    *,
+    way_back: bool = False,
 ) -> np.ndarray:
-    """Translate a plane (C, Y, X) that has the checkpoint's channels and pixel size, the engine told ``how``."""
+    """Translate a plane (C, Y, X) that has the checkpoint's channels and pixel size, the engine told ``how``.
+
+    ``way_back`` says that the plane is a translation itself.
+    """
     image = Image(plane, "CYX", translator.card.channels, translator.card.pixel_size, description="synthetic or known")
-    return translate_image(image, translator, source=source, target=target, how=how).translated.pixels
+    way = {"source": source, "target": target, "way_back": way_back}
+    return translate_image(image, translator, how=how, **way).translated.pixels
 
 
 def count_nuclei(plane: np.ndarray) -> int:

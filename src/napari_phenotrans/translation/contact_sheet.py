@@ -53,7 +53,8 @@ def contact_sheet(translation: Translation, path: Path, *, overwrite: bool = Fal
     for row, channel in zip(range(len(real)), translation.real.channels, strict=True):
         both = np.concatenate([real[row].ravel(), translated[row].ravel()])
         low, high = np.percentile(both, [0.1, 99.9])
-        largest = max(float(np.percentile(np.abs(difference[row]), 99.9)), 1e-6)
+        # a channel that did not change at all gets a bar of one count
+        largest = float(np.percentile(np.abs(difference[row]), 99.9)) or 1.0
         gray = {"cmap": "gray", "vmin": low, "vmax": max(high, low + 1e-6), "interpolation": "antialiased"}
         pictures = [
             axes[row, 0].imshow(real[row], **gray),
