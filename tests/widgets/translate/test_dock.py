@@ -326,7 +326,7 @@ def test_what_a_mistake_in_torch_says_reaches_the_user(
 ) -> None:
     dock = open_dock(checkpoint)
 
-    def no_memory(*_):
+    def no_memory(*_, **__):
         raise RuntimeError("out of memory\nand a long story")
         yield
 

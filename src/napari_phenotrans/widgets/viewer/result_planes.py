@@ -196,6 +196,7 @@ class ResultFile:
         self, path: Path, image: Image, dtype: np.dtype | type, role: str, provenance: Mapping[str, Any]
     ) -> None:
         from napari_phenotrans.io.write_zarr import create_ome_zarr, zarr_order
+        from napari_phenotrans.io.zarr_chunks import SPARSE
 
         self.path, self.dtype = path, np.dtype(dtype)
         self._role = role
@@ -214,6 +215,8 @@ class ResultFile:
                 metadata={**provenance, "role": role},
                 name=path.name.removesuffix(".ome.zarr"),
             )[0]
+            # planes come as the user asks for them: what is not there yet is zero, and was not lost
+            self._array.attrs[SPARSE] = True
         except OSError as error:
             raise InputError(
                 f"{path} could not be written: {error.strerror or error}. Choose a folder that may be written to."
