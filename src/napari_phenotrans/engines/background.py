@@ -52,7 +52,7 @@ def measure_offsets(
             if way_back and source == target:
                 continue
             shifts = []
-            for plane in _some(planes[target if way_back else source]):
+            for plane in spread_planes(planes[target if way_back else source]):
                 x = engine.translate(plane[None], target, source) if way_back else plane[None]
                 made = engine.translate(x, source, target, as_made, way_back=way_back)
                 shifts.append(_background(x[0]) - _background(made[0]))
@@ -70,7 +70,8 @@ def measure_offsets(
     return tuple(offsets)
 
 
-def _some(planes: Sequence[Tensor]) -> Sequence[Tensor]:
+def spread_planes(planes: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Return about `PLANES` of a condition's planes, evenly spread: translating costs more than looking."""
     return planes[:: max(1, len(planes) // PLANES)]
 
 

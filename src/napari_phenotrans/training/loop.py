@@ -9,7 +9,7 @@ import torch
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.keyed_random import KeyedRandom
-from napari_phenotrans.engines.background import measure_offsets
+from napari_phenotrans.engines.background import measure_offsets, spread_planes
 from napari_phenotrans.engines.update import BatchPart, Update
 from napari_phenotrans.training.events import Divided, Losses
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.base import Engine
-
-
-TRANSLATED_PLANES = 8  # of each condition, about: translating costs more than looking
 
 
 def train(
@@ -121,8 +118,8 @@ def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> Non
     engine.offsets = measure_offsets(engine, planes)
     for target in engine.conditions:
         others = [condition for condition in engine.conditions if condition != target]
-        some = planes[target][:: max(1, len(planes[target]) // TRANSLATED_PLANES)]
-        translated = (engine.translate(piece[None], target, to) for to in others for piece in some)
+        pieces = spread_planes(planes[target])
+        translated = (engine.translate(piece[None], target, to) for to in others for piece in pieces)
         engine.fix_statistics(target, translated, way_back=True)
     engine.offsets += measure_offsets(engine, planes, way_back=True)
 
