@@ -203,3 +203,27 @@ def test_bundled_checkpoints_say_what_they_are(name: str) -> None:
     assert card.scores
     assert card.synthetic == name.startswith("synthetic")
     assert {tensor.dtype for tensor in checkpoint.tensors.values()} == {np.dtype(np.float16)}
+
+
+@pytest.mark.parametrize(
+    ("engine", "steps", "settings", "crop", "look"),
+    [
+        ("flow", 1000, {"batch": 4}, 64, True),
+        ("flow", 400, {"batch": 8}, 64, True),  # stopped early
+        ("flow", 1000, {"batch": 32}, 64, False),  # as many steps, eight times as many crops
+        ("flow", 1000, {"batch": 4}, 128, False),
+        ("flow", 1000, {"batch": 4, "start_from": "bbbc013-flow"}, 64, False),
+        ("flow", 1000, {}, 64, True),  # the engine's own batch
+        ("flow", None, {"batch": 4}, 64, False),  # imported
+        ("shift", 50, {"batch": 4}, 128, False),  # all that this engine needs
+        ("of another version", 1, {}, 64, False),
+    ],
+)
+def test_what_saw_no_more_than_the_preset_shows_is_a_look(
+    engine: str, steps: int | None, settings: dict, crop: int, look: bool
+) -> None:
+    card = Card(
+        engine=engine, settings=settings, conditions=("a", "b"), channels=("DAPI",), low=(0,), high=(1,), crop=crop,
+        training={} if steps is None else {"steps": steps},
+    )  # fmt: skip
+    assert card.is_look is look

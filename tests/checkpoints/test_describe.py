@@ -60,3 +60,18 @@ def test_a_few_lines_for_the_dock_say_the_same_as_the_card() -> None:
     assert card_warnings(card) == []
     (warning,) = card_warnings(card.model_copy(update={"scores": ()}))
     assert "may be right or invented" in warning
+
+
+def test_a_look_says_everywhere_that_it_is_one() -> None:
+    score = Score(metric="gap closed", direction="a → b", value=0.9, groups=4)
+    card = Card(
+        engine="flow", settings={"batch": 4}, conditions=("a", "b"), channels=("DAPI",), low=(1,), high=(2,), crop=64,
+        training={"steps": 1000}, scores=(score,),
+    )  # fmt: skip
+    (warning,) = card_warnings(card)
+    assert "is a look" in warning
+    assert warning in describe_card("mine", card)
+    assert any(line.startswith("Trained for: a look") for line in card_lines(card))
+    longer = card.model_copy(update={"training": {"steps": 6000}})
+    assert card_warnings(longer) == []
+    assert "look" not in describe_card("mine", longer) + "\n".join(card_lines(longer))

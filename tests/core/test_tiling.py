@@ -21,6 +21,22 @@ def test_cut_and_put_together_is_the_identity(height: int, width: int, tile: int
     np.testing.assert_allclose(blend.result(), plane, atol=1e-5)
 
 
+def test_tiles_blend_to_the_same_values_in_any_order() -> None:
+    rng = np.random.default_rng(0)
+    tiles = plan(160, 140, tile=48, overlap=32, stride=4)
+    # networks disagree where tiles overlap
+    values = [rng.normal(size=(2, tile.height, tile.width)).astype(np.float32) for tile in tiles]
+    results = []
+    for order in (range(len(tiles)), rng.permutation(len(tiles)), rng.permutation(len(tiles))):
+        blend = Blend(2, 160, 140, 32)
+        for index in order:
+            blend.add(tiles[index], values[index])
+        results.append(blend.result())
+    assert results[0].dtype == np.float32
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
 @pytest.mark.parametrize("size", range(60, 200, 4))
 def test_grid_keeps_the_stride_and_the_overlap(size: int) -> None:
     tiles = plan(size, size, tile=64, overlap=16, stride=4)

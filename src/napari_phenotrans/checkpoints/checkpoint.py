@@ -17,7 +17,7 @@ from napari_phenotrans.core.background import Offset
 from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
-from napari_phenotrans.engines import engine_entry
+from napari_phenotrans.engines import ENGINES, engine_entry
 from napari_phenotrans.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -150,6 +150,21 @@ class Card(BaseModel):
     @property
     def intensity(self) -> Intensity:
         return Intensity(self.low, self.high)
+
+    @property
+    def is_look(self) -> bool:
+        """Whether it has seen no more pixels than its engine's preset *look* shows, and started from no other.
+
+        False where an engine needs no longer than that, and where it is not known how long it was trained.
+        """
+        if self.engine not in ENGINES or self.settings.get("start_from"):
+            return False
+        declared = ENGINES[self.engine].settings
+        look, own = declared.make(**declared.presets.get("look", {})), declared.make()
+        steps, batch = self.training.get("steps"), self.settings.get("batch", own.batch)
+        if look.pixels_shown >= own.pixels_shown or not isinstance(steps, int) or not isinstance(batch, int):
+            return False
+        return steps * batch * self.crop**2 <= look.pixels_shown
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 # The settings that tell the networks of an engine apart.
 SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept")
 
+LOOK = (
+    "This checkpoint is a look: it was trained for minutes, no longer than the preset look trains. It shows whether "
+    "the conditions can be told apart and what training longer may bring; it is nothing to draw conclusions from."
+)
+
 
 def describe_image(image: Image) -> str:
     """Return what is known about an image, a line each."""
@@ -62,7 +67,7 @@ def describe_card(name: str, card: Card) -> str:
         *((str(key), _plain(value)) for key, value in card.training.items()),
         *(("held-out", describe_score(score)) for score in card.scores),
         *(("pictures", text) for text in describe_pictures(card)),
-        *(("held-out", text) for text in card_warnings(card)),
+        *(("warning", text) for text in card_warnings(card)),
         *([("cite", card.attribution)] if card.attribution else []),
     ]
     return "\n".join(table(rows))
@@ -81,12 +86,13 @@ def card_lines(card: Card) -> list[str]:
 
 def card_warnings(card: Card) -> list[str]:
     """Return what makes a checkpoint doubtful, whatever it translates."""
-    if card.scores:
-        return []
-    return [
-        "This checkpoint states no held-out score: nobody has written down how good it is on images that training "
-        "never saw. What it shows may be right or invented; judge it by real images of the target."
-    ]
+    warnings = [LOOK] if card.is_look else []
+    if not card.scores:
+        warnings.append(
+            "This checkpoint states no held-out score: nobody has written down how good it is on images that training "
+            "never saw. What it shows may be right or invented; judge it by real images of the target."
+        )
+    return warnings
 
 
 def describe_pictures(card: Card) -> list[str]:
@@ -124,6 +130,7 @@ def _facts(card: Card) -> dict[str, str]:
         "channels": ", ".join(card.channels),
         "pixel size": pixel_size,
         "trained on": "synthetic images; means nothing on any other" if card.synthetic else "real images",
+        **({"trained for": "a look: minutes, nothing to draw conclusions from"} if card.is_look else {}),
     }
 
 

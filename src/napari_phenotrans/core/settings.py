@@ -96,3 +96,8 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto trains in bf16 on a GPU that computes in it, in fp32 elsewhere."
     )
+
+    @property
+    def pixels_shown(self) -> int:
+        """How many pixels of each condition, counted again in each crop that shows them, training looks at."""
+        return self.steps * self.batch * self.crop**2

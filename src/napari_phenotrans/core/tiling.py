@@ -71,6 +71,8 @@ def _even(size: int, tile: int, overlap: int, stride: int, least: int) -> int:
 class Blend:
     """Overlapping tiles, weighted into one (C, Y, X) plane as they come, in any order.
 
+    Sums are kept in float64, where those of a few float32 numbers are the same in any order.
+
     The outer three eighths of the overlap have no weight where a neighbor can speak for them, for there the network saw
     its own padding; from there the weight rises as a raised cosine. At the plane's own border a tile keeps full weight.
 
@@ -88,8 +90,8 @@ class Blend:
     def __init__(self, channels: int, height: int, width: int, overlap: int, held: Region | None = None) -> None:
         self._size = height, width
         self._held = held or Region(0, 0, height, width)
-        self._sum = np.zeros((channels, self._held.height, self._held.width), np.float32)
-        self._weight = np.zeros((self._held.height, self._held.width), np.float32)
+        self._sum = np.zeros((channels, self._held.height, self._held.width), np.float64)
+        self._weight = np.zeros((self._held.height, self._held.width), np.float64)
         self._overlap = overlap
 
     def add(self, tile: Tile, values: np.ndarray) -> None:
@@ -102,7 +104,7 @@ class Blend:
         """Return (C, height, width) of what was added so far; pixels that nothing was added to are 0."""
         at = self._at(tile)
         weight = self._weight[at]
-        return self._sum[:, *at] / np.where(weight > 0, weight, 1)
+        return _quotient(self._sum[:, *at], np.where(weight > 0, weight, 1))
 
     def advance(self, top: int) -> None:
         """Forget the rows above ``top``; as many new ones can be added to below those that were held."""
@@ -122,7 +124,7 @@ class Blend:
             If a pixel was covered by no tile.
         """
         assert self._weight.min() > 0, "the tiles do not cover the plane"
-        return self._sum / self._weight
+        return _quotient(self._sum, self._weight)
 
     def _at(self, tile: Region) -> tuple[slice, slice]:
         return tile.moved(-self._held.top, -self._held.left).slices
@@ -132,6 +134,10 @@ class Blend:
         rows = _ramp(tile.height, self._overlap, tile.top > 0, tile.top + tile.height < height)
         columns = _ramp(tile.width, self._overlap, tile.left > 0, tile.left + tile.width < width)
         return rows[:, None] * columns
+
+
+def _quotient(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.divide(sums, weights, out=np.empty(sums.shape, np.float32), casting="same_kind")
 
 
 def _ramp(length: int, overlap: int, before: bool, after: bool) -> np.ndarray:
