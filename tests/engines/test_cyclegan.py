@@ -52,8 +52,8 @@ def test_pool_fills_then_shows_about_half_earlier_crops() -> None:
         earlier += int((shown != crops).sum())
         pool.keep(crops, chance)
     assert 330 < earlier < 450
-    assert [len(kept) for kept in pool.kept.values()] == [5] * 4
-    assert all(float(crop) >= 300 for kept in pool.kept.values() for crop in kept)  # old ones leave
+    assert [len(stored) for stored in pool.stored.values()] == [5] * 4
+    assert all(float(crop) >= 300 for stored in pool.stored.values() for crop in stored)  # old ones leave
 
 
 def test_pool_replaces_the_crops_that_it_showed() -> None:
@@ -65,7 +65,7 @@ def test_pool_replaces_the_crops_that_it_showed() -> None:
         assert torch.equal(pool.show(crops, chance), shown)  # looking changes nothing
         pool.keep(crops, chance)
         for place, crop in enumerate(crops):
-            assert torch.equal(pool.kept[place][0], crop) == bool(shown[place] != crop)
+            assert torch.equal(pool.stored[place][0], crop) == bool(shown[place] != crop)
 
 
 def test_pool_shows_the_same_however_the_batch_is_divided() -> None:
@@ -86,8 +86,8 @@ def test_pool_of_zero_keeps_nothing_and_any_other_something() -> None:
         assert torch.equal(none.show(crops, chance), crops)
         none.keep(crops, chance)
         some.keep(crops, chance)
-    assert not any(none.kept.values())
-    assert [len(kept) for kept in some.kept.values()] == [1] * 4
+    assert not any(none.stored.values())
+    assert [len(stored) for stored in some.stored.values()] == [1] * 4
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "scgan"])
@@ -161,10 +161,10 @@ def test_fixing_statistics_leaves_the_networks_in_training_alone(make_engine: Ca
     engine = make_engine("cyclegan")
     engine.start_training()
     engine.fix_statistics("treated", [torch.rand(2, 2, 32, 32)])
-    live, kept = engine.generators[1].enter[1], engine.translators["1"].enter[1]
-    assert kept.mode == "fixed"
+    live, stored = engine.generators[1].enter[1], engine.translators["1"].enter[1]
+    assert stored.mode == "fixed"
     assert live.mode == "instance"
-    assert kept.mean.abs().max() > 0
+    assert stored.mean.abs().max() > 0
     assert engine.translators["0"].enter[1].mode == "instance"
 
 

@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 
-from napari_phenotrans.features.base import digest, eight_bit
+from napari_phenotrans.core.digests import digest
+from napari_phenotrans.features.base import eight_bit
 from napari_phenotrans.features.cache import Cache
 
 

@@ -54,19 +54,19 @@ def refuse_oversized(settings: TrainingSettings, weights: int, where: object) ->
     InputError
         If they need more, or an imported configuration counts more than any network has.
     """
-    said: dict[str, Any] = dict(settings)
-    network, schedule = said.get("network") or {}, said.get("schedule") or {}
+    values: dict[str, Any] = dict(settings)
+    network, schedule = values.get("network") or {}, values.get("schedule") or {}
     _refuse_endless(network, "network", where)
     _refuse_endless(schedule, "schedule", where)
     if network:
         widths, each = network.get("block_out_channels", ()), _KERNEL * int(network.get("layers_per_block", 1))
         what, needed = f"block_out_channels {list(widths)}", sum(each * int(width) ** 2 for width in widths)
-    elif "blocks" in said:
-        what = f"width {settings.width}, {said['blocks']} blocks"
-        needed = said["blocks"] * 2 * _KERNEL * (_INNERMOST * settings.width) ** 2
-    elif "levels" in said:
-        what = f"width {settings.width}, {said['levels']} levels"
-        needed = said["levels"] * said["layers"] * _KERNEL * settings.width**2
+    elif "blocks" in values:
+        what = f"width {settings.width}, {values['blocks']} blocks"
+        needed = values["blocks"] * 2 * _KERNEL * (_INNERMOST * settings.width) ** 2
+    elif "levels" in values:
+        what = f"width {settings.width}, {values['levels']} levels"
+        needed = values["levels"] * values["layers"] * _KERNEL * settings.width**2
     else:
         return  # an engine without layers
     if needed > weights:

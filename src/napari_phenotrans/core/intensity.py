@@ -12,6 +12,7 @@ from napari_phenotrans.core.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+RANGE = 2.0  # from one limit to the other, as engines see them
 HEADROOM_BELOW = 0.02
 HEADROOM_ABOVE = 0.10
 

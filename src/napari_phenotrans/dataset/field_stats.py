@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.digests import digest
 from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Survey:
     finite: bool = True
     channels: dict[str, Channel] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    hashes: set[bytes] = dataclasses.field(default_factory=set)
+    hashes: set[str] = dataclasses.field(default_factory=set)
     nuclei: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
 
 
@@ -119,7 +119,7 @@ def survey(field: Field, *, nuclei: bool = False) -> Survey:
                 result.finite = False
                 continue
             if plane.min() < plane.max():
-                result.hashes.add(blake2b(plane.tobytes(), digest_size=16, key=repr(plane.shape).encode()).digest())
+                result.hashes.add(digest(plane))
             for name, pixels in zip(image.channels, plane, strict=True):
                 _add(channels[name], pixels, number in sampled)
             if nuclei and number == len(positions) // 2:

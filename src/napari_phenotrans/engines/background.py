@@ -44,7 +44,7 @@ def measure_offsets(
     tuple of Offset
         Medians over the planes, for every direction (source -> source included), or every way back.
     """
-    as_made = engine.translation_settings.make(background="engine")
+    untouched = engine.translation_settings.make(background="engine")
     usual = {c: torch.stack([_background(plane) for plane in planes[c]]).median(0).values for c in engine.conditions}
     offsets = []
     for source in engine.conditions:
@@ -54,8 +54,8 @@ def measure_offsets(
             shifts = []
             for plane in spread_planes(planes[target if way_back else source]):
                 x = engine.translate(plane[None], target, source) if way_back else plane[None]
-                made = engine.translate(x, source, target, as_made, way_back=way_back)
-                shifts.append(_background(x[0]) - _background(made[0]))
+                translated = engine.translate(x, source, target, untouched, way_back=way_back)
+                shifts.append(_background(x[0]) - _background(translated[0]))
             to_source = torch.stack(shifts).median(0).values
             to_target = to_source + usual[target] - usual[source]
             offsets.append(

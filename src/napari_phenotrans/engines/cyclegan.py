@@ -91,28 +91,28 @@ class CycleGAN(Engine):
                 group["lr"] = s.learning_rate * decay(step, s.steps) * self.rate
 
         self.discriminators.requires_grad_(False)
-        made = update.backward(self.generators, parts, lambda part: self._generators_loss(part, update))
+        outcomes = update.backward(self.generators, parts, lambda part: self._generators_loss(part, update))
         self.discriminators.requires_grad_(True)
         judged = update.backward(
             self.discriminators,
-            [(part, translated) for part, (translated, _) in zip(parts, made, strict=True)],
+            [(part, translated) for part, (translated, _) in zip(parts, outcomes, strict=True)],
             lambda seen: self._discriminators_loss(*seen, update),
         )
 
         # Nothing has changed before all gradients are there: a step that ran out of memory can be computed again.
         update.apply(self.generators_adam)
         update.apply(self.discriminators_adam)
-        for part, (translated, _) in zip(parts, made, strict=True):
+        for part, (translated, _) in zip(parts, outcomes, strict=True):
             for pool, crops in zip(self.pools, translated, strict=True):
                 pool.keep(crops, part.chance)
         for index, generator in enumerate(self.generators):
             average(self.translators[str(index)], generator, step, s.ema)
-        return update.mean([losses | more for (_, losses), more in zip(made, judged, strict=True)])
+        return update.mean([losses | more for (_, losses), more in zip(outcomes, judged, strict=True)])
 
     def _generators_loss(
         self, part: BatchPart, update: Update
     ) -> tuple[Tensor, tuple[list[Tensor], dict[str, Tensor]]]:
-        """Return the generators' loss, with what they made of the part and the loss's terms by name."""
+        """Return the generators' loss, with their translations of the part and the loss's terms by name."""
         s, augment = self.settings, AUGMENTATIONS[self.settings.augment]
         real = [part.crops[condition] for condition in self.conditions]
         with update.precision():
@@ -155,11 +155,11 @@ class CycleGAN(Engine):
             getattr(self, name).load_state_dict(state[name])
 
     def own_state(self) -> dict[int, Any]:
-        return {place: [pool.kept.get(place, []) for pool in self.pools] for place in self.pools[0].kept}
+        return {place: [pool.stored.get(place, []) for pool in self.pools] for place in self.pools[0].stored}
 
     def load_own_state(self, state: dict[int, Any]) -> None:
         for index, pool in enumerate(self.pools):
-            pool.kept = {place: [crop.to(self.device) for crop in kept[index]] for place, kept in state.items()}
+            pool.stored = {place: [crop.to(self.device) for crop in stored[index]] for place, stored in state.items()}
 
 
 def decay(step: int, steps: int) -> float:

@@ -51,8 +51,8 @@ def describe_device(device: torch.device) -> str:
 def ran_out_of_memory(error: RuntimeError) -> bool:
     """Whether an error of torch's says that memory ran out; of the processor's and Apple's only the text says so."""
     text = str(error).casefold()
-    said = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
-    return isinstance(error, torch.OutOfMemoryError) or any(words in text for words in said)
+    messages = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+    return isinstance(error, torch.OutOfMemoryError) or any(words in text for words in messages)
 
 
 def release_memory(device: torch.device) -> None:

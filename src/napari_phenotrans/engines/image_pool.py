@@ -30,21 +30,21 @@ class Pool:
 
     Attributes
     ----------
-    kept
+    stored
         Crops (C, H, W) by their place in the batch: of this process's places only.
     """
 
     def __init__(self, size: int, batch: int, purpose: str) -> None:
         self.size = max(1, size // batch) if size else 0
         self.purpose = purpose
-        self.kept: dict[int, list[Tensor]] = {}
+        self.stored: dict[int, list[Tensor]] = {}
 
     def show(self, crops: Tensor, chance: KeyedRandom) -> Tensor:
         """Return (N, C, H, W) in which, once the pool is full, about half of the crops are earlier ones."""
         shown = list(crops)
-        for index, (kept, slot) in enumerate(self._slots(chance)):
-            if slot is not None and slot < len(kept):
-                shown[index] = kept[slot]
+        for index, (stored, slot) in enumerate(self._slots(chance)):
+            if slot is not None and slot < len(stored):
+                shown[index] = stored[slot]
         return torch.stack(shown)
 
     def keep(self, crops: Tensor, chance: KeyedRandom) -> None:
@@ -52,17 +52,17 @@ class Pool:
 
         Apart from `show`, which changes nothing, so that a step that ran out of memory can be computed again.
         """
-        for crop, (kept, slot) in zip(crops, self._slots(chance), strict=True):
+        for crop, (stored, slot) in zip(crops, self._slots(chance), strict=True):
             if slot is not None:
-                kept[slot : slot + 1] = [crop.detach().clone()]
+                stored[slot : slot + 1] = [crop.detach().clone()]
 
     def _slots(self, chance: KeyedRandom) -> list[tuple[list[Tensor], int | None]]:
         """Return for each crop its place's pool, and which of it the crop replaces: the end where it is not full."""
         slots: list[tuple[list[Tensor], int | None]] = []
         for place, rng in zip(range(chance.first, chance.first + chance.count), chance.each(self.purpose), strict=True):
-            kept = self.kept.setdefault(place, [])
-            if len(kept) < self.size:
-                slots.append((kept, len(kept)))
+            stored = self.stored.setdefault(place, [])
+            if len(stored) < self.size:
+                slots.append((stored, len(stored)))
             else:
-                slots.append((kept, int(rng.integers(self.size)) if self.size and rng.random() < 0.5 else None))
+                slots.append((stored, int(rng.integers(self.size)) if self.size and rng.random() < 0.5 else None))
         return slots

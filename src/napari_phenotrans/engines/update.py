@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-Told = TypeVar("Told")
+Extra = TypeVar("Extra")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,9 @@ class Update:
         return nullcontext()
 
     def backward(
-        self, network: nn.Module, parts: Sequence[T], loss_of: Callable[[T], tuple[Tensor, Told]]
-    ) -> list[Told]:
-        """Add the gradients of the parts' mean loss to a network's; returns what else is told of each part.
+        self, network: nn.Module, parts: Sequence[T], loss_of: Callable[[T], tuple[Tensor, Extra]]
+    ) -> list[Extra]:
+        """Add the gradients of the parts' mean loss to a network's; returns what else `loss_of` gives for each.
 
         Parameters
         ----------
@@ -68,20 +68,20 @@ class Update:
         """
         weights = [weight for weight in network.parameters() if weight.requires_grad]
 
-        def compute(part: T) -> tuple[tuple[Tensor | None, ...], Told]:
-            loss, told = loss_of(part)
-            return torch.autograd.grad(loss / len(parts), weights, allow_unused=True), told
+        def compute(part: T) -> tuple[tuple[Tensor | None, ...], Extra]:
+            loss, extra = loss_of(part)
+            return torch.autograd.grad(loss / len(parts), weights, allow_unused=True), extra
 
         together = len(parts) > 1 and weights[0].device.type == "cpu"
-        found = []
+        extras = []
         # summed in the parts' order: which of them is ready first must not show in the last bit
-        for gradients, told in self._together(compute, parts) if together else map(compute, parts):
+        for gradients, extra in self._together(compute, parts) if together else map(compute, parts):
             for weight, gradient in zip(weights, gradients, strict=True):
                 if gradient is not None:
                     weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
                     weight.grad += gradient
-            found.append(told)
-        return found
+            extras.append(extra)
+        return extras
 
     def share(self, gradients: Sequence[Tensor]) -> None:
         """Replace gradients by their mean over the processes."""
@@ -104,10 +104,10 @@ class Update:
         self.share([table])
         return dict(zip(names, table.tolist(), strict=True))
 
-    def _together(self, compute: Callable[[T], Told], parts: Sequence[T]) -> Iterable[Told]:
+    def _together(self, compute: Callable[[T], Extra], parts: Sequence[T]) -> Iterable[Extra]:
         threads = torch.get_num_threads()
 
-        def alone(part: T) -> Told:
+        def alone(part: T) -> Extra:
             torch.set_num_threads(1)
             return compute(part)
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_phenotrans.core.digests import digest
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.evaluation.critic import CriticProtocol, critic_row
 from napari_phenotrans.features import Entry, Extractor, ExtractorResources, extractor_entry
-from napari_phenotrans.features.base import digest
 from napari_phenotrans.metrics import METRICS, Features
 from napari_phenotrans.metrics.score_row import ScoreRow, score_row
 

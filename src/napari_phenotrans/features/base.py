@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,19 +74,6 @@ class ExtractorResources:
     cache: Cache = field(default_factory=Cache)
     tick: Callable[[], None] = lambda: None
     in_domain_steps: int = IN_DOMAIN_STEPS
-
-
-def digest(*parts: str | bytes | np.ndarray) -> str:
-    """Return a digest of texts and arrays, 32 hexadecimal digits."""
-    content = blake2b(digest_size=16)
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            content.update(f"{part.dtype.str} {part.shape}".encode())
-            content.update(np.ascontiguousarray(part).data)
-        else:
-            content.update(part.encode() if isinstance(part, str) else part)
-        content.update(b"\0")
-    return content.hexdigest()
 
 
 def eight_bit(crops: np.ndarray) -> np.ndarray:

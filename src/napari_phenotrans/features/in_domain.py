@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_phenotrans.core.digests import digest
 from napari_phenotrans.core.events import Progressed
-from napari_phenotrans.features.base import IN_DOMAIN_STEPS, Extractor, digest
+from napari_phenotrans.features.base import IN_DOMAIN_STEPS, Extractor
 from napari_phenotrans.features.profile import FURTHEST, UNIT
 from napari_phenotrans.networks.wgan_critic import SMALLEST, Critic
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.digests import digest, file_sha256
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Progressed
-from napari_phenotrans.features.base import Extractor, digest, eight_bit
+from napari_phenotrans.features.base import Extractor, eight_bit
 from napari_phenotrans.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -221,5 +222,4 @@ def load_network(name: str, path: Path) -> tuple[nn.Module, str]:
             f"{path} does not hold the weights of {published.title} as torch-fidelity publishes them "
             f"({type(error).__name__}). Name the right file with --{name}-weights, or download it with --download."
         ) from error
-    with path.open("rb") as file:
-        return network.eval(), hashlib.file_digest(file, "sha256").hexdigest()
+    return network.eval(), file_sha256(path)

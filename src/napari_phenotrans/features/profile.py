@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from napari_phenotrans.core.digests import digest
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Progressed
-from napari_phenotrans.features.base import Extractor, digest
+from napari_phenotrans.features.base import Extractor
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

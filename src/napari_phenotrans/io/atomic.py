@@ -9,7 +9,6 @@ are removed then.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import os
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _host() -> str:
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+    return sha256_of([platform.node()])[:6]
 
 
 def _runs(pid: int) -> bool:

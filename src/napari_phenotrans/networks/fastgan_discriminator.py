@@ -207,9 +207,9 @@ class Decoder(nn.Module):
         return self.leave(self.layers(F.adaptive_avg_pool2d(features, self.start)))
 
     def pair(self, features: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the image at the size of its reconstruction, and this."""
-        made = self(features)
-        return F.interpolate(image, made.shape[2:], mode="bilinear", antialias=True), made
+        """Return the image at the size of its reconstruction, and the reconstruction."""
+        reconstruction = self(features)
+        return F.interpolate(image, reconstruction.shape[2:], mode="bilinear", antialias=True), reconstruction
 
 
 def quarter(x: Tensor, corners: Tensor) -> Tensor:

@@ -95,9 +95,9 @@ class UNet(nn.Module):
         self.up_blocks = nn.ModuleList()
         wide = widths[::-1]
         for i, (kind, width) in enumerate(zip(c["up_block_types"], wide, strict=True)):
-            # each layer also takes what the way down kept: its own level's, and last the level's above
-            kept = [width] * layers + [wide[min(i + 1, len(wide) - 1)]]
-            entering = [wide[max(i - 1, 0)] + kept[0], *(width + k for k in kept[1:])]
+            # each layer also takes a skip of the way down: its own level's, and last the level's above
+            skipped = [width] * layers + [wide[min(i + 1, len(wide) - 1)]]
+            entering = [wide[max(i - 1, 0)] + skipped[0], *(width + s for s in skipped[1:])]
             self.up_blocks.append(Level(entering, width, attention=UP[kind], up=i < len(wide) - 1, **common))
         groups = c["norm_num_groups"] or min(widths[0] // 4, 32)
         self.conv_norm_out = nn.GroupNorm(groups, widths[0], eps=c["norm_eps"])
@@ -108,14 +108,14 @@ class UNet(nn.Module):
 
         Takes noisy crops, times (N,) or one for all of them, and class labels (N,).
         """
-        told = self.time_embedding(self._waves(time.expand(len(x))).to(x.dtype)) + self.class_embedding(labels)
+        embedding = self.time_embedding(self._waves(time.expand(len(x))).to(x.dtype)) + self.class_embedding(labels)
         x = self.conv_in(2 * x - 1 if self.centered else x)
-        kept = [x]
+        skips = [x]
         for level in self.down_blocks:
-            x = level(x, told, kept_on_the_way=kept)
-        x = self.mid_block(x, told)
+            x = level(x, embedding, store=skips)
+        x = self.mid_block(x, embedding)
         for level in self.up_blocks:
-            x = level(x, told, taken_from=kept)
+            x = level(x, embedding, skips=skips)
         return self.conv_out(F.silu(self.conv_norm_out(x)))
 
     def _waves(self, time: Tensor) -> Tensor:
@@ -162,20 +162,20 @@ class Level(nn.Module):
     def forward(
         self,
         x: Tensor,
-        told: Tensor,
-        kept_on_the_way: list[Tensor] | None = None,
-        taken_from: list[Tensor] | None = None,
+        embedding: Tensor,
+        store: list[Tensor] | None = None,
+        skips: list[Tensor] | None = None,
     ) -> Tensor:
         for number, layer in enumerate(self.resnets):
-            x = layer(x if taken_from is None else torch.cat([x, taken_from.pop()], dim=1), told)
+            x = layer(x if skips is None else torch.cat([x, skips.pop()], dim=1), embedding)
             if self.attentions is not None:
                 x = self.attentions[number](x)
-            if kept_on_the_way is not None:
-                kept_on_the_way.append(x)
+            if store is not None:
+                store.append(x)
         if self.downsamplers is not None:
             x = self.downsamplers[0](x)
-            if kept_on_the_way is not None:
-                kept_on_the_way.append(x)
+            if store is not None:
+                store.append(x)
         return self.upsamplers[0](x) if self.upsamplers is not None else x
 
 
@@ -189,15 +189,15 @@ class Middle(nn.Module):
         own = common | ({"norm_num_groups": None} if common["scale_shift"] else {})
         self.attentions = nn.ModuleList([Attention(width, **own)]) if attention else None
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
-        x = self.resnets[0](x, told)
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        x = self.resnets[0](x, embedding)
         if self.attentions is not None:
             x = self.attentions[0](x)
-        return self.resnets[1](x, told)
+        return self.resnets[1](x, embedding)
 
 
 class ResidualLayer(nn.Module):
-    """Two convolutions, told noise and class in between, added to what came."""
+    """Two convolutions with noise and class added in between, and a skip around both."""
 
     def __init__(
         self,
@@ -219,20 +219,20 @@ class ResidualLayer(nn.Module):
         self.conv2 = Convolution(width, width, 3, padding=1)
         self.conv_shortcut = nn.Conv2d(entering, width, 1) if entering != width else None
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
-        said = self.time_emb_proj(F.silu(told))[:, :, None, None]
+        modulation = self.time_emb_proj(F.silu(embedding))[:, :, None, None]
         if self.scale_shift:  # Dhariwal & Nichol 2021, eq. 7
-            scale, shift = said.chunk(2, dim=1)
+            scale, shift = modulation.chunk(2, dim=1)
             h = self.norm2(h) * (1 + scale) + shift
         else:
-            h = self.norm2(h + said)
+            h = self.norm2(h + modulation)
         h = self.conv2(F.silu(h))
         return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
 
 
 class Attention(nn.Module):
-    """Every place of (N, C, H, W) looks at every other (Vaswani et al. 2017, eq. 1), added to what came."""
+    """Self-attention over the places of (N, C, H, W) (Vaswani et al. 2017, eq. 1), and a skip around it."""
 
     def __init__(
         self, width: int, *, norm_num_groups: int | None, norm_eps: float, attention_head_dim: int | None, **_: Any
@@ -250,8 +250,8 @@ class Attention(nn.Module):
             linear(h).view(count, -1, self.heads, width // self.heads).transpose(1, 2)
             for linear in (self.to_q, self.to_k, self.to_v)
         )
-        seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(count, -1, width)
-        return x + self.to_out[0](seen).transpose(1, 2).reshape(count, width, height, breadth)
+        attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(count, -1, width)
+        return x + self.to_out[0](attended).transpose(1, 2).reshape(count, width, height, breadth)
 
 
 class Downsample(nn.Module):
@@ -345,20 +345,22 @@ def build_unet(config: dict[str, Any], channels: int, conditions: int, predicted
     InputError
         If the configuration does not fit the data, or asks for layers that are not built here.
     """
-    said = {key: value for key, value in config.items() if not key.startswith("_")}
+    stated = {key: value for key, value in config.items() if not key.startswith("_")}
     expected = {
         "in_channels": channels,
         "out_channels": predicted or channels,
         "num_class_embeds": conditions + 1,
     }
-    wrong = [f"{key} {said.get(key)} instead of {value}" for key, value in expected.items() if said.get(key) != value]
+    wrong = [
+        f"{key} {stated.get(key)} instead of {value}" for key, value in expected.items() if stated.get(key) != value
+    ]
     if wrong:
         raise InputError(
             f"The denoiser's configuration does not fit {channels} channels and {conditions} conditions: "
             f"{', '.join(wrong)}. Choose the channels and conditions that it was made for."
         )
     try:
-        return UNet(said)
+        return UNet(stated)
     except InputError:
         raise
     except (TypeError, ValueError, KeyError) as error:

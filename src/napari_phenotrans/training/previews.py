@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.intensity import RANGE
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.runs.paths import PREVIEWS, step_name
 from napari_phenotrans.training.events import Preview
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from napari_phenotrans.engines.base import Engine
 
 KINDS = ("real", "translated", "round trip")
-_RANGE = 2.0  # of the intensity limits, as engines see them
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def _facts(
     facts = {}
     for index, channel in enumerate(channels):
         before, after = (side[:, index].ravel().astype(np.float64) for side in (real, translated))
-        facts[f"change {direction}: {channel}"] = float(np.abs(after - before).mean() / _RANGE)
+        facts[f"change {direction}: {channel}"] = float(np.abs(after - before).mean() / RANGE)
         if before.std() and after.std():
             facts[f"correlation {direction}: {channel}"] = float(np.corrcoef(before, after)[0, 1])
     between = [float(side.var(axis=0).mean()) for side in (translated, target)]

@@ -11,6 +11,7 @@ import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Score
 from napari_phenotrans.core.crop_grid import evenly, spread
+from napari_phenotrans.core.intensity import RANGE
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines.base import directions
 from napari_phenotrans.features.profile import Profile
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from napari_phenotrans.metrics.picture import Verdict
 
 FITTED = 256  # training crops per condition that the profile is fitted to
-RANGE = 2.0  # of the intensity limits, as engines see them
 SAME = 1e-3  # of the variance between real crops: less between translated crops, and they are all the same
 FLAT = 1e-4  # of the variance within real crops: less within translated crops, and nothing is on them
 

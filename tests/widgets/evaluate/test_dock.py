@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.io import write
@@ -26,6 +26,7 @@ from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 from napari_phenotrans.widgets.evaluate.dock import EvaluateDock
 from napari_phenotrans.widgets.evaluate.labels_as_objects import LabelsAsObjects
 from napari_phenotrans.widgets.viewer.layer_info import path_of
+from tests.widgets.gestures import click, drop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,21 +161,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """Return a function that says what the next folder dialog is answered with."""
     return lambda path: monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(path))
-
-
-def drop(dock: EvaluateDock, *paths: Path) -> None:
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    how = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(9, 9), *how)
-    QApplication.sendEvent(dock, enter)
-    assert enter.isAccepted()
-    QApplication.sendEvent(dock, QDropEvent(QPointF(9, 9), *how))
-
-
-def click(qtbot: QtBot, button: QWidget) -> None:
-    assert button.isEnabled()
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 def make_report(dock: EvaluateDock, qtbot: QtBot) -> None:

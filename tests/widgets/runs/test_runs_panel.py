@@ -25,6 +25,7 @@ from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 from napari_phenotrans.widgets.runs.preview_layers import PREVIEW
 from napari_phenotrans.widgets.runs.runs_panel import RunsPanel
 from napari_phenotrans.widgets.viewer.layers import role
+from tests.widgets.gestures import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,11 +99,6 @@ def unfinished(folder: Path) -> None:
 def wait_for(qtbot: QtBot, panel: RunsPanel, text: str, patience: int = WAIT_MS) -> None:
     """Wait until the chosen run's heading says this."""
     qtbot.waitUntil(lambda: panel.view is not None and text in panel.view.heading.text(), timeout=patience)
-
-
-def click(qtbot: QtBot, widget: QAbstractButton) -> None:
-    assert widget.isEnabled(), widget.text()
-    qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
 
 
 def cells(panel: RunsPanel, row: int = 0) -> list[str]:

@@ -7,10 +7,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 from napari_phenotrans.widgets.common.dataset_folder import FolderContents
 from napari_phenotrans.widgets.train.data_panel import TrainingDataPanel
 from napari_phenotrans.widgets.train.held_out_chooser import HeldOutChooser
-from napari_phenotrans.widgets.train.jobs import HeldOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,9 @@ def test_ways_to_hold_out(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.Monk
     chooser = HeldOutChooser()
     qtbot.addWidget(chooser)
     chooser.show()
-    assert chooser.value == HeldOut(0.2)
+    assert chooser.value == HeldOutChoice(0.2)
     chooser.share_box.setValue(35)
-    assert chooser.value == HeldOut(0.35)
+    assert chooser.value == HeldOutChoice(0.35)
 
     def use(way: int) -> None:
         chooser.box.setCurrentIndex(way)
@@ -76,13 +76,13 @@ def test_ways_to_hold_out(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(InputError, match="No group is named"):
         _ = chooser.value
     qtbot.keyClicks(chooser.groups_edit, "A1, B2 ,")
-    assert chooser.value == HeldOut(groups=("A1", "B2"))
+    assert chooser.value == HeldOutChoice(groups=("A1", "B2"))
     use(2)
     with pytest.raises(InputError, match="No held-out folder"):
         _ = chooser.value
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
     qtbot.mouseClick(chooser.folder_button, Qt.MouseButton.LeftButton)
-    assert chooser.value == HeldOut(folder=tmp_path)
-    chooser.choose(HeldOut(0.0, ("A1",)))
+    assert chooser.value == HeldOutChoice(folder=tmp_path)
+    chooser.choose(HeldOutChoice(0.0, ("A1",)))
     assert chooser.box.currentText() == "Groups by name"
     assert chooser.value.groups == ("A1",)

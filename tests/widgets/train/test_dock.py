@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
-from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QFileDialog, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
@@ -21,6 +21,7 @@ from napari_phenotrans.runs.record import fields_to
 from napari_phenotrans.widgets.train.dock import TrainingDock
 from napari_phenotrans.widgets.translate.dock import TranslateDock
 from napari_phenotrans.widgets.viewer.layers import KEY
+from tests.widgets.gestures import click, drop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,11 +82,6 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     return say
 
 
-def click(qtbot: QtBot, button: QWidget) -> None:
-    assert button.isEnabled()
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
 def wait_for(qtbot: QtBot, dock: TrainingDock, text: str) -> None:
     qtbot.waitUntil(lambda: text in dock.status.text(), timeout=WAIT_MS)
 
@@ -98,16 +94,6 @@ def type_into(qtbot: QtBot, dock: TrainingDock, **values: Any) -> None:
         field.selectAll()
         qtbot.keyClicks(field, str(value))
         qtbot.keyClick(field, Qt.Key.Key_Return)
-
-
-def drop(dock: TrainingDock, *paths: Path) -> None:
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    how = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(9, 9), *how)
-    QApplication.sendEvent(dock, enter)
-    assert enter.isAccepted()
-    QApplication.sendEvent(dock, QDropEvent(QPointF(9, 9), *how))
 
 
 def test_from_clicks_to_a_translation(

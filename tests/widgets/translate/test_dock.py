@@ -8,9 +8,7 @@ import napari.utils
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import Qt
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.io import read
@@ -19,6 +17,7 @@ from napari_phenotrans.translation.limits import Limits
 from napari_phenotrans.translation.translate import translate_image
 from napari_phenotrans.translation.translator import Translator
 from napari_phenotrans.widgets.viewer.layers import KEY, role
+from tests.widgets.gestures import drop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,17 +31,6 @@ if TYPE_CHECKING:
 
 
 WAIT_MS = 60_000
-
-
-def drop(dock: TranslateDock, *paths: Path) -> None:
-    """Drop files on a dock as a file manager does."""
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    how = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(9, 9), *how)
-    QApplication.sendEvent(dock, enter)
-    assert enter.isAccepted()
-    QApplication.sendEvent(dock, QDropEvent(QPointF(9, 9), *how))
 
 
 def wait_for(qtbot: QtBot, dock: TranslateDock, text: str) -> None:

@@ -122,10 +122,10 @@ def find_nuclei(plane: np.ndarray) -> np.ndarray:
     markers[tuple(centers.T)] = np.arange(1, len(centers) + 1)
     labels = watershed(-distance, markers, mask=mask)
     sizes = np.bincount(labels.ravel())
-    kept = sizes >= SMALLEST
-    kept[0] = False
+    large = sizes >= SMALLEST
+    large[0] = False
     number = np.zeros(len(sizes), np.int32)
-    number[kept] = np.arange(1, kept.sum() + 1)
+    number[large] = np.arange(1, large.sum() + 1)
     return number[labels]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.digests import digest
 from napari_phenotrans.phenotype.objects.catalog import Measurement
 from napari_phenotrans.phenotype.objects.measure import MeasuredPlane, Scale, measure
 from napari_phenotrans.phenotype.objects.segmentation import squares
@@ -78,11 +78,7 @@ class Measuring:
         except PackageNotFoundError:
             library = ""
         how = (VERSION, library, self.channels, self.scale, self.finder_name, self.object_channel, self.crop)
-        content = blake2b(repr((how, plane.shape, plane.dtype.str)).encode(), digest_size=20)
-        content.update(np.ascontiguousarray(plane).tobytes())
-        if labels is not None:
-            content.update(np.ascontiguousarray(labels).tobytes())
-        return f"objects-{content.hexdigest()}"
+        return f"objects-{digest(repr(how), plane, *([] if labels is None else [labels]))}"
 
 
 def _packed(measured: MeasuredPlane) -> dict[str, np.ndarray]:

@@ -7,13 +7,13 @@ import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.digests import digest, file_sha256
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.phenotype.objects.segmentation import scikit_image_finder
 from napari_phenotrans.phenotype.objects.segmenter_process import READY, receive, send
@@ -215,12 +215,8 @@ class SegmenterProcess:
 
 def _digest(path: Path) -> str:
     """Return a digest of a file, or of all files of a folder."""
-    content = blake2b(digest_size=8)
-    for file in [path] if path.is_file() else sorted(each for each in path.iterdir() if each.is_file()):
-        with file.open("rb") as opened:
-            while part := opened.read(2**20):
-                content.update(part)
-    return content.hexdigest()
+    files = [path] if path.is_file() else sorted(each for each in path.iterdir() if each.is_file())
+    return digest(*map(file_sha256, files))[:16]
 
 
 def _version(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from napari_phenotrans.core.text import minus_signs, three_decimals
 from napari_phenotrans.features import EXTRACTORS
 from napari_phenotrans.widgets.common.form_parts import Form, in_column, push_button
 from napari_phenotrans.widgets.common.notices import Notices
@@ -119,7 +120,4 @@ def _details(row: ScoreRow) -> str:
 
 
 def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    size = abs(value)
-    return (f"{value:.0f}" if size >= 1000 else f"{value:.3g}" if size >= 100 else f"{value:.3f}").replace("-", "−")
+    return minus_signs(three_decimals(value, missing="–"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_phenotrans.core.text import gigabytes
 from napari_phenotrans.runs.paths import LAST
 from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, score_curves
 
@@ -110,7 +111,7 @@ def pace(run: RunSnapshot) -> str:
         fast = run.rate_s >= 1
         parts.append(f"{run.rate_s:.1f} steps per second" if fast else f"{1 / run.rate_s:.1f} seconds per step")
     if run.memory:
-        parts.append(f"{run.memory / 2**30:.1f} GB of memory")
+        parts.append(f"{gigabytes(run.memory)} of memory")
     return ", ".join(parts)
 
 

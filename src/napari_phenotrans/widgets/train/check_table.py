@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QWidget
 
 from napari_phenotrans.core.resample import factor
+from napari_phenotrans.core.text import counted
 from napari_phenotrans.widgets.common.curves import COLORS
 from napari_phenotrans.widgets.common.form_parts import in_column, push_button, wrapped_label
 from napari_phenotrans.widgets.common.tables import ReadOnlyTable
@@ -84,7 +85,7 @@ class CheckTable(QWidget):
         """Show a report in place of the last one."""
         self.clear()
         counts = [(len(report.errors), "error"), (len(report.warnings), "warning")]
-        problems = " and ".join(f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in counts if n)
+        problems = " and ".join(counted(n, noun) for n, noun in counts if n)
         if report.errors:
             self.verdict.setText(f"This cannot be trained on yet: {problems}.")
         else:

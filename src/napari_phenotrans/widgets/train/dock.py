@@ -19,7 +19,7 @@ from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
 from napari_phenotrans.widgets.common.preferences import last_choices, remember
 from napari_phenotrans.widgets.train.check_controller import CheckController
 from napari_phenotrans.widgets.train.estimate_controller import EstimateController
-from napari_phenotrans.widgets.train.jobs import HeldOut, TrainingRequest, WriteDataSet
+from napari_phenotrans.widgets.train.jobs import TrainingRequest, WriteDataSet
 from napari_phenotrans.widgets.train.layout import TrainingForm
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class TrainingDock(TrainingForm):
             Path(decided["training"]["folder"]),
             conditions=decided["conditions"],
             channels=decided["settings"].get("channels"),
-            held_out=HeldOut(folder=Path(held_out["folder"])) if apart else HeldOut(0.0, groups),
+            held_out=HeldOutChoice(folder=Path(held_out["folder"])) if apart else HeldOutChoice(0.0, groups),
         )
 
     def check(self) -> None:
@@ -301,7 +301,6 @@ class TrainingDock(TrainingForm):
     def _arguments(self, out: Path | None) -> list[str]:
         """Return the command's arguments; raises InputError where something is missing or cannot be used."""
         request = self._request()
-        held_out = request.held_out
         data = {"conditions": request.settings.conditions, "channels": request.settings.channels}
         return train_arguments(
             request.folder,
@@ -309,7 +308,7 @@ class TrainingDock(TrainingForm):
             out,
             self.settings.field_values() | data,
             preset=self.settings.preset,
-            held_out=HeldOutChoice(held_out.share, held_out.groups, held_out.folder),
+            held_out=request.held_out,
             from_=self.settings.file,
         )
 

@@ -9,9 +9,9 @@ from qtpy.QtCore import QSignalBlocker, QStringListModel, Qt, Signal
 from qtpy.QtWidgets import QCompleter, QFileDialog, QLineEdit, QSpinBox, QWidget
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 from napari_phenotrans.widgets.common.form_parts import in_column, narrow_box, push_button
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
-from napari_phenotrans.widgets.train.jobs import HeldOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class HeldOutChooser(QWidget):
         self._show()
 
     @property
-    def value(self) -> HeldOut:
+    def value(self) -> HeldOutChoice:
         """What is chosen.
 
         Raises
@@ -77,17 +77,17 @@ class HeldOutChooser(QWidget):
         """
         way = self.box.currentData()
         if way == SHARE:
-            return HeldOut(self.share_box.value() / 100)
+            return HeldOutChoice(self.share_box.value() / 100)
         if way == GROUPS:
             names = tuple(name.strip() for name in self.groups_edit.text().split(",") if name.strip())
             if not names:
                 raise InputError("No group is named. Name the groups to hold out, separated by commas, or a share.")
-            return HeldOut(groups=names)
+            return HeldOutChoice(groups=names)
         if self._folder is None:
             raise InputError("No held-out folder is chosen. Press Choose…, or hold out a share of the groups.")
-        return HeldOut(folder=self._folder)
+        return HeldOutChoice(folder=self._folder)
 
-    def choose(self, held_out: HeldOut) -> None:
+    def choose(self, held_out: HeldOutChoice) -> None:
         """Show another choice, without emitting `changed`."""
         way = FOLDER if held_out.folder else GROUPS if held_out.groups else SHARE
         self.box.setCurrentIndex(self.box.findData(way))

@@ -16,17 +16,9 @@ if TYPE_CHECKING:
     from napari_phenotrans.dataset.check import FieldSeen
     from napari_phenotrans.dataset.check_report import Report
     from napari_phenotrans.dataset.collect import FieldWritten, Piece
+    from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
     from napari_phenotrans.training.example_crops import Examples, FieldRead
     from napari_phenotrans.widgets.common.worker import Engines
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What training must not see: a folder, or groups by name, or else a share of each condition's groups."""
-
-    share: float = 0.2
-    groups: tuple[str, ...] = ()
-    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -35,14 +27,11 @@ class TrainingRequest:
 
     folder: Path
     settings: TrainingSettings
-    held_out: HeldOut
+    held_out: HeldOutChoice
 
-    def datasets(self) -> tuple[DataSet, DataSet | None]:
+    def datasets(self) -> tuple[DataSet, DataSet]:
         """List the fields to train on and those held out; raises as `DataSet` does."""
-        opened = DataSet.open(self.folder, self.settings.conditions)
-        if self.held_out.folder:
-            return opened, DataSet.open_held_out(self.held_out.folder, opened)
-        return opened.split(self.held_out.groups or self.held_out.share, self.settings.seed)
+        return self.held_out.split(DataSet.open(self.folder, self.settings.conditions), self.settings.seed)
 
 
 class CheckDataSet(Job):
