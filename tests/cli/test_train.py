@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from scipy.ndimage import gaussian_filter
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.cli.train import train
@@ -165,3 +166,78 @@ def test_a_preset_gives_way_to_what_is_said(images: Path) -> None:
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "crop        64 × 64" in result.output
+
+
+@pytest.fixture
+def stained(tmp_path: Path) -> Path:
+    """A nuclear stain that does not differ, and a protein whose texture does."""
+    folder = tmp_path / "stained"
+    rng = np.random.default_rng(0)
+    for condition, fineness in (("a", 1.5), ("b", 4.0)):
+        for well in range(5):
+            blobs = [gaussian_filter(rng.normal(size=(96, 96)), each) for each in (2.5, fineness)]
+            pixels = rng.poisson([200 * np.clip(blob / blob.std(), 0, None) + 20 for blob in blobs])
+            path = folder / condition / f"{condition}{well}.ome.tif"
+            write(Image(pixels.astype(np.uint16), "CYX", ("DNA", "GFP"), pixel_size_um=0.5, unit="µm"), path)
+    return folder
+
+
+FLOW = (
+    "--steps",
+    1,
+    "--crop",
+    32,
+    "--width",
+    4,
+    "--levels",
+    3,
+    "--batch",
+    1,
+    "--score-every",
+    0,
+    "--held-out-share",
+    0,
+)
+
+
+def decided(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run.json").read_text())
+
+
+def test_the_first_choice_is_a_flow_that_keeps_what_does_not_differ(stained: Path, tmp_path: Path) -> None:
+    result = call(stained, "--out", tmp_path / "run", "--preset", "look", *FLOW)
+    assert result.exit_code == 0, result.output
+    assert "note: A look takes about ten minutes on two cores" in result.output
+    assert "note: DNA is kept, the others move: DNA does not tell a and b apart (AUC " in result.output
+    assert "GFP tells a and b apart (AUC " in result.output
+    assert (decided(tmp_path / "run")["engine"], decided(tmp_path / "run")["settings"]["kept"]) == ("flow", ["DNA"])
+    assert Checkpoint.read_card(tmp_path / "run" / "last.safetensors").settings["kept"] == ["DNA"]
+    assert Checkpoint.read_card(tmp_path / "run" / "last.safetensors").is_look
+    # what starts from it keeps the same, whatever its own images say
+    call(stained, "--out", tmp_path / "on", "--start-from", tmp_path / "run" / "last.safetensors", *FLOW)
+    assert decided(tmp_path / "on")["settings"]["kept"] == ["DNA"]
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("none", []), ("", []), ("GFP", ["GFP"])])
+def test_what_is_said_about_kept_channels_holds(stained: Path, tmp_path: Path, typed: str, kept: list[str]) -> None:
+    result = call(stained, "--out", tmp_path / "run", "--kept", typed, *FLOW)
+    assert result.exit_code == 0, result.output
+    assert decided(tmp_path / "run")["settings"]["kept"] == kept
+    assert "does not tell" not in result.output
+    assert ("warning: GFP is to be kept, but it tells a and b apart" in result.output) == (typed == "GFP")
+
+
+def test_where_everything_differs_all_channels_move_and_that_is_said(stained: Path, tmp_path: Path) -> None:
+    result = call(stained, "--out", tmp_path / "run", "--channels", "GFP", *FLOW)
+    assert result.exit_code == 0, result.output
+    assert "note: No channel is kept, all move: GFP tells a and b apart" in result.output
+    assert "objects may change their places" in result.output
+    assert decided(tmp_path / "run")["settings"]["kept"] == []
+
+
+def test_a_dry_run_says_what_would_be_kept(stained: Path, tmp_path: Path) -> None:
+    result = call(stained, "--dry-run", "--report", tmp_path / "report.json", *FLOW)
+    assert "proposed: --kept DNA" in result.output
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written["settings"]["kept"] == ["DNA"]
+    assert [row["channel"] for row in written["check"]["differences"]] == ["DNA", "GFP"]

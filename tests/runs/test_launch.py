@@ -103,6 +103,12 @@ def test_the_command_line_says_what_was_chosen_and_no_more(
     assert "--batch" not in words
 
 
+def test_no_name_can_be_typed() -> None:
+    words = train_arguments("data", "flow", "out", {"kept": ()})
+    assert words[-2:] == ["--kept", "none"]
+    assert "--kept" not in train_arguments("data", "flow", "out", {"kept": None})
+
+
 def test_the_line_can_be_pasted_into_a_shell() -> None:
     line = command_line(train_arguments("my data", "shift", "it's", {"channels": ("DNA", "my GFP")}))
     assert line == "phenotrans train 'my data' --engine shift --out 'it'\"'\"'s' --channels 'DNA,my GFP'"

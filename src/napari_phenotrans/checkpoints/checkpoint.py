@@ -17,6 +17,7 @@ from napari_phenotrans.core.background import Offset
 from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
+from napari_phenotrans.core.settings import LOOK
 from napari_phenotrans.engines import ENGINES, engine_entry
 from napari_phenotrans.io.atomic import replacing
 
@@ -160,11 +161,10 @@ class Card(BaseModel):
         if self.engine not in ENGINES or self.settings.get("start_from"):
             return False
         declared = ENGINES[self.engine].settings
-        look, own = declared.make(**declared.presets.get("look", {})), declared.make()
-        steps, batch = self.training.get("steps"), self.settings.get("batch", own.batch)
-        if look.pixels_shown >= own.pixels_shown or not isinstance(steps, int) or not isinstance(batch, int):
+        steps, batch = self.training.get("steps"), self.settings.get("batch", declared.make().batch)
+        if not declared.has_look() or not isinstance(steps, int) or not isinstance(batch, int):
             return False
-        return steps * batch * self.crop**2 <= look.pixels_shown
+        return steps * batch * self.crop**2 <= declared.make(**declared.presets[LOOK]).pixels_shown
 
 
 @dataclass(frozen=True, eq=False)

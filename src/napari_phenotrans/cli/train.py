@@ -14,10 +14,12 @@ import click
 from napari_phenotrans.cli.options import Names, setting_options
 from napari_phenotrans.cli.train_options import TrainOptions
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.settings import PRESETS, TrainingSettings
-from napari_phenotrans.engines import ENGINES
+from napari_phenotrans.core.settings import LOOK, LOOK_MEANS, PRESETS, TrainingSettings
+from napari_phenotrans.engines import ENGINES, FIRST_CHOICE
+from napari_phenotrans.engines.settings import FlowSettings
 
 if TYPE_CHECKING:
+    from napari_phenotrans.dataset.check_report import Report
     from napari_phenotrans.training.run import Run
 
 
@@ -31,7 +33,7 @@ _OWN_PRESETS = "; ".join(
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path), required=False)
-@click.option("--engine", type=click.Choice(list(ENGINES)), help="[default: cyclegan]")
+@click.option("--engine", type=click.Choice(list(ENGINES)), help=f"[default: {FIRST_CHOICE}]")
 @click.option(
     "--preset",
     help=f"Settings that belong together; options beside it go before it. {_COMMON_PRESETS}; {_OWN_PRESETS}.",
@@ -60,16 +62,18 @@ def train(**typed: Any) -> None:
     options = TrainOptions.typed(typed)
     click.echo("loading torch", err=True)
     run = options.run()
+    if options.preset == LOOK and run.settings.has_look():
+        click.echo(f"note: {LOOK_MEANS}", err=True)
     if options.dry_run:
         _dry_run(run, options.report)
         return
     if options.resume is None:
-        _check(run)
+        run = _check(run)
     _follow(run, resume=options.resume is not None)
 
 
-def _check(run: Run) -> None:
-    """Print what is questionable about the data set, and refuse what training cannot use."""
+def _check(run: Run) -> Run:
+    """Print what is questionable about the data set, and refuse what training cannot use; return what to train."""
     from napari_phenotrans.dataset.check import check
 
     click.echo("reading the images", err=True)
@@ -79,6 +83,23 @@ def _check(run: Run) -> None:
     if report.errors:
         listed = "\n".join(f"  {problem}" for problem in report.errors)
         raise InputError(f"The data set cannot be trained on:\n{listed}")
+    return _settle_kept(run, report)
+
+
+def _settle_kept(run: Run, report: Report) -> Run:
+    """Let a flow keep what the check proposes, or what it starts from keeps, where nothing is said; and say so."""
+    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+    from napari_phenotrans.dataset.channel_differences import explain_kept, proposed_kept
+
+    s = run.settings
+    if not isinstance(s, FlowSettings) or s.kept is not None:
+        return run
+    if s.start_from:
+        kept = tuple(Checkpoint.read_card(s.start_from).settings.get("kept") or ())
+    else:
+        kept = proposed_kept(report.differences)
+    click.echo(f"note: {explain_kept(report.differences, kept)} Choose others with --kept, or --kept none.", err=True)
+    return dataclasses.replace(run, settings=s.model_copy(update={"kept": kept}))
 
 
 def _dry_run(run: Run, file: Path | None) -> None:
@@ -94,6 +115,7 @@ def _dry_run(run: Run, file: Path | None) -> None:
         click.echo(line)
     trial = None
     if not report.errors:
+        run = _settle_kept(run, report)
         click.echo("trying a few steps", err=True)
         trial = try_steps(run)
         for line in trial.lines(run.settings.steps):

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.settings import flag
-from napari_phenotrans.engines import engine_entry
+from napari_phenotrans.core.settings import NO_NAME, flag
+from napari_phenotrans.engines import FIRST_CHOICE, engine_entry
 
 if TYPE_CHECKING:
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.dataset.dataset import DataSet
     from napari_phenotrans.training.run import Run
-
-DEFAULT_ENGINE = "cyclegan"
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class TrainOptions:
         earlier = None
         if self.from_:
             earlier = Run.load(self.from_.parent if self.from_.name == "run.json" else self.from_)
-        engine = self.engine or (earlier.engine if earlier else DEFAULT_ENGINE)
+        engine = self.engine or (earlier.engine if earlier else FIRST_CHOICE)
         settings = self._make_settings(engine, earlier)
         training, held_out = self._fields(settings, earlier)
         return Run(self.out or Path("run"), training, engine, settings, held_out)
@@ -100,7 +98,10 @@ class TrainOptions:
         if foreign:
             raise InputError(f"{', '.join(foreign)}: no setting of the engine {engine}. Leave it out.")
         before = earlier.settings.model_dump() if earlier and earlier.engine == engine else {}
-        return settings_class.make(**(before | (presets[self.preset] if self.preset else {}) | self.settings))
+        typed = dict(self.settings)
+        if typed.get("kept") in ((NO_NAME,), ("",)):
+            typed["kept"] = ()
+        return settings_class.make(**(before | (presets[self.preset] if self.preset else {}) | typed))
 
     def _fields(self, settings: TrainingSettings, earlier: Run | None) -> tuple[DataSet, DataSet | None]:
         """Return the fields to train on and those held out."""

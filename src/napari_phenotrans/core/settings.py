@@ -10,6 +10,12 @@ from napari_phenotrans.core.errors import InputError
 
 # The presets that every engine has, each in words.
 PRESETS = {"look": "look in minutes", "overnight": "overnight on a CPU", "gpu": "GPU"}
+LOOK = "look"
+NO_NAME = "none"  # what is typed for a list of names that is empty
+LOOK_MEANS = (
+    "A look takes about ten minutes on two cores and shows whether the conditions can be told apart at all, and what "
+    "training longer may bring; it is nothing to draw conclusions from."
+)
 
 
 class Settings(BaseModel):
@@ -96,6 +102,11 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto trains in bf16 on a GPU that computes in it, in fp32 elsewhere."
     )
+
+    @classmethod
+    def has_look(cls) -> bool:
+        """Whether the preset *look* is less than the whole training, which some engines are done with in seconds."""
+        return LOOK in cls.presets and cls.make(**cls.presets[LOOK]).pixels_shown < cls.make().pixels_shown
 
     @property
     def pixels_shown(self) -> int:

@@ -12,7 +12,8 @@ import numpy as np
 
 from napari_phenotrans.core.image import REPEATED
 from napari_phenotrans.core.resample import SAME, factor, rescaled_size
-from napari_phenotrans.core.text import few
+from napari_phenotrans.core.text import few, listed
+from napari_phenotrans.dataset.channel_differences import ChannelDifference, ShapeSample
 from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report
 from napari_phenotrans.dataset.field_stats import Survey, survey
 
@@ -71,8 +72,10 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
     held_out_fields = held_out.fields if held_out else ()
     total = len(training.fields) + len(held_out_fields)
     surveys, held_out_surveys = [], []
+    shapes = ShapeSample(training, settings)
     for field in training.fields:
         surveys.append(survey(field, nuclei=field.name in measured))
+        shapes.add(field)
         yield FieldSeen(field.name, len(surveys), total)
     for field in held_out_fields:
         held_out_surveys.append(survey(field))
@@ -97,12 +100,14 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         fitting = float(f"{nucleus / NUCLEUS:.2g}")
         proposed = fitting if fitting > (1 + SAME) * max(sizes) else float(f"{max(sizes):.4g}")
 
+    differences = shapes.differences(channels)
     problems = [
         *_unfit_folders(training, held_out),
         *_unfit_files(readable, [s for s in surveys + held_out_surveys if s.unreadable], settings, channels, proposed),
         *_unfit_pixels(readable, channels, blank),
         *_duplicates(surveys, held_out_surveys),
         *telling_columns(training),
+        *_kept_that_differ(getattr(settings, "kept", None) or (), differences),
     ]
     problems.sort(key=lambda problem: problem.severity == "warning")
     yield Report(
@@ -115,7 +120,18 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         unit="um" if any(s.pixel_size_um for s in readable) else "pixel",
         crop=settings.crop,
         histograms={channel: _histogram(training.conditions, surveys, channel) for channel in channels},
+        differences=differences,
     )
+
+
+def _kept_that_differ(kept: Sequence[str], differences: Sequence[ChannelDifference]) -> Iterable[Problem]:
+    """List channels that are to come back unchanged although the conditions can be told apart by them."""
+    for difference in differences:
+        if difference.channel in kept and difference.apart:
+            what = f"{difference.channel} is to be kept, but it tells {listed(difference.between)} apart by itself "
+            what += f"(AUC {difference.figures}): effects that pass through it will not show."
+            do = "Let it move, unless the question is what follows from it."
+            yield Problem("warning", what, do)
 
 
 def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Problem]:

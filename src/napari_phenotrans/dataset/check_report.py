@@ -7,9 +7,11 @@ from typing import Literal
 
 from napari_phenotrans.core.resample import factor
 from napari_phenotrans.core.text import few, table
+from napari_phenotrans.dataset.channel_differences import ChannelDifference, proposed_kept
 
 PERCENTILES = (1, 50, 99, 99.9)
 BINS = 96  # of a histogram
+AREA = "Brightness and contrast are taken out; with an AUC of 0.5 a channel tells nothing, with 1 everything."
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class Report:
         Side in working pixels.
     histograms
         Per channel that training uses.
+    differences
+        How surely each of these channels tells the conditions apart; those are left out that have too few groups.
     """
 
     problems: tuple[Problem, ...]
@@ -123,6 +127,7 @@ class Report:
     unit: str
     crop: int
     histograms: dict[str, Histogram] = field(default_factory=dict)
+    differences: tuple[ChannelDifference, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -165,5 +170,15 @@ class Report:
         wide = f" ({self.crop * self.pixel_size:.4g} µm)" if self.pixel_size and self.unit == "um" else ""
         settings.append(("crop", f"{self.crop} × {self.crop} working pixels{wide}"))
         problems = [f"{problem.severity}: {problem}" for problem in self.problems]
-        tables = [*table(self.table()), "", *table(brightness), "", *table(settings)]
-        return [*tables, *([""] if problems else []), *problems]
+        blocks = [table(self.table()), table(brightness), self.difference_lines(), table(settings), problems]
+        return [line for block in blocks if block for line in ("", *block)][1:]
+
+    def difference_lines(self) -> list[str]:
+        """Return in sentences which channels tell the conditions apart, and which are proposed to be kept."""
+        if not self.differences:
+            return []
+        kept = ",".join(proposed_kept(self.differences)) or "none"
+        return [
+            *(f"{difference}." for difference in self.differences),
+            f"{AREA} A flow may keep channels that tell next to nothing; proposed: --kept {kept}",
+        ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.settings import flag
+from napari_phenotrans.core.settings import NO_NAME, flag
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.runs.lock import Owner, read_owner, refuse_living
@@ -277,12 +277,12 @@ def estimate(arguments: Sequence[str], folder: str | Path) -> Estimate:
 
 
 def _join_names(option: str, names: Sequence[str]) -> str:
-    """Return names as they are typed."""
+    """Return names as they are typed; an empty list is ``none``."""
     if split := [name for name in names if "," in name or name != name.strip()]:
         raise InputError(
             f"{option} takes names separated by commas, so {split[0]!r} cannot be one of them. Rename it in the images."
         )
-    return ",".join(names)
+    return ",".join(names) or NO_NAME
 
 
 def _refuse_starting(folder: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog
+from scipy.ndimage import gaussian_filter
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
@@ -111,12 +112,12 @@ def test_from_clicks_to_a_translation(
 
     # Settings: a preset, made tiny.
     click(qtbot, dock.settings.section.button)
-    type_into(qtbot, dock, steps=6, width=8, crop=32, blocks=1, save_every=3, score_every=3)
-    assert dock.settings.summary.text() == "steps 6, crop 32, width 8, batch 2"
+    type_into(qtbot, dock, steps=6, width=8, crop=32, levels=3, save_every=3, score_every=3)
+    assert dock.settings.summary.text() == "steps 6, crop 32, width 8, batch 4"
     click(qtbot, dock.start_button)
-    folder = plate.parent / "plate-cyclegan-1"
+    folder = plate.parent / "plate-flow-1"
     assert dock.runs.list.selected == [folder]
-    assert dock.run_folder.path.name == "plate-cyclegan-2"
+    assert dock.run_folder.path.name == "plate-flow-2"
 
     # napari is closed while it starts, and opened again: the run has gone on, and is found.
     dock.viewer.close()
@@ -168,6 +169,7 @@ def test_what_cannot_be_trained_on_is_not_started(open_training: Open, tmp_path:
 
 def test_what_was_checked_and_what_is_chosen(open_training: Open, plate: Path, qtbot: QtBot) -> None:
     dock = open_training()
+    dock.settings.choose("cyclegan", "look")
     dock.open_dataset(plate)
     wait_for(qtbot, dock, "ready to train")
     stale = dock.report.stale
@@ -440,9 +442,105 @@ def test_the_last_choices_are_restored(
     assert again.run_folder.path == tmp_path / "runs" / f"plate-{engine}-1"
 
 
-@pytest.mark.parametrize("field", ["learning_rate", "start_from", "augment"])
-def test_every_setting_of_the_command_line_is_there(open_training: Open, field: str) -> None:
+@pytest.mark.parametrize(("engine", "field"), [("flow", "times"), ("flow", "start_from"), ("scgan", "augment")])
+def test_every_setting_of_the_command_line_is_there(open_training: Open, engine: str, field: str) -> None:
     dock = open_training()
+    dock.settings.choose(engine, None)
     assert field in dock.settings.form.fields
     assert not {"channels", "conditions"} & set(dock.settings.form.fields)
     assert not dock.settings.section.opened
+
+
+def make_stained_plate(folder: Path) -> Path:
+    """Write a data set whose DNA does not differ, and whose GFP is of another texture where the drug is."""
+    rng = np.random.default_rng(0)
+    for condition, fineness in (("untreated", 1.5), ("drug", 4.0)):
+        for number in range(6):
+            blobs = [gaussian_filter(rng.normal(size=(128, 128)), each) for each in (2.5, fineness)]
+            plane = rng.poisson([200 * np.clip(blob / blob.std(), 0, None) + 20 for blob in blobs]).astype(np.uint16)
+            image = Image(plane, "CYX", CHANNELS, pixel_size_um=0.5, unit="µm")
+            write(image, folder / condition / f"{condition}{number}.ome.tif")
+    return folder
+
+
+def command_of(dock: TrainingDock, qtbot: QtBot) -> list[str]:
+    click(qtbot, dock.copy_button)
+    return shlex.split(QGuiApplication.clipboard().text())
+
+
+def test_a_flow_keeps_what_the_check_proposes_until_the_user_ticks(
+    open_training: Open, tmp_path: Path, qtbot: QtBot
+) -> None:
+    dock = open_training()
+    kept = dock.settings.kept
+    assert (dock.settings.engine, dock.settings.preset) == ("flow", "look")
+    assert "The one to begin with: on BBBC013" in dock.settings.when.text()
+    assert dock.settings.look.text().startswith("A look takes about ten minutes on two cores")
+    assert kept.value is None and "measured when the images are checked" in kept.note.text()
+
+    # what is measured is shown, and ticked
+    plate = make_stained_plate(tmp_path / "stained")
+    dock.open_dataset(plate)
+    wait_for(qtbot, dock, "ready to train")
+    assert "GFP tells drug and untreated apart (AUC " in dock.report.differences.text()
+    assert kept.value == ("DNA",)
+    assert "DNA is kept, the others move" in kept.note.text()
+    words = command_of(dock, qtbot)
+    assert words[words.index("--kept") + 1] == "DNA"
+    assert dock.report.stale.isHidden()
+
+    # the user's own ticks stay, whatever is checked again, and what they mean is said
+    for name in CHANNELS:
+        qtbot.keyClick(kept.ticks.boxes[name], Qt.Key.Key_Space)
+    assert kept.value == ("GFP",)
+    assert "Effects that pass through GFP will not show." in kept.note.text()
+    click(qtbot, dock.check_button)
+    wait_for(qtbot, dock, "ready to train")
+    assert kept.value == ("GFP",)
+    qtbot.keyClick(kept.ticks.boxes["GFP"], Qt.Key.Key_Space)
+    assert "No channel is kept, all move" in kept.note.text()
+    words = command_of(dock, qtbot)
+    assert words[words.index("--kept") + 1] == "none"
+
+    # another engine keeps nothing, and a look that was changed is none
+    type_into(qtbot, dock, steps=2000)
+    assert dock.settings.look.isHidden()
+    dock.settings.choose("cyclegan", "look")
+    assert kept.isHidden()
+    assert "--kept" not in command_of(dock, qtbot)
+
+    # another data set is another question
+    dock.settings.choose("flow", "look")
+    dock.open_dataset(plate)
+    wait_for(qtbot, dock, "ready to train")
+    assert kept.value == ("DNA",)
+
+
+def test_not_every_channel_can_be_kept(open_training: Open, tmp_path: Path, qtbot: QtBot) -> None:
+    dock = open_training()
+    dock.open_dataset(make_stained_plate(tmp_path / "stained"))
+    wait_for(qtbot, dock, "ready to train")
+    qtbot.keyClick(dock.settings.kept.ticks.boxes["GFP"], Qt.Key.Key_Space)
+    click(qtbot, dock.start_button)
+    assert dock.notices.texts == ["Every channel is to be kept, so that nothing is left to translate: let one move."]
+    # of the channels that are used
+    qtbot.keyClick(dock.data.channels.boxes["GFP"], Qt.Key.Key_Space)
+    assert tuple(dock.settings.kept.ticks.boxes) == ("DNA",)
+
+
+def test_kept_channels_come_from_a_run(open_training: Open, tmp_path: Path, qtbot: QtBot) -> None:
+    plate = make_stained_plate(tmp_path / "stained")
+    training, held_out = DataSet.open(plate).split(0.2)
+    decided = {
+        "engine": "flow",
+        "settings": {"steps": 5, "crop": 32, "kept": []},
+        "conditions": ["drug", "untreated"],
+        "training": fields_to(training),
+        "held-out": fields_to(held_out),
+    }
+    (tmp_path / "run.json").write_text(json.dumps(decided), encoding="utf-8")
+    dock = open_training()
+    dock.load_settings(tmp_path)
+    wait_for(qtbot, dock, "ready to train")
+    assert dock.settings.kept.value == ()
+    assert "--from" in command_of(dock, qtbot)

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QWidget
 
 from napari_phenotrans.core.resample import factor
 from napari_phenotrans.core.text import counted
+from napari_phenotrans.dataset.check_report import AREA
 from napari_phenotrans.widgets.common.curves import COLORS
 from napari_phenotrans.widgets.common.form_parts import in_column, push_button, wrapped_label
 from napari_phenotrans.widgets.common.tables import ReadOnlyTable
@@ -49,6 +50,9 @@ class CheckTable(QWidget):
             "Data or settings have changed since: press Check again.",
             "Conditions, channels, what is held out, crop, pixel size, seed or augmentation.",
         )
+        self.differences = wrapped_label(
+            tooltip="Measured on crops of wells, patients or organoids left out each time."
+        )
         self.pixel_size_button = push_button("")
         self.pixel_size_button.clicked.connect(lambda _: self.pixel_size_accepted.emit(self._proposed))
         self._problems, self._histograms = in_column(spacing=6), in_column()
@@ -58,7 +62,14 @@ class CheckTable(QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.setWordWrap(False)
         in_column(
-            self.verdict, self.stale, self._problems, self.pixel_size_button, self.table, self._histograms, of=self
+            self.verdict,
+            self.stale,
+            self._problems,
+            self.pixel_size_button,
+            self.differences,
+            self.table,
+            self._histograms,
+            of=self,
         )
         self.clear()
 
@@ -96,6 +107,8 @@ class CheckTable(QWidget):
             self._problem_labels.append(_line(problem))
             self._problems.addWidget(self._problem_labels[-1])
         self._propose(report)
+        self.differences.setText("\n".join([*(f"{each}." for each in report.differences), AREA]))
+        self.differences.setVisible(bool(report.differences))
         self._fill(report)
         for channel, histogram in report.histograms.items():
             known = {c.condition: c.percentiles[channel] for c in report.conditions if channel in c.percentiles}

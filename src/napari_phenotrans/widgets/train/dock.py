@@ -108,7 +108,7 @@ class TrainingDock(TrainingForm):
             self.fail("None of what was dropped is a folder or an image that can be read.")
 
     def open_dataset(self, folder: Path, **choices: Any) -> None:
-        """Look into a folder to train on, and choose these ``conditions``, ``channels`` and ``held_out`` in it."""
+        """Look into a folder to train on; ``conditions``, ``channels``, ``held_out`` and ``kept`` are chosen in it."""
         self._choices_in_dataset = choices
         self.notices.say("data")
         self.status.setText(f"looking into {folder}…")
@@ -131,6 +131,7 @@ class TrainingDock(TrainingForm):
             Path(decided["training"]["folder"]),
             conditions=decided["conditions"],
             channels=decided["settings"].get("channels"),
+            kept=decided["settings"].get("kept"),
             held_out=HeldOutChoice(folder=Path(held_out["folder"])) if apart else HeldOutChoice(0.0, groups),
         )
 
@@ -181,6 +182,8 @@ class TrainingDock(TrainingForm):
                 )
             return
         self.data.show_contents(contents)
+        self.settings.kept.show_differences(None)
+        self.settings.kept.choose(choices.get("kept"))
         if "conditions" in choices:
             self.data.choose(choices["conditions"], choices.get("channels"))
         if "held_out" in choices:
@@ -240,6 +243,8 @@ class TrainingDock(TrainingForm):
     def _on_checked(self, text: str) -> None:
         self.show_busy(self.busy)
         self.status.setText(text)
+        if self.checking.report:
+            self.settings.kept.show_differences(self.checking.report.differences)
         self._update_state()
 
     def _draw_more(self) -> None:
@@ -257,6 +262,7 @@ class TrainingDock(TrainingForm):
     def _on_settings(self) -> None:
         if self.settings.file is None:
             remember(training={"engine": self.settings.engine, "preset": self.settings.preset})
+        self.settings.kept.show_channels(self.data.channels.ticked)
         if self.data.folder:
             self.run_folder.propose(self.data.folder, self.settings.engine)
         self._update_state()

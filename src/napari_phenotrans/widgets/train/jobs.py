@@ -56,7 +56,11 @@ class CheckDataSet(Job):
         training, held_out = self.request.datasets()
         event: Any
         if not self.examples_only:
-            for event in check_each(training, held_out, self.request.settings):
+            settings = self.request.settings
+            if hasattr(settings, "kept"):
+                # beside the ticks it is said what keeping these channels means, as they are set
+                settings = settings.model_copy(update={"kept": None})
+            for event in check_each(training, held_out, settings):
                 yield event
                 tick()
             if isinstance(event, Report) and event.errors:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_phenotrans.core.settings import PRESETS
-from napari_phenotrans.engines import ENGINES, engine_entry
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.settings import LOOK, LOOK_MEANS, PRESETS
+from napari_phenotrans.engines import ENGINES, FIRST_CHOICE, WHY_FIRST, engine_entry
 from napari_phenotrans.widgets.common.form_parts import (
     Form,
     add_choice,
@@ -21,6 +22,7 @@ from napari_phenotrans.widgets.common.form_parts import (
 )
 from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.settings_form import SettingsForm, label_of
+from napari_phenotrans.widgets.train.kept_chooser import KeptChooser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 DEFAULTS, OWN = "the engine's own", "own settings"
 # These are chosen among the data.
 AMONG_DATA = ("channels", "conditions")
+KEPT = "kept"  # has ticks of its own, for its names are those of the channels
 SUMMARY = ("steps", "crop", "width", "batch")
 
 
@@ -63,7 +66,9 @@ class TrainingSettingsPanel(QWidget):
             "What learns to translate.", {name: (name, entry.settings.when) for name, entry in ENGINES.items()}
         )
         self.when = wrapped_label(tooltip="When to use this engine.")
+        self.kept = KeptChooser()
         self.preset_box = narrow_box("Settings that belong together.")
+        self.look = wrapped_label(LOOK_MEANS, "What this preset is good for.")
         self.summary = wrapped_label(tooltip="The settings that cost most time and memory.")
         self.section = Section("More", "Every setting, named as on the command line.", key="train settings")
         self.estimate_button = push_button(
@@ -78,7 +83,9 @@ class TrainingSettingsPanel(QWidget):
             # sentences stand between forms, not in one: in a form's field column one would be a narrow tower
             Form({"Engine": self.engine_box}),
             self.when,
+            self.kept,
             Form({"Preset": self.preset_box}),
+            self.look,
             self.summary,
             self.section,
             in_row(self.estimate_button, self.load_button),
@@ -87,6 +94,7 @@ class TrainingSettingsPanel(QWidget):
         )
 
         self.engine_box.activated.connect(lambda _: self._on_engine())
+        self.kept.changed.connect(self._on_field)
         self.preset_box.activated.connect(lambda _: self._on_preset())
         self.estimate_button.clicked.connect(lambda _: self.estimate_requested.emit())
         self.load_button.clicked.connect(lambda _: self.file_requested.emit())
@@ -121,9 +129,13 @@ class TrainingSettingsPanel(QWidget):
         Raises
         ------
         InputError
-            If a field holds what cannot be used.
+            If a field holds what cannot be used, or every channel is to be kept.
         """
-        return engine_entry(self.engine).settings.make(**(self._base | self.field_values() | among_data))
+        values = self._base | self.field_values() | among_data
+        kept, channels = values.get(KEPT), among_data.get("channels") or ()
+        if kept and set(kept) >= set(channels):
+            raise InputError("Every channel is to be kept, so that nothing is left to translate: let one move.")
+        return engine_entry(self.engine).settings.make(**values)
 
     def field_values(self) -> dict[str, Any]:
         """Return the values of the fields alone, without the preset or the run that they started from.
@@ -133,7 +145,8 @@ class TrainingSettingsPanel(QWidget):
         InputError
             If a field holds what cannot be used.
         """
-        return self.form.settings.model_dump(include=set(self.form.fields))
+        values = self.form.settings.model_dump(include=set(self.form.fields))
+        return values | ({KEPT: self.kept.value} if self._keeps and self.kept.value is not None else {})
 
     # ---- what the dock tells
 
@@ -151,7 +164,7 @@ class TrainingSettingsPanel(QWidget):
         InputError
             If they cannot be used; everything is as it was then.
         """
-        known = {name: value for name, value in settings.items() if name not in AMONG_DATA}
+        known = {name: value for name, value in settings.items() if name not in (*AMONG_DATA, KEPT)}
         engine_entry(engine).settings.make(**known)
         self.engine_box.setCurrentIndex(self.engine_box.findData(engine))
         self._make_form()
@@ -188,11 +201,12 @@ class TrainingSettingsPanel(QWidget):
         if self._form:
             self._form.setParent(None)
             self._form.deleteLater()
-        self._form = SettingsForm(declared, [name for name in declared.model_fields if name not in AMONG_DATA])
+        self._form = SettingsForm(declared, [name for name in declared.model_fields if name not in (*AMONG_DATA, KEPT)])
         self._form.changed.connect(self._on_field)
         self.section.add(self._form)
         keep_tab_order(self.section.button, *self._form.fields.values())
-        self.when.setText(declared.when)
+        self.when.setText(f"{declared.when} {WHY_FIRST}" if self.engine == FIRST_CHOICE else declared.when)
+        self.kept.setVisible(self._keeps)
         with QSignalBlocker(self.preset_box):
             self.preset_box.clear()
             # published ones come after those that every engine has, under their own names
@@ -201,6 +215,10 @@ class TrainingSettingsPanel(QWidget):
                 settings = ", ".join(f"{setting} {value}" for setting, value in declared.presets[name].items())
                 add_choice(self.preset_box, name, text[0].upper() + text[1:], settings)
             self.preset_box.addItem(DEFAULTS, None)
+
+    @property
+    def _keeps(self) -> bool:
+        return KEPT in engine_entry(self.engine).settings.model_fields
 
     def _use_preset(self, preset: str | None) -> None:
         declared = engine_entry(self.engine).settings
@@ -228,5 +246,6 @@ class TrainingSettingsPanel(QWidget):
         self.summary.setText(
             ", ".join(f"{label_of(name, declared.model_fields[name]).lower()} {values[name]}" for name in shown)
         )
+        self.look.setVisible(self._preset == LOOK and not own and declared.has_look())
         self.show_cost("")
         self.changed.emit()

@@ -1,0 +1,77 @@
+"""Choosing the channels that a flow keeps: the check proposes, the user decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_phenotrans.dataset.channel_differences import explain_kept, proposed_kept
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, wrapped_label
+from napari_phenotrans.widgets.common.tick_list import TickList
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_phenotrans.dataset.channel_differences import ChannelDifference
+
+
+class KeptChooser(QWidget):
+    """A tick per channel, set as the check proposes until the user ticks one himself, and what that means.
+
+    Signals
+    -------
+    changed
+        The user has ticked or unticked a channel.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._chosen: tuple[str, ...] | None = None
+        self._differences: tuple[ChannelDifference, ...] | None = None
+        self.ticks = TickList(
+            "Channels that come back bit for bit, and that the others are made to fit: those that the condition does "
+            "not act on. The check measures which these are."
+        )
+        self.note = wrapped_label(tooltip="AUC: 0.5 where a channel tells nothing of the condition, 1 where all.")
+        in_column(Form({"Kept": self.ticks}), self.note, of=self)
+        self.ticks.changed.connect(self._on_ticked)
+        self._show()
+
+    @property
+    def value(self) -> tuple[str, ...] | None:
+        """The kept channels; None where nobody chose and nothing was measured: training measures it then."""
+        return None if self._chosen is None and self._differences is None else self.ticks.ticked
+
+    def show_channels(self, channels: Sequence[str]) -> None:
+        """Offer other channels."""
+        if tuple(self.ticks.boxes) != tuple(channels):
+            self.ticks.show_names({name: name for name in channels}, ())
+            self._show()
+
+    def show_differences(self, differences: Sequence[ChannelDifference] | None) -> None:
+        """Take what a check has measured; None where there is no check."""
+        self._differences = None if differences is None else tuple(differences)
+        self._show()
+
+    def choose(self, kept: Sequence[str] | None) -> None:
+        """Tick these channels as if the user had; None ticks what the check proposes."""
+        self._chosen = None if kept is None else tuple(kept)
+        self._show()
+
+    def _on_ticked(self) -> None:
+        self._chosen = self.ticks.ticked
+        self._show()
+        self.changed.emit()
+
+    def _show(self) -> None:
+        proposed = proposed_kept(self._differences or ())
+        self.ticks.tick(proposed if self._chosen is None else self._chosen)
+        self.note.setText(
+            "Which channels may be kept is measured when the images are checked."
+            if self.value is None
+            else explain_kept(self._differences or (), self.ticks.ticked)
+        )
