@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
@@ -18,6 +19,7 @@ from napari_phenotrans.engines.update import Update
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.engines.phendiff import PhenDiff
@@ -68,6 +70,40 @@ def test_every_objective_trains_and_translates(
     assert translated.dtype == torch.float32
     assert torch.isfinite(translated).all()
     assert not torch.equal(translated, x)
+
+
+def test_the_sd_of_the_data_is_measured_and_an_earlier_checkpoint_keeps_its_half(
+    make: Callable[..., PhenDiff], make_checkpoint: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    """A file from before it was measured holds none, and denoises bit for bit as then."""
+    engine = make(objective="edm")
+    generator = torch.Generator().manual_seed(0)
+    pieces = [torch.randn(2, 64, 64, generator=generator) * torch.tensor([0.1, 0.2])[:, None, None] for _ in range(2)]
+    engine.measure({"untreated": pieces[:1], "treated": pieces[1:]})
+    assert engine.translators.state_dict()["data.sd"].tolist() == pytest.approx([0.1, 0.2], rel=0.02)
+
+    card = make_checkpoint("phendiff").card
+    settings = engine.settings.model_dump(mode="json")
+    measured = Checkpoint.of(engine, card.model_copy(update={"settings": settings}))
+    without = {name: value for name, value in measured.tensors.items() if name != "data.sd"}
+    Checkpoint(measured.card, without).save(tmp_path / "earlier.safetensors")
+    earlier = Checkpoint.load(tmp_path / "earlier.safetensors").build_engine()
+    x, sigma, half = torch.rand(2, 2, 32, 32, generator=generator), torch.full((2,), 0.7), 0.5
+    total = sigma**2 + half**2
+    skip, out, into = (
+        value[:, None, None, None] for value in (half**2 / total, sigma * half / total.sqrt(), total.rsqrt())
+    )
+    network = earlier.networks_to("treated")
+    with torch.no_grad():
+        expected = skip * x + out * network(into * x, 250 * sigma.log(), torch.tensor([1, 1]))
+        assert torch.equal(earlier.denoise(network, 1, 1.0, x, 0.7), expected)
+        now = measured.build_engine()
+        assert not torch.allclose(now.denoise(now.networks_to("treated"), 1, 1.0, x, 0.7), expected, atol=1e-3)
+    # a run that starts from it is preconditioned as it was
+    engine.translators.load_state_dict(
+        {name: value for name, value in engine.translators.state_dict().items() if name != "data.sd"}
+    )
+    assert engine.translators.state_dict()["data.sd"].tolist() == [half, half]
 
 
 def test_a_divided_batch_gives_the_same_step(make: Callable[..., PhenDiff], make_parts: MakeParts) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import NetworkCall, run_whole
 from napari_phenotrans.engines.denoiser import DenoiserEngine
-from napari_phenotrans.engines.objectives import Flow
+from napari_phenotrans.engines.objectives import Flow, mean_and_sd
 from napari_phenotrans.engines.settings import FlowSettings, FlowTranslation
 from napari_phenotrans.engines.solvers import dpm, noise_levels
 
@@ -172,12 +172,7 @@ class Standardization(nn.Module):
 
     def measure(self, pieces: Mapping[str, Sequence[Tensor]]) -> None:
         """Take mean and SD over pieces (C, h, w) of each condition; every condition counts the same."""
-        moments = []
-        for some in pieces.values():
-            values = torch.cat([piece.flatten(1) for piece in some], dim=1).double()
-            moments.append(torch.stack([values.mean(dim=1), values.square().mean(dim=1)]))
-        mean, square = torch.stack(moments).mean(dim=0)
-        sd = (square - mean.square()).clamp(min=0).sqrt().clamp(min=1e-3)
+        mean, sd = mean_and_sd(pieces)
         self.mean.copy_(mean[:, None, None])
         self.sd.copy_(sd[:, None, None])
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import NetworkCall, run_whole
 from napari_phenotrans.engines.denoiser import DenoiserEngine
-from napari_phenotrans.engines.objectives import Discrete, make_objective
+from napari_phenotrans.engines.objectives import DataSD, Discrete, make_objective, wide
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE, PhenDiffSettings, PhenDiffTranslation
 from napari_phenotrans.engines.solvers import dpm, heun, noise_levels, published_generation, published_inversion
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping, Sequence
 
     from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TranslationSettings
@@ -33,8 +33,11 @@ class PhenDiff(DenoiserEngine):
     translation_settings = PhenDiffTranslation
 
     def __init__(self, settings: PhenDiffSettings, channels: int, conditions: tuple[str, ...]) -> None:
-        objective = make_objective(settings.objective, settings.schedule or PUBLISHED_SCHEDULE)
+        data = DataSD(channels) if settings.objective == "edm" else None
+        objective = make_objective(settings.objective, settings.schedule or PUBLISHED_SCHEDULE, data)
         super().__init__(settings, channels, conditions, objective)
+        if data is not None:
+            self.translators["data"] = data
         self.settings: PhenDiffSettings = settings
 
     # ---- translating
@@ -75,7 +78,7 @@ class PhenDiff(DenoiserEngine):
         """
         sigmas = torch.full((len(x),), sigma, device=x.device)
         c = self.objective.coefficients(sigmas)
-        predicted = self._predict(network, condition, guidance, c.into[:, None, None, None] * x, c.time)
+        predicted = self._predict(network, condition, guidance, wide(c.into) * x, c.time)
         return self.objective.denoised(x, sigmas, predicted)
 
     def _predict_at(self, network: nn.Module, condition: int, guidance: float, z: Tensor, time: float) -> Tensor:
@@ -99,6 +102,12 @@ class PhenDiff(DenoiserEngine):
         return run_whole(dpm(x, sigmas, partial(self.denoise, network, self.index(condition), 1.0), final=True))
 
     # ---- training
+
+    def measure(self, pieces: Mapping[str, Sequence[Tensor]]) -> None:
+        if "data" in self.translators:
+            data = self.translators["data"]
+            assert isinstance(data, DataSD)
+            data.measure(pieces)
 
     def learned(self, part: BatchPart, *, vary: bool) -> tuple[Tensor, None]:
         return torch.cat([part.crops[condition] for condition in self.conditions]), None
