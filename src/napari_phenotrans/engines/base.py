@@ -88,8 +88,9 @@ class Engine(ABC):
     tile
         Side of the tiles that the networks were trained for, where they depend on it; None where any will do.
     kept
-        Places of the channels that translating returns as they came. Whoever brings a translation back to an image's
-        pixels and units takes these from the image itself, so that they are the same bit for bit.
+        Places of the channels that translating always returns as they came; see `kept_by`. Whoever brings a
+        translation back to an image's pixels and units takes these from the image itself, so that they are the same
+        bit for bit.
     redraws
         Whether what moves is made anew, so that detail of the image finer than a working pixel need not fit it: it is
         then given back as far as real and translated agree around a pixel.
@@ -173,6 +174,16 @@ class Engine(ABC):
             if (each.source, each.target, each.way_back) == (source, target, way_back):
                 return each.to_source if how.background == "source" else each.to_target
         return None
+
+    def kept_by(self, how: TranslationSettings) -> tuple[int, ...]:
+        """Return the places of the channels that translating so returns as they came.
+
+        Raises
+        ------
+        InputError
+            If ``how`` names channels that there are not, or leaves none to translate.
+        """
+        return self.kept
 
     def round_trip(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
         """Translate (N, C, H, W) to the target and back."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import NetworkCall, run_whole
-from napari_phenotrans.engines.denoiser import DenoiserEngine
+from napari_phenotrans.engines.denoiser import DenoiserEngine, places_of
 from napari_phenotrans.engines.objectives import DataSD, Discrete, make_objective, wide
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE, PhenDiffSettings, PhenDiffTranslation
 from napari_phenotrans.engines.solvers import dpm, heun, noise_levels, published_generation, published_inversion
@@ -27,7 +27,8 @@ class PhenDiff(DenoiserEngine):
     """One denoiser for all conditions, told which one it looks at.
 
     An image is taken to be at the least noise. Translating inverts it with the source condition up to a noise that
-    the strength sets, and generates from there with the target condition.
+    the strength sets, and generates from there with the target condition. Channels that are to be kept are put back on
+    the way back to what the inversion made of them at the same noise: the others are generated beside them.
     """
 
     translation_settings = PhenDiffTranslation
@@ -47,6 +48,7 @@ class PhenDiff(DenoiserEngine):
     ) -> Generator[NetworkCall, Tensor, Tensor]:
         assert isinstance(how, PhenDiffTranslation)
         network, origin, aim = self.networks_to(target), self.index(source), self.index(target)
+        kept = list(self.kept_by(how))
         if how.strength == 0:
             return x
         if how.solver == "ddim":
@@ -54,6 +56,11 @@ class PhenDiff(DenoiserEngine):
                 raise InputError(
                     f"The solver ddim is for denoisers of the discrete objective, this one was trained with "
                     f"{self.settings.objective}. Say --solver dpm."
+                )
+            if kept:
+                raise InputError(
+                    "The solver ddim goes back on other levels of noise than there, so that it can keep no channels. "
+                    "Say --solver dpm or heun, or leave --kept out."
                 )
             count = min(how.evaluations, len(self.objective.signal))
             grid = (self.objective, count, max(1, round(count * how.strength)))
@@ -66,9 +73,29 @@ class PhenDiff(DenoiserEngine):
         sigmas = noise_levels(intervals, how.strength, self.objective.sigma_min, self.objective.sigma_max)
         # how to invert does not depend on the target, and its first evaluations not on the strength
         way = (how.solver, how.evaluations, source)
-        x = yield from solver(x, sigmas, partial(self.denoise, network, origin, 1.0), final=False, key=way)
+        # What the kept channels are at each level is all that is held of the way; half precision is much finer than
+        # the noise on them.
+        path: dict[float, Tensor] = {}
+
+        def note(z: Tensor, sigma: float) -> Tensor:
+            path[sigma] = z[:, kept].half()
+            return z
+
+        def hold(z: Tensor, sigma: float) -> Tensor:
+            z[:, kept] = path[sigma].to(z.dtype)
+            return z
+
+        z = yield from solver(
+            x, sigmas, partial(self.denoise, network, origin, 1.0), final=False, key=way, at_node=note
+        )
         denoiser = partial(self.denoise, network, aim, how.guidance)
-        return (yield from solver(x, sigmas[::-1], denoiser, final=True))
+        translated = yield from solver(z, sigmas[::-1], denoiser, final=True, at_node=hold)
+        translated[:, kept] = x[:, kept]
+        return translated
+
+    def kept_by(self, how: TranslationSettings) -> tuple[int, ...]:
+        assert isinstance(how, PhenDiffTranslation)
+        return places_of(how.kept or (), self.settings.channels, self.channels)
 
     def denoise(self, network: nn.Module, condition: int, guidance: float, x: Tensor, sigma: float) -> Tensor:
         """Return D(x; sigma) for crops or tiles (N, C, H, W) of one condition at one noise, in float32.

@@ -320,6 +320,11 @@ class PhenDiffTranslation(TranslationSettings):
     guidance: float = Field(
         1.0, ge=0, le=10, description="Emphasis of the target condition when generating; 1 leaves it as learned."
     )
+    kept: tuple[str, ...] | None = Field(
+        None,
+        description="Channels that come back bit for bit, by name: those that the condition does not act on. The "
+        "others are made to fit them.",
+    )
     solver: Literal["dpm", "heun", "ddim"] = Field(
         "dpm", description="dpm and heun are of second order; ddim is the published first-order one, for comparison."
     )

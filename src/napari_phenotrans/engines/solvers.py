@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Denoiser = Callable[[Tensor, float], Tensor]
     Predictor = Callable[[Tensor, float], Tensor]
     Way = tuple[Any, ...]
+    Node = Callable[[Tensor, float], Tensor]
 
 RHO = 7
 
@@ -53,7 +54,19 @@ def noise_levels(intervals: int, strength: float, low: float, high: float, *, ge
     return [low, *((first + span * share) ** RHO for share in shares)]
 
 
-def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, key: Way | None = None) -> Steps:
+def _as_it_is(x: Tensor, sigma: float) -> Tensor:
+    return x
+
+
+def dpm(
+    x: Tensor,
+    sigmas: Sequence[float],
+    denoiser: Denoiser,
+    *,
+    final: bool,
+    key: Way | None = None,
+    at_node: Node = _as_it_is,
+) -> Steps:
     """DPM-Solver++ (2M): second order at one evaluation per step (Lu et al. 2022, algorithm 2).
 
     Parameters
@@ -69,6 +82,9 @@ def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, 
     key
         What the way depends on beside the image, where its evaluations serve other ways too: the same one on the same
         levels, as far as these go.
+    at_node
+        Given x and its noise after each step but the last of a translation, gives x to go on with; it may change the
+        one that it is given.
     """
     before: Tensor | None = None
     previous = 0.0
@@ -80,23 +96,31 @@ def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, 
         ahead = denoised
         if before is not None:
             ahead = denoised + (denoised - before) * (step / (2 * math.log(previous / sigma)))
-        x = (following / sigma) * x - math.expm1(-step) * ahead
+        x = at_node((following / sigma) * x - math.expm1(-step) * ahead, following)
         before, previous = denoised, sigma
     return x
 
 
-def heun(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, key: Way | None = None) -> Steps:
+def heun(
+    x: Tensor,
+    sigmas: Sequence[float],
+    denoiser: Denoiser,
+    *,
+    final: bool,
+    key: Way | None = None,
+    at_node: Node = _as_it_is,
+) -> Steps:
     """Heun's method: second order at two evaluations per step (Karras et al. 2022, algorithm 1).
 
-    Parameters as for `dpm`.
+    Parameters as for `dpm`; ``at_node`` is also given what each step tries first.
     """
     for place, (sigma, following) in enumerate(pairwise(sigmas), start=2):
         if final and place == len(sigmas):
             return (yield _last(denoiser, x, sigma, following))
         slope = (x - (yield _denoising(denoiser, x, sigma, key, place))) / sigma
-        there = x + (following - sigma) * slope
+        there = at_node(x + (following - sigma) * slope, following)
         slope_there = (there - (yield _denoising(denoiser, there, following, key, -place))) / following
-        x = x + (following - sigma) * (slope + slope_there) / 2
+        x = at_node(x + (following - sigma) * (slope + slope_there) / 2, following)
     return x
 
 

@@ -96,5 +96,6 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
         parts += ["--region", *provenance["region"]]
     settings = engine_entry(provenance["engine"]).translation.model_fields
     for name in ("device", "precision", "tile", "overlap", *settings):
-        parts += [] if provenance[name] is None else [flag(name), provenance[name]]
+        value = provenance.get(name)  # earlier versions had fewer
+        parts += [] if value is None else [flag(name), ",".join(value) if isinstance(value, list | tuple) else value]
     return shlex.join(map(str, parts))

@@ -123,13 +123,13 @@ class EngineForm(QWidget):
             label.setText(DEPTHS[self._depth])
         others = [name for name in self._defaults if name != self._depth]
         if card and others:
-            self._form = SettingsForm(engine_entry(card.engine).translation, others)
+            self._form = SettingsForm(engine_entry(card.engine).translation, others, names={"kept": card.channels})
             for name, unfit in unfit_choices(card).items():
                 if name in others:
                     self._form.refuse(name, unfit)
             self._form.changed.connect(self._settling.start)
             self.section.add(self._form)
-            keep_tab_order(self.section.button, *self._form.fields.values())
+            keep_tab_order(self.section.button, *self._form.stops)
         self.section.setVisible(bool(others))
         self._show(self._defaults)
         self.setVisible(bool(self._defaults))
