@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from napari_phenotrans.core.background import Offset
+    from napari_phenotrans.core.effect import Effect
     from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.update import BatchPart, Update
@@ -105,6 +106,8 @@ class Engine(ABC):
         Factor of every learning rate, lowered after a step that went wrong.
     offsets
         What each direction adds to the background; none where it was not measured.
+    effect
+        How much translating changes at each noise, of engines that invert; None where it was not measured.
     """
 
     stride: int = 1
@@ -125,6 +128,7 @@ class Engine(ABC):
         self.translators: nn.ModuleDict = nn.ModuleDict()
         self.rate = 1.0
         self.offsets: tuple[Offset, ...] = ()
+        self.effect: Effect | None = None
 
     # ---- translating
 
@@ -174,6 +178,10 @@ class Engine(ABC):
             if (each.source, each.target, each.way_back) == (source, target, way_back):
                 return each.to_source if how.background == "source" else each.to_target
         return None
+
+    def noise_said(self, how: TranslationSettings) -> dict[str, Any]:
+        """Return to which noise translating so takes an image, as the provenance says it; nothing where to none."""
+        return {}
 
     def kept_by(self, how: TranslationSettings) -> tuple[int, ...]:
         """Return the places of the channels that translating so returns as they came.

@@ -36,6 +36,8 @@ class KeptFlow(DenoiserEngine):
     """
 
     translation_settings = FlowTranslation
+    amount = "depth"
+    geometric = True
     redraws = True
 
     def __init__(self, settings: FlowSettings, channels: int, conditions: tuple[str, ...]) -> None:
@@ -56,7 +58,7 @@ class KeptFlow(DenoiserEngine):
             return x
         origin, aim = self.index(source), self.index(target)
         sigmas = noise_levels(
-            how.evaluations, how.depth, self.objective.sigma_min, self.objective.sigma_max, geometric=True
+            how.evaluations, self.way(how), self.objective.sigma_min, self.objective.sigma_max, geometric=True
         )
         # how to invert does not depend on the target, and its first evaluations not on the depth
         way = ("flow", how.evaluations, source)
@@ -66,6 +68,14 @@ class KeptFlow(DenoiserEngine):
         translated = yield from self._in_image_units(dpm(z, sigmas[::-1], denoiser, final=True))
         translated[:, self.kept] = x[:, self.kept]
         return translated
+
+    @property
+    def noise_unit(self) -> Tensor:
+        return self._scale.sd.flatten().cpu()
+
+    @property
+    def data_sds(self) -> tuple[float, ...]:
+        return super().data_sds or (1.0,) * self.channels
 
     def denoise(self, condition: int, other: int, guidance: float, z: Tensor, sigma: float) -> Tensor:
         """Return D(z; sigma) for crops or tiles (N, C, H, W) in SDs of the channels; kept channels as they are.

@@ -32,6 +32,7 @@ class PhenDiff(DenoiserEngine):
     """
 
     translation_settings = PhenDiffTranslation
+    amount = "strength"
 
     def __init__(self, settings: PhenDiffSettings, channels: int, conditions: tuple[str, ...]) -> None:
         data = DataSD(channels) if settings.objective == "edm" else None
@@ -63,14 +64,14 @@ class PhenDiff(DenoiserEngine):
                     "Say --solver dpm or heun, or leave --kept out."
                 )
             count = min(how.evaluations, len(self.objective.signal))
-            grid = (self.objective, count, max(1, round(count * how.strength)))
+            grid = (self.objective, count, max(1, round(count * self._share_of_table(self.objective, how))))
             inverter = partial(self._predict_at, network, origin, 1.0)
             x = yield from published_inversion(x, *grid, inverter, key=("ddim", count, source))
             predictor = partial(self._predict_at, network, aim, how.guidance)
             return (yield from published_generation(x, *grid, predictor))
         # Heun's method evaluates twice per step
         solver, intervals = (dpm, how.evaluations) if how.solver == "dpm" else (heun, how.evaluations // 2)
-        sigmas = noise_levels(intervals, how.strength, self.objective.sigma_min, self.objective.sigma_max)
+        sigmas = noise_levels(intervals, self.way(how), self.objective.sigma_min, self.objective.sigma_max)
         # how to invert does not depend on the target, and its first evaluations not on the strength
         way = (how.solver, how.evaluations, source)
         # What the kept channels are at each level is all that is held of the way; half precision is much finer than
@@ -92,6 +93,17 @@ class PhenDiff(DenoiserEngine):
         translated = yield from solver(z, sigmas[::-1], denoiser, final=True, at_node=hold)
         translated[:, kept] = x[:, kept]
         return translated
+
+    def _share_of_table(self, table: Discrete, how: PhenDiffTranslation) -> float:
+        """Return how far through the table of noise levels, which are not those of the other solvers, to go."""
+        if how.scale == "noise" or self.effect is None:
+            return how.strength
+        return (float(table.time(torch.tensor([self.noise(how)]))) + 1) / len(table.signal)
+
+    @property
+    def data_sds(self) -> tuple[float, ...]:
+        measured = self.translators["data"].state_dict()["sd"].tolist() if "data" in self.translators else ()
+        return super().data_sds or tuple(measured)
 
     def kept_by(self, how: TranslationSettings) -> tuple[int, ...]:
         assert isinstance(how, PhenDiffTranslation)

@@ -46,12 +46,27 @@ def noise_levels(intervals: int, strength: float, low: float, high: float, *, ge
     geometric
         Whether levels are equidistant in ln sigma: each is the same factor above the one before.
     """
-    first, span = low ** (1 / RHO), high ** (1 / RHO) - low ** (1 / RHO)
     count = max(1, round(intervals * strength))
     shares = [*(i / intervals for i in range(1, count)), strength]
+    return [low, *(noise_at(share, low, high, geometric=geometric) for share in shares)]
+
+
+def noise_at(share: float, low: float, high: float, *, geometric: bool = False) -> float:
+    """Return the noise at a share of the way from ``low`` to ``high``; parameters as for `noise_levels`."""
     if geometric:
-        return [low, *(low * (high / low) ** share for share in shares)]
-    return [low, *((first + span * share) ** RHO for share in shares)]
+        return low * (high / low) ** share
+    first, span = low ** (1 / RHO), high ** (1 / RHO) - low ** (1 / RHO)
+    return (first + span * share) ** RHO
+
+
+def way_to(sigma: float, low: float, high: float, *, geometric: bool = False) -> float:
+    """Return at which share of the way, 0 to 1, a noise lies: undoes `noise_at`."""
+    if geometric:
+        share = math.log(sigma / low) / math.log(high / low)
+    else:
+        first, span = low ** (1 / RHO), high ** (1 / RHO) - low ** (1 / RHO)
+        share = (sigma ** (1 / RHO) - first) / span
+    return min(1.0, max(0.0, share))
 
 
 def _as_it_is(x: Tensor, sigma: float) -> Tensor:

@@ -15,7 +15,15 @@ from napari_phenotrans.widgets.common.tick_list import TickList
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
-OWN = {"background": "source", "strength": 0.36, "evaluations": 50, "guidance": 1.0, "kept": None, "solver": "dpm"}
+OWN = {
+    "background": "source",
+    "scale": "effect",
+    "strength": 0.36,
+    "evaluations": 50,
+    "guidance": 1.0,
+    "kept": None,
+    "solver": "dpm",
+}
 
 
 def card(engine: str = "phendiff", translation: dict[str, Any] | None = None, **settings: Any) -> Card:
@@ -129,7 +137,7 @@ def test_a_drag_there_and_back_settles_too(form: EngineForm, qtbot: QtBot) -> No
 
 def test_more_settings_are_one_click_away(form: EngineForm, qtbot: QtBot) -> None:
     assert form.form is not None
-    assert set(form.form.fields) == {"background", "evaluations", "guidance", "kept", "solver"}
+    assert set(form.form.fields) == {"background", "scale", "evaluations", "guidance", "kept", "solver"}
     assert not form.form.isVisible()
     qtbot.mouseClick(form.section.button, Qt.MouseButton.LeftButton)
     assert form.form.isVisible()

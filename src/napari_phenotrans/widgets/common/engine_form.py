@@ -23,8 +23,8 @@ DEPTHS = {"strength": "Strength", "depth": "Depth"}
 # Nobody sees a smaller step, and each strength is an inversion that stays in memory.
 STRENGTH_STEP = 0.02
 STRENGTH_TOOLTIP = (
-    "0 returns the image unchanged, 1 goes to pure noise; deeper shows more of the phenotype and keeps less of the "
-    "cells' places."
+    "0 returns the image unchanged, 1 is the most that this checkpoint changes, on the way to pure noise; deeper shows "
+    "more of the phenotype and keeps less of the cells' places."
 )
 # Keys and wheels change a value in many small steps: it has settled when none came for so long.
 SETTLED_MS = 250
