@@ -172,7 +172,7 @@ class HeldOut:
         scores: list[Score] = []
         collapses: list[str] = []
         verdicts: list[Verdict] = []
-        kept = [self.channels[place] for place in engine.kept]
+        kept = [self.channels[place] for place in engine.kept_by(how or engine.translation_settings.make())]
         for source, target in self.directions:
             held, direction = self._held[source], f"{source} → {target}"
             translated = [_translate(engine, batch, source, target, how) for batch in held.batches]

@@ -54,7 +54,7 @@ class ImageTranslation:
     Raises
     ------
     InputError
-        If conditions, channels, positions or region do not fit.
+        If conditions, channels (also those to be kept), positions or region do not fit.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class ImageTranslation:
         check_conditions(card, request.source, request.target)
         self._channels, about_channels = match_channels(image, card, request.channels)
         self._scale, about_scale = working_scale(image, card)
+        self._kept = driver.engine.kept_by(how)
         self._positions = image.checked_positions(request.positions)
         self._fixed = card.statistics == "fixed"
         about_region = []
@@ -197,7 +198,7 @@ class ImageTranslation:
         InputError
             If the difference is not finite.
         """
-        kept = list(self._driver.engine.kept)
+        kept = list(self._kept)
         difference[kept] = 0
         if not np.isfinite(difference).all():
             raise InputError(

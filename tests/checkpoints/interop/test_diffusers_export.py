@@ -133,6 +133,18 @@ def test_importing_the_export_back_restores_everything(
     assert (said.conditions, said.channels) == (("a", "b", "c"), ("DNA", "GFP"))
 
 
+def test_the_measured_sd_of_each_channel_goes_out_and_comes_back(
+    make: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    checkpoint = make("edm")
+    checkpoint.tensors["data.sd"][:] = 0.1, 0.4
+    _, notices = export_checkpoint(checkpoint, tmp_path)
+    scheduler = json.loads((tmp_path / "scheduler/scheduler_config.json").read_text())
+    assert scheduler["sigma_data"] == pytest.approx(0.2)
+    assert "each channel's own, 0.1, 0.4" in " ".join(notices)
+    assert import_checkpoint(tmp_path).tensors["data.sd"].tolist() == pytest.approx([0.1, 0.4])
+
+
 def test_an_imported_network_goes_out_as_it_came_in(make: Callable[..., Checkpoint], tmp_path: Path) -> None:
     export_checkpoint(make("discrete"), tmp_path / "one")
     (tmp_path / "one" / "phenotrans_card.json").unlink()

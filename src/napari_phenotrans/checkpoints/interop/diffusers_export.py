@@ -12,8 +12,13 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from napari_phenotrans.checkpoints.interop.foreign_weights import load_diffusers
-from napari_phenotrans.checkpoints.interop.sidecar_card import README_FILE, limits_and_size, write_exported
-from napari_phenotrans.engines.objectives import SIGMA_DATA, SIGMA_MAX, SIGMA_MIN
+from napari_phenotrans.checkpoints.interop.sidecar_card import (
+    README_FILE,
+    STATISTICS_FILE,
+    limits_and_size,
+    write_exported,
+)
+from napari_phenotrans.engines.objectives import SIGMA_MAX, SIGMA_MIN, DataSD
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE
 from napari_phenotrans.engines.solvers import RHO
 
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 
+DENOISER = "denoiser."
 STEPS = 1000
 EDM_TIME = (
     "The scheduler's timesteps are 1/4 ln sigma, as in the paper; this network was trained with 250 ln sigma: give it "
@@ -39,11 +45,10 @@ def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = F
     engine = checkpoint.build_engine()
     denoiser = cast("Any", engine.translators["denoiser"])
     config = {key: value for key, value in denoiser.config.items() if not key.startswith("_")}
-    scheduler, settings, notices = _scheduler(engine.settings.model_dump())
-    tensors = {
-        name.removeprefix("denoiser."): np.ascontiguousarray(tensor, np.float32)
-        for name, tensor in checkpoint.tensors.items()
-    }
+    data = engine.translators["data"] if "data" in engine.translators else DataSD()
+    scheduler, settings, notices = _scheduler(engine.settings.model_dump(), cast("DataSD", data).sd.tolist())
+    stored = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in checkpoint.tensors.items()}
+    tensors = {name.removeprefix(DENOISER): stored.pop(name) for name in list(stored) if name.startswith(DENOISER)}
     made = {"_diffusers_version": load_diffusers().__version__}
     pipeline = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", scheduler]}
     files: dict[str, Callable[[Path], object]] = {
@@ -53,17 +58,25 @@ def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = F
         # a pipeline that takes any scheduler; none of diffusers' own passes class labels on
         "model_index.json": _json({"_class_name": "DDPMPipeline", **made, **pipeline}),
     }
+    if stored:
+        # what the network was told of the images, which importing takes back
+        files[STATISTICS_FILE] = partial(save_file, stored)
     text = _readme(card, scheduler, notices)
     files[README_FILE] = lambda path: path.write_text(text, encoding="utf-8")
     return write_exported(folder, card, files, overwrite=overwrite), notices
 
 
-def _scheduler(settings: dict[str, Any]) -> tuple[str, dict[str, Any], list[str]]:
-    """Return the diffusers scheduler that means the same noise, its settings, and what they cannot say."""
+def _scheduler(settings: dict[str, Any], sds: list[float]) -> tuple[str, dict[str, Any], list[str]]:
+    """Return the diffusers scheduler that means the same noise, its settings, and what they cannot say.
+
+    ``sds`` are the channels' SDs as the network was trained with them.
+    """
     objective = settings["objective"]
     if objective == "edm":
-        noise = {"sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "sigma_data": SIGMA_DATA, "rho": float(RHO)}
-        return "EDMDPMSolverMultistepScheduler", {**noise, "prediction_type": "epsilon"}, [EDM_TIME]
+        sigma_data = math.prod(sds) ** (1 / len(sds))
+        noise = {"sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "sigma_data": sigma_data, "rho": float(RHO)}
+        notices = [EDM_TIME, _about_sds(sds, sigma_data)] if len(set(sds)) > 1 else [EDM_TIME]
+        return "EDMDPMSolverMultistepScheduler", {**noise, "prediction_type": "epsilon"}, notices
     if objective == "flow":
         return "FlowMatchEulerDiscreteScheduler", {"num_train_timesteps": STEPS, "shift": 1.0}, []
     if objective == "v":
@@ -82,6 +95,14 @@ def _scheduler(settings: dict[str, Any]) -> tuple[str, dict[str, Any], list[str]
     known = inspect.signature(load_diffusers().DDIMScheduler.__init__).parameters
     schedule = settings["schedule"] or PUBLISHED_SCHEDULE
     return "DDIMScheduler", {key: value for key, value in schedule.items() if key in known}, []
+
+
+def _about_sds(sds: list[float], sigma_data: float) -> str:
+    each = ", ".join(f"{sd:.4g}" for sd in sds)
+    return (
+        f"The scheduler has one sigma_data, {sigma_data:.4g}; the network has each channel's own, {each}: "
+        f"take these where inputs and outputs are preconditioned. No setting of a scheduler can say so."
+    )
 
 
 def _json(content: dict[str, Any]) -> Callable[[Path], object]:

@@ -126,7 +126,8 @@ def import_folder(
     exported = read_exported(folder.root)
     if exported and null_row is None:
         if exported.is_unchanged([folder.weights], exported.card):
-            return _build(folder, facts.about(exported.card, "Say one for each with --conditions."), tensors)
+            card = facts.about(exported.card, "Say one for each with --conditions.")
+            return _build(folder, card, tensors, exported.statistics())
         if len(exported.card.conditions) == classes - 1:
             null_row = classes - 1
 
@@ -179,7 +180,9 @@ def _order_classes(folder: _Folder, embedding: Tensor | None, classes: int, null
     return torch.cat(rows), f"class {null_row} of the original"
 
 
-def _build(folder: _Folder, card: Card, tensors: dict[str, Tensor]) -> Checkpoint:
+def _build(
+    folder: _Folder, card: Card, tensors: dict[str, Tensor], statistics: dict[str, Tensor] | None = None
+) -> Checkpoint:
     entry = engine_entry(card.engine)
     settings = entry.settings.make(**card.settings)
     refuse_oversized(settings, sum(tensor.numel() for tensor in tensors.values()), folder.config)
@@ -188,6 +191,7 @@ def _build(folder: _Folder, card: Card, tensors: dict[str, Tensor]) -> Checkpoin
     shapes = {name: tensor.shape for name, tensor in denoiser.state_dict().items()}
     refuse_unfit(folder.weights, tensors, shapes, f"network that {folder.config.name} describes", EXPECTED)
     denoiser.load_state_dict(tensors)
+    engine.translators.load_state_dict(engine.translators.state_dict() | (statistics or {}))
     return Checkpoint.of(engine, card)
 
 
