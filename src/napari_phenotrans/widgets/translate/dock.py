@@ -10,6 +10,7 @@ from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.checkpoints.describe import card_warnings
+from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.translation.trust import doubts
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
@@ -106,6 +107,7 @@ class TranslateDock(TranslateForm):
         self.trust.checked.connect(self._on_checked)
         self.trust.failed.connect(lambda text: self._on_ended(text, failed=True))
         self.trust.table_changed.connect(self.trust_panel.show_table)
+        self.trust.judged.connect(self.trust_panel.show_judged)
         self.saving.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
         self.saving.failed.connect(self.fail)
 
@@ -305,6 +307,7 @@ class TranslateDock(TranslateForm):
                     # written by another version: the checkpoint's own settings stand there already
                     remember(how={name: {}})
         self.channels.set_card(card)
+        self._show_known_pictures()
         self._getting_ready.start()
 
     def _get_ready(self) -> None:
@@ -355,7 +358,13 @@ class TranslateDock(TranslateForm):
                 texts = [str(error)]
         self.notices.say("doubts", texts)
 
+    def _show_known_pictures(self) -> None:
+        card, name = self.checkpoints.card, self.checkpoints.name
+        source, target = self.conditions.source, self.conditions.target
+        self.trust_panel.show_known(known_of_pictures(name, card, source, target) if card and name else [])
+
     def _on_conditions(self) -> None:
+        self._show_known_pictures()
         if self.translating.job and not self.translating.job.preview and not self.selection.missing:
             # it runs towards what is no longer wanted
             self.translate()
