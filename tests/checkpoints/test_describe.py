@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_phenotrans.checkpoints.checkpoint import Card, Score
+from napari_phenotrans.checkpoints.checkpoint import Card, PictureVerdict, Score
 from napari_phenotrans.checkpoints.describe import (
+    NONE_PASSED,
+    NOT_JUDGED,
     card_lines,
     card_warnings,
     describe_card,
     describe_image,
     describe_score,
+    picture_words,
 )
 from napari_phenotrans.core.image import Image
 
@@ -45,6 +48,18 @@ def test_card_in_words_warns() -> None:
     assert "no held-out score" not in describe_card(
         "mine", card.model_copy(update={"scores": (Score(metric="m", direction="d", value=1, groups=1),)})
     )
+
+
+def test_what_is_known_of_pictures_is_said_of_one_direction_and_that_none_passed() -> None:
+    card = Card(engine="shift", settings={}, conditions=("a", "b"), channels=("DAPI",), low=(1,), high=(2,), crop=32)
+    assert picture_words(card) == [NOT_JUDGED]
+    there = PictureVerdict(direction="a → b", passed=False, sentences=("DAPI: leaves a fine grid.",))
+    back = PictureVerdict(direction="b → a", passed=True, sentences=("Passes: nothing is seen.",))
+    card = card.model_copy(update={"pictures": (there, back)})
+    assert picture_words(card, "a", "b") == ["On held-out fields, a → b, DAPI: leaves a fine grid.", NONE_PASSED]
+    assert len(picture_words(card)) == 3
+    good = card.model_copy(update={"pictures": (back,)})
+    assert picture_words(good) == ["On held-out fields, b → a, Passes: nothing is seen."]
 
 
 def test_a_few_lines_for_the_dock_say_the_same_as_the_card() -> None:

@@ -211,6 +211,14 @@ class Checkpoint:
         """Read the card alone, without the weights and without torch; raises as `load` does."""
         return _read_header(find(name_or_path))[0]
 
+    @staticmethod
+    def read_digest(name_or_path: str | Path) -> str:
+        """Read the digest of weights and card, as it stands in the file: what tells this checkpoint from any other.
+
+        Raises as `load` does.
+        """
+        return _read_header(find(name_or_path))[2]
+
     @classmethod
     def of(cls, engine: Engine, card: Card, *, half: bool = False) -> Checkpoint:
         """Take an engine's translating networks as they are now; ``half`` stores them as float16."""

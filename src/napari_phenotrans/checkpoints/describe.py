@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card, Score
     from napari_phenotrans.core.image import Image
 
+NONE_PASSED = (
+    "These pictures do not pass. Where this is the best checkpoint of its run, none of them passed, and it was chosen "
+    "by its gap alone."
+)
+NOT_JUDGED = "The checkpoint's card does not say what its pictures are like: they were not judged on held-out fields."
 # The settings that tell the networks of an engine apart.
 SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept")
 
@@ -95,12 +100,23 @@ def card_warnings(card: Card) -> list[str]:
     return warnings
 
 
-def describe_pictures(card: Card) -> list[str]:
-    """Return what the gate of pictures said on held-out fields, in sentences; none where it was not asked."""
-    lines = [f"{each.direction}, {text}" for each in card.pictures for text in each.sentences]
+def describe_pictures(card: Card, source: str | None = None, target: str | None = None) -> list[str]:
+    """Return what the gate of pictures said on held-out fields, in sentences; none where it was not asked.
+
+    Of one direction where source and target are said.
+    """
+    asked = f"{source} → {target}" if source and target else None
+    shown = [each for each in card.pictures if asked in (None, each.direction)]
+    lines = [f"{each.direction}, {text}" for each in shown for text in each.sentences]
     if card.pictures and not all(each.passed for each in card.pictures):
-        lines.append("These pictures do not pass. Where this is the best checkpoint of a run, it is by its gap alone.")
+        lines.append(NONE_PASSED)
     return lines
+
+
+def picture_words(card: Card, source: str | None = None, target: str | None = None) -> list[str]:
+    """Return what is known of a checkpoint's pictures before it translates anything; says so where nothing is known."""
+    lines = describe_pictures(card, source, target)
+    return [f"On held-out fields, {text}" if text != NONE_PASSED else text for text in lines] or [NOT_JUDGED]
 
 
 def describe_score(score: Score) -> str:

@@ -13,6 +13,7 @@ from napari_phenotrans.core.digests import digest
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.evaluation.critic import CriticProtocol, critic_row
+from napari_phenotrans.evaluation.pictures import judge_pictures
 from napari_phenotrans.features import Entry, Extractor, ExtractorResources, extractor_entry
 from napari_phenotrans.metrics import METRICS, Features
 from napari_phenotrans.metrics.score_row import ScoreRow, score_row
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from napari_phenotrans.evaluation.inputs import Comparison, Cut, EvaluationSet, Side
+    from napari_phenotrans.metrics.picture import Verdict
 
 EMPTY = 0.01  # standard deviation within a crop, in [-1, 1], below which nothing is on it: half a percent of the range
 MANY = 0.5  # share of empty crops, or of pixels beyond the limits in a thousand, from which it is said
@@ -29,11 +31,24 @@ CLIPPED = 0.001
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was scored: the rows, what has to be known before believing them, and where they come from."""
+    """What was scored.
+
+    Parameters
+    ----------
+    rows
+        The scores.
+    notes
+        What has to be known before believing them.
+    about
+        Where they come from.
+    pictures
+        What the picture gate says, per direction.
+    """
 
     rows: tuple[ScoreRow, ...]
     notes: tuple[str, ...]
     about: dict[str, Any] = field(default_factory=dict)
+    pictures: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +127,7 @@ def _steps(request: EvaluationRequest, resources: ExtractorResources) -> Iterato
     if request.critic:
         for comparison in evaluation_set.comparisons:
             rows.append((yield from critic_row(comparison, request.critic, resources, seed=request.seed)))
+    pictures = yield from judge_pictures(evaluation_set, resources.tick)
     if resources.cache.problem:
         yield Notice(resources.cache.problem)
     resources.cache.prune()
@@ -120,7 +136,7 @@ def _steps(request: EvaluationRequest, resources: ExtractorResources) -> Iterato
         "resamples": request.resamples,
         "seed": request.seed,
     }
-    yield Evaluation(tuple(rows), (), about)
+    yield Evaluation(tuple(rows), (), about, pictures)
 
 
 # ---- features

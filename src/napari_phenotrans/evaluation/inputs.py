@@ -93,6 +93,8 @@ class EvaluationSet:
         Where it comes from, for whoever reads the scores: folders, checkpoint, crop, limits.
     notes
         What has to be known before believing the scores, in sentences.
+    kept
+        Channels that the engine is to return bit for bit.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -100,6 +102,7 @@ class EvaluationSet:
     fit: dict[str, np.ndarray]
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.text import table, three_decimals
 from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.metrics.picture.words import headings, table_rows
 from napari_phenotrans.metrics.score_row import ScoreRow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_phenotrans.evaluation.evaluate import Evaluation
+    from napari_phenotrans.metrics.picture import Verdict
 
 HEADINGS = ("metric", "channel", "score", "95 % interval", "real vs real", "copy source", "crops", "")
 NUMBERS = range(2, 7)  # columns that are set flush right
@@ -23,7 +25,7 @@ TOGETHER = "all together"
 
 
 def table_lines(evaluation: Evaluation) -> list[str]:
-    """Return the table, one block per direction and extractor, then what has to be known before believing it."""
+    """Return the table, one block per direction and extractor, what has to be known, and what the pictures are like."""
     lines: list[str] = []
     footnotes: list[str] = []
     for (direction, features), block in groupby(evaluation.rows, lambda row: (row.direction, row.features)):
@@ -32,7 +34,21 @@ def table_lines(evaluation: Evaluation) -> list[str]:
         lines += [title, *(f"  {line}" for line in table(cells, right=NUMBERS)), ""]
     lines += [f"[{number}] {text}" for number, text in enumerate(footnotes, start=1)]
     lines += [f"note: {text}" for text in evaluation.notes]
+    for verdict in evaluation.pictures:
+        lines += ["", *picture_lines(verdict)]
     return lines
+
+
+def picture_lines(verdict: Verdict) -> list[str]:
+    """Return what the picture gate says of a direction: whether it passes, what is wrong, and all measures."""
+    direction = f", {verdict.direction}" if verdict.direction else ""
+    rows = [headings(verdict), *table_rows(verdict)]
+    return [
+        f"pictures{direction}: {'pass' if verdict.passed else 'do not pass'}",
+        *(f"  {text}" for text in verdict.sentences if not verdict.passed),
+        *(f"  {line}" for line in table(rows, right=range(1, len(rows[0])))),
+        *(["  ! beyond its limit, learned from real fields"] if not verdict.passed else []),
+    ]
 
 
 def write_csv(evaluation: Evaluation, path: Path, *, overwrite: bool = False) -> Path:
@@ -52,11 +68,12 @@ def write_csv(evaluation: Evaluation, path: Path, *, overwrite: bool = False) ->
 
 
 def write_json(evaluation: Evaluation, path: Path, *, overwrite: bool = False) -> Path:
-    """Write rows, notes and where the scores come from; raises as `write_csv` does."""
+    """Write rows, notes, what the gate says of pictures, and where all comes from; raises as `write_csv` does."""
     whole = {
         "about": evaluation.about,
         "notes": evaluation.notes,
         "rows": [row_values(row) for row in evaluation.rows],
+        "pictures": [verdict.to_dict() for verdict in evaluation.pictures],
     }
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(whole, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_phenotrans.checkpoints.describe import card_warnings, picture_words
 from napari_phenotrans.checkpoints.matching import check_conditions
+from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.dataset.check import telling_columns
@@ -23,6 +25,7 @@ from napari_phenotrans.phenotype.objects.measure_cached import Measuring
 from napari_phenotrans.phenotype.objects.segmenters import choose_finder, open_finder
 from napari_phenotrans.phenotype.objects.tables import densities, positive_threshold
 from napari_phenotrans.phenotype.page.gallery import gallery
+from napari_phenotrans.phenotype.pictures import judge_pictures
 from napari_phenotrans.phenotype.pipeline import Optics, gather
 from napari_phenotrans.phenotype.result import Control, PhenotypeReport, ReportDone
 from napari_phenotrans.phenotype.selection import check_fields, choose, control_run, find_object_channel, look_at
@@ -84,6 +87,7 @@ def report(
         effects = stages.judge(tables)
         truth = yield from stages.against_truth(gathered, thresholds, tables, effects)
         control = yield from stages.control(thresholds, effects)
+        verdict = yield from judge_pictures(plan.subject, (request.source, request.target), gathered, plan.optics, tick)
         pictured = stages.gallery(gathered, effects)
     cache.prune()
 
@@ -104,6 +108,9 @@ def report(
         confounders=_confounders(plan),
         notices=tuple(dict.fromkeys([*plan.notices, *([cache.problem] if cache.problem else [])])),
         gallery=pictured,
+        verdict=verdict,
+        doubts=tuple(card_warnings(plan.card)),
+        known_pictures=_known_of_pictures(plan),
         made=_made(plan, finding),
     )
     files = {}
@@ -362,6 +369,12 @@ def _confounders(plan: _Plan) -> tuple[str, ...]:
     fields = tuple(field for of_role in plan.subject.fields.values() for field in of_role)
     both = replace(request.dataset, conditions=(request.source, request.target), fields=fields)
     return tuple(f"{problem.what} {problem.do}" for problem in telling_columns(both))
+
+
+def _known_of_pictures(plan: _Plan) -> tuple[str, ...]:
+    checkpoint, request = plan.translator.checkpoint, plan.request
+    of = (plan.card, request.source, request.target)
+    return tuple(known_of_pictures(checkpoint.path, *of) if checkpoint.path else picture_words(*of))
 
 
 def _made(plan: _Plan, finding: _Finding) -> dict[str, Any]:

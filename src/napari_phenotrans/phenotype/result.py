@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from napari_phenotrans.metrics.picture import Verdict
     from napari_phenotrans.phenotype.ground_truth import Truth
     from napari_phenotrans.phenotype.objects.measure import Scale
     from napari_phenotrans.phenotype.objects.pairs import Pairs
@@ -107,6 +108,12 @@ class PhenotypeReport:
         Whether the objects were known, not found: then translated images have those of the real ones.
     made
         How it was made: data set, checkpoint, versions, settings.
+    verdict
+        What the picture gate says of the translated fields; None where it was not asked.
+    doubts
+        What makes the checkpoint doubtful whatever it translates, in sentences.
+    known_pictures
+        What else is known of the checkpoint's pictures, in sentences.
     """
 
     source: str
@@ -126,6 +133,9 @@ class PhenotypeReport:
     gallery: tuple[GalleryRow, ...]
     given: bool = False
     made: dict[str, Any] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    doubts: tuple[str, ...] = ()
+    known_pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

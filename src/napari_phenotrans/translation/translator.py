@@ -95,6 +95,11 @@ class Translator:
         """Working pixels that neighboring tiles share."""
         return self._driver.overlap
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Channels that the engine returns bit for bit, as the checkpoint names them."""
+        return tuple(self.card.channels[place] for place in self.engine.kept)
+
     def translate(
         self,
         image: Image,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from napari_phenotrans.metrics.picture.level import level
 from napari_phenotrans.metrics.picture.shift import displacements
 
 
@@ -28,11 +26,3 @@ def test_one_that_is_gone_takes_no_partner_from_another() -> None:
 
 def test_no_nuclei_no_displacement() -> None:
     assert len(displacements(boxes([]), boxes([(10, 10)]))) == 0
-
-
-def test_a_level_is_told_from_a_change_of_few_objects() -> None:
-    constant, object_ = np.full((50, 50), 7.0), np.zeros((50, 50))
-    object_[10:14, 10:14] = 500
-    assert level([constant]) == pytest.approx((1, 7))
-    assert level([object_])[0] < 0.02
-    assert level([np.zeros((5, 5))]) == (0, 0)

@@ -524,3 +524,18 @@ def test_the_choice_is_remembered(dock: EvaluateDock, open_evaluate: Open, small
     again = open_evaluate()
     assert again.data.dataset.start_in == str(small)
     assert again.data.checkpoints.name == str(checkpoint)
+
+
+def test_can_you_tell_asks_with_what_is_chosen(dock: EvaluateDock, checkpoint: Path, qtbot: QtBot) -> None:
+    assert any("not judged on held-out fields" in text for text in dock.pictures.notices.texts)
+    click(qtbot, dock.pictures.button)
+    qtbot.waitUntil(lambda: dock.window_of_crops is not None, timeout=WAIT_MS)
+    window = dock.window_of_crops
+    assert window is not None
+    assert len(window.trial.crops) == 40
+    assert sum(crop.translated for crop in window.trial.crops) == 20
+    for crop in window.trial.crops:
+        qtbot.keyClick(window, Qt.Key.Key_T if crop.translated else Qt.Key.Key_R)
+    assert any("a person told 40 of 40 crops apart" in text for text in dock.pictures.notices.texts)
+    window.close()
+    qtbot.waitUntil(lambda: dock.window_of_crops is None)

@@ -14,6 +14,8 @@ import qtpy
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton, QComboBox, QSlider, QSpinBox
 
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.checkpoints.describe import picture_words
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
@@ -279,6 +281,10 @@ def test_a_point_of_the_score_curve_goes_to_the_translate_dock(open_panel: Open,
     qtbot.mouseMove(plot.graphics.viewport(), at)
     qtbot.mouseClick(plot.graphics.viewport(), Qt.MouseButton.LeftButton, pos=at + QPoint(3, 0))
     assert view.checkpoint_box.currentText() == "step 4"
+    # what its pictures are like, in the gate's words
+    card = Checkpoint.read_card(run / "checkpoints" / "step-00004.safetensors")
+    assert card.pictures
+    assert view.picture_notices.texts[-len(picture_words(card)) :] == picture_words(card)
 
     with qtbot.waitSignal(panel.translate_with) as said:
         click(qtbot, view.translate_button)

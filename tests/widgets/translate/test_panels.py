@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -23,6 +24,7 @@ from napari_phenotrans.engines.base import NetworkCall
 from napari_phenotrans.engines.shift import Shift
 from napari_phenotrans.io import read
 from napari_phenotrans.widgets.common.worker import background
+from napari_phenotrans.widgets.viewer.layer_info import path_of
 from napari_phenotrans.widgets.viewer.layers import BELIEVED, KEY, ROUND_TRIP, info, role
 
 if TYPE_CHECKING:
@@ -159,6 +161,28 @@ def test_a_check_shows_errors_and_a_table(open_dock: Open, checkpoint: Path, wel
     assert not dock.views.comparison.relative
     assert not {ROUND_TRIP, BELIEVED} & {role(layer) for layer in dock.viewer.layers}
     assert "Not checked" in dock.trust_panel.summary.text()
+
+
+def test_a_check_judges_the_picture_by_an_open_image_of_the_target(
+    open_dock: Open, checkpoint: Path, well: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    dock = open_dock(checkpoint)
+    assert any("not judged on held-out fields" in text for text in dock.trust_panel.known.texts)
+    real = tmp_path / "drug" / "other.ome.tif"
+    real.parent.mkdir()
+    shutil.copy(well, real)
+    dock.open_files([real])
+    qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
+    translated(qtbot, dock, well)
+    dock.trust_panel.check_button.click()
+    qtbot.waitUntil(lambda: dock.status.text().startswith("checked"), timeout=WAIT_MS)
+    (text,) = dock.trust_panel.here.texts
+    assert text.startswith("This picture, beside 1 real image of the target: ")
+    # without one, it says what to open
+    for layer in [layer for layer in dock.viewer.layers if path_of(layer) == real]:
+        dock.viewer.layers.remove(layer)
+    dock.trust_panel.check_button.click()
+    qtbot.waitUntil(lambda: any("Open a real image" in text for text in dock.trust_panel.here.texts), timeout=WAIT_MS)
 
 
 def test_the_copied_command_makes_the_same_pixels(

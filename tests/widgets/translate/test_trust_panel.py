@@ -7,6 +7,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_phenotrans.checkpoints.checkpoint import Score
+from napari_phenotrans.metrics.picture import Row, Verdict
+from napari_phenotrans.translation.pictures import PictureJudged
 from napari_phenotrans.translation.trust import TrustRow
 from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, summary
 
@@ -105,3 +107,21 @@ def test_everything_says_what_it_is_and_fits_a_narrow_dock(panel: TrustPanel, qt
     for label in [*panel.findChildren(QLabel), panel.check_button, panel.factor_slider, panel.factor_box]:
         if label.window() is panel:
             assert label.toolTip(), label
+
+
+def test_what_is_known_of_the_pictures_is_always_there(panel: TrustPanel) -> None:
+    panel.show_known(["On held-out fields, a → b, GFP: leaves a fine grid."])
+    panel.clear()
+    assert panel.known.isVisible()
+    assert "• On held-out fields, a → b, GFP: leaves a fine grid." in texts(panel)
+
+
+def test_a_picture_is_judged_where_something_is_there_to_judge_it_by(panel: TrustPanel) -> None:
+    bad = Row("GFP", "lattice", 3.8, 2.0, passed=False, sentence="leaves a fine grid")
+    panel.show_judged(PictureJudged(Verdict("a → b", (bad,)), 1))
+    assert panel.here.texts == ["This picture, beside 1 real image of the target: GFP: leaves a fine grid."]
+    panel.show_judged(None)
+    (text,) = panel.here.texts
+    assert text.startswith("Open a real image of the target beside it")
+    panel.clear()
+    assert panel.here.texts == []

@@ -93,4 +93,5 @@ def from_checkpoint(
             **cutter.about(card.channels),
         },
         notes,
+        translator.kept,
     )

@@ -86,6 +86,7 @@ def from_run(
             **cutter.about(card.channels),
         },
         notes,
+        translator.kept,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import counted, percent
+from napari_phenotrans.metrics.picture.words import headings, table_rows
 from napari_phenotrans.phenotype.page import text as words
 from napari_phenotrans.phenotype.page.figures import MARKS, NUMBERED, distributions, object_picture, scatter
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS
@@ -58,6 +59,9 @@ def page(report: PhenotypeReport) -> str:
         colors={verdict: color for verdict, (color, _) in MARKS.items()},
         in_short=words.in_short(report),
         read_first=words.read_first(report),
+        pictures=words.about_pictures(report),
+        passed=report.verdict is None or report.verdict.passed,
+        measures=_measures(report),
         explained=_explained(report),
         leading=shown,
         of_fields=effects.of_fields,
@@ -163,6 +167,12 @@ def _lists(report: PhenotypeReport) -> list[tuple[str, str, list[Any]]]:
     if wrong:
         sections.append(("Changed the wrong way", "These differ in reality, and the engine does the opposite.", wrong))
     return sections
+
+
+def _measures(report: PhenotypeReport) -> list[list[str]]:
+    """Return the table of the picture gate, its headings first; nothing where it was not asked."""
+    verdict = report.verdict
+    return [headings(verdict), *table_rows(verdict)] if verdict else []
 
 
 def _nulls(report: PhenotypeReport) -> list[tuple[str, str, str]]:

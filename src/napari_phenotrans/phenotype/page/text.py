@@ -12,6 +12,7 @@ from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS, LEVEL
 
 if TYPE_CHECKING:
     from napari_phenotrans.metrics import Measured
+    from napari_phenotrans.metrics.picture import Verdict
     from napari_phenotrans.phenotype.objects.catalog import Measurement
     from napari_phenotrans.phenotype.result import PhenotypeReport
     from napari_phenotrans.phenotype.statistics.effects import Effect
@@ -136,6 +137,8 @@ def in_short(report: PhenotypeReport) -> list[str]:
             f"It changes {counted(len(invented), 'measurement')} in which reality shows no difference, suspected "
             f"invention{what}."
         )
+    if report.verdict is not None:
+        sentences.append(pictures_in_short(report.verdict))
     pairs = report.pairs
     every = len(pairs.before) + len(pairs.lost)
     if report.objects == "nuclei" and every and not report.given:
@@ -146,9 +149,22 @@ def in_short(report: PhenotypeReport) -> list[str]:
     return sentences
 
 
+def pictures_in_short(verdict: Verdict) -> str:
+    """Return what the picture gate says of the translated fields, in a sentence."""
+    if verdict.passed:
+        return "The translated pictures pass: nothing that the picture gate measures tells them from real ones."
+    return f"The translated pictures do not pass. {' '.join(verdict.sentences)}"
+
+
+def about_pictures(report: PhenotypeReport) -> list[str]:
+    """Return all that is known of the pictures: on these fields, on those held out, and told by a person."""
+    here = [f"On these fields, {text}" for text in report.verdict.sentences] if report.verdict else []
+    return [*here, *report.known_pictures]
+
+
 def read_first(report: PhenotypeReport) -> list[str]:
     """Return reservations: what makes the report's numbers mean less than they seem to."""
-    effects, sentences = report.effects, [*report.confounders]
+    effects, sentences = report.effects, [*report.confounders, *report.doubts]
     if report.made.get("synthetic"):
         sentences.append("The engine was trained on synthetic images.")
     sides = ((report.source, effects.source_groups), (report.target, effects.target_groups))

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
 from napari_phenotrans.checkpoints.describe import card_lines
+from napari_phenotrans.checkpoints.told_apart import describe_told, told_apart
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.widgets.common.form_parts import Form, in_column, narrow_box, wrapped_label
 
@@ -111,4 +112,7 @@ class CheckpointChooser(QWidget):
             self.box.setCurrentIndex(max(0, self.box.findData(self._name)))
 
     def _show_card(self) -> None:
-        self.about.setText("\n".join(card_lines(self.card)) if self.card else "There is no checkpoint yet.")
+        lines = ["There is no checkpoint yet."]
+        if self.card and self._name:
+            lines = [*card_lines(self.card), *map(describe_told, told_apart(self._name))]
+        self.about.setText("\n".join(lines))

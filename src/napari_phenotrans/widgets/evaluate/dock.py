@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
 
+from napari_phenotrans.checkpoints.describe import card_warnings
+from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.phenotype.page import text as report_text
@@ -19,7 +21,15 @@ from napari_phenotrans.runs.record import read_decided
 from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.evaluate.data_panel import LABELS
-from napari_phenotrans.widgets.evaluate.jobs import EvaluationRequest, MakeReport, MakeScores, PageWritten, WritePage
+from napari_phenotrans.widgets.evaluate.jobs import (
+    CropsDrawn,
+    DrawCrops,
+    EvaluationRequest,
+    MakeReport,
+    MakeScores,
+    PageWritten,
+    WritePage,
+)
 from napari_phenotrans.widgets.evaluate.labels_as_objects import LabelsAsObjects
 from napari_phenotrans.widgets.evaluate.layout import EvaluateForm
 from napari_phenotrans.widgets.evaluate.object_view import ObjectView
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.phenotype.result import PhenotypeReport
     from napari_phenotrans.widgets.common.dataset_folder import FolderContents
     from napari_phenotrans.widgets.common.worker import Job, Problem
+    from napari_phenotrans.widgets.evaluate.can_you_tell import CanYouTell
     from napari_phenotrans.widgets.evaluate.effects_panel import EffectsPanel
     from napari_phenotrans.widgets.evaluate.paired_objects import ObjectLocation
 
@@ -56,6 +67,8 @@ class EvaluateDock(EvaluateForm):
         #: The last report that was made here, and the files that it was written to.
         self.result: PhenotypeReport | None = None
         self.files: dict[str, Path] = {}
+        #: *Can you tell?*, while it is open.
+        self.window_of_crops: CanYouTell | None = None
         # what the shown report was made of, and with
         self._made_with: tuple[EvaluationRequest, Card] | None = None
         self._job: Job | None = None
@@ -72,6 +85,7 @@ class EvaluateDock(EvaluateForm):
         self.inspector.inspected.connect(self._on_inspected)
         self.start_button.clicked.connect(lambda _: self.make_report())
         self.scores.button.clicked.connect(lambda _: self.make_scores())
+        self.pictures.button.clicked.connect(lambda _: self.tell())
         self.open_button.clicked.connect(lambda _: self.open_page())
         self.leave_button.clicked.connect(lambda _: self._leave())
         self.devices.failed.connect(self.fail)
@@ -117,6 +131,11 @@ class EvaluateDock(EvaluateForm):
         elif request := self._request_or_fail():
             self.scores.clear()
             self._start(MakeScores(request, features, self.scores.download_box.isChecked()))
+
+    def tell(self) -> None:
+        """Draw crops with what is chosen, and ask which of them are translated."""
+        if request := self._request_or_fail():
+            self._start(DrawCrops(request))
 
     def cancel(self) -> None:
         super().cancel()
@@ -164,7 +183,14 @@ class EvaluateDock(EvaluateForm):
     def _on_data(self) -> None:
         if self.data.checkpoints.name:
             remember(evaluation={"checkpoint": self.data.checkpoints.name})
+        self._show_known_pictures()
         self._update_state()
+
+    def _show_known_pictures(self) -> None:
+        name, card = self.data.checkpoints.name, self.data.checkpoints.card
+        if name and card:
+            way = self.data.conditions.source, self.data.conditions.target
+            self.pictures.show_known([*card_warnings(card), *known_of_pictures(name, card, *way)])
 
     def _update_state(self) -> None:
         missing = self.data.missing
@@ -231,12 +257,16 @@ class EvaluateDock(EvaluateForm):
             self._done = True
             self.files = {"page": event.path}
             self.open_page()
+        elif isinstance(event, CropsDrawn):
+            self._done = True
+            self._ask(event)
         elif isinstance(job, MakeReport):
             self._done = True
             self._show_report(event.report, event.files, job.request)
         else:
             self._done = True
             self.scores.show_scores(event)
+            self.pictures.show_verdicts(event.pictures)
             self._scroll_to("Scores")
 
     def _on_ended(self, job: Job, problem: Problem | None) -> None:
@@ -256,6 +286,22 @@ class EvaluateDock(EvaluateForm):
             folder = f", kept in {page.parent}" if isinstance(job, MakeReport) and page else ""
             self.status.setText(f"the report is made{folder}" if isinstance(job, MakeReport) else "done")
 
+    def _ask(self, drawn: CropsDrawn) -> None:
+        """Open *Can you tell?*, in place of one that is open."""
+        from napari_phenotrans.widgets.evaluate.can_you_tell import CanYouTell
+
+        if self.window_of_crops is not None:
+            self.window_of_crops.close()
+        self.window_of_crops = CanYouTell(drawn, self)
+        self.window_of_crops.told.connect(self._show_known_pictures)
+        self.window_of_crops.finished.connect(self._forget_window)
+        self.window_of_crops.show()
+
+    def _forget_window(self) -> None:
+        if self.window_of_crops is not None:
+            self.window_of_crops.deleteLater()
+            self.window_of_crops = None
+
     # ---- the report
 
     def _show_report(self, report: PhenotypeReport, files: dict[str, Path], request: EvaluationRequest) -> None:
@@ -263,6 +309,7 @@ class EvaluateDock(EvaluateForm):
         assert card is not None
         self.object_view.leave()
         self.result, self.files, self._made_with = report, dict(files), (request, card)
+        self.pictures.show_verdicts([report.verdict] if report.verdict else [])
         self.in_short.say("report", report_text.in_short(report))
         control = report_text.control_sentence(report)
         self.read_first.say("report", [*report_text.read_first(report), control, *report.notices])
@@ -331,5 +378,7 @@ class EvaluateDock(EvaluateForm):
 
     def end(self) -> None:
         super().end()
+        if self.window_of_crops is not None:
+            self.window_of_crops.close()
         self.object_view.close()
         self.viewer.events.theme.disconnect(self._on_theme)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from napari_phenotrans.evaluation.blind import BlindCrop
     from napari_phenotrans.phenotype.result import PhenotypeReport
     from napari_phenotrans.phenotype.settings import ReportSettings
     from napari_phenotrans.widgets.common.worker import Engines
@@ -95,6 +97,48 @@ class MakeReport(Job):
             overwrite=request.overwrite,
         )
         yield from report(to_report, cache=Cache(default_folder()), tick=tick)
+
+
+@dataclass(frozen=True, eq=False)
+class CropsDrawn:
+    """Crops to be told apart, in the order in which they are shown, with what has to be known to ask and to keep."""
+
+    crops: tuple[BlindCrop, ...]
+    channels: tuple[str, ...]
+    checkpoint: str
+    direction: str
+    how: dict[str, Any]
+
+
+class DrawCrops(Job):
+    """Translate a few of the fields that a report would translate, and draw crops of them and of real ones."""
+
+    def __init__(self, request: EvaluationRequest) -> None:
+        super().__init__()
+        self.request = request
+
+    def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.evaluation.blind import draw_from_checkpoint
+        from napari_phenotrans.phenotype.selection import choose
+        from napari_phenotrans.translation.request import TranslationRequest
+
+        request, recipe = self.request, self.request.recipe
+        translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
+        dataset = request.dataset()
+        subject = choose(
+            dataset, recipe.source, recipe.target, translator.checkpoint, request.settings.translate, request.held_out
+        )
+        translation = TranslationRequest(recipe.source, recipe.target, request.channels, how=recipe.how)
+        # another draw each time: whoever has seen the answers is not asked the same again
+        drawing = draw_from_checkpoint(
+            dataset, translator, translation, scored=subject.is_translated, seed=secrets.randbits(32), tick=tick
+        )
+        for event in drawing:
+            if isinstance(event, tuple):
+                direction = f"{recipe.source} → {recipe.target}"
+                yield CropsDrawn(event, translator.card.channels, recipe.checkpoint, direction, recipe.how)
+            else:
+                yield event
 
 
 @dataclass(frozen=True)

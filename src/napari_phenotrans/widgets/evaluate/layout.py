@@ -9,6 +9,7 @@ from napari_phenotrans.widgets.common.dock import Dock
 from napari_phenotrans.widgets.common.form_parts import as_panel, in_column, in_row, push_button
 from napari_phenotrans.widgets.common.notices import Notices
 from napari_phenotrans.widgets.evaluate.data_panel import EvaluationDataPanel
+from napari_phenotrans.widgets.evaluate.pictures_panel import PicturesPanel
 from napari_phenotrans.widgets.evaluate.scores_panel import ScoresPanel
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class EvaluateForm(Dock):
         #: Where the panel of effects will stand, which is made with the first report.
         self.effects_column = in_column()
         self.scores = ScoresPanel()
+        self.pictures = PicturesPanel()
         self.devices = DeviceChooser()
         report = as_panel(self.in_short, in_row(self.open_button, self.leave_button), self.effects_column)
         for title, tooltip, part in (
@@ -44,6 +46,7 @@ class EvaluateForm(Dock):
             ("Read first", "What makes these numbers mean less than they seem to.", self.read_first),
             ("Report", "What differs between the conditions, and what of it the engine shows.", report),
             ("What the data cannot tell", "Limits of this report.", self.limits),
+            ("Pictures", "What translated pictures are like, and whether you can tell them.", self.pictures),
             ("Scores", "How far translated images are from real ones, beside floor and copy source.", self.scores),
         ):
             self.add_section(title, tooltip, part, opened=True)

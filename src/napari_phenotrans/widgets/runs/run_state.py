@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.checkpoints.describe import card_warnings
+from napari_phenotrans.checkpoints.told_apart import known_of_pictures
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import gigabytes
 from napari_phenotrans.runs.paths import LAST
 from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, score_curves
@@ -124,6 +128,15 @@ def checkpoint_text(file: CheckpointFile) -> str:
     """Return what a checkpoint is: "best, step 400", "last, step 1000", "step 200"."""
     kind = "best, " if file.best else "last, " if file.path.name == LAST else ""
     return f"{kind}step {file.step}"
+
+
+def words_about(file: CheckpointFile) -> list[str]:
+    """Return what its card, and people, say of a checkpoint's pictures; nothing where it cannot be read just now."""
+    try:
+        card = Checkpoint.read_card(file.path)
+    except InputError:  # it is being replaced, or was thinned out
+        return []
+    return [*card_warnings(card), *known_of_pictures(file.path, card)]
 
 
 def nearest_checkpoint(files: Sequence[CheckpointFile], step: int) -> int | None:

@@ -23,7 +23,14 @@ from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 from napari_phenotrans.widgets.runs.curve_panel import CurvePanel
 from napari_phenotrans.widgets.runs.run_previews import RunPreviews
-from napari_phenotrans.widgets.runs.run_state import STATES, checkpoint_text, in_offered_order, nearest_checkpoint, pace
+from napari_phenotrans.widgets.runs.run_state import (
+    STATES,
+    checkpoint_text,
+    in_offered_order,
+    nearest_checkpoint,
+    pace,
+    words_about,
+)
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -109,6 +116,8 @@ class RunView(QWidget):
             "Translate with it", "Put this checkpoint into the Translate dock; the run may go on meanwhile."
         )
         self._column.addLayout(Form({"Checkpoint": self.checkpoint_box}))
+        self.picture_notices = Notices()
+        self._column.addWidget(self.picture_notices)
         self._column.addWidget(self.translate_button)
         self.checkpoint_box.currentIndexChanged.connect(lambda _: self._mark())
         self.translate_button.clicked.connect(lambda _: self._translate())
@@ -214,6 +223,7 @@ class RunView(QWidget):
 
     def _mark(self) -> None:
         self.scores.plot.mark(self.checkpoint.step if self.checkpoint else None)
+        self.picture_notices.say("pictures", words_about(self.checkpoint) if self.checkpoint else [])
 
     def _translate(self) -> None:
         if self.checkpoint:

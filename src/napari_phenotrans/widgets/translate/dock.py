@@ -10,6 +10,7 @@ from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.checkpoints.describe import card_warnings
+from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.settings import as_written_earlier
 from napari_phenotrans.translation.trust import doubts
@@ -107,6 +108,7 @@ class TranslateDock(TranslateForm):
         self.trust.checked.connect(self._on_checked)
         self.trust.failed.connect(lambda text: self._on_ended(text, failed=True))
         self.trust.table_changed.connect(self.trust_panel.show_table)
+        self.trust.judged.connect(self.trust_panel.show_judged)
         self.saving.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
         self.saving.failed.connect(self.fail)
 
@@ -306,6 +308,7 @@ class TranslateDock(TranslateForm):
                     # written by another version: the checkpoint's own settings stand there already
                     remember(how={name: {}})
         self.channels.set_card(card)
+        self._show_known_pictures()
         self._getting_ready.start()
 
     def _get_ready(self) -> None:
@@ -356,7 +359,13 @@ class TranslateDock(TranslateForm):
                 texts = [str(error)]
         self.notices.say("doubts", texts)
 
+    def _show_known_pictures(self) -> None:
+        card, name = self.checkpoints.card, self.checkpoints.name
+        source, target = self.conditions.source, self.conditions.target
+        self.trust_panel.show_known(known_of_pictures(name, card, source, target) if card and name else [])
+
     def _on_conditions(self) -> None:
+        self._show_known_pictures()
         if self.translating.job and not self.translating.job.preview and not self.selection.missing:
             # it runs towards what is no longer wanted
             self.translate()

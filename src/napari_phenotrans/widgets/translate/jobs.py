@@ -10,7 +10,7 @@ from napari_phenotrans.translation.events import TileDone
 from napari_phenotrans.widgets.common.worker import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
 
@@ -145,6 +145,9 @@ class Check(Job):
         The (t, z), and the part of the plane; None for all of it.
     difference
         The difference map (C, h, w) that came of it, float32.
+    targets
+        Real images of the target, with their names for the checkpoint's channels where they differ: the picture is
+        judged by them, too.
     """
 
     def __init__(
@@ -155,12 +158,15 @@ class Check(Job):
         region: Region | None,
         difference: np.ndarray,
         channels: Mapping[str, str],
+        targets: Sequence[tuple[Image, Mapping[str, str]]] = (),
     ) -> None:
         super().__init__()
+        self.targets = targets
         self.image, self.recipe, self.position, self.region = image, recipe, position, region
         self.difference, self.channels = difference, channels
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.translation.pictures import judge_image
         from napari_phenotrans.translation.request import TranslationRequest
         from napari_phenotrans.translation.trust import check_translation
 
@@ -170,3 +176,6 @@ class Check(Job):
             recipe.source, recipe.target, self.channels, [self.position], self.region, recipe.how
         )
         yield from check_translation(translator, self.image, request, self.difference, tick=tick)
+        if self.targets:
+            tick()
+            yield judge_image(translator, self.image, request, self.difference, self.targets)

@@ -13,9 +13,11 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.translation.events import ErrorDone, EvaluationDone
+from napari_phenotrans.translation.pictures import PictureJudged
 from napari_phenotrans.translation.trust import FACTOR, TrustRow, trust_table
 from napari_phenotrans.widgets.translate.jobs import Check, Recipe
 from napari_phenotrans.widgets.translate.trust_layers import TrustLayers
+from napari_phenotrans.widgets.viewer.layer_info import images_of_condition
 from napari_phenotrans.widgets.viewer.layers import channel_name, info, to_image
 from napari_phenotrans.widgets.viewer.plane_storage import PlaneStorage
 from napari_phenotrans.widgets.viewer.visible_region import shown_plane
@@ -43,12 +45,15 @@ class TrustController(QObject):
         Why it could not go on.
     table_changed
         The rows of the table, a list of `TrustRow`, after a check and where the factor was changed.
+    judged
+        What the picture gate says of this picture, a `PictureJudged`, where real images of the target are open.
     """
 
     moved = Signal(float, str)
     checked = Signal(str)
     failed = Signal(str)
     table_changed = Signal(list)
+    judged = Signal(object)
 
     def __init__(self, viewer: Viewer, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -58,6 +63,7 @@ class TrustController(QObject):
         self._rows: tuple[Row, ...] = ()
         self._card: Card | None = None
         self._done: ErrorDone | None = None
+        self._judged: PictureJudged | None = None
         self._checked: list[tuple[np.ndarray, ErrorDone]] = []
         self._recipe: Recipe | None = None
         self._factor = FACTOR
@@ -109,8 +115,9 @@ class TrustController(QObject):
         if recipe != self._recipe or tuple(rows) != self._rows:
             self.clear()
         self._card, self._recipe, self._rows = card, recipe, tuple(rows)
-        self._job = Check(image, recipe, (t, z), region, difference, provenance["channels"])
-        self._done = None
+        targets = images_of_condition(self._viewer, card, recipe.target)
+        self._job = Check(image, recipe, (t, z), region, difference, provenance["channels"], targets)
+        self._done = self._judged = None
         self._runner.start(self._job)
 
     def set_factor(self, factor: float) -> None:
@@ -145,6 +152,8 @@ class TrustController(QObject):
             self.moved.emit(0.0, f"checking: tile {event.done} of {event.total}")
         elif isinstance(event, ErrorDone):
             self._done = event
+        elif isinstance(event, PictureJudged):
+            self._judged = event
 
     def _on_ended(self, job: Any, problem: Problem | None) -> None:
         if self._job is None or job is not self._job:
@@ -166,6 +175,7 @@ class TrustController(QObject):
         self.layers.set_factor(self._factor)
         self.layers.add(self._done)
         self.table_changed.emit(self.table())
+        self.judged.emit(self._judged)
         self.checked.emit(f"checked {', '.join(channel_name(row.real) for row in self._rows)}")
 
 

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
 
+from napari_phenotrans.core.text import counted
 from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
 from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
+from napari_phenotrans.widgets.common.notices import Notices
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_phenotrans.checkpoints.checkpoint import Score
+    from napari_phenotrans.translation.pictures import PictureJudged
     from napari_phenotrans.translation.trust import TrustRow
 
 CHECK = "Check this translation"
@@ -100,6 +103,11 @@ class TrustPanel(QWidget):
             tooltip="Errors scatter: some are larger than usual. So many would pass at this factor although nothing "
             "but error is there (normal distribution). Move the factor up to let fewer pass."
         )
+        self.known_heading = wrapped_label(
+            "Its pictures", "What the picture gate, and people, said of this checkpoint."
+        )
+        self.known = Notices()
+        self.here = Notices()
         self.summary = wrapped_label(tooltip="What the table says, in words.")
         self.caution = wrapped_label(CAUTION, "What this check can and cannot tell.")
         self.table = QWidget()
@@ -109,8 +117,8 @@ class TrustPanel(QWidget):
         label.setToolTip(self.factor_slider.toolTip())
         label.setBuddy(self.factor_box)
         factor = in_row(label, self.factor_slider, self.factor_box, stretch=(0, 1, 0))
-        texts = (self.chance, self.summary, self.table, self.caution, self.scores)
-        self._column = in_column(self.check_button, factor, *texts, of=self)
+        texts = (self.chance, self.here, self.summary, self.table, self.caution, self.scores)
+        self._column = in_column(self.known_heading, self.known, self.check_button, factor, *texts, of=self)
         self.set_factor(FACTOR)
         self.clear()
 
@@ -134,8 +142,18 @@ class TrustPanel(QWidget):
     def clear(self) -> None:
         """Show no numbers: nothing is checked."""
         self.summary.setText("Not checked yet.")
+        self.here.say("picture")
         for widget in (self.table, self.caution, self.scores):
             widget.hide()
+
+    def show_known(self, texts: Sequence[str]) -> None:
+        """Show what is known of the checkpoint's pictures before it translates anything."""
+        self.known.say("known", texts)
+        self.known_heading.setVisible(bool(texts))
+
+    def show_judged(self, judged: PictureJudged | None) -> None:
+        """Show what the picture gate says of the checked picture; None where nothing is there to judge it by."""
+        self.here.say("picture", judged_words(judged))
 
     def show_table(self, rows: Sequence[TrustRow]) -> None:
         """Show the numbers of a check, one row per channel; nothing where there are none."""
@@ -164,6 +182,14 @@ class TrustPanel(QWidget):
         share = by_chance(self.factor)
         percent = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
         self.chance.setText(f"At this factor {percent} of mere error would pass too.")
+
+
+def judged_words(judged: PictureJudged | None) -> list[str]:
+    """Return what the picture gate says of one picture, in sentences."""
+    if judged is None:
+        return ["Open a real image of the target beside it: a check then also says what this picture is like."]
+    beside = counted(judged.fields, "real image of the target", "real images of the target")
+    return [f"This picture, beside {beside}: {text}" for text in judged.verdict.sentences]
 
 
 def summary(rows: Sequence[TrustRow]) -> str:

@@ -115,3 +115,25 @@ def fitting_checkpoint(layers: Sequence[ImageLayer], cards: Mapping[str, Card], 
     names = {channel_name(layer).casefold() for layer in layers}
     fitting = [key for key, card in cards.items() if {name.casefold() for name in card.channels} <= names]
     return current if current in fitting or not fitting else fitting[0]
+
+
+def images_of_condition(viewer: Viewer, card: Card, condition: str) -> list[tuple[Image, dict[str, str]]]:
+    """Return the real images in the viewer that are known to show a condition, as `image_for` gives them.
+
+    Those that lack a channel of the checkpoint are left out.
+    """
+    by_image: dict[str, list[ImageLayer]] = {}
+    for layer in real_layers(viewer):
+        by_image.setdefault(image_id(layer), []).append(layer)
+    found = []
+    for layers in by_image.values():
+        if known_condition(layers[0], card.conditions) != condition:
+            continue
+        matched, _ = match_layers(layers, card)
+        present = [layer for layer in matched if layer is not None]
+        if len(present) == len(matched):
+            try:
+                found.append(image_for(card, present))
+            except InputError:  # layers that are not one image's
+                continue
+    return found
