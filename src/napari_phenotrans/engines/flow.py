@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.engines.base import NetworkCall, run_whole
+from napari_phenotrans.engines.base import Drawn, NetworkCall, run_whole
 from napari_phenotrans.engines.denoiser import DenoiserEngine
 from napari_phenotrans.engines.objectives import Flow
 from napari_phenotrans.engines.settings import FlowSettings, FlowTranslation
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 # Of the noise, in SDs of a channel; sigma is t / (1 - t), so that t runs from 0.003 to 0.9975. What shows at a glance
 # in an image is decided between 1 and 100, evenly on a logarithmic scale.
 LEAST, GREATEST = 0.003, 400.0
+# Of several answers, the share of the noise that is drawn anew: `bench answers` says what less and more would do.
+REDRAW = 0.3
 
 
 class KeptFlow(DenoiserEngine):
@@ -38,6 +41,7 @@ class KeptFlow(DenoiserEngine):
 
     translation_settings = FlowTranslation
     redraws = True
+    redraw = REDRAW
 
     def __init__(self, settings: FlowSettings, channels: int, conditions: tuple[str, ...]) -> None:
         kept = places_of(settings.kept or (), settings.channels, channels)
@@ -52,6 +56,16 @@ class KeptFlow(DenoiserEngine):
     def translation(
         self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
+        return (yield from self._there_and_back(x, source, target, how, None))
+
+    def answer(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, drawn: Drawn, *, way_back: bool = False
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
+        return (yield from self._there_and_back(x, source, target, how, drawn))
+
+    def _there_and_back(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, drawn: Drawn | None
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
         assert isinstance(how, FlowTranslation)
         if how.depth == 0:
             return x
@@ -62,11 +76,24 @@ class KeptFlow(DenoiserEngine):
         # how to invert does not depend on the target, and its first evaluations not on the depth
         way = ("flow", how.evaluations, source)
         z = self._scale(x)
-        z = yield from dpm(z, sigmas, partial(self.denoise, origin, origin, 0.0), final=False, key=way)
+        if drawn is None or drawn.share < 1:
+            z = yield from dpm(z, sigmas, partial(self.denoise, origin, origin, 0.0), final=False, key=way)
+        if drawn is not None:
+            z = self._redrawn(z, sigmas[-1], drawn)
         denoiser = partial(self.denoise, aim, origin, how.guidance)
         translated = yield from self._in_image_units(dpm(z, sigmas[::-1], denoiser, final=True))
         translated[:, self.kept] = x[:, self.kept]
         return translated
+
+    def _redrawn(self, z: Tensor, sigma: float, drawn: Drawn) -> Tensor:
+        """Replace a share of what the moving channels are at this noise by what was drawn; their variance stays.
+
+        There image and noise together have the variance 1 + sigma^2, for channels are in SDs.
+        """
+        fresh = math.sqrt(1 + sigma**2) * drawn.noise[:, self.moving]
+        z = z.clone()
+        z[:, self.moving] = math.sqrt(1 - drawn.share**2) * z[:, self.moving] + drawn.share * fresh
+        return z
 
     def denoise(self, condition: int, other: int, guidance: float, z: Tensor, sigma: float) -> Tensor:
         """Return D(z; sigma) for crops or tiles (N, C, H, W) in SDs of the channels; kept channels as they are.
