@@ -15,7 +15,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import Drawn, NetworkCall, run_whole
 from napari_phenotrans.engines.denoiser import DenoiserEngine
 from napari_phenotrans.engines.objectives import Flow
-from napari_phenotrans.engines.settings import FlowSettings, FlowTranslation
+from napari_phenotrans.engines.settings import FLOW_REDRAW, FlowSettings, FlowTranslation
 from napari_phenotrans.engines.solvers import dpm, noise_levels
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 # Of the noise, in SDs of a channel; sigma is t / (1 - t), so that t runs from 0.003 to 0.9975. What shows at a glance
 # in an image is decided between 1 and 100, evenly on a logarithmic scale.
 LEAST, GREATEST = 0.003, 400.0
-# Of several answers, the share of the noise that is drawn anew: `bench answers` says what less and more would do.
-REDRAW = 0.3
 
 
 class KeptFlow(DenoiserEngine):
@@ -41,7 +39,7 @@ class KeptFlow(DenoiserEngine):
 
     translation_settings = FlowTranslation
     redraws = True
-    redraw = REDRAW
+    redraw = FLOW_REDRAW
 
     def __init__(self, settings: FlowSettings, channels: int, conditions: tuple[str, ...]) -> None:
         kept = places_of(settings.kept or (), settings.channels, channels)

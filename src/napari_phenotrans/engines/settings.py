@@ -279,6 +279,10 @@ class PhenDiffSettings(DenoiserSettings):
     )
 
 
+# Of several answers, the share of the noise that is drawn anew: `bench answers` says what less and more would do.
+FLOW_REDRAW = 0.3
+
+
 class FlowTranslation(TranslationSettings):
     """How a flow with kept channels translates."""
 

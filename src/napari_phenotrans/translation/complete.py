@@ -145,23 +145,18 @@ def completing(
     InputError
         If the checkpoint cannot draw these channels, or a kept channel is missing.
     """
-    card, answers = translator.card, request.answers
-    drawn = request.drawn or tuple(
-        name for place, name in enumerate(card.channels) if place not in translator.engine.kept
-    )
-    whole, present, notices = _with_room(image, card, translator.engine.kept, drawn, request.channels)
+    plan, answers = CompletionPlan.of(image, translator, request), request.answers
     positions = image.checked_positions(request.positions)
-    asked = translation_of(request, drawn, positions)
-    events = translator.translate(whole, asked, in_regions=True, look_at=look_at, tick=tick)
+    events = translator.translate(plan.image, plan.request, in_regions=True, look_at=look_at, tick=tick)
 
     # ---- what is given out: the image's own channels and the drawn ones
-    given = [place for place, name in enumerate(card.channels) if name in present or name in drawn]
-    like = whole.part(channels=given, positions=positions, region=request.region)
+    given = [p for p, name in enumerate(translator.card.channels) if name in plan.present or name in plan.drawn]
+    like = plan.image.part(channels=given, positions=positions, region=request.region)
     sinks = rooms(like) if rooms else _scratch(like, answers.samples)
     top, left = (request.region.top, request.region.left) if request.region else (0, 0)
     place_of = dict(zip(positions, like.positions(), strict=True))
-    said = list(notices)
-    yield from map(Notice, notices)
+    said = list(plan.notices)
+    yield from map(Notice, plan.notices)
     for event in events:
         yield event
         if isinstance(event, Notice):
@@ -172,37 +167,70 @@ def completing(
                 put_answer(_only(event, given), sinks, place)
             elif not answers.several:
                 sinks[0].put(event.translated[given], *place)
-    provenance = translator.provenance(whole, asked) | {
-        "kind": f"completion: {', '.join(drawn)} drawn from {', '.join(_kept_names(translator))} alone",
-        "completed": list(drawn),
-        "seed": answers.seed,
-        "absent": [name for name in drawn if name not in present],
-        "channels": {name: request.channels[name] for name in request.channels if name in present},
-        "notices": said,
-    }
+    provenance = plan.provenance(translator) | {"notices": said}
     *samples, mean, spread = [sink.image() for sink in sinks] + [None, None] * (not answers.several)
     yield Completion(tuple(each for each in samples if each is not None), mean, spread, tuple(said), provenance)
 
 
-def translation_of(
-    request: CompletionRequest, drawn: tuple[str, ...], positions: Sequence[tuple[int, int]]
-) -> TranslationRequest:
-    """Return a completion as the translator takes it: from one condition to itself, by way of nothing but noise."""
-    # the image's own background is none of the drawn channel's, which need not be there
-    how = {**request.how, "depth": 1.0, "background": "engine"}
-    return TranslationRequest(
-        request.condition,
-        request.condition,
-        positions=positions,
-        region=request.region,
-        how=how,
-        answers=replace(request.answers, redraw=1.0),
-        drawn_channels=drawn,
-    )
+@dataclass(frozen=True, eq=False)
+class CompletionPlan:
+    """A completion as a translator takes it: from one condition to itself, by way of nothing but noise.
 
+    Attributes
+    ----------
+    image
+        With the checkpoint's channels: 0 in those that are drawn, or that the real one lacks.
+    request
+        What to ask of the translator.
+    drawn, present
+        The channels that are drawn, and those that the real image has.
+    notices
+        What the user should know.
+    """
 
-def _kept_names(translator: Translator) -> list[str]:
-    return [translator.card.channels[place] for place in translator.engine.kept]
+    image: Image
+    request: TranslationRequest
+    drawn: tuple[str, ...]
+    present: tuple[str, ...]
+    notices: tuple[str, ...]
+    matched: Mapping[str, str]
+
+    @classmethod
+    def of(cls, image: Image, translator: Translator, request: CompletionRequest) -> CompletionPlan:
+        """Plan it; nothing is read.
+
+        Raises
+        ------
+        InputError
+            If the checkpoint cannot draw these channels, or a kept channel is missing.
+        """
+        card, kept = translator.card, translator.engine.kept
+        drawn = request.drawn or tuple(name for place, name in enumerate(card.channels) if place not in kept)
+        whole, present, notices = _with_room(image, card, kept, drawn, request.channels)
+        # the image's own background is none of the drawn channel's, which need not be there
+        how = {**request.how, "depth": 1.0, "background": "engine"}
+        asked = TranslationRequest(
+            request.condition,
+            request.condition,
+            positions=request.positions,
+            region=request.region,
+            how=how,
+            answers=replace(request.answers, redraw=1.0),
+            drawn_channels=drawn,
+        )
+        matched = {name: theirs for name, theirs in request.channels.items() if name in present}
+        return cls(whole, asked, drawn, tuple(present), tuple(notices), matched)
+
+    def provenance(self, translator: Translator) -> dict[str, Any]:
+        """Return what is needed to say, and to repeat, how it was made."""
+        kept = [translator.card.channels[place] for place in translator.engine.kept]
+        return translator.provenance(self.image, self.request) | {
+            "kind": f"completion: {', '.join(self.drawn)} drawn from {', '.join(kept)} alone",
+            "completed": list(self.drawn),
+            "seed": self.request.answers.seed,
+            "absent": [name for name in self.drawn if name not in self.present],
+            "channels": dict(self.matched),
+        }
 
 
 def _only(event: SampleDone | SpreadDone, channels: list[int]) -> SampleDone | SpreadDone:
