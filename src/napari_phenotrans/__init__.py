@@ -8,7 +8,7 @@ In four lines::
     result = pt.translate_image(image, "bbbc013-cyclegan", source="untreated", target="wortmannin")
     pt.write(result.translated, "well_translated.ome.tif", metadata=result.provenance)
 
-`translate` gives the same as events, tile by tile.
+`translate` gives the same as events, tile by tile; `complete_image` draws a channel from others.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.events import Notice
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.io import read, write
+    from napari_phenotrans.translation.complete import complete_image
     from napari_phenotrans.translation.events import PlaneDone, TileDone
     from napari_phenotrans.translation.translate import translate, translate_image
 
@@ -32,6 +33,7 @@ _PLACES = {
     "Notice": "core.events",
     "PlaneDone": "translation.events",
     "TileDone": "translation.events",
+    "complete_image": "translation.complete",
     "read": "io",
     "translate": "translation.translate",
     "translate_image": "translation.translate",
@@ -44,6 +46,7 @@ __all__ = [
     "Notice",
     "PlaneDone",
     "TileDone",
+    "complete_image",
     "read",
     "translate",
     "translate_image",

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_phenotrans.core.keyed_random import KeyedRandom
+from napari_phenotrans.core.keyed_random import SQUARE, KeyedRandom, plane_noise
+from napari_phenotrans.core.region import Region
 
 
 def test_numbers_do_not_depend_on_how_a_batch_is_divided() -> None:
@@ -38,3 +39,25 @@ def test_distributions() -> None:
     # neighboring places and steps are as independent as any
     rows = np.corrcoef(np.concatenate([normal[:5], KeyedRandom(0, 1, 0, 5).normal("a", 400)]))
     assert np.abs(rows - np.eye(10)).max() < 0.2
+
+
+def test_a_region_gets_the_noise_of_its_place_in_the_plane() -> None:
+    whole = plane_noise(3, 1, 2, Region(0, 0, 2 * SQUARE + 5, 3 * SQUARE))
+    for region in (Region(0, 0, 7, 9), Region(SQUARE - 1, 2 * SQUARE - 3, 6, 10), Region(130, 1, 3, 190)):
+        np.testing.assert_array_equal(plane_noise(3, 1, 2, region), whole[:, *region.slices])
+
+
+def test_noise_of_a_plane_is_normal_and_its_own_for_each_seed_sample_channel_and_place() -> None:
+    square = Region(0, 0, SQUARE, SQUARE)
+    first = plane_noise(0, 1, 2, Region(0, 0, 4 * SQUARE, 4 * SQUARE))
+    assert first.dtype == np.float32
+    assert abs(first.mean()) < 0.01
+    assert abs(first.std() - 1) < 0.01
+    for other in (
+        plane_noise(1, 1, 1, square),
+        plane_noise(0, 2, 1, square),
+        first[1:, SQUARE : 2 * SQUARE, :SQUARE],
+        first[:1, :SQUARE, SQUARE : 2 * SQUARE],
+        first[1:, :SQUARE, :SQUARE],
+    ):
+        assert abs(np.corrcoef(other.ravel(), first[0, :SQUARE, :SQUARE].ravel())[0, 1]) < 0.05

@@ -11,6 +11,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
+from napari_phenotrans.engines.base import Drawn, run_whole
 from napari_phenotrans.engines.flow import GREATEST, KeptFlow, Standardization
 from napari_phenotrans.engines.settings import FlowTranslation
 from napari_phenotrans.engines.update import BatchPart, Update
@@ -317,3 +318,48 @@ def test_the_card_says_what_is_kept() -> None:
     from napari_phenotrans.checkpoints.describe import describe_card
 
     assert "kept DNA; actin)" in describe_card("flow", checkpoint_of(make("DNA", "actin")).card)
+
+
+# ---- several answers
+
+
+def answer(engine: KeptFlow, x: torch.Tensor, share: float, seed: int = 0, **how: Any) -> torch.Tensor:
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    said = FlowTranslation.make(**(QUICK | how))
+    return run_whole(engine.calls(x, "untreated", "treated", said, drawn=Drawn(noise, share)))
+
+
+def test_an_answer_without_any_chance_is_the_translation() -> None:
+    engine, x = make("DNA"), crops()
+    plain = engine.translate(x, "untreated", "treated", FlowTranslation.make(**QUICK))
+    assert torch.equal(answer(engine, x, 0.0), plain)
+    assert torch.equal(answer(engine, x, 0.5, depth=0.0), x)
+
+
+def test_answers_differ_in_what_moves_and_come_back_alike() -> None:
+    engine, x = make("DNA"), crops()
+    first, again, other = (answer(engine, x, 0.5, seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert torch.equal(first[:, 0], other[:, 0])
+    assert torch.equal(first[:, 0], x[:, 0])
+    assert (first - other)[:, 1:].abs().amax(dim=(0, 2, 3)).min() > 1e-3
+
+
+def test_noise_that_is_drawn_keeps_the_variance() -> None:
+    engine, sigma = make("DNA"), 20.0
+    inverted = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(5)) * (1 + sigma**2) ** 0.5
+    for share in (0.3, 0.7, 1.0):
+        drawn = Drawn(torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(6)), share)
+        z = engine._redrawn(inverted, sigma, drawn)
+        assert float(z[:, 1:].std()) == pytest.approx(float(inverted[:, 1:].std()), rel=0.03)
+        assert torch.equal(z[:, 0], inverted[:, 0])
+        correlation = torch.corrcoef(torch.stack([z[:, 1:].flatten(), inverted[:, 1:].flatten()]))[0, 1]
+        assert float(correlation) == pytest.approx((1 - share**2) ** 0.5, abs=0.03)
+
+
+def test_what_is_drawn_whole_sees_nothing_of_what_moves() -> None:
+    engine, x = make("DNA"), crops()
+    other = crops(seed=9)
+    other[:, 0] = x[:, 0]
+    assert torch.equal(answer(engine, x, 1.0), answer(engine, other, 1.0))
+    assert not torch.equal(answer(engine, x, 0.9), answer(engine, other, 0.9))

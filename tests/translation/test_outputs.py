@@ -53,7 +53,7 @@ def translation(value: int) -> Translation:
 
 
 def values(results: Any) -> list[float]:
-    return [float(read(path).plane().max()) for path in results.both]
+    return [float(read(path).plane().max()) for path in results.all]
 
 
 def test_a_translation_without_its_difference_does_not_count_as_a_result(tmp_path: Path) -> None:

@@ -363,7 +363,7 @@ def test_large_results_live_in_a_file(
     pixels = image(cells(40, 40).astype(np.uint16))
     in_memory = translate_image(pixels, checkpoint, **WAY)
 
-    def rooms(real: Image) -> tuple[Scratch, Scratch]:
+    def rooms(real: Image) -> tuple[Scratch, ...]:
         return Scratch(real, real.dtype, in_memory=100), Scratch(real, np.dtype(np.float32), in_memory=100)
 
     on_disk = translate_image(pixels, checkpoint, **WAY, rooms=rooms)

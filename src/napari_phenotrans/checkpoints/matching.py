@@ -97,6 +97,13 @@ def match_channels(image: Image, card: Card, synonyms: Mapping[str, str]) -> tup
     )
 
 
+def find_channel(image: Image, name: str, synonyms: Mapping[str, str]) -> int | None:
+    """Return the place of one of a checkpoint's channels in the image, None where the image has it not."""
+    names = [_plain(each) for each in image.channels]
+    wanted = _plain(synonyms.get(name, name))
+    return names.index(wanted) if wanted in names else None
+
+
 def _refuse_ambiguous(image: Image, card: Card, synonyms: Mapping[str, str]) -> None:
     """Refuse a channel that the image has several of, unless the user says which."""
     wanted = {_plain(name) for name in card.channels}

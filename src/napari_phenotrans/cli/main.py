@@ -20,6 +20,7 @@ LAZY = {
         "cli.translate",
         "Translate images and write OUT/<name>_translated.ome.tif and …_difference.ome.tif.",
     ),
+    "complete": ("cli.complete", "Draw a channel of images from the channels that a flow keeps."),
     "train": ("cli.train", "Train an engine on a data set: one folder of images per condition."),
     "evaluate": ("cli.evaluate", "Score translations against real images, beside what doing nothing scores."),
     "report": ("cli.report", "Say what differs between two conditions, and what of it translations show."),
@@ -32,7 +33,7 @@ class Commands(click.Group):
     """The commands; the lazy ones are imported when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["demo", "info", "translate", "train", "evaluate", "report", "import", "export"]
+        return ["demo", "info", "translate", "complete", "train", "evaluate", "report", "import", "export"]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

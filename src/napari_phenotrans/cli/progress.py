@@ -26,7 +26,8 @@ class Progress:
             transient=True,
         )
         self._task = self._bar.add_task(text, total=None)
-        self._planes = (0, 1)
+        # done, which may be a part of one, and all
+        self._planes: tuple[float, int] = (0, 1)
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -43,12 +44,12 @@ class Progress:
     def show(self, event: Event | Progressed) -> None:
         """Draw one event."""
         from napari_phenotrans.core.events import Progressed
-        from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone, TileDone
+        from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone, SampleDone, TileDone
 
         if isinstance(event, Progressed):
             self._bar.update(self._task, description=event.what, completed=event.done, total=event.total)
-        elif isinstance(event, PlaneDone | RegionDone):
-            self._planes = (event.done, event.total)
+        elif isinstance(event, PlaneDone | RegionDone | SampleDone):
+            self._planes = (event.planes, event.total)
             self._bar.update(self._task, completed=event.planes, total=event.total)
         elif isinstance(event, TileDone | EvaluationDone):
             done, total = self._planes

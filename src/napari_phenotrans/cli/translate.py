@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from napari_phenotrans.translation.translator import Translator
 
 
+SAMPLES_HELP = "as many translations that chance makes differ, their mean and their spread, beside the usual results."
+
+
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @CHECKPOINT
@@ -46,6 +49,11 @@ if TYPE_CHECKING:
     metavar="TOP LEFT HEIGHT WIDTH",
     help="Part of each plane to translate, in pixels; the results hold this part only.",
 )
+@click.option("--samples", type=int, default=1, show_default=True, help="[flow] Several answers: " + SAMPLES_HELP)
+@click.option(
+    "--redraw", type=float, help="[flow] Share of the noise drawn anew for them, 0 to 1.  [default: as measured]"
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="[flow] Of what is drawn.")
 @reading
 @DEVICE
 @PRECISION
@@ -55,6 +63,8 @@ if TYPE_CHECKING:
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
 def translate(**typed: Any) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
+
+    With --samples also OUT/<name>_sample-1.ome.tif and so on, …_samples-mean and …_samples-spread.
 
     INPUTS are image files; the results of an OME-Zarr are OME-Zarr. Images may be larger than memory. With several
     inputs, those that fail are named at the end and the others are still done.
@@ -73,6 +83,8 @@ def translate(**typed: Any) -> None:
             elif isinstance(event, FileDone):
                 click.echo(event.translated)
                 click.echo(event.difference)
+                for answer in event.answers:
+                    click.echo(answer)
             elif isinstance(event, FileFailed):
                 if len(request.paths) == 1:
                     raise event.error
@@ -91,7 +103,7 @@ def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Tran
     """Return what was typed as what to translate, and what translates; the options are popped as they are used."""
     from napari_phenotrans.core.region import Region
     from napari_phenotrans.translation.batch import FilesRequest
-    from napari_phenotrans.translation.request import TranslationRequest
+    from napari_phenotrans.translation.request import Answers, TranslationRequest
     from napari_phenotrans.translation.translator import Translator
 
     region = typed.pop("region")
@@ -100,6 +112,7 @@ def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Tran
         typed.pop("target"),
         pairs("--channel", typed.pop("channels"), "CHECKPOINT=IMAGE", "DAPI=Hoechst"),
         region=Region(*region) if region else None,
+        answers=Answers(typed.pop("samples"), typed.pop("redraw"), typed.pop("seed")),
     )
     request = FilesRequest(
         list(dict.fromkeys(inputs)),

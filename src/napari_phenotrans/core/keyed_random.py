@@ -8,8 +8,13 @@ from zlib import crc32
 
 import numpy as np
 
+from napari_phenotrans.core.region import Region
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Of the squares in which the noise of a plane is drawn: the least that is drawn for one pixel.
+SQUARE = 64
 
 
 @dataclass(frozen=True)
@@ -53,3 +58,38 @@ class KeyedRandom:
         for crop in range(self.first, self.first + self.count):
             key = (self.seed << 64) + crc32(purpose.encode()), (self.step << 32) + crop
             yield np.random.Generator(np.random.Philox(key=key[0] % (1 << 128), counter=key[1] << 64))
+
+
+def plane_noise(seed: int, sample: int, channels: int, region: Region) -> np.ndarray:
+    """Return standard normal noise (channels, height, width), float32, for a region of a plane.
+
+    A pixel's noise depends on the seed, the sample, the channel and its place in the plane alone. So a region gets what
+    the whole plane would, and all planes of a stack the same: neighbors in Z and T stay alike.
+
+    Parameters
+    ----------
+    seed, sample
+        Which noise.
+    channels
+        How many; each has its own.
+    region
+        Of the plane; no row or column below 0.
+    """
+    values = np.empty((channels, region.height, region.width), np.float32)
+    rows, columns = (
+        range(first // SQUARE, (last - 1) // SQUARE + 1)
+        for first, last in ((region.top, region.bottom), (region.left, region.right))
+    )
+    for row in rows:
+        for column in columns:
+            square = Region(row * SQUARE, column * SQUARE, SQUARE, SQUARE)
+            common = square.common(region)
+            assert common is not None
+            inside = common.moved(-square.top, -square.left).slices
+            for channel in range(channels):
+                counter = np.array([0, row, column, (sample << 16) + channel], np.uint64)
+                key = np.array([seed, crc32(b"noise of a plane")], np.uint64)
+                rng = np.random.Generator(np.random.Philox(key=key, counter=counter))
+                drawn = rng.standard_normal((SQUARE, SQUARE), dtype=np.float32)
+                values[channel, *common.moved(-region.top, -region.left).slices] = drawn[inside]
+    return values

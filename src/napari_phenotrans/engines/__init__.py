@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines.settings import (
+    FLOW_REDRAW,
     CycleGANSettings,
     FlowSettings,
     FlowTranslation,
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineEntry:
-    """An engine's settings, where its class is (``module:name``), and what it can be told when it translates."""
+    """An engine's settings, where its class is (``module:name``), and what it can be told when it translates.
+
+    ``redraw`` as of `Engine`: None where it gives one answer only.
+    """
 
     settings: type[TrainingSettings]
     place: str
     translation: type[TranslationSettings] = TranslationSettings
+    redraw: float | None = None
 
     def load(self) -> type[Engine]:
         """Import the engine's class, and torch with it."""
@@ -39,7 +44,7 @@ class EngineEntry:
 
 # The first one is what is taken where none is named.
 ENGINES: dict[str, EngineEntry] = {
-    "flow": EngineEntry(FlowSettings, "flow:KeptFlow", FlowTranslation),
+    "flow": EngineEntry(FlowSettings, "flow:KeptFlow", FlowTranslation, FLOW_REDRAW),
     "cyclegan": EngineEntry(CycleGANSettings, "cyclegan:CycleGAN"),
     "scgan": EngineEntry(SCGANSettings, "scgan:SCGAN"),
     "phendiff": EngineEntry(PhenDiffSettings, "phendiff:PhenDiff", PhenDiffTranslation),

@@ -38,6 +38,22 @@ class NetworkCall:
     key: tuple[Any, ...] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What chance adds to a translation, so that it becomes one of several answers.
+
+    Attributes
+    ----------
+    noise
+        Standard normal, of the shape (N, C, H, W) of what is translated.
+    share
+        Of the noise that an image is inverted to, how much is replaced by it: 0 nothing, 1 all.
+    """
+
+    noise: Tensor
+    share: float
+
+
 @torch.no_grad()
 def run_whole(steps: Generator[NetworkCall, Tensor, Tensor]) -> Tensor:
     """Give an engine or a solver every evaluation that it asks for, on the whole of x; returns what it returns."""
@@ -98,6 +114,9 @@ class Engine(ABC):
     inverts
         Whether translating first inverts the image with the source condition. What such an engine gets wrong by
         itself shows in source → source, that of others in the round trip.
+    redraw
+        Which `Drawn.share` of the noise makes several answers that differ and keep the places of cells, as measured;
+        None where an engine gives one answer only.
     translation_settings
         Class of what `translation` may be told, the same that the registry names.
     translators
@@ -117,6 +136,7 @@ class Engine(ABC):
     kept: tuple[int, ...] = ()
     redraws: bool = False
     inverts: bool = False
+    redraw: float | None = None
     translation_settings: type[TranslationSettings] = TranslationSettings
 
     def __init__(self, settings: Any, channels: int, conditions: tuple[str, ...]) -> None:
@@ -143,6 +163,21 @@ class Engine(ABC):
         from ``target`` to ``source``, which networks tell from a real image.
         """
 
+    def answer(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, drawn: Drawn, *, way_back: bool = False
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
+        """Translate as `translation` does, but to one of several answers, which chance decides.
+
+        Raises
+        ------
+        InputError
+            If the engine gives one answer only.
+        """
+        raise InputError(
+            f"There are no several answers: the engine of this checkpoint ({type(self).__name__}) gives the same one "
+            f"always. Ask for one sample, or choose a checkpoint of the engine flow."
+        )
+
     def translate(
         self,
         x: Tensor,
@@ -157,10 +192,23 @@ class Engine(ABC):
         return run_whole(self.calls(x, source, target, how, way_back=way_back))
 
     def calls(
-        self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
+        self,
+        x: Tensor,
+        source: str,
+        target: str,
+        how: TranslationSettings,
+        *,
+        way_back: bool = False,
+        drawn: Drawn | None = None,
     ) -> Generator[NetworkCall, Tensor, Tensor]:
-        """Ask for the calls of `translation`, whose last one gives the background that ``how`` names."""
-        steps = self.translation(x, source, target, how, way_back=way_back)
+        """Ask for the calls of `translation`, or of `answer` where something is drawn.
+
+        The last one gives the background that ``how`` names.
+        """
+        if drawn is None:
+            steps = self.translation(x, source, target, how, way_back=way_back)
+        else:
+            steps = self.answer(x, source, target, how, drawn, way_back=way_back)
         offset = self._offset(source, target, how, way_back)
         try:
             call = next(steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_phenotrans.engines.base import NetworkCall, run_whole
+from napari_phenotrans.engines.base import Drawn, NetworkCall, run_whole
 from napari_phenotrans.engines.denoiser import DenoiserEngine, places_of
 from napari_phenotrans.engines.objectives import Flow, mean_and_sd
-from napari_phenotrans.engines.settings import FlowSettings, FlowTranslation
+from napari_phenotrans.engines.settings import FLOW_REDRAW, FlowSettings, FlowTranslation
 from napari_phenotrans.engines.solvers import dpm, noise_levels
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class KeptFlow(DenoiserEngine):
     amount = "depth"
     geometric = True
     redraws = True
+    redraw = FLOW_REDRAW
 
     def __init__(self, settings: FlowSettings, channels: int, conditions: tuple[str, ...]) -> None:
         kept = places_of(settings.kept or (), settings.channels, channels)
@@ -53,6 +55,16 @@ class KeptFlow(DenoiserEngine):
     def translation(
         self, x: Tensor, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
     ) -> Generator[NetworkCall, Tensor, Tensor]:
+        return (yield from self._there_and_back(x, source, target, how, None))
+
+    def answer(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, drawn: Drawn, *, way_back: bool = False
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
+        return (yield from self._there_and_back(x, source, target, how, drawn))
+
+    def _there_and_back(
+        self, x: Tensor, source: str, target: str, how: TranslationSettings, drawn: Drawn | None
+    ) -> Generator[NetworkCall, Tensor, Tensor]:
         assert isinstance(how, FlowTranslation)
         if how.depth == 0:
             return x
@@ -63,7 +75,10 @@ class KeptFlow(DenoiserEngine):
         # how to invert does not depend on the target, and its first evaluations not on the depth
         way = ("flow", how.evaluations, source)
         z = self._scale(x)
-        z = yield from dpm(z, sigmas, partial(self.denoise, origin, origin, 0.0), final=False, key=way)
+        if drawn is None or drawn.share < 1:
+            z = yield from dpm(z, sigmas, partial(self.denoise, origin, origin, 0.0), final=False, key=way)
+        if drawn is not None:
+            z = self._redrawn(z, sigmas[-1], drawn)
         denoiser = partial(self.denoise, aim, origin, how.guidance)
         translated = yield from self._in_image_units(dpm(z, sigmas[::-1], denoiser, final=True))
         translated[:, self.kept] = x[:, self.kept]
@@ -76,6 +91,16 @@ class KeptFlow(DenoiserEngine):
     @property
     def data_sds(self) -> tuple[float, ...]:
         return super().data_sds or (1.0,) * self.channels
+
+    def _redrawn(self, z: Tensor, sigma: float, drawn: Drawn) -> Tensor:
+        """Replace a share of what the moving channels are at this noise by what was drawn; their variance stays.
+
+        There image and noise together have the variance 1 + sigma^2, for channels are in SDs.
+        """
+        fresh = math.sqrt(1 + sigma**2) * drawn.noise[:, self.moving]
+        z = z.clone()
+        z[:, self.moving] = math.sqrt(1 - drawn.share**2) * z[:, self.moving] + drawn.share * fresh
+        return z
 
     def denoise(self, condition: int, other: int, guidance: float, z: Tensor, sigma: float) -> Tensor:
         """Return D(z; sigma) for crops or tiles (N, C, H, W) in SDs of the channels; kept channels as they are.

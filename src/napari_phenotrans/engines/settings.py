@@ -282,6 +282,10 @@ class PhenDiffSettings(DenoiserSettings):
     )
 
 
+# Of several answers, the share of the noise that is drawn anew: `bench answers` says what less and more would do.
+FLOW_REDRAW = 0.3
+
+
 class InversionTranslation(TranslationSettings):
     """How an engine translates that inverts the image first."""
 

@@ -12,21 +12,32 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.text import counted, natural_key
 from napari_phenotrans.io import find_channel_files, provenance, read, readable
-from napari_phenotrans.translation.outputs import PYRAMID, ResultFiles, refuse_existing_results, result_paths
+from napari_phenotrans.translation.outputs import (
+    PYRAMID,
+    ResultFiles,
+    completed_paths,
+    refuse_existing_results,
+    result_paths,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from napari_phenotrans.core.image import Image
+    from napari_phenotrans.translation.complete import CompletionRequest
     from napari_phenotrans.translation.events import Event
     from napari_phenotrans.translation.request import TranslationRequest
     from napari_phenotrans.translation.translate import Translation, Translator
 
 # What `ResultFiles` and saving in the dock call their files.
-_OURS = re.compile(r"_(translated|difference|round_trip|believed)\.ome\.(tiff?|zarr)$", re.IGNORECASE)
+_OURS = re.compile(
+    r"_(translated|difference|round_trip|believed|completed|sample-\d+|samples-mean|samples-spread)\.ome\.(tiff?|zarr)$",
+    re.IGNORECASE,
+)
 
 # What provenance in a file holds as JSON and is needed again.
-_NO_TEXT = ("translated", "reading", "channels", "region", "positions", "notices")
+_NO_TEXT = ("translated", "reading", "channels", "region", "positions", "notices", "samples", "redraw", "seed")
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,7 @@ class FileDone:
     path: Path
     translated: Path
     difference: Path
+    answers: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,14 +183,14 @@ def translate_files(
     """
     from napari_phenotrans.translation.translate import Translation, translating
 
-    results_of = result_paths(request.paths, request.out)
+    results_of = result_paths(request.paths, request.out, request.translation.answers.samples)
     for number, (path, results) in enumerate(results_of.items(), start=1):
         try:
             refuse_existing_results(results, request.overwrite)
             image = read(path, **request.reading)
-            ts, zs = request.ts or range(image.sizes.get("T", 1)), request.zs or range(image.sizes.get("Z", 1))
-            asked = replace(request.translation, positions=list(product(ts, zs)))
-            yield FileStarted(path, number, len(results_of), len(ts) * len(zs))
+            positions = _positions(image, request)
+            asked = replace(request.translation, positions=positions)
+            yield FileStarted(path, number, len(results_of), len(positions))
             yield from (Notice(note) for note in image.notes)
             with ResultFiles(results, overwrite=request.overwrite, pyramid_above=request.pyramid_above) as files:
                 for event in translating(image, translator, asked, rooms=files.rooms, tick=tick):
@@ -189,7 +201,61 @@ def translate_files(
         except (InputError, RuntimeError, MemoryError, OSError) as error:
             yield FileFailed(path, error)
         else:
-            yield FileDone(path, results.translated, results.difference)
+            yield FileDone(path, results.translated, results.difference, results.answers)
+
+
+@dataclass(frozen=True)
+class FileCompleted:
+    """The completions of a file are written."""
+
+    path: Path
+    completed: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class CompleteFiles:
+    """Which files to complete, how, and where to; other fields as of `FilesRequest`."""
+
+    paths: Sequence[Path]
+    out: Path
+    completion: CompletionRequest
+    ts: Sequence[int] = ()
+    zs: Sequence[int] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+    pyramid_above: int = PYRAMID
+
+
+def complete_files(
+    request: CompleteFiles, translator: Translator, *, tick: Callable[[], None] | None = None
+) -> Iterator[FileStarted | FileCompleted | FileFailed | Event]:
+    """Complete files one after the other, as `translate_files` translates them; each ends with a `FileCompleted`."""
+    from napari_phenotrans.translation.complete import Completion, completing
+
+    results_of = completed_paths(request.paths, request.out, request.completion.answers.samples)
+    for number, (path, results) in enumerate(results_of.items(), start=1):
+        try:
+            refuse_existing_results(results, request.overwrite)
+            image = read(path, **request.reading)
+            positions = _positions(image, request)
+            yield FileStarted(path, number, len(results_of), len(positions))
+            yield from (Notice(note) for note in image.notes)
+            asked = replace(request.completion, positions=positions)
+            with ResultFiles(results, overwrite=request.overwrite, pyramid_above=request.pyramid_above) as files:
+                for event in completing(image, translator, asked, rooms=files.rooms, tick=tick):
+                    if isinstance(event, Completion):
+                        files.finish(event)
+                    else:
+                        yield event
+        except (InputError, RuntimeError, MemoryError, OSError) as error:
+            yield FileFailed(path, error)
+        else:
+            yield FileCompleted(path, results.all)
+
+
+def _positions(image: Image, request: FilesRequest | CompleteFiles) -> list[tuple[int, int]]:
+    ts, zs = request.ts or range(image.sizes.get("T", 1)), request.zs or range(image.sizes.get("Z", 1))
+    return list(product(ts, zs))
 
 
 def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Translation:
@@ -218,4 +284,6 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
         positions=[tuple(position) for position in recorded["positions"]] if recorded["positions"] else None,
         region=Region(*recorded["region"]) if recorded["region"] else None,
     )
-    return Translation(real, translated, difference, tuple(recorded["notices"]), recorded)
+    made = [read(answer) for answer in done.answers]
+    *samples, mean, spread = made or (None, None)
+    return Translation(real, translated, difference, tuple(recorded["notices"]), recorded, tuple(samples), mean, spread)

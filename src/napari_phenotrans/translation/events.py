@@ -43,7 +43,8 @@ class _Finished:
     """Pixels that are finished: ``translated`` (C, Y, X) in the image's units and dtype, ``difference`` float32.
 
     ``difference`` is translated - real before rounding to the dtype. ``clipped`` counts per channel the pixels that
-    the dtype could not hold. ``top`` and ``left`` are the place in the plane, of which ``done`` are finished.
+    the dtype could not hold. ``top`` and ``left`` are the place in the plane, of which ``done`` are finished, but for
+    a share ``to_come`` of the last one's work: other answers.
     """
 
     t: int
@@ -55,11 +56,12 @@ class _Finished:
     total: int
     top: int = 0
     left: int = 0
+    to_come: float = 0.0
 
     @property
     def planes(self) -> float:
         """How many planes' worth is finished."""
-        return self.done
+        return self.done - self.to_come
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,30 @@ class RegionDone(_Finished):
 
 
 @dataclass(frozen=True, eq=False)
+class SampleDone(_Finished):
+    """One of several answers, ``sample`` from 1, for what a `PlaneDone` or `RegionDone` before it is about."""
+
+    sample: int = 1
+    samples: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class SpreadDone:
+    """What several answers have in common and where they differ, after the last `SampleDone` of a place.
+
+    ``mean`` (C, h, w) is their mean in the image's units and dtype, ``spread`` their standard deviation, float32, 0 in
+    channels that do not move. ``top`` and ``left`` are the place in the plane.
+    """
+
+    t: int
+    z: int
+    mean: np.ndarray
+    spread: np.ndarray
+    top: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class ErrorDone:
     """What an engine gets wrong by itself in a plane, or in a region of one whose place is ``top`` and ``left``.
 
@@ -95,5 +121,5 @@ class ErrorDone:
     engine_error: np.ndarray
 
 
-Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone
+Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone | SampleDone | SpreadDone
 """What translating an image yields."""

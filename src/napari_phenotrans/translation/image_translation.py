@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +11,17 @@ from napari_phenotrans.checkpoints.matching import check_conditions, match_chann
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.intensity import to_dtype
+from napari_phenotrans.core.keyed_random import plane_noise
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone, TileDone
+from napari_phenotrans.translation.events import (
+    EvaluationDone,
+    PlaneDone,
+    RegionDone,
+    SampleDone,
+    SpreadDone,
+    TileDone,
+)
+from napari_phenotrans.translation.spread import Spread
 from napari_phenotrans.translation.streaming import Stream, StreamedRegion, rows_at_once
 from napari_phenotrans.translation.tiled_inference import Evaluated, Task, Tiled, Whole
 from napari_phenotrans.translation.working_plane import Cut, WorkingPlane
@@ -69,7 +78,6 @@ class ImageTranslation:
         check_conditions(card, request.source, request.target)
         self._channels, about_channels = match_channels(image, card, request.channels)
         self._scale, about_scale = working_scale(image, card)
-        self._kept = driver.engine.kept_by(how)
         self._positions = image.checked_positions(request.positions)
         self._fixed = card.statistics == "fixed"
         about_region = []
@@ -80,9 +88,34 @@ class ImageTranslation:
                     "This imported network normalizes by the statistics of what it sees: the region is translated by "
                     "its own, not quite as it would be in the whole plane."
                 )
+        self._drawn_channels = self._refuse_or_find(card.channels, request)
+        untouched = set(range(len(card.channels))) - set(self._drawn_channels) if self._drawn_channels else set()
+        # of these the image's own pixels are given out
+        self._kept = sorted(untouched | set(driver.engine.kept_by(how)))
         self._notices = [*about_channels, *about_region, *about_scale]
         # the channels of which was said that their intensities lie outside what training saw
         self._noticed: set[str] = set()
+
+    def _refuse_or_find(self, names: tuple[str, ...], request: TranslationRequest) -> list[int]:
+        """Return the places of the channels that are completed; refuse what the engine cannot give."""
+        engine, wanted = self._driver.engine, request.drawn_channels
+        moving = [name for place, name in enumerate(names) if place not in engine.kept]
+        if (wanted or request.answers.several) and engine.redraw is None:
+            raise InputError(
+                f"The engine {self._card.engine} of this checkpoint gives one answer only, and draws no channel from "
+                f"others. Leave --samples out, or choose a checkpoint of the engine flow."
+            )
+        if wanted and not engine.kept:
+            raise InputError(
+                "This checkpoint keeps no channel, so that there is nothing to draw the others from. Choose one that "
+                "was trained with --kept."
+            )
+        if unknown := [name for name in wanted if name not in moving]:
+            raise InputError(
+                f"{', '.join(unknown)} cannot be drawn by this checkpoint: expected some of {', '.join(moving)}, which "
+                f"it draws from {', '.join(names[place] for place in engine.kept)}."
+            )
+        return [names.index(name) for name in wanted]
 
     def events(
         self, *, in_regions: bool, look_at: Callable[[], View | None] | None, tick: Callable[[], None] | None
@@ -125,7 +158,11 @@ class ImageTranslation:
 
         # Tile by tile, and back: a difference that is added to the image's own pixels.
         padded = working.padded(engine.stride, engine.smallest)
-        for event in self._driver.translation(padded, task, glimpse=glimpse, keep=keep):
+        several = self._request.answers.several
+        first = self._answer(task, cut, padded, 1) if self._drawn_channels else task
+        done: PlaneDone | None = None
+        # what several answers have in common is an inversion of this very cut
+        for event in self._driver.translation(padded, first, glimpse=glimpse, keep=keep or several):
             if isinstance(event, Notice):
                 yield event
             elif isinstance(event, Evaluated):
@@ -137,16 +174,56 @@ class ImageTranslation:
                     translated, _ = self._translated(working.real(where), difference)
                     yield TileDone(plane.t, plane.z, where.top, where.left, translated, event.done, event.total)
             else:
-                yield self._finished(plane, working, event)
+                done = self._finished(plane, working, event)
+                yield done
+        if several and done is not None:
+            yield from self._answers(done, plane, cut, task, working, padded)
 
-    def _finished(self, plane: _PlaneNumber, working: WorkingPlane, event: Whole) -> PlaneDone:
+    def _answers(
+        self,
+        done: PlaneDone,
+        plane: _PlaneNumber,
+        cut: Cut,
+        task: Task,
+        working: WorkingPlane,
+        padded: np.ndarray,
+    ) -> Iterator[Event]:
+        """Draw the answers for what is ``done``; of a completion that is the first of them."""
+        samples, spread = self._request.answers.samples, Spread()
+        for sample in range(1, samples + 1):
+            each = done
+            if sample > 1 or not self._drawn_channels:
+                for event in self._driver.translation(padded, self._answer(task, cut, padded, sample)):
+                    if isinstance(event, Notice):
+                        yield event
+                    elif isinstance(event, Whole):
+                        each = self._finished(plane, working, event, sample)
+                    else:
+                        yield EvaluationDone(plane.t, plane.z, event.done, event.total)
+            spread.add(each.difference)
+            yield SampleDone(**vars(each), sample=sample, samples=samples)
+        real = working.real(Region(done.top, done.left, *done.translated.shape[1:]))
+        mean, _ = self._translated(real, spread.mean)
+        yield SpreadDone(plane.t, plane.z, mean, spread.sd, done.top, done.left)
+
+    def _answer(self, task: Task, cut: Cut, padded: np.ndarray, sample: int) -> Task:
+        """Return the task with the noise of one sample; what a pixel gets depends on its place in the plane alone."""
+        answers, default = self._request.answers, self._driver.engine.redraw
+        redraw = 1.0 if self._drawn_channels else default if answers.redraw is None else answers.redraw
+        place = Region(cut.working.top, cut.working.left, *padded.shape[1:])
+        noise = plane_noise(answers.seed, sample, len(padded), place)
+        return replace(task, noise=noise, redraw=redraw or 0.0)
+
+    def _finished(self, plane: _PlaneNumber, working: WorkingPlane, event: Whole, sample: int = 0) -> PlaneDone:
+        answers = self._request.answers
+        to_come = (answers.samples - sample) / (1 + answers.samples) if answers.several else 0.0
         whole = Region(0, 0, *event.values.shape[1:])
         brought = working.difference(whole, event.values, whole)
         assert brought is not None
         where, difference = brought
         translated, clipped = self._translated(working.real(where), difference)
         return PlaneDone(
-            plane.t, plane.z, translated, difference, clipped, plane.done, plane.total, where.top, where.left
+            plane.t, plane.z, translated, difference, clipped, plane.done, plane.total, where.top, where.left, to_come
         )
 
     def _in_squares(self, plane: _PlaneNumber, cut: Cut, task: Task) -> Iterator[Event]:
@@ -191,14 +268,14 @@ class ImageTranslation:
         yield from self._outside(stream.sample)
 
     def _translated(self, real: np.ndarray, difference: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Return real + difference, see `to_dtype`; in kept channels real itself, and their difference is set to 0.
+        """Return real + difference, see `to_dtype`; real itself in channels that stay, whose difference is set to 0.
 
         Raises
         ------
         InputError
             If the difference is not finite.
         """
-        kept = list(self._kept)
+        kept = self._kept
         difference[kept] = 0
         if not np.isfinite(difference).all():
             raise InputError(

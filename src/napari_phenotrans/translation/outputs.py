@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,31 +21,102 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.io.write_zarr import GrowingZarr
+    from napari_phenotrans.translation.complete import Completion
     from napari_phenotrans.translation.translate import ResultSink, Translation
 
+# What is no image of the input's kind, and is written as float32.
+_FLOAT = re.compile(r"_(difference|samples-spread)\.ome\.(tif|zarr)$")
 # Pixels of a plane.
 PYRAMID = 4096 * 4096
 
 
 @dataclass(frozen=True)
 class Results:
-    """The two files that a translation of one input becomes: one result, of which none is there without the other."""
+    """The files that a translation of one input becomes: one result, of which none is there without the others.
+
+    Attributes
+    ----------
+    name
+        What tells it from the results of other inputs.
+    translated, difference
+        The translation.
+    answers
+        Where several were drawn: a file for each sample, then their mean and their spread.
+    """
 
     name: str
     translated: Path
     difference: Path
+    answers: tuple[Path, ...] = ()
 
     @property
-    def both(self) -> tuple[Path, Path]:
-        return self.translated, self.difference
+    def all(self) -> tuple[Path, ...]:
+        """All files, in the order of `Translation.images`."""
+        return self.translated, self.difference, *self.answers
+
+    @property
+    def in_the_way(self) -> list[Path]:
+        """The files that are there and a result of their own."""
+        # a translation without its difference is none: earlier versions left it when they broke off
+        whole = self.difference.exists()
+        return [path for path in self.all if path.exists() and (whole or path != self.translated)]
 
 
-def result_paths(inputs: Sequence[Path], out: Path) -> dict[Path, Results]:
+@dataclass(frozen=True)
+class CompletedResults:
+    """The files that a completion of one input becomes, in the order of `Completion.images`."""
+
+    name: str
+    all: tuple[Path, ...]
+
+    @property
+    def in_the_way(self) -> list[Path]:
+        """The files that are there."""
+        return [path for path in self.all if path.exists()]
+
+
+def answer_names(samples: int) -> list[str]:
+    """Return what the files of several answers are called after the input's name; nothing where there are none."""
+    if samples < 2:
+        return []
+    return [*(f"sample-{number}" for number in range(1, samples + 1)), "samples-mean", "samples-spread"]
+
+
+def result_paths(inputs: Sequence[Path], out: Path, samples: int = 1) -> dict[Path, Results]:
     """Name the results of each input: ``out/<name>_translated.ome.tif`` and ``out/<name>_difference.ome.tif``.
 
-    Those of an OME-Zarr are OME-Zarr too. Inputs of equal name get as much of their folder in front as tells them
-    apart: ``plate1_A01``, ``plate2_A01``.
+    Of several samples also ``<name>_sample-1.ome.tif`` and so on, ``<name>_samples-mean.ome.tif`` and
+    ``<name>_samples-spread.ome.tif``. Those of an OME-Zarr are OME-Zarr too. Inputs of equal name get as much of their
+    folder in front as tells them apart: ``plate1_A01``, ``plate2_A01``.
     """
+    results = {}
+    for path, name in _names(inputs).items():
+        translated, difference, *answers = (
+            out / f"{name}_{what}{_kind(path)}" for what in ("translated", "difference", *answer_names(samples))
+        )
+        results[path] = Results(name, translated, difference, tuple(answers))
+    return results
+
+
+def completed_paths(inputs: Sequence[Path], out: Path, samples: int = 1) -> dict[Path, CompletedResults]:
+    """Name the completions of each input: ``out/<name>_completed.ome.tif``.
+
+    Of several samples ``<name>_completed_sample-1.ome.tif`` and so on, with ``…_samples-mean`` and ``…_samples-spread``
+    as of a translation.
+    """
+    kinds = ["completed", *(f"completed_{what}" for what in answer_names(samples))][samples > 1 :]
+    return {
+        path: CompletedResults(name, tuple(out / f"{name}_{what}{_kind(path)}" for what in kinds))
+        for path, name in _names(inputs).items()
+    }
+
+
+def _kind(path: Path) -> str:
+    return ".ome.zarr" if is_zarr(path) else ".ome.tif"
+
+
+def _names(inputs: Sequence[Path]) -> dict[Path, str]:
+    """Return a name for each input that no other has."""
     paths = list(dict.fromkeys(inputs))
     depths = range(1, 1 + max(len(path.absolute().parts) for path in paths))
     tries = [{path: name_of(path, depth) for path in paths} for depth in depths]
@@ -54,39 +126,33 @@ def result_paths(inputs: Sequence[Path], out: Path) -> dict[Path, Results]:
     for tried in tries:
         times = Counter(tried.values())
         names |= {path: name for path, name in tried.items() if path not in names and times[name] == 1}
-    results = {}
-    for path in paths:
-        kind = ".ome.zarr" if is_zarr(path) else ".ome.tif"
-        both = (out / f"{names[path]}_{what}{kind}" for what in ("translated", "difference"))
-        results[path] = Results(names[path], *both)
-    return results
+    return {path: names[path] for path in paths}
 
 
-def refuse_existing_results(results: Results, overwrite: bool) -> None:
-    """Refuse before anything is computed, if a result exists and may not be overwritten.
-
-    A translation without its difference is none: earlier versions left it when they broke off.
-    """
-    clear_leftovers(results.difference.parent)
-    if results.difference.exists():
-        for path in results.both:
-            refuse_existing(path, overwrite)
+def refuse_existing_results(results: Results | CompletedResults, overwrite: bool) -> None:
+    """Refuse before anything is computed, if a result exists and may not be overwritten."""
+    clear_leftovers(results.all[0].parent)
+    for path in results.in_the_way:
+        refuse_existing(path, overwrite)
 
 
 def write_results(
-    translation: Translation, results: Results, *, overwrite: bool = False, pyramid_above: int = PYRAMID
+    made: Translation | Completion,
+    results: Results | CompletedResults,
+    *,
+    overwrite: bool = False,
+    pyramid_above: int = PYRAMID,
 ) -> None:
-    """Write translated (the input's dtype) and difference (float32) with their provenance.
+    """Write what was made with its provenance: images in the input's dtype, differences and spreads in float32.
 
-    Planes of more than ``pyramid_above`` pixels are written with smaller versions of themselves, for viewers. Both
+    Planes of more than ``pyramid_above`` pixels are written with smaller versions of themselves, for viewers. All
     files appear together; until then what was there stays.
     """
     refuse_existing_results(results, overwrite)
-    images = translation.translated, translation.difference
-    with replacing_together(results.both, overwrite=True) as temporaries:
-        for image, path, temporary in zip(images, results.both, temporaries, strict=True):
+    with replacing_together(results.all, overwrite=True) as temporaries:
+        for image, path, temporary, about in zip(made.images, results.all, temporaries, made.provenances, strict=True):
             pyramid = _pixels(image) > pyramid_above
-            write_as(path.name, image, temporary, pyramid=pyramid, metadata=translation.provenance)
+            write_as(path.name, image, temporary, pyramid=pyramid, metadata=about)
 
 
 class ResultFiles:
@@ -104,13 +170,13 @@ class ResultFiles:
         As of `write_results`.
     """
 
-    def __init__(self, results: Results, *, overwrite: bool, pyramid_above: int = PYRAMID) -> None:
+    def __init__(self, results: Results | CompletedResults, *, overwrite: bool, pyramid_above: int = PYRAMID) -> None:
         self._results, self._overwrite, self._pyramid_above = results, overwrite, pyramid_above
         self._growing: tuple[GrowingZarr, ...] = ()
         self._stack = ExitStack()
 
     @property
-    def rooms(self) -> Callable[[Image], tuple[ResultSink, ResultSink]] | None:
+    def rooms(self) -> Callable[[Image], Sequence[ResultSink]] | None:
         """What makes room for results, as `translation.translating` takes it; None where they are written at the end.
 
         Raises
@@ -118,14 +184,15 @@ class ResultFiles:
         InputError
             If the folder cannot be written to.
         """
-        return self._grow if self._results.translated.suffix == ".zarr" else None
+        return self._grow if self._results.all[0].suffix == ".zarr" else None
 
-    def finish(self, translation: Translation) -> None:
+    def finish(self, made: Translation | Completion) -> None:
         """Write what is left to write."""
         if not self._growing:
-            write_results(translation, self._results, overwrite=self._overwrite, pyramid_above=self._pyramid_above)
-        for file in self._growing:
-            file.finish(translation.provenance)
+            write_results(made, self._results, overwrite=self._overwrite, pyramid_above=self._pyramid_above)
+            return
+        for file, about in zip(self._growing, made.provenances, strict=True):
+            file.finish(about)
 
     def __enter__(self) -> Self:
         self._stack.__enter__()
@@ -134,24 +201,23 @@ class ResultFiles:
     def __exit__(self, *error: object) -> bool | None:
         return self._stack.__exit__(*error)  # type: ignore[arg-type]
 
-    def _grow(self, image: Image) -> tuple[ResultSink, ResultSink]:
+    def _grow(self, image: Image) -> Sequence[ResultSink]:
         from napari_phenotrans.io.write_zarr import GrowingZarr
 
         refuse_existing_results(self._results, self._overwrite)
-        temporaries = self._stack.enter_context(replacing_together(self._results.both, overwrite=True))
-        dtypes = image.dtype, np.dtype(np.float32)
-        first, second = (
+        paths = self._results.all
+        temporaries = self._stack.enter_context(replacing_together(paths, overwrite=True))
+        self._growing = tuple(
             GrowingZarr(
                 image,
                 temporary,
-                dtype,
+                np.dtype(np.float32) if _FLOAT.search(path.name) else image.dtype,
                 levels=halvings(image) if _pixels(image) > self._pyramid_above else 0,
                 name=path.name.removesuffix(".ome.zarr"),
             )
-            for path, temporary, dtype in zip(self._results.both, temporaries, dtypes, strict=True)
+            for path, temporary in zip(paths, temporaries, strict=True)
         )
-        self._growing = first, second
-        return first, second
+        return self._growing
 
 
 def _pixels(image: Image) -> int:

@@ -38,6 +38,12 @@ def provenance_of(
     indices, _ = match_channels(image, card, request.channels)
     names = zip(card.channels, (image.channels[i] for i in indices), strict=True)
     positions, region = request.positions, request.region
+    answers, default = request.answers, computed.get("redraw")
+    drawn = {
+        "samples": answers.samples,
+        "redraw": default if answers.redraw is None else answers.redraw,
+        "seed": answers.seed,
+    }
     everywhere = positions is None or set(positions) == set(image.positions())
     return {
         "translated": True,
@@ -53,13 +59,22 @@ def provenance_of(
         "channels": {mine: theirs for mine, theirs in names if mine != theirs},
         "region": None if region is None else [region.top, region.left, region.height, region.width],
         "positions": None if everywhere else [list(position) for position in positions or ()],
-        **computed,
+        **{name: value for name, value in computed.items() if name != "redraw"},
+        **(drawn if answers.several else {}),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
+def of_answers(provenance: Mapping[str, Any], samples: int) -> list[dict[str, Any]]:
+    """Return the provenance of each of several answers, of their mean and of their spread; it says which it is."""
+    if samples < 2:
+        return []
+    which = [*(f"{number} of {samples}" for number in range(1, samples + 1)), "mean of all", "spread of all (SD)"]
+    return [{**provenance, "sample": each} for each in which]
+
+
 def translate_command(provenance: Mapping[str, Any], out: str = "translated") -> str:
-    """Return the line for a shell that translates the same pixels to the same result.
+    """Return the line for a shell that translates, or completes, the same pixels to the same result.
 
     Parameters
     ----------
@@ -78,10 +93,16 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
     checkpoint = provenance["checkpoint file"] or provenance["checkpoint"]
     if checkpoint not in bundled() and not provenance["checkpoint file"]:
         raise InputError("There is no command for a checkpoint that lies in no file. Save it, and load the file.")
-    parts = ["phenotrans", "translate", provenance["real"], "--checkpoint", checkpoint]
-    parts += ["--source", provenance["source"], "--target", provenance["target"], "--out", out]
+    completed = provenance.get("completed", ())
+    verb, matched = ("complete", "--name") if completed else ("translate", "--channel")
+    parts = ["phenotrans", verb, provenance["real"], "--checkpoint", checkpoint]
+    if completed:
+        parts += ["--condition", provenance["target"], "--out", out]
+        parts += [part for name in completed for part in ("--channel", name)]
+    else:
+        parts += ["--source", provenance["source"], "--target", provenance["target"], "--out", out]
     for mine, theirs in provenance["channels"].items():
-        parts += ["--channel", f"{mine}={theirs}"]
+        parts += [matched, f"{mine}={theirs}"]
     for name, value in provenance["reading"].items():
         parts += [flag(name)] if value is True else ["--pattern" if name == "join" else flag(name), value]
     if provenance["positions"] is not None:
@@ -95,9 +116,12 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
         parts += [part for t in ts for part in ("--t", t)] + [part for z in zs for part in ("--z", z)]
     if provenance["region"] is not None:
         parts += ["--region", *provenance["region"]]
-    settings = engine_entry(provenance["engine"]).translation.model_fields
+    # a completion begins at noise, draws all of it, and goes from no condition to another
+    settings = ["evaluations"] if completed else list(engine_entry(provenance["engine"]).translation.model_fields)
+    drawn = ("samples", "seed") if completed else ("samples", "redraw", "seed")
+    answers = [name for name in drawn if name in provenance]
     said = as_written_earlier(provenance)
-    for name in ("device", "precision", "tile", "overlap", *settings):
+    for name in ("device", "precision", "tile", "overlap", *settings, *answers):
         value = said.get(name)  # earlier versions had fewer
         parts += [] if value is None else [flag(name), ",".join(value) if isinstance(value, list | tuple) else value]
     return shlex.join(map(str, parts))

@@ -5,10 +5,58 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_phenotrans.core.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_phenotrans.core.region import Region
+
+# Each is shown, held and written by itself.
+MOST_SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Several answers of an engine that can give them: translations that chance makes differ.
+
+    Parameters
+    ----------
+    samples
+        How many; one or none is the translation alone, without chance.
+    redraw
+        Share of the noise that is drawn anew after the image was inverted to it: at 0 all answers are the same, at 1
+        nothing but the kept channels says what they show. The engine's own where None.
+    seed
+        Of what is drawn. A sample depends on it and its number alone, however many are made.
+
+    Raises
+    ------
+    InputError
+        If one lies outside its limits.
+    """
+
+    samples: int = 1
+    redraw: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        problems = [
+            text
+            for fits, text in (
+                (0 <= self.samples <= MOST_SAMPLES, f"--samples {self.samples}: expected 1 to {MOST_SAMPLES}"),
+                (self.redraw is None or 0 <= self.redraw <= 1, f"--redraw {self.redraw}: expected 0 to 1"),
+                (0 <= self.seed < 2**63, f"--seed {self.seed}: expected 0 or more"),
+            )
+            if not fits
+        ]
+        if problems:
+            raise InputError(f"Samples cannot be drawn so: {'; '.join(problems)}.")
+
+    @property
+    def several(self) -> bool:
+        """Whether chance is asked for at all."""
+        return self.samples > 1
 
 
 @dataclass(frozen=True)
@@ -30,6 +78,11 @@ class TranslationRequest:
         What the engine is told this time, such as PhenDiff's ``strength``; goes before what the translator was told.
     way_back
         Whether the image is a translation from ``target`` to ``source`` itself, which networks tell from a real one.
+    answers
+        How many answers to draw beside the translation itself.
+    drawn_channels
+        Channels that are drawn from the kept ones alone, in place of translating: a completion. Others that move come
+        back as they are.
     """
 
     source: str
@@ -39,3 +92,5 @@ class TranslationRequest:
     region: Region | None = None
     how: Mapping[str, Any] = field(default_factory=dict)
     way_back: bool = False
+    answers: Answers = Answers()
+    drawn_channels: tuple[str, ...] = ()

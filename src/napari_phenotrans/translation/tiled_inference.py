@@ -68,6 +68,8 @@ class Task:
         Called before every network evaluation; raise in it to stop.
     way_back
         Whether the plane is a translation from ``target`` to ``source`` itself.
+    noise, redraw
+        Of one of several answers: standard normal of the plane's shape (C, Y, X), and the share of it, see `Drawn`.
     """
 
     source: str
@@ -76,6 +78,8 @@ class Task:
     view: Callable[[], Region | None]
     tick: Callable[[], None]
     way_back: bool = False
+    noise: np.ndarray | None = None
+    redraw: float = 0.0
 
 
 class TiledInference:
@@ -123,7 +127,7 @@ class TiledInference:
         """
         if not self._fixed:
             yield from self._settle_statistics(x, task)
-        steps = self.engine.calls(self._tensor(x), task.source, task.target, task.how, way_back=task.way_back)
+        steps = self._calls(x, task)
         stored: dict[Hashable, np.ndarray] | None = None
         try:
             evaluation = next(steps)
@@ -141,6 +145,14 @@ class TiledInference:
                 evaluation = steps.send(self._tensor(result))
         except StopIteration as finished:
             yield Whole(finished.value[0].float().cpu().numpy())
+
+    def _calls(self, x: np.ndarray, task: Task) -> Generator[NetworkCall, torch.Tensor, torch.Tensor]:
+        from napari_phenotrans.engines.base import Drawn
+
+        drawn = None if task.noise is None else Drawn(self._tensor(task.noise), task.redraw)
+        return self.engine.calls(
+            self._tensor(x), task.source, task.target, task.how, way_back=task.way_back, drawn=drawn
+        )
 
     def _evaluate(
         self, evaluation: NetworkCall, x: np.ndarray, task: Task

@@ -10,30 +10,59 @@ import numpy as np
 from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io.scratch import Scratch
-from napari_phenotrans.translation.events import Event, PlaneDone, RegionDone
-from napari_phenotrans.translation.request import TranslationRequest
+from napari_phenotrans.translation.events import Event, PlaneDone, RegionDone, SampleDone, SpreadDone
+from napari_phenotrans.translation.provenance import of_answers
+from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.core.region import View
 
-__all__ = ["Event", "Translation", "TranslationRequest", "Translator", "translate", "translate_image"]
+__all__ = ["Answers", "Event", "Translation", "TranslationRequest", "Translator", "translate", "translate_image"]
 
 
 @dataclass(frozen=True, eq=False)
 class Translation:
-    """A translated image: real (its translated channels and planes only), translated, difference, and notices."""
+    """A translated image.
+
+    Attributes
+    ----------
+    real
+        Its translated channels and planes only.
+    translated, difference
+        The translation, without chance; translated - real, float32.
+    notices, provenance
+        What the user should know, and how it was made.
+    samples
+        Where several answers were asked for, each of them.
+    mean, spread
+        Their mean, and their standard deviation in float32.
+    """
 
     real: Image
     translated: Image
     difference: Image
     notices: tuple[str, ...]
     provenance: dict[str, Any]
+    samples: tuple[Image, ...] = ()
+    mean: Image | None = None
+    spread: Image | None = None
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All that was made: translated, difference, and of several answers each, their mean and their spread."""
+        answers = () if self.mean is None or self.spread is None else (*self.samples, self.mean, self.spread)
+        return self.translated, self.difference, *answers
+
+    @property
+    def provenances(self) -> list[dict[str, Any]]:
+        """The provenance of each of `images`; a sample's says which it is."""
+        return [self.provenance, self.provenance, *of_answers(self.provenance, len(self.samples))][: len(self.images)]
 
 
 class ResultSink(Protocol):
@@ -58,8 +87,8 @@ def translate(
 ) -> Iterator[Event]:
     """Translate an image as events.
 
-    The other arguments are those of `TranslationRequest` and of `Translator.translate`; `Translator` says what device
-    and precision are.
+    The other arguments are those of `TranslationRequest`, of `Answers` and of `Translator.translate`; `Translator` says
+    what device and precision are.
     """
     translator = Translator(checkpoint, device=device, precision=precision)
     request, others = _requested(source, target, more)
@@ -79,7 +108,8 @@ def translate_image(
 ) -> Translation:
     """Translate an image and return it; ``on_event`` sees every event, to draw progress with.
 
-    The other arguments are those of `TranslationRequest` and of `translating`, which also says what is returned.
+    The other arguments are those of `TranslationRequest`, of `Answers` (``samples=5, seed=0``) and of `translating`,
+    which also says what is returned.
     """
     translator = (
         checkpoint if isinstance(checkpoint, Translator) else Translator(checkpoint, device=device, precision=precision)
@@ -97,15 +127,15 @@ def translating(
     translator: Translator,
     request: TranslationRequest,
     *,
-    rooms: Callable[[Image], tuple[ResultSink, ResultSink]] | None = None,
+    rooms: Callable[[Image], Sequence[ResultSink]] | None = None,
     look_at: Callable[[], View | None] | None = None,
     tick: Callable[[], None] | None = None,
 ) -> Iterator[Event | Translation]:
     """Yield what `Translator.translate` does, which also says the last two arguments; at the end the `Translation`.
 
     Where positions or a region are asked for, the images of the translation hold these only; positions have to be all
-    those of some T with some Z. ``rooms`` makes room for translated and difference, once it is known what they will be
-    like. Where none is given it is in memory, above 512 MB in temporary files. Planes come in regions where the engine
+    those of some T with some Z. ``rooms`` makes room for `Translation.images` once it is known what they will be like.
+    Where none is given it is in memory, above 512 MB in temporary files. Planes come in regions where the engine
     allows it, so that memory stays at a part of one.
     """
     positions, region = image.checked_positions(request.positions), request.region
@@ -113,7 +143,8 @@ def translating(
     events = translator.translate(image, request, in_regions=True, look_at=look_at, tick=tick)
     indices, _ = match_channels(image, translator.card, request.channels)
     real = image.part(channels=indices, positions=positions, region=region)
-    translated, difference = (rooms or _scratch)(real)
+    sinks = rooms(real) if rooms else scratch_for(real, request.answers.samples)
+    translated, difference, *answers = sinks
     top, left = (region.top, region.left) if region else (0, 0)
     position_in_result = dict(zip(positions, real.positions(), strict=True))
     notices: list[str] = []
@@ -127,6 +158,8 @@ def translating(
             translated.put(event.translated, *position)
             difference.put(event.difference, *position)
             clipped += event.clipped
+        elif isinstance(event, SampleDone | SpreadDone):
+            put_answer(event, answers, (*position_in_result[event.t, event.z], event.top - top, event.left - left))
     for name, count in zip(real.channels, clipped, strict=True):
         if count:
             notices.append(
@@ -135,16 +168,36 @@ def translating(
             )
             yield Notice(notices[-1])
     provenance = translator.provenance(image, request) | {"notices": notices}
-    yield Translation(real, translated.image(), difference.image(), tuple(notices), provenance)
+    made = [sink.image() for sink in answers]
+    *samples, mean, spread = made or (None, None)
+    yield Translation(
+        real, translated.image(), difference.image(), tuple(notices), provenance, tuple(samples), mean, spread
+    )
+
+
+def put_answer(
+    event: SampleDone | SpreadDone, answers: Sequence[ResultSink], position: tuple[int, int, int, int]
+) -> None:
+    """Write one of several answers, or what they have in common, to its sink: samples, mean, spread."""
+    if isinstance(event, SampleDone):
+        answers[event.sample - 1].put(event.translated, *position)
+        return
+    answers[-2].put(event.mean, *position)
+    answers[-1].put(event.spread, *position)
 
 
 def _requested(source: str, target: str, arguments: dict[str, Any]) -> tuple[TranslationRequest, dict[str, Any]]:
     """Divide arguments into what is asked for and all others."""
-    names = {field.name for field in fields(TranslationRequest)}
+    names, drawn = ({field.name for field in fields(kind)} for kind in (TranslationRequest, Answers))
     asked = {name: value for name, value in arguments.items() if name in names and value is not None}
-    others = {name: value for name, value in arguments.items() if name not in names}
+    if chance := {name: value for name, value in arguments.items() if name in drawn}:
+        asked["answers"] = Answers(**chance)
+    others = {name: value for name, value in arguments.items() if name not in names | drawn}
     return TranslationRequest(source, target, **asked), others
 
 
-def _scratch(image: Image) -> tuple[ResultSink, ResultSink]:
-    return Scratch(image, image.dtype), Scratch(image, np.dtype(np.float32))
+def scratch_for(image: Image, samples: int) -> list[ResultSink]:
+    """Make room for `Translation.images`."""
+    number = np.dtype(np.float32)
+    answers = [*[image.dtype] * samples, image.dtype, number] if samples > 1 else []
+    return [Scratch(image, dtype) for dtype in (image.dtype, number, *answers)]

@@ -131,7 +131,8 @@ class Translator:
 
         Returns
         -------
-        Iterator of `Notice`, `EvaluationDone`, `TileDone`, `PlaneDone` and `RegionDone`. Where it is known what the
+        Iterator of `Notice`, `EvaluationDone`, `TileDone`, `PlaneDone` and `RegionDone`; where several answers
+        are asked for, after each of the last two a `SampleDone` for each, and a `SpreadDone`. If it is known what the
         user looks at, and tiles are large, a glimpse comes first: a `TileDone` of a small crop there, 0 of the plane's
         tiles done.
         What cannot be translated is refused here, before the first event.
@@ -154,6 +155,7 @@ class Translator:
             "precision": self.precision,
             "tile": self.tile,
             "overlap": self.overlap,
+            "redraw": self.engine.redraw,
             **how.model_dump(),
             **({"noise": noise} if noise else {}),
         }

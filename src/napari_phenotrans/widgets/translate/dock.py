@@ -25,7 +25,7 @@ from napari_phenotrans.widgets.translate.view_controller import ViewController
 from napari_phenotrans.widgets.viewer.file_opener import FileOpener, axes_of
 from napari_phenotrans.widgets.viewer.layer_info import fitting_checkpoint, image_id, image_name, known_condition
 from napari_phenotrans.widgets.viewer.layers import info, letters_of
-from napari_phenotrans.widgets.viewer.plane_storage import needs_folder
+from napari_phenotrans.widgets.viewer.plane_storage import WHOLE, needs_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,24 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_phenotrans.widgets.translate.jobs import Translate
+    from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
     from napari_phenotrans.widgets.viewer.channel_row import Row
+
+
+def refuse_too_many(job: Translate) -> None:
+    """Refuse samples that memory does not hold: of a folder's files, and of large images, they are written instead.
+
+    Raises
+    ------
+    InputError
+        Saying what to do.
+    """
+    samples = job.recipe.answers.samples
+    if samples > 1 and needs_folder(job.image, len(job.positions), job.region, whole=WHOLE // (samples + 2)):
+        raise InputError(
+            f"{samples} samples of {len(job.positions)} planes are too large for memory. Translate a region or the "
+            f"shown plane, ask for fewer, or make them with phenotrans translate --samples {samples}."
+        )
 
 
 # No engine is read while checkpoints are leafed through.
@@ -83,6 +100,7 @@ class TranslateDock(TranslateForm):
         self.conditions.changed.connect(self._on_conditions)
         self.engine.dragging.connect(self._preview)
         self.engine.changed.connect(self._on_engine_settings)
+        self.answers.changed.connect(self._on_answers)
         self.scope.changed.connect(self._on_scope)
         self.devices.failed.connect(self.fail)
         self.devices.changed.connect(self._getting_ready.start)
@@ -100,6 +118,7 @@ class TranslateDock(TranslateForm):
         self.translating.begun.connect(self._on_begun)
         self.translating.grown.connect(self._on_grown)
         self.translating.moved.connect(self.show_progress)
+        self.translating.sampled.connect(self._on_samples)
         self.translating.drawn.connect(self.views.comparison.refresh)
         self.translating.noticed.connect(lambda text: self.notices.add("run", text))
         self.translating.ended.connect(self._on_translated)
@@ -132,7 +151,9 @@ class TranslateDock(TranslateForm):
             self.fail(missing)
             return
         try:
+            self.selection.make_room()
             job = self.selection.job()
+            refuse_too_many(job)
         except InputError as error:
             self.fail(str(error))
             return
@@ -185,6 +206,15 @@ class TranslateDock(TranslateForm):
         if self._last_job and self.selection.reals == list(self._last_job.reals) and not self.selection.missing:
             # what is shown was made otherwise: nothing stale stays
             self.translate()
+
+    def _on_answers(self) -> None:
+        self._update_state()
+        if self._last_job and self.selection.reals == list(self._last_job.reals) and not self.selection.missing:
+            self.translate()
+
+    def _on_samples(self, samples: SampleLayers | None) -> None:
+        self.views.set_samples(samples)
+        self.trust_panel.say_samples(samples.count if samples else 0)
 
     def _on_begun(self, rows: Sequence[Row]) -> None:
         self._forget_check()
@@ -300,6 +330,7 @@ class TranslateDock(TranslateForm):
             # one signal for all of it, when the channels too are the new checkpoint's
             self.conditions.set_card(card)
             self.engine.set_card(card)
+            self.answers.set_card(card)
             if name:
                 remember(checkpoint=name)
                 try:

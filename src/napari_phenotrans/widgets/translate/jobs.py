@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_phenotrans.translation.events import TileDone
+from napari_phenotrans.core.region import Region
+from napari_phenotrans.translation.events import PlaneDone, SampleDone, TileDone
+from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.widgets.common.worker import Job
 
 if TYPE_CHECKING:
@@ -15,13 +17,16 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_phenotrans.core.image import Image
-    from napari_phenotrans.core.region import Region, View
+    from napari_phenotrans.core.region import View
     from napari_phenotrans.widgets.common.worker import Engines
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to translate: checkpoint, conditions, device, and the engine's translation settings ``how``."""
+    """How to translate: checkpoint, conditions, device, the engine's translation settings ``how``, how many answers.
+
+    Where channels are ``drawn``, it is a completion: both conditions are the one they are drawn in.
+    """
 
     checkpoint: str
     source: str
@@ -30,6 +35,8 @@ class Recipe:
     precision: str = "auto"
     tile: int | None = None
     how: dict[str, Any] = field(default_factory=dict)
+    answers: Answers = field(default_factory=Answers)
+    drawn: tuple[str, ...] = ()
 
 
 class SharedView:
@@ -105,15 +112,26 @@ class Translate(Job):
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.engines.device import describe_device
-        from napari_phenotrans.translation.request import TranslationRequest
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
-        request = TranslationRequest(
-            recipe.source, recipe.target, self.channels, self.positions, self.region, recipe.how
+        answers = Answers(seed=recipe.answers.seed) if self.preview else recipe.answers
+        image, request = (
+            self.image,
+            TranslationRequest(
+                recipe.source, recipe.target, self.channels, self.positions, self.region, recipe.how, answers=answers
+            ),
         )
-        events = translator.translate(self.image, request, look_at=lambda: self.shared_view.view, tick=tick)
-        made = partial(translator.provenance, self.image, request)
+        made = partial(translator.provenance, image, request)
+        if recipe.drawn:
+            from napari_phenotrans.translation.complete import CompletionPlan, CompletionRequest
+
+            asked = CompletionRequest(
+                recipe.target, recipe.drawn, self.channels, self.positions, self.region, answers, recipe.how
+            )
+            plan = CompletionPlan.of(image, translator, asked)
+            image, request, made = plan.image, plan.request, partial(plan.provenance, translator)
+        events = translator.translate(image, request, look_at=lambda: self.shared_view.view, tick=tick)
         yield Ready(describe_device(translator.device), made())
         tile = translator.tile
         read: tuple[tuple[int, int], np.ndarray] | None = None
@@ -122,6 +140,9 @@ class Translate(Job):
             if translator.tile != tile:
                 tile = translator.tile
                 yield Shrunk(made())
+            if isinstance(event, PlaneDone | SampleDone) and recipe.drawn:
+                yield self._against_real(event)
+                continue
             if not isinstance(event, TileDone):
                 yield event
                 continue
@@ -132,6 +153,12 @@ class Translate(Job):
             rows = slice(event.top - top, event.top - top + height)
             real = read[1][:, rows, event.left - left : event.left - left + width]
             yield Tile(event, event.translated.astype("float32") - real.astype("float32"))
+
+    def _against_real(self, event: PlaneDone | SampleDone) -> PlaneDone | SampleDone:
+        """Return what was drawn beside nothing, with its difference from the channel that the image has."""
+        height, width = event.translated.shape[1:]
+        real = self.image.plane(event.t, event.z, Region(event.top, event.left, height, width))
+        return replace(event, difference=event.translated.astype("float32") - real.astype("float32"))
 
 
 class Check(Job):
@@ -167,7 +194,6 @@ class Check(Job):
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.translation.pictures import judge_image
-        from napari_phenotrans.translation.request import TranslationRequest
         from napari_phenotrans.translation.trust import check_translation
 
         recipe = self.recipe

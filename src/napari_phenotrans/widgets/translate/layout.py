@@ -13,6 +13,7 @@ from napari_phenotrans.widgets.common.dock import Dock
 from napari_phenotrans.widgets.common.engine_form import EngineForm
 from napari_phenotrans.widgets.common.form_parts import Form, in_row, push_button, separator, wrapped_label
 from napari_phenotrans.widgets.common.notices import Question
+from napari_phenotrans.widgets.translate.answers_form import AnswersForm
 from napari_phenotrans.widgets.translate.channel_chooser import ChannelChooser
 from napari_phenotrans.widgets.translate.save_panel import SavePanel
 from napari_phenotrans.widgets.translate.scope import ScopeChooser
@@ -61,9 +62,11 @@ class TranslateForm(Dock):
         self.checkpoints = CheckpointChooser()
         self.conditions = ConditionChooser()
         self.engine = EngineForm()
+        self.answers = AnswersForm()
         self.scope = ScopeChooser()
         self.view_bar = ViewBar()
-        self.add(self.checkpoints, self.conditions, self.engine, self.scope, separator(), self.view_bar, separator())
+        choices = (self.checkpoints, self.conditions, self.engine, self.answers, self.scope)
+        self.add(*choices, separator(), self.view_bar, separator())
 
         # ---- what is wanted less often
         self.trust_panel = TrustPanel()

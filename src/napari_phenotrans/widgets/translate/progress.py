@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone
+from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone, SampleDone, TileDone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_phenotrans.translation.events import TileDone
+    from napari_phenotrans.translation.events import Event
 
 
 class Progress:
@@ -38,15 +38,19 @@ class Progress:
         """Say that the engine is ready: what came before is no part of the translation's time."""
         self.began = self._clock()
 
-    def add(self, event: EvaluationDone | TileDone | PlaneDone | RegionDone) -> None:
+    def add(self, event: Event) -> None:
+        """Take in what came."""
         if isinstance(event, PlaneDone | RegionDone):
             self._planes_done = event.done
             self.share = event.planes / event.total
             before = self.clipped or (0,) * len(event.clipped)
             self.clipped = tuple(a + b for a, b in zip(before, event.clipped, strict=True))
+        elif isinstance(event, SampleDone):
+            self.share = event.planes / event.total
+            self._tile = f"sample {event.sample} of {event.samples}"
         elif isinstance(event, EvaluationDone):
             self._tile = f"evaluation, tile {event.done} of {event.total}"
-        else:
+        elif isinstance(event, TileDone):
             self.share = (self._planes_done + event.done / event.total) / self._planes
             self._tile = f"tile {event.done} of {event.total}"
         if self._first is None and self.share:

@@ -116,6 +116,9 @@ class ResultLayers:
             self._row(real, row, again, files, channel)
             for channel, (real, row) in enumerate(zip(reals, rows, strict=True))
         )
+        # of translated and difference, what is written to: layers may show a sample in their place
+        self.pixels = [(row.translated.data, row.difference.data) for row in self.rows]
+        self.again = again
         if again and files:
             for t, z in {entry[:2] for entry in (*self._planes, *self._regions)}:
                 self._store(t, z)
@@ -152,9 +155,9 @@ class ResultLayers:
 
     def add_tile(self, tile: TileDone, difference: np.ndarray) -> None:
         """Show a tile (C, h, w) and its difference, before the plane is whole."""
-        for row, translated, changed in zip(self.rows, tile.translated, difference, strict=True):
-            self._storage.put(row.translated.data, translated, tile.t, tile.z, tile.top, tile.left)
-            self._storage.put(row.difference.data, changed, tile.t, tile.z, tile.top, tile.left)
+        for into, translated, changed in zip(self.pixels, tile.translated, difference, strict=True):
+            self._storage.put(into[0], translated, tile.t, tile.z, tile.top, tile.left)
+            self._storage.put(into[1], changed, tile.t, tile.z, tile.top, tile.left)
         self._dirty = self.filled = True
 
     def add_plane(self, plane: PlaneDone) -> None:
@@ -162,9 +165,11 @@ class ResultLayers:
         first = not self._planes and not self._regions
         height, width = plane.translated.shape[1:]
         self._mark_done(plane.t, plane.z, plane.top, plane.left, height, width)
-        for row, translated, difference in zip(self.rows, plane.translated, plane.difference, strict=True):
-            self._storage.put(row.translated.data, translated, plane.t, plane.z, plane.top, plane.left)
-            self._storage.put(row.difference.data, difference, plane.t, plane.z, plane.top, plane.left)
+        for row, into, translated, difference in zip(
+            self.rows, self.pixels, plane.translated, plane.difference, strict=True
+        ):
+            self._storage.put(into[0], translated, plane.t, plane.z, plane.top, plane.left)
+            self._storage.put(into[1], difference, plane.t, plane.z, plane.top, plane.left)
             if first:
                 limit = _limit(row.real.contrast_limits, difference)
                 row.difference.contrast_limits_range = (-4 * limit, 4 * limit)

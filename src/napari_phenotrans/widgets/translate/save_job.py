@@ -17,6 +17,7 @@ from napari_phenotrans.widgets.viewer.layers import (
     KEY,
     REAL,
     ROUND_TRIP,
+    SPREAD,
     TRANSLATED,
     channel_name,
     info,
@@ -45,6 +46,7 @@ KINDS = {
     DIFFERENCE: "difference",
     ROUND_TRIP: "round_trip",
     BELIEVED: "believed",
+    SPREAD: "samples-spread",
 }
 
 
@@ -92,7 +94,8 @@ def layers_to_save(viewer: Viewer, rows: Sequence[Row]) -> list[SavedLayer]:
     """
     layers: dict[str | None, list[ImageLayer]] = defaultdict(list)
     for row in rows:
-        layers[REAL].append(row.real)
+        if not info(row.real).get("absent"):
+            layers[REAL].append(row.real)
         for layer in viewer.layers:
             if info(layer).get("of") == str(row.real.unique_id):
                 layers[role(layer)].append(layer)
@@ -105,7 +108,7 @@ def layers_to_save(viewer: Viewer, rows: Sequence[Row]) -> list[SavedLayer]:
             provenance = {"translated": False} | {name: made[name] for name in known if name in made}
         else:
             about = info(layers[kind][0])
-            provenance = made | {name: about[name] for name in ("checked", "factor") if name in about}
+            provenance = made | {name: about[name] for name in ("checked", "factor", "sample") if name in about}
         parts.append(SavedLayer(KINDS[kind], image, provenance | {"role": kind}))
     return parts
 

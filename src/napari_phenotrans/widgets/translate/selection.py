@@ -10,6 +10,8 @@ from napari_phenotrans.widgets.common.preferences import preferences
 from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
 from napari_phenotrans.widgets.viewer.channel_row import find_row
 from napari_phenotrans.widgets.viewer.layer_info import image_for
+from napari_phenotrans.widgets.viewer.layers import absent_data, info
+from napari_phenotrans.widgets.viewer.snapshot import add_quietly
 from napari_phenotrans.widgets.viewer.visible_region import shown_plane, visible_region
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.translate.layout import TranslateForm
     from napari_phenotrans.widgets.translate.translate_controller import TranslateController
     from napari_phenotrans.widgets.viewer.channel_row import Row
+
+
+def kept_channels(card: Card) -> tuple[str, ...]:
+    """Return the names of the channels that a checkpoint keeps."""
+    return tuple(card.settings.get("kept") or ())
 
 
 class Selection:
@@ -47,15 +54,38 @@ class Selection:
             return "Choose a checkpoint."
         if not channels.image_layers:
             return "Open an image, or drop one here."
-        missing = [name for name, layer in zip(card.channels, channels.layers, strict=True) if layer is None]
+        drawn = self._form.answers.drawn
+        needed = kept_channels(card) if drawn else card.channels
+        missing = [name for name in self._absent if name in needed]
         if missing:
+            verb = f"draws {', '.join(drawn)} from" if drawn else "translates"
             return (
-                f"The checkpoint translates {', '.join(card.channels)}; choose the layer for {', '.join(missing)}, "
-                f"or another checkpoint."
+                f"The checkpoint {verb} {', '.join(needed)}; choose the layer for {', '.join(missing)}, or another "
+                f"checkpoint."
             )
-        if self._form.conditions.source is None:
+        if self._form.conditions.source is None and not drawn:
             return "Choose the source condition: what the image shows."
         return ""
+
+    @property
+    def _absent(self) -> list[str]:
+        """The checkpoint's channels that no layer shows that was measured."""
+        card, layers = self._form.checkpoints.card, self._form.channels.layers
+        assert card
+        return [
+            name
+            for name, layer in zip(card.channels, layers, strict=True)
+            if layer is None or info(layer).get("absent")
+        ]
+
+    def make_room(self) -> None:
+        """Add an empty layer for each channel of the checkpoint that a completion finds none of."""
+        first, card = self.first, self._form.checkpoints.card
+        if first is None or card is None or not self._form.answers.drawn:
+            return
+        for name, layer in zip(card.channels, self._form.channels.layers, strict=True):
+            if layer is None:
+                add_quietly(self._viewer, absent_data(first, name))
 
     @property
     def first(self) -> ImageLayer | None:
@@ -88,10 +118,14 @@ class Selection:
         """
         form = self._form
         name, source, target = form.checkpoints.name, form.conditions.source, form.conditions.target
+        drawn = form.answers.drawn
+        source = target if drawn else source
         if not name or not source or not target:
             raise InputError("Choose a checkpoint, and the conditions that the images show and are translated to.")
         device, precision = form.devices.device, form.devices.precision
-        return Recipe(name, source, target, device, precision, preferences().tile, form.engine.how)
+        return Recipe(
+            name, source, target, device, precision, preferences().tile, form.engine.how, form.answers.answers, drawn
+        )
 
     def image(self, card: Card) -> tuple[Image, dict[str, str]]:
         """Return the chosen layers as an image, and its names for the checkpoint's channels where they differ.

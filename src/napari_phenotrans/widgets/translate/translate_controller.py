@@ -10,10 +10,11 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.translation.events import PlaneDone
+from napari_phenotrans.translation.events import PlaneDone, SampleDone, SpreadDone
 from napari_phenotrans.widgets.translate.jobs import Ready, Shrunk, Tile, Translate
 from napari_phenotrans.widgets.translate.progress import Progress
 from napari_phenotrans.widgets.translate.result_layers import ResultLayers
+from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
 from napari_phenotrans.widgets.viewer.batched_update import adding
 from napari_phenotrans.widgets.viewer.channel_row import find_row
 from napari_phenotrans.widgets.viewer.visible_region import current_view
@@ -54,6 +55,8 @@ class TranslateController(QObject):
         The tiles that came since the last time were drawn.
     noticed
         Something the user should know.
+    sampled
+        The `SampleLayers` of several answers, once all of a plane are there; None where there are none any more.
     ended
         The job, and how it went as a text.
     failed
@@ -65,6 +68,7 @@ class TranslateController(QObject):
     moved = Signal(float, str)
     drawn = Signal()
     noticed = Signal(str)
+    sampled = Signal(object)
     ended = Signal(object, str)
     failed = Signal(object, str)
 
@@ -84,6 +88,7 @@ class TranslateController(QObject):
         self._job: Translate | None = None
         self._folder: Path | None = None
         self._results: ResultLayers | None = None
+        self.samples: SampleLayers | None = None
         self._ready: Ready | None = None
         self._progress = Progress()
         self._notices: list[str] = []
@@ -177,15 +182,41 @@ class TranslateController(QObject):
         try:
             # layers that are there already need no new scene
             complete = all(find_row(self._viewer, real) for real in job.reals)
+            if self.samples:
+                # what is translated goes to the pixels of the translation itself
+                self.samples.show(0)
             with nullcontext() if complete else adding(self._viewer):
                 self._results = ResultLayers(self._viewer, job.reals, self._ready.provenance, self._folder, later=True)
                 self._results.build()
+                if self.samples and not self._results.again:
+                    self._forget_samples()
                 self.begun.emit(self._results.rows)
             if not self._results.built:
                 self._builder.start(self.build_after_ms)
         except InputError as error:
             # no room for the results: nothing of it can be shown or kept
             self._stop(str(error))
+
+    def _forget_samples(self) -> None:
+        if self.samples:
+            self.samples.forget()
+            self.samples = None
+            self.sampled.emit(None)
+
+    def _show_samples(self, job: Translate, event: SampleDone | SpreadDone) -> None:
+        assert self._results is not None
+        if self.samples is None:
+            rows, pixels = self._results.rows, self._results.pixels
+            self.samples = SampleLayers(
+                self._viewer, rows, pixels, job.recipe.answers.samples, completes=bool(job.recipe.drawn)
+            )
+        if isinstance(event, SampleDone):
+            self.samples.add_sample(event)
+            return
+        # the spread comes after all layers of the translation
+        self._build_all()
+        self.samples.add_spread(event)
+        self.sampled.emit(self.samples)
 
     def _build(self) -> None:
         """Put one more layer into the viewer."""
@@ -216,7 +247,11 @@ class TranslateController(QObject):
         return gone
 
     def _show(self, job: Translate, event: Any) -> None:
-        if not isinstance(event, (Tile, PlaneDone)) or self._removed(job) or self._results is None:
+        shown = isinstance(event, (Tile, PlaneDone, SampleDone, SpreadDone))
+        if not shown or self._removed(job) or self._results is None:
+            return
+        if isinstance(event, (SampleDone, SpreadDone)):
+            self._show_samples(job, event)
             return
         if isinstance(event, Tile):
             self._results.add_tile(event.tile, event.difference)

@@ -108,6 +108,10 @@ class TrustLayers:
         self._note_provenance()
         self._refresh()
 
+    def refresh(self) -> None:
+        """Draw anew what depends on the differences: another sample is shown."""
+        self._refresh()
+
     def clear(self) -> None:
         """Remove the layers; what was checked is forgotten."""
         for layer in self.layers:
@@ -117,11 +121,12 @@ class TrustLayers:
 
     def _channel(self, row: Row) -> _Channel:
         limit = float(row.difference.contrast_limits[1])
-        difference, error = row.difference.data, self._storage.zeros(np.float32)
+        error = self._storage.zeros(np.float32)
         known = self._known(error)
 
         def read(indices: tuple[Index, ...]) -> np.ndarray:
-            return believed(np.asarray(difference[indices]), np.asarray(known[indices]), self._factor)
+            # of the sample that is shown, whichever that is then
+            return believed(np.asarray(row.difference.data[indices]), np.asarray(known[indices]), self._factor)
 
         above = Lazy(read, self._storage.shape, np.dtype(np.float32))
         channel = _Channel(

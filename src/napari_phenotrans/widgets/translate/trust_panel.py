@@ -110,6 +110,8 @@ class TrustPanel(QWidget):
         self.here = Notices()
         self.summary = wrapped_label(tooltip="What the table says, in words.")
         self.caution = wrapped_label(CAUTION, "What this check can and cannot tell.")
+        self.samples = wrapped_label(tooltip="Choose a sample, or the spread, above.")
+        self.samples.hide()
         self.table = QWidget()
         self.scores = QWidget()
 
@@ -117,7 +119,7 @@ class TrustPanel(QWidget):
         label.setToolTip(self.factor_slider.toolTip())
         label.setBuddy(self.factor_box)
         factor = in_row(label, self.factor_slider, self.factor_box, stretch=(0, 1, 0))
-        texts = (self.chance, self.here, self.summary, self.table, self.caution, self.scores)
+        texts = (self.samples, self.chance, self.here, self.summary, self.table, self.caution, self.scores)
         self._column = in_column(self.known_heading, self.known, self.check_button, factor, *texts, of=self)
         self.set_factor(FACTOR)
         self.clear()
@@ -133,6 +135,14 @@ class TrustPanel(QWidget):
             self.factor_slider.setValue(round(factor / STEP))
             self.factor_box.setValue(factor)
         self._show_chance()
+
+    def say_samples(self, count: int) -> None:
+        """Say what several answers tell; nothing where there are none."""
+        self.samples.setText(
+            f"{count} samples were drawn. What they disagree on, the image does not decide: where their spread is as "
+            f"large as the difference, do not read anything into a single one."
+        )
+        self.samples.setVisible(count > 1)
 
     def set_busy(self, busy: bool) -> None:
         """Show that a check runs, or that none does."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
-from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button
+from napari_phenotrans.widgets.common.form_parts import elided, in_column, in_row, push_button
 from napari_phenotrans.widgets.viewer.blink import RATE, RATES
 from napari_phenotrans.widgets.viewer.comparison import LEFT_KEY, RIGHT_KEY, STEP_KEY, VIEWS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QStandardItemModel
+
     from napari_phenotrans.widgets.viewer.comparison import Comparison
 
 BUTTONS = {
@@ -32,8 +36,12 @@ BUTTONS = {
     ),
 }
 LINE_STEPS = 1000
+# Pixels for the name of the sample that is shown, whichever that is.
+SAMPLE_WIDTH = 88
 # Which difference is shown: all of it, in multiples of the engine's error, or what lies above that.
 WHOLE, RELATIVE, ABOVE = "whole", "relative", "above"
+# In place of the difference where several answers were drawn: where they differ.
+SPREAD = "spread"
 
 
 class ViewBar(QWidget):
@@ -44,11 +52,14 @@ class ViewBar(QWidget):
     view_chosen
         The user chose this view; empty: none.
     difference_chosen
-        The difference that the user chose: `WHOLE`, `RELATIVE` or `ABOVE`.
+        The difference that the user chose: `WHOLE`, `RELATIVE`, `ABOVE` or `SPREAD`.
+    sample_chosen
+        The place among the samples that the user chose to see.
     """
 
     view_chosen = Signal(str)
     difference_chosen = Signal(str)
+    sample_chosen = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -89,7 +100,20 @@ class ViewBar(QWidget):
             "blink": _options_row(self.run_button, self.step_button, self.rate, self._rate_label),
             "curtain": _options_row(QLabel("Line"), self.line),
         }
-        in_column(buttons, *self._options.values(), of=self, spacing=4)
+        self.sample = QSlider(Qt.Orientation.Horizontal)
+        self.sample.setPageStep(1)
+        self.sample.setTickPosition(QSlider.TickPosition.TicksBelow)
+        self.sample.setToolTip(
+            "Which of the drawn answers translated and difference show. What they disagree on, the image does not "
+            "decide: see the spread under Difference in."
+        )
+        self.sample.valueChanged.connect(self._on_sample)
+        self._sample_names: tuple[str, ...] = ()
+        self._sample_label = QLabel()
+        self._sample_label.setFixedWidth(SAMPLE_WIDTH)
+        self._samples = _options_row(QLabel("Shown"), self.sample, self._sample_label)
+        self._samples.hide()
+        in_column(buttons, *self._options.values(), self._samples, of=self, spacing=4)
         for options in self._options.values():
             options.hide()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
@@ -132,8 +156,11 @@ class ViewBar(QWidget):
         with QSignalBlocker(self.units):
             self.units.setItemText(0, unit)
             self.units.setItemText(2, f"{unit}, above the engine's error only")
-            self.units.setCurrentIndex(self.units.findData(shown))
-        self.units.setEnabled(possible)
+            self._offer_spread()
+            self.units.setCurrentIndex(max(0, self.units.findData(shown)))
+        for place in (1, 2):
+            self._enable(place, possible)
+        self.units.setEnabled(possible or bool(self._sample_names))
         self.units.setToolTip(
             "Show differences in the image's own units, as multiples of what the engine gets wrong by itself, or only "
             "where they exceed so many times that (the factor stands under Trust)."
@@ -141,6 +168,28 @@ class ViewBar(QWidget):
             else "In the image's own units. Check this translation first to see differences as multiples of the "
             "engine's error."
         )
+
+    def set_samples(self, names: Sequence[str], shown: int = 0) -> None:
+        """Offer several answers by name; none where there are none."""
+        self._sample_names = tuple(names)
+        with QSignalBlocker(self.sample), QSignalBlocker(self.units):
+            self.sample.setRange(0, max(0, len(names) - 1))
+            self.sample.setValue(shown)
+            self._offer_spread()
+        self._samples.setVisible(bool(names))
+        self._show_sample()
+
+    def _offer_spread(self) -> None:
+        there = self.units.findData(SPREAD)
+        if self._sample_names and there < 0:
+            self.units.addItem("spread of the samples", SPREAD)
+        elif not self._sample_names and there >= 0:
+            self.units.removeItem(there)
+
+    def _enable(self, place: int, possible: bool) -> None:
+        item = cast("QStandardItemModel", self.units.model()).item(place)
+        assert item is not None
+        item.setEnabled(possible)
 
     def follow(self, comparison: Comparison) -> None:
         """Show what a comparison shows and set what can be set in its views; which one it shows is not decided here."""
@@ -159,6 +208,16 @@ class ViewBar(QWidget):
             self._comparison = None
 
     # ---- what the user does
+
+    def _on_sample(self, place: int) -> None:
+        self._show_sample()
+        self.sample_chosen.emit(place)
+
+    def _show_sample(self) -> None:
+        if self._sample_names:
+            name = self._sample_names[self.sample.value()]
+            self._sample_label.setToolTip(name)
+            self._sample_label.setText(elided(name.removeprefix("sample "), self._sample_label, SAMPLE_WIDTH))
 
     def _choose(self, view: str) -> None:
         # what is shown is the comparison's to say, which may refuse

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
-from napari_phenotrans.widgets.translate.view_bar import ABOVE, RELATIVE, WHOLE
+from napari_phenotrans.widgets.translate.view_bar import ABOVE, RELATIVE, SPREAD, WHOLE
 from napari_phenotrans.widgets.viewer.comparison import Comparison
 from napari_phenotrans.widgets.viewer.difference_scale import unit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari import Viewer
+    from napari.layers import Image as ImageLayer
 
     from napari_phenotrans.widgets.common.notices import Notices
+    from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
     from napari_phenotrans.widgets.translate.trust_controller import TrustController
     from napari_phenotrans.widgets.translate.view_bar import ViewBar
     from napari_phenotrans.widgets.viewer.channel_row import Row
@@ -47,6 +49,8 @@ class ViewController:
         last = last_choices().view
         self._view = last if last is not None else preferences().view
         self._difference = WHOLE
+        self._samples: SampleLayers | None = None
+        bar.sample_chosen.connect(self.show_sample)
         bar.view_chosen.connect(self.choose_view)
         bar.difference_chosen.connect(self.choose_difference)
         bar.follow(self.comparison)
@@ -62,11 +66,28 @@ class ViewController:
         self.choose_view(self._view or preferences().view)
 
     def choose_difference(self, shown: str) -> None:
-        """Show differences as `view_bar` names it: `WHOLE`, `RELATIVE` or `ABOVE`."""
+        """Show differences as `view_bar` names it: `WHOLE`, `RELATIVE` or `ABOVE`; or `SPREAD` in their place."""
         self._difference = shown
         layers = self._trust.layers
         self.comparison.show_relative(layers.engine_errors if layers and shown == RELATIVE else None)
         self.update()
+
+    def set_samples(self, samples: SampleLayers | None) -> None:
+        """Offer several answers, or none."""
+        self._samples = samples
+        if samples is None and self._difference == SPREAD:
+            self._difference = WHOLE
+        self._bar.set_samples(samples.names if samples else (), samples.shown if samples else 0)
+        self.update()
+
+    def show_sample(self, place: int) -> None:
+        """Show one of several answers in the layers of translated and difference."""
+        if self._samples:
+            self._samples.show(place)
+            self.comparison.refresh()
+            if self._trust.layers:
+                self._trust.layers.refresh()
+            self.update()
 
     def forget_check(self) -> None:
         """Show whole differences: nothing is known of the engine's error any more."""
@@ -87,9 +108,12 @@ class ViewController:
     def show(self, rows: Sequence[Row], *, captions_later: bool = False) -> None:
         """Show these rows, their captions after what is there is drawn if they may come later."""
         if self._view:
+            third: Mapping[ImageLayer, ImageLayer] = {}
             if self._trust.layers and self._difference == ABOVE:
-                above = self._trust.layers.above
-                rows = [replace(row, difference=above[row.real]) if row.real in above else row for row in rows]
+                third = self._trust.layers.above
+            elif self._samples and self._difference == SPREAD:
+                third = self._samples.spreads
+            rows = [replace(row, difference=third[row.real]) if row.real in third else row for row in rows]
             try:
                 self.comparison.show(rows, self._view, captions_later=captions_later)
             except InputError as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.components.overlays import TextOverlay
 
 from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE, unit_of
-from napari_phenotrans.widgets.viewer.layers import BELIEVED, info, role
+from napari_phenotrans.widgets.viewer.layers import BELIEVED, SPREAD, info, role
 from napari_phenotrans.widgets.viewer.snapshot import set_values
 
 if TYPE_CHECKING:
@@ -46,13 +46,17 @@ def translated_heading(rows: Sequence[Row]) -> str:
     source, target, checkpoint = (_shared_entry(rows, name) for name in ("source", "target", "checkpoint"))
     way = f" {source} → {target}" if source and target else ""
     name = Path(checkpoint).stem if checkpoint.endswith(".safetensors") else checkpoint
-    return f"translated{way}{f' by {name}' if name else ''} (not measured)"
+    sample = info(rows[0].translated).get("sample")
+    which = f", {sample}" if sample else ""
+    return f"translated{way}{f' by {name}' if name else ''}{which} (not measured)"
 
 
 def difference_heading(difference: ImageLayer, real: ImageLayer) -> str:
     """Return what a difference layer shows, and in which units."""
     if role(difference) == RELATIVE:
         return "difference in multiples of the engine's error"
+    if role(difference) == SPREAD:
+        return f"spread of the samples in {unit_of(real)} (standard deviation)"
     if role(difference) == BELIEVED:
         return f"difference above the engine's error in {unit_of(real)}"
     return f"difference in {unit_of(real)} (translated − real)"

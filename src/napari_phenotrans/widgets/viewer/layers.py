@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEY = "phenotrans"
 REAL, TRANSLATED, DIFFERENCE = "real", "translated", "difference"
 ROUND_TRIP, BELIEVED = "round-trip error", "difference above the engine's error"
+SPREAD = "spread of the samples"
 
 # Bytes up to which an image's pixels are loaded when its layers are made.
 IN_MEMORY = 64 * 2**20
@@ -121,6 +122,27 @@ def round_trip_data(real: ImageLayer, pixels: np.ndarray, limit: float) -> Layer
 def believed_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
     """Return the layer of a channel's difference map where it exceeds the engine's error, 0 elsewhere, in float32."""
     return _signed_data(real, pixels, limit, BELIEVED)
+
+
+def absent_data(like_this: ImageLayer, channel: str) -> LayerData:
+    """Return an empty real layer for a channel that an image has not: 0 everywhere, and no memory is used for it."""
+    pixels = full_resolution(like_this)
+    zero = np.zeros((), pixels.dtype)
+    about = {name: value for name, value in info(like_this).items() if name != "of"}
+    options = like(like_this) | {
+        "name": f"{channel} (absent)",
+        "colormap": "gray",
+        "blending": "additive",
+        "contrast_limits": tuple(like_this.contrast_limits),
+        "metadata": {KEY: about | {"role": REAL, "channel": channel, "absent": True}},
+    }
+    return np.broadcast_to(zero, tuple(int(n) for n in pixels.shape)), options, "image"
+
+
+def spread_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
+    """Return the layer of how much a channel's samples differ, in float32: black where they are all the same."""
+    pixels, options, kind = _signed_data(real, pixels, limit, SPREAD)
+    return pixels, options | {"colormap": "inferno", "contrast_limits": (0.0, limit)}, kind
 
 
 def like(real: ImageLayer) -> dict[str, Any]:

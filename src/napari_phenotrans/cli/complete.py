@@ -1,0 +1,135 @@
+"""``phenotrans complete``: a channel drawn from the kept ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from napari_phenotrans.cli.options import (
+    CHECKPOINT,
+    DEVICE,
+    OVERWRITE,
+    PRECISION,
+    pairs,
+    read_arguments,
+    reading,
+)
+from napari_phenotrans.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_phenotrans.translation.batch import CompleteFiles
+    from napari_phenotrans.translation.translator import Translator
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@CHECKPOINT
+@click.option("--condition", required=True, help="Condition to draw the channel in: usually the one that images show.")
+@click.option(
+    "--channel",
+    "drawn",
+    multiple=True,
+    help="Channel of the checkpoint to draw, which images need not have; may be repeated.  [default: all that move]",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="CHECKPOINT=IMAGE",
+    help="The image's name for a channel of the checkpoint where they differ, as in DAPI=Hoechst.",
+)
+@click.option(
+    "--samples",
+    type=int,
+    default=1,
+    show_default=True,
+    help="How many times to draw; more also give their mean and their spread.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn.")
+@click.option("--evaluations", type=int, help="Network evaluations from noise to image.  [default: the checkpoint's]")
+@click.option("--t", "ts", multiple=True, type=int, help="Time point to complete, from 0; may be repeated.")
+@click.option("--z", "zs", multiple=True, type=int, help="Plane of the stack to complete, from 0; may be repeated.")
+@click.option(
+    "--region",
+    nargs=4,
+    type=int,
+    metavar="TOP LEFT HEIGHT WIDTH",
+    help="Part of each plane to complete, in pixels; the results hold this part only.",
+)
+@reading
+@DEVICE
+@PRECISION
+@click.option("--tile", type=int, help="Side of a tile in working pixels; what the engine needs where none is said.")
+@click.option("--overlap", type=int, help="Pixels that tiles share; what the engine needs where none is said.")
+@OVERWRITE
+def complete(**typed: Any) -> None:
+    """Draw a channel from the kept ones alone and write OUT/<name>_completed.ome.tif.
+
+    INPUTS are image files that have at least the channels that the checkpoint keeps; the checkpoint's engine is a flow.
+    Nothing of an image's own channel is used where it has one; all other channels come back as they are. With --samples
+    each sample is a file, OUT/<name>_completed_sample-1.ome.tif and so on, beside …_completed_samples-mean and
+    …_completed_samples-spread. With several inputs, those that fail are named at the end.
+    """
+    from napari_phenotrans.core.events import Notice
+    from napari_phenotrans.translation.batch import FileCompleted, FileFailed, FileStarted, complete_files
+
+    with Progress("loading torch") as progress:
+        request, translator = _requested(**typed)
+        failed: list[Path] = []
+        path = request.paths[0]
+        for event in complete_files(request, translator):
+            if isinstance(event, FileStarted):
+                path = event.path
+                progress.say(path.name)
+            elif isinstance(event, FileCompleted):
+                for written in event.completed:
+                    click.echo(written)
+            elif isinstance(event, FileFailed):
+                if len(request.paths) == 1:
+                    raise event.error
+                failed.append(event.path)
+                click.echo(f"{event.path}: failed: {event.reason}", err=True)
+            elif isinstance(event, Notice):
+                click.echo(f"{path}: note: {event.text}", err=True)
+            else:
+                progress.show(event)
+    if failed:
+        click.echo(f"{len(failed)} of {len(request.paths)} images failed: {', '.join(map(str, failed))}", err=True)
+        sys.exit(1)
+
+
+def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[CompleteFiles, Translator]:
+    """Return what was typed as what to complete, and what completes."""
+    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.translation.batch import CompleteFiles
+    from napari_phenotrans.translation.complete import CompletionRequest
+    from napari_phenotrans.translation.request import Answers
+    from napari_phenotrans.translation.translator import Translator
+
+    region, evaluations = typed["region"], typed["evaluations"]
+    completion = CompletionRequest(
+        typed["condition"],
+        tuple(typed["drawn"]),
+        pairs("--name", typed["names"], "CHECKPOINT=IMAGE", "DAPI=Hoechst"),
+        region=Region(*region) if region else None,
+        answers=Answers(typed["samples"], seed=typed["seed"]),
+        how={} if evaluations is None else {"evaluations": evaluations},
+    )
+    names = ("axes", "join", "pattern", "series", "missing_as_zero")
+    request = CompleteFiles(
+        list(dict.fromkeys(inputs)),
+        typed["out"],
+        completion,
+        typed["ts"],
+        typed["zs"],
+        read_arguments({name: typed[name] for name in names}),
+        typed["overwrite"],
+    )
+    computed = {name: typed[name] for name in ("checkpoint", "device", "precision", "tile", "overlap")}
+    return request, Translator(**computed)
