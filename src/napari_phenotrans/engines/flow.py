@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import NetworkCall, run_whole
 from napari_phenotrans.engines.denoiser import DenoiserEngine
+from napari_phenotrans.engines.kept import places_of
 from napari_phenotrans.engines.objectives import Flow
 from napari_phenotrans.engines.settings import FlowSettings, FlowTranslation
 from napari_phenotrans.engines.solvers import dpm, noise_levels
@@ -180,27 +180,3 @@ class Standardization(nn.Module):
         sd = (square - mean.square()).clamp(min=0).sqrt().clamp(min=1e-3)
         self.mean.copy_(mean[:, None, None])
         self.sd.copy_(sd[:, None, None])
-
-
-def places_of(kept: Sequence[str], known: Sequence[str] | None, channels: int) -> tuple[int, ...]:
-    """Return the places of the kept channels among those that an engine sees.
-
-    Raises
-    ------
-    InputError
-        If a name is not among them, or no channel is left to move.
-    """
-    names = tuple(known or ())
-    unknown = [name for name in kept if name not in names]
-    if unknown:
-        raise InputError(
-            f"The channels to keep are not among the images': {', '.join(unknown)}. Expected some of "
-            f"{', '.join(names) or 'the channels, which have no names here'}. Say --kept as they are called there."
-        )
-    places = tuple(sorted({names.index(name) for name in kept}))
-    if len(places) == channels:
-        raise InputError(
-            f"Every channel is to be kept ({', '.join(names)}), so that nothing is left to translate. Keep only "
-            f"channels that the condition does not act on; the others move."
-        )
-    return places

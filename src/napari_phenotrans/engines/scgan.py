@@ -66,7 +66,7 @@ class SCGAN(CycleGAN):
         pairs = discriminator.reconstruct(look, real, corners)
         # the paper's eq. 3, the second term its eq. 1 on real crops only
         return {
-            "discriminator": (look.logits - 1).pow(2).mean() + on_shown.pow(2).mean(),
+            "discriminator": self.adversarial.judge(look.logits, on_shown),
             "self-supervision": self.settings.self_supervision * sum(distance(made, seen) for seen, made in pairs),
         }
 
