@@ -260,6 +260,11 @@ def test_a_kept_channel_that_is_unknown_is_refused(make_engine: Callable[..., En
         type(like)(settings, 2, like.conditions)
 
 
+def test_a_price_of_the_mask_without_a_mask_is_refused(make_engine: Callable[..., Engine]) -> None:
+    with pytest.raises(InputError, match=r"output 'residual' has none\. Say --output masked"):
+        make_engine("cyclegan", sparsity=0.5)
+
+
 @pytest.mark.parametrize("pinned", [True, False])
 def test_a_pinned_background_cannot_be_shifted(
     pinned: bool, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,21 +13,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class LeastSquares:
+class AdversarialLoss(ABC):
+    """What both sides want of logits of any shape.
+
+    ``compares`` says whether a translated crop is judged beside a real one.
+    """
+
+    compares: ClassVar[bool]
+
+    @abstractmethod
+    def deceive(self, on_translated: Tensor, on_real: Tensor | None = None) -> Tensor:
+        """Return the generator's loss; ``on_real`` is needed where crops are compared."""
+
+    @abstractmethod
+    def judge(self, on_real: Tensor, on_shown: Tensor) -> Tensor:
+        """Return the discriminator's loss."""
+
+
+class LeastSquares(AdversarialLoss):
     """Least squares (Mao et al. 2017, eq. 9): logits of 1 for real crops, of 0 for translated ones."""
 
     compares = False
 
     def deceive(self, on_translated: Tensor, on_real: Tensor | None = None) -> Tensor:
-        """Return the generator's loss; real crops play no part in it."""
         return (on_translated - 1).pow(2).mean()
 
     def judge(self, on_real: Tensor, on_shown: Tensor) -> Tensor:
-        """Return the discriminator's loss, on logits of any shape."""
         return (on_real - 1).pow(2).mean() + on_shown.pow(2).mean()
 
 
-class Relativistic:
+class Relativistic(AdversarialLoss):
     """Whether a translated crop looks more real than a real one beside it (Jolicoeur-Martineau 2019, eq. 11 and 12).
 
     Has fewer ways to collapse than losses of each crop by itself (Huang et al. 2024, R3GAN, section 2).
@@ -35,16 +51,14 @@ class Relativistic:
     compares = True
 
     def deceive(self, on_translated: Tensor, on_real: Tensor | None = None) -> Tensor:
-        """Return the generator's loss, on logits of equally many translated and real crops."""
         assert on_real is not None, "real crops are compared with"
         return F.softplus(on_real - on_translated).mean()
 
     def judge(self, on_real: Tensor, on_shown: Tensor) -> Tensor:
-        """Return the discriminator's loss, on logits of equally many real and translated crops."""
         return F.softplus(on_shown - on_real).mean()
 
 
-ADVERSARIAL = {"least-squares": LeastSquares, "relativistic": Relativistic}
+ADVERSARIAL: dict[str, type[AdversarialLoss]] = {"least-squares": LeastSquares, "relativistic": Relativistic}
 
 
 def steepness(discriminator: Callable[[Tensor], Tensor], crops: Tensor) -> Tensor:

@@ -58,6 +58,11 @@ class CycleGAN(Engine):
                 f"{type(self).__name__} translates between two conditions, got {len(conditions)}: "
                 f"{', '.join(conditions)}. Pick two with --conditions."
             )
+        if settings.sparsity and settings.output != "masked":
+            raise InputError(
+                f"A sparsity of {settings.sparsity:g} is the price of a mask, and the output {settings.output!r} has "
+                f"none. Say --output masked too, or --sparsity 0."
+            )
         self.settings: GANSettings = settings
         self.kept = places_of(settings.kept or (), settings.channels, channels)
         for index in range(2):
@@ -154,27 +159,28 @@ class CycleGAN(Engine):
             if s.pin_background:
                 translated = [_pinned(made, real[1 - i]) for i, made in enumerate(translated)]
 
-            # Zhu et al. 2017, eq. 1
+            # Zhu et al. 2017, eq. 1 and 2
             named["adversarial"] = [self._deceive(i, translated[i], real[i], augment, chance) for i in range(2)]
-            loss = sum(named["adversarial"])
             if s.cycle:
-                # eq. 2
                 named["round trip"] = [self._round_trip(i, translated[1 - i], real[i], chance) for i in range(2)]
-                loss = loss + cycle_weight * sum(named["round trip"])
             if s.contrast:
                 named["contrast"] = [self._contrast(i, real[1 - i], translated[i], chance) for i in range(2)]
-                loss = loss + s.contrast * sum(named["contrast"])
             named["identity"] = [F.l1_loss(same[i], real[i]) for i in range(2)]
-            loss = loss + s.identity * sum(named["identity"])
             if s.sparsity:
                 named["changed"] = [mask.mean() for _, mask in both if mask is not None]
-                loss = loss + s.sparsity * sum(named["changed"])
+            weights = {
+                "round trip": cycle_weight,
+                "contrast": s.contrast,
+                "identity": s.identity,
+                "changed": s.sparsity,
+            }
+            loss = torch.stack([weights.get(name, 1.0) * torch.stack(pair).sum() for name, pair in named.items()]).sum()
         losses = {
             f"{name} {condition}": value
             for name, pair in named.items()
             for condition, value in zip(self.conditions, pair, strict=True)
         }
-        return cast("Tensor", loss), ([t.detach().float() for t in translated], losses)
+        return loss, ([t.detach().float() for t in translated], losses)
 
     def _make(self, index: int, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Translate crops to a condition in training; returns the mask too, where the output is masked."""

@@ -67,7 +67,8 @@ class SCGAN(CycleGAN):
         # the paper's eq. 3, the second term its eq. 1 on real crops only
         return {
             "discriminator": self.adversarial.judge(look.logits, on_shown),
-            "self-supervision": self.settings.self_supervision * sum(distance(made, seen) for seen, made in pairs),
+            "self-supervision": self.settings.self_supervision
+            * torch.stack([distance(made, seen) for seen, made in pairs]).sum(),
         }
 
     def training_step(self, step: int, parts: Sequence[BatchPart], update: Update) -> dict[str, float]:
