@@ -68,7 +68,7 @@ class SCGAN(CycleGAN):
         return {
             "discriminator": self.adversarial.judge(look.logits, on_shown),
             "self-supervision": self.settings.self_supervision
-            * torch.stack([distance(made, seen) for seen, made in pairs]).sum(),
+            * sum((distance(made, seen) for seen, made in pairs), real.new_zeros(())),
         }
 
     def training_step(self, step: int, parts: Sequence[BatchPart], update: Update) -> dict[str, float]:
