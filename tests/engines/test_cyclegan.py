@@ -7,6 +7,7 @@ import torch
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.keyed_random import KeyedRandom
+from napari_phenotrans.engines.background import background
 from napari_phenotrans.engines.cyclegan import decay
 from napari_phenotrans.engines.image_pool import Pool
 from napari_phenotrans.engines.update import Update
@@ -14,9 +15,24 @@ from napari_phenotrans.networks.augment import AUGMENTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.engines.update import BatchPart
+
+
+# settings that exclude each other, so that every way through a step is taken
+VARIANTS: dict[str, dict[str, Any]] = {
+    "no way back": {
+        "cycle": 0, "contrast": 1, "output": "masked", "sparsity": 0.5, "norm": "position", "augment": "level",
+    },
+    "noisy way back": {
+        "cycle_noise": 0.1, "cycle_end": 0.1, "cycle_pool": 2, "adversarial": "relativistic", "penalty": 1,
+        "pin_background": True, "discriminator_rate": 1e-4,
+    },
+}  # fmt: skip
+both_gans = pytest.mark.parametrize("name", ["cyclegan", "scgan"])
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
 
 def numbered(step: int, first: int = 0, count: int = 4) -> torch.Tensor:
@@ -173,3 +189,108 @@ def test_three_conditions_are_refused(name: str, called: str, make_engine: Calla
     engine = make_engine(name)
     with pytest.raises(InputError, match=rf"{called} translates between two conditions, got 3: a, b, c"):
         type(engine)(engine.settings, 2, ("a", "b", "c"))
+
+
+# ---- what keeps it from hiding signals
+
+
+@both_gans
+@every_variant
+def test_a_step_comes_out_the_same_in_parts_and_after_resuming(
+    name: str, variant: str, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
+) -> None:
+    whole, divided, resumed = (make_engine(name, **VARIANTS[variant]) for _ in range(3))
+    for engine in (whole, divided, resumed):
+        torch.manual_seed(0)
+        engine.start_training()
+    losses = [engine.training_step(0, make_parts(0, divided=n), Update()) for engine, n in ((whole, 1), (divided, 2))]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+    resumed.translators.load_state_dict(whole.translators.state_dict())
+    resumed.load_training_state(whole.training_state())
+    resumed.load_own_state(whole.own_state())
+    later = [engine.training_step(1, make_parts(1), Update()) for engine in (whole, resumed)]
+    assert later[0] == later[1]
+    assert torch.equal(whole.generators[0].leave.weight, resumed.generators[0].leave.weight)
+
+
+def test_only_what_a_setting_asks_for_is_computed(
+    make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
+) -> None:
+    named = {}
+    for variant, said in VARIANTS.items():
+        engine = make_engine("cyclegan", **said)
+        engine.start_training()
+        named[variant] = {loss.rsplit(" ", 1)[0] for loss in engine.training_step(0, make_parts(0), Update())}
+    common = {"adversarial", "identity", "discriminator"}
+    assert named["no way back"] == common | {"contrast", "changed"}
+    assert named["noisy way back"] == common | {"round trip", "penalty"}
+
+
+def test_kept_channels_are_seen_and_come_back_bit_for_bit(
+    make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
+) -> None:
+    said = {"channels": ("DAPI", "PH3", "ZO1"), "kept": ("ZO1", "DAPI"), "cycle_noise": 0.1}
+    like = make_engine("cyclegan", 3)
+    engine = type(like)(like.settings.model_copy(update=said), 3, like.conditions)
+    engine.start_training()
+    seen: list[torch.Tensor] = []
+    for network in (*engine.generators, *engine.discriminators):
+        network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    parts = make_parts(0, channels=3)
+    engine.training_step(0, parts, Update())
+    real = torch.cat(list(parts[0].crops.values()))
+    for crops in seen:
+        for place in (0, 2):
+            assert all(any(torch.equal(crop, one) for one in real[:, place]) for crop in crops[:, place])
+    x = torch.rand(2, 3, 32, 32)
+    made = engine.translate(x, "untreated", "treated")
+    assert engine.kept == (0, 2)
+    assert torch.equal(made[:, [0, 2]], x[:, [0, 2]])
+    assert not torch.allclose(made[:, 1], x[:, 1])
+    other = x.clone()
+    other[:, 2] = 0
+    assert not torch.allclose(engine.translate(other, "untreated", "treated")[:, 1], made[:, 1])
+
+
+def test_a_kept_channel_that_is_unknown_is_refused(make_engine: Callable[..., Engine]) -> None:
+    like = make_engine("scgan")
+    settings = like.settings.model_copy(update={"channels": ("DAPI", "PH3"), "kept": ("GFP",)})
+    with pytest.raises(InputError, match=r"not among the images': GFP\. Expected some of DAPI, PH3"):
+        type(like)(settings, 2, like.conditions)
+
+
+def test_a_price_of_the_mask_without_a_mask_is_refused(make_engine: Callable[..., Engine]) -> None:
+    with pytest.raises(InputError, match=r"output 'residual' has none\. Say --output masked"):
+        make_engine("cyclegan", sparsity=0.5)
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_pinned_background_cannot_be_shifted(
+    pinned: bool, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
+) -> None:
+    engine = make_engine("cyclegan", pin_background=pinned, pool=0)
+    engine.start_training()
+    with torch.no_grad():
+        for generator in engine.generators:
+            generator.leave.bias += 0.5
+    shown: list[torch.Tensor] = []
+    engine.discriminators[1].register_forward_pre_hook(lambda _, args: shown.append(args[0]))
+    parts = make_parts(0)
+    engine.training_step(0, parts, Update())
+    shift = background(shown[0]) - background(parts[0].crops["untreated"])
+    assert bool((shift.abs() < 1e-5).all()) == pinned
+
+
+def test_the_round_trips_weight_falls(
+    make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine("cyclegan", cycle=8, cycle_end=0.25, steps=20)
+    engine.start_training()
+    weights, loss = [], engine._generators_loss
+    monkeypatch.setattr(
+        engine, "_generators_loss", lambda part, update, weight: weights.append(weight) or loss(part, update, weight)
+    )
+    for step in (0, 10, 20):
+        engine.training_step(step, make_parts(step), Update())
+    assert weights == [8, 5, 2]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from napari_phenotrans.networks.norm import CropNorm, fix_statistics, make_sets, select_set
+from napari_phenotrans.networks.norm import CropNorm, PositionNorm, fix_statistics, make_sets, select_set
 
 
 def test_instance_mode_is_instance_normalization() -> None:
@@ -60,3 +60,19 @@ def test_the_one_set_of_an_earlier_file_serves_every_input() -> None:
     assert layer.var.tolist() == [[3, 4]] * 3
     with pytest.raises(RuntimeError, match="size mismatch for mean"):
         layer.load_state_dict({"mean": torch.ones(5), "var": torch.ones(5)})
+
+
+def test_position_norm_looks_at_one_position_alone() -> None:
+    x, layer = torch.randn(2, 6, 8, 9), PositionNorm(6)
+    made = layer(x)
+    torch.testing.assert_close(made.mean(1), torch.zeros(2, 8, 9), atol=1e-6, rtol=0)
+    torch.testing.assert_close(made.var(1, correction=0), torch.ones(2, 8, 9), atol=1e-3, rtol=0)
+    torch.testing.assert_close(layer(x[:, :, 2:5, 3:7]), made[:, :, 2:5, 3:7])
+
+
+def test_position_norm_learns_a_gain_and_an_offset_of_each_channel() -> None:
+    layer, x = PositionNorm(3), torch.randn(1, 3, 4, 4)
+    plain = layer(x).detach()
+    layer.load_state_dict({"gain": torch.tensor([1.0, 2, 3]), "offset": torch.tensor([0.0, 5, 9])})
+    expected = plain * torch.tensor([1.0, 2, 3])[:, None, None] + torch.tensor([0.0, 5, 9])[:, None, None]
+    torch.testing.assert_close(layer(x), expected)

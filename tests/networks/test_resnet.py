@@ -27,3 +27,24 @@ def test_residual_output_has_no_ceiling_and_tanh_has_one() -> None:
     x = torch.full((1, 1, 16, 16), 3.0)
     assert ResNetGenerator(1, 4, 1, output="residual")(x).mean() > 2
     assert ResNetGenerator(1, 4, 1, output="tanh")(x).abs().max() <= 1
+
+
+def test_a_masked_output_changes_nothing_where_its_mask_is_shut() -> None:
+    torch.manual_seed(0)
+    network, x = ResNetGenerator(2, 4, 1, output="masked"), torch.rand(1, 2, 16, 16)
+    made, mask = network.translate(x)
+    assert mask is not None
+    assert mask.shape == (1, 1, 16, 16)
+    assert bool((mask > 0.5).all())
+    assert torch.equal(made, network(x))
+    with torch.no_grad():
+        network.leave.bias[-1] = -1e4
+    assert torch.equal(network(x), x)
+
+
+def test_features_lead_to_the_middle_of_the_network() -> None:
+    network, x = ResNetGenerator(2, 4, 3, norm="position"), torch.rand(1, 2, 16, 16)
+    maps = network.features(x)
+    assert tuple(each.shape[1] for each in maps) == network.feature_widths
+    assert [each.shape[2] for each in maps] == [16, 8, 4, 4]
+    torch.testing.assert_close(x + network.leave(network.up(network.blocks[2:](maps[-1]))), network(x))

@@ -45,7 +45,7 @@ def measure_offsets(
         Medians over the planes, for every direction (source -> source included), or every way back.
     """
     untouched = engine.translation_settings.make(background="engine")
-    usual = {c: torch.stack([_background(plane) for plane in planes[c]]).median(0).values for c in engine.conditions}
+    usual = {c: torch.stack([background(plane) for plane in planes[c]]).median(0).values for c in engine.conditions}
     offsets = []
     for source in engine.conditions:
         for target in engine.conditions:
@@ -55,7 +55,7 @@ def measure_offsets(
             for plane in spread_planes(planes[target if way_back else source]):
                 x = engine.translate(plane[None], target, source) if way_back else plane[None]
                 translated = engine.translate(x, source, target, untouched, way_back=way_back)
-                shifts.append(_background(x[0]) - _background(translated[0]))
+                shifts.append(background(x[0]) - background(translated[0]))
             to_source = torch.stack(shifts).median(0).values
             to_target = to_source + usual[target] - usual[source]
             offsets.append(
@@ -75,7 +75,7 @@ def spread_planes(planes: Sequence[Tensor]) -> Sequence[Tensor]:
     return planes[:: max(1, len(planes) // PLANES)]
 
 
-def _background(plane: Tensor) -> Tensor:
-    """Return the background of each channel of (C, H, W)."""
-    flat = plane.float().flatten(1)
-    return flat.kthvalue(max(1, round(QUANTILE * flat.shape[1])), dim=1).values
+def background(pixels: Tensor) -> Tensor:
+    """Return the background (..., C) of each channel of (..., C, H, W)."""
+    flat = pixels.float().flatten(-2)
+    return flat.kthvalue(max(1, round(QUANTILE * flat.shape[-1])), dim=-1).values

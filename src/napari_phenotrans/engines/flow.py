@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_phenotrans.engines.base import Drawn, NetworkCall, run_whole
-from napari_phenotrans.engines.denoiser import DenoiserEngine, places_of
+from napari_phenotrans.engines.denoiser import DenoiserEngine
+from napari_phenotrans.engines.kept import places_of
 from napari_phenotrans.engines.objectives import Flow, mean_and_sd
 from napari_phenotrans.engines.settings import FLOW_REDRAW, FlowSettings, FlowTranslation
 from napari_phenotrans.engines.solvers import dpm, noise_levels

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import NetworkCall, run_whole
-from napari_phenotrans.engines.denoiser import DenoiserEngine, places_of
+from napari_phenotrans.engines.denoiser import DenoiserEngine
+from napari_phenotrans.engines.kept import places_of
 from napari_phenotrans.engines.objectives import DataSD, Discrete, make_objective, wide
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE, PhenDiffSettings, PhenDiffTranslation
 from napari_phenotrans.engines.solvers import dpm, heun, noise_levels, published_generation, published_inversion

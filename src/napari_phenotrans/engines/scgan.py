@@ -66,8 +66,9 @@ class SCGAN(CycleGAN):
         pairs = discriminator.reconstruct(look, real, corners)
         # the paper's eq. 3, the second term its eq. 1 on real crops only
         return {
-            "discriminator": (look.logits - 1).pow(2).mean() + on_shown.pow(2).mean(),
-            "self-supervision": self.settings.self_supervision * sum(distance(made, seen) for seen, made in pairs),
+            "discriminator": self.adversarial.judge(look.logits, on_shown),
+            "self-supervision": self.settings.self_supervision
+            * sum((distance(made, seen) for seen, made in pairs), real.new_zeros(())),
         }
 
     def training_step(self, step: int, parts: Sequence[BatchPart], update: Update) -> dict[str, float]:

@@ -68,20 +68,68 @@ class GANSettings(TrainingSettings):
     upsampling: Literal["resize", "transposed", "antialias"] = Field(
         "resize", description="How generators enlarge: resize leaves no checkerboard, the others are for imports."
     )
-    output: Literal["residual", "tanh"] = Field(
-        "residual", description="residual adds the last layer to the image, tanh is the paper's saturating output."
+    norm: Literal["crop", "position"] = Field(
+        "crop",
+        description="Normalization in the generators: crop over each crop, by stored statistics when translating; "
+        "position over the channels of each position, the same in training and translating.",
     )
-    cycle: float = Field(10.0, ge=0, description="Weight of the round trip's L1 error.")
+    output: Literal["residual", "masked", "tanh"] = Field(
+        "residual",
+        description="residual adds the last layer to the image; masked adds it where a mask, learned along, says so; "
+        "tanh is the paper's saturating output.",
+    )
+    sparsity: float = Field(0.0, ge=0, description="Weight of the mask's mean: how dear it is to change a place.")
+    kept: tuple[str, ...] | None = Field(
+        None,
+        description="Channels that come back bit for bit, by name: the networks see them, and the others are made to "
+        "fit. All change where none is said.",
+    )
+    pin_background: bool = Field(
+        False,
+        description="Shift what is made of a crop to the crop's own background in training, so that no constant "
+        "offset can be learned.",
+    )
+    cycle: float = Field(10.0, ge=0, description="Weight of the round trip's L1 error; at 0 there is no round trip.")
+    cycle_end: float = Field(
+        1.0, ge=0, le=1, description="Share of that weight at the last step; it falls evenly from the first on."
+    )
+    cycle_noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="SD of the noise on a translated crop before its way back, as a share of the range: hidden signals "
+        "drown in it.",
+    )
+    cycle_pool: int = Field(
+        1, ge=1, le=16, description="Pixels along a side that are averaged before the round trip is compared."
+    )
+    contrast: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the patchwise contrastive loss (CUT), which asks for no way back: a translated place "
+        "shall tell which place of the image it came from.",
+    )
     identity: float = Field(
         5.0, ge=0, description="Weight of the L1 error on images that are of the target condition already."
     )
+    adversarial: Literal["least-squares", "relativistic"] = Field(
+        "least-squares",
+        description="What discriminators learn: least-squares to tell real from translated crop by crop, relativistic "
+        "which of two is real.",
+    )
+    penalty: float = Field(
+        0.0, ge=0, description="Weight of the penalty on steep discriminators, on real and translated crops."
+    )
     learning_rate: float = Field(2e-4, gt=0, description="Adam's learning rate in the first half of the steps.")
+    discriminator_rate: float | None = Field(
+        None, gt=0, description="Learning rate of the discriminators, where it is another one."
+    )
     pool: int = Field(50, ge=0, description="Translated crops kept to show discriminators again; 0 turns it off.")
     ema: float = Field(0.995, ge=0, lt=1, description="Decay of the averaged generators that translate.")
-    augment: Literal["none", "fluorescence", "original"] = Field(
+    augment: Literal["none", "level", "fluorescence", "original"] = Field(
         "none",
-        description="Augmentation of all that discriminators see: fluorescence varies gain and offset of each channel, "
-        "place and orientation; original is the published color,translation,cutout.",
+        description="Augmentation of all that discriminators see: level varies gain and offset of each channel, "
+        "fluorescence place and orientation too; original is the published color,translation,cutout.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.keyed_random import KeyedRandom
 
+# Of crops (N, C, H, W), by draws for a purpose.
+Augmentation: TypeAlias = "Callable[[Tensor, KeyedRandom, str], Tensor]"
+
 # How far crops are shifted, as a share of their side, in both kinds: the published 12.5 %.
 SHIFT = 1 / 8
 
@@ -22,6 +25,16 @@ SHIFT = 1 / 8
 def nothing(crops: Tensor, chance: KeyedRandom, purpose: str) -> Tensor:
     """Return the crops."""
     return crops
+
+
+def level(crops: Tensor, chance: KeyedRandom, purpose: str, *, gain: float = 0.1, offset: float = 0.05) -> Tensor:
+    """Vary gain and offset of each channel, by as much as exposure and background differ between neighboring fields.
+
+    Far less than phenotypes do: a brightness of ±25 % of the range would hide the effects that biologists look for.
+    Parameters and result are `fluorescence`'s.
+    """
+    drawn = chance.uniform(f"{purpose}: gain and offset", 2, crops.shape[1], 1, 1) * 2 - 1
+    return (crops + 1) * _like(1 + gain * drawn[:, 0], crops) - 1 + _like(offset * drawn[:, 1], crops)
 
 
 def fluorescence(
@@ -33,12 +46,10 @@ def fluorescence(
     offset: float = 0.05,
     shift: float = SHIFT,
 ) -> Tensor:
-    """Vary gain and offset of each channel, place and orientation of each crop.
+    """Vary gain and offset of each channel (`level`), place and orientation of each crop.
 
-    Only what changes between fields of one condition anyway: gain and offset by as much as exposure and background
-    differ between neighboring fields, and far less than phenotypes do. So there is no hole, and channels never mix
-    (saturation would blend stains, and a brightness of ±25 % of the range would hide the effects that biologists look
-    for). A shift fills in mirrored pixels, not one value, whose edge images never hold.
+    Only what changes between fields of one condition anyway. So there is no hole, and channels never mix (saturation
+    would blend stains). A shift fills in mirrored pixels, not one value, whose edge images never hold.
 
     Parameters
     ----------
@@ -60,9 +71,8 @@ def fluorescence(
     Tensor
         (N, C, H, W), differentiable in ``crops``.
     """
-    channels, height, width = crops.shape[1:]
-    level = chance.uniform(f"{purpose}: gain and offset", 2, channels, 1, 1) * 2 - 1
-    crops = (crops + 1) * _like(1 + gain * level[:, 0], crops) - 1 + _like(offset * level[:, 1], crops)
+    height, width = crops.shape[2:]
+    crops = level(crops, chance, purpose, gain=gain, offset=offset)
 
     down, right = int(shift * height + 0.5), int(shift * width + 0.5)
     wide = F.pad(crops, (right, right, down, down), mode="reflect")
@@ -106,8 +116,9 @@ def original(crops: Tensor, chance: KeyedRandom, purpose: str, *, shift: float =
     return torch.stack(moved)
 
 
-AUGMENTATIONS: dict[str, Callable[[Tensor, KeyedRandom, str], Tensor]] = {
+AUGMENTATIONS: dict[str, Augmentation] = {
     "none": nothing,
+    "level": level,
     "fluorescence": fluorescence,
     "original": original,
 }

@@ -1,4 +1,4 @@
-"""Instance normalization whose statistics can be measured once and then kept."""
+"""Normalization that is the same for every tile: by statistics that are stored, or of each position alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 Mode = Literal["instance", "measure", "fixed"]
 
@@ -86,6 +86,36 @@ class CropNorm(nn.Module):
             if loaded is not None and loaded.ndim == 1:
                 state_dict[prefix + name] = loaded.expand_as(own) if loaded.shape == own.shape[1:] else loaded
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+class PositionNorm(nn.Module):
+    """Normalization over the channels of each position (Ba et al. 2016, eq. 3, per pixel; Li et al. 2019, eq. 1).
+
+    The same in training and in translating: no statistics are stored, and a pixel does not depend on how much of the
+    plane is seen with it, nor an empty plane on what others hold.
+
+    Parameters
+    ----------
+    channels
+        Of the input (N, channels, H, W), each with a gain and an offset that are learned.
+    eps
+        Added to the variance.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.gain = nn.Parameter(torch.ones(channels))
+        self.offset = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (N, C, H, W)."""
+        # channels last, as convolutions compute it, so that nothing is copied
+        last = x.permute(0, 2, 3, 1)
+        return F.layer_norm(last, last.shape[-1:], self.gain, self.offset, self.eps).permute(0, 3, 1, 2)
+
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {"crop": CropNorm, "position": PositionNorm}
 
 
 class _InstanceNorm(torch.autograd.Function):

@@ -16,19 +16,21 @@ class PatchDiscriminator(nn.Module):
         Channels of the image.
     width
         Channels of the first layer, doubled in each of the next three.
+    normalized
+        Whether layers are followed by instance normalization, as published. It hides a crop's level and contrast.
 
     Notes
     -----
     Input (N, channels, H, W) with H and W at least 32, output (N, 1, H / 8 - 2, W / 8 - 2).
     """
 
-    def __init__(self, channels: int, width: int = 64) -> None:
+    def __init__(self, channels: int, width: int = 64, *, normalized: bool = True) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2, inplace=True)]
         for factor, stride in ((1, 2), (2, 2), (4, 1)):
             layers += [
                 nn.Conv2d(factor * width, 2 * factor * width, 4, stride=stride, padding=1),
-                nn.InstanceNorm2d(2 * factor * width),
+                nn.InstanceNorm2d(2 * factor * width) if normalized else nn.Identity(),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         self.layers = nn.Sequential(*layers, nn.Conv2d(8 * width, 1, 4, padding=1))

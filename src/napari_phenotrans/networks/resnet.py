@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_phenotrans.networks.norm import CropNorm
+from napari_phenotrans.networks.norm import NORMS
 from napari_phenotrans.networks.winograd import Convolution
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Upsampling = Literal["resize", "transposed", "antialias"]
-Output = Literal["residual", "tanh"]
+Output = Literal["residual", "masked", "tanh"]
 
 STRIDE = 4
+
+# A masked output begins with a mask of 0.88 everywhere, so that what is to change is found before what is not.
+OPEN = 2.0
 
 
 class ResNetGenerator(nn.Module):
@@ -35,7 +41,11 @@ class ResNetGenerator(nn.Module):
         down-sampling is blurred too.
     output
         ``tanh``: the paper's, range (-1, 1). ``residual``: the network's last layer is added to its input, without
-        saturation (de Bel et al. 2021): bright markers keep their brightness and cells their places.
+        saturation (de Bel et al. 2021): bright markers keep their brightness and cells their places. ``masked``: it is
+        multiplied by a mask between 0 and 1 first, one for all channels, which the network gives too (Mejjati et al.
+        2018, eq. 1, with the real image as background).
+    norm
+        ``crop``: `CropNorm`. ``position``: `PositionNorm`.
     """
 
     def __init__(
@@ -45,37 +55,60 @@ class ResNetGenerator(nn.Module):
         blocks: int = 9,
         upsampling: Upsampling = "resize",
         output: Output = "residual",
+        norm: str = "crop",
     ) -> None:
         super().__init__()
         self.output = output
+        make_norm = NORMS[norm]
         self.enter = nn.Sequential(
-            nn.Conv2d(channels, width, 7, padding=3, padding_mode="reflect"), CropNorm(width), nn.ReLU(inplace=True)
+            nn.Conv2d(channels, width, 7, padding=3, padding_mode="reflect"), make_norm(width), nn.ReLU(inplace=True)
         )
-        self.down = nn.Sequential(_down(width, upsampling), _down(2 * width, upsampling))
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * width) for _ in range(blocks)))
-        self.up = nn.Sequential(_up(4 * width, upsampling), _up(2 * width, upsampling))
-        self.leave = nn.Conv2d(width, channels, 7, padding=3, padding_mode="reflect")
+        self.down = nn.Sequential(_down(width, upsampling, make_norm), _down(2 * width, upsampling, make_norm))
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, make_norm) for _ in range(blocks)))
+        self.up = nn.Sequential(_up(4 * width, upsampling, make_norm), _up(2 * width, upsampling, make_norm))
+        leaving = channels + 1 if output == "masked" else channels
+        self.leave = nn.Conv2d(width, leaving, 7, padding=3, padding_mode="reflect")
+        # of each of the `features`
+        self.feature_widths = (width, 2 * width, 4 * width, 4 * width)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.normal_(layer.weight, 0, 0.02)
                 nn.init.constant_(cast("Tensor", layer.bias), 0)
+        if output == "masked":
+            nn.init.constant_(cast("Tensor", self.leave.bias)[-1:], OPEN)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.translate(x)[0]
+
+    def translate(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the translation, and the mask (N, 1, H, W) where the output is masked."""
         h = self.leave(self.up(self.blocks(self.down(self.enter(x)))))
-        return torch.tanh(h) if self.output == "tanh" else x + h
+        if self.output == "tanh":
+            return torch.tanh(h), None
+        if self.output == "residual":
+            return x + h, None
+        mask = torch.sigmoid(h[:, -1:])
+        return x + mask * h[:, :-1], mask
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps on the way to the middle of the network, finest first."""
+        maps = [self.enter(x)]
+        for layers in (*self.down, self.blocks[: (len(self.blocks) + 1) // 2]):
+            maps.append(layers(maps[-1]))
+        return maps
 
 
 class ResidualBlock(nn.Module):
     """x + conv(relu(conv(x))), each convolution normalized, reflected at the border."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, make_norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             Convolution(channels, channels, 3, padding=1, padding_mode="reflect"),
-            CropNorm(channels),
+            make_norm(channels),
             nn.ReLU(inplace=True),
             Convolution(channels, channels, 3, padding=1, padding_mode="reflect"),
-            CropNorm(channels),
+            make_norm(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,14 +138,14 @@ def _binomial(weights: tuple[int, ...], like: Tensor) -> Tensor:
     return (kernel / kernel.sum()).expand(like.shape[1], 1, -1, -1)
 
 
-def _down(channels: int, upsampling: Upsampling) -> nn.Sequential:
+def _down(channels: int, upsampling: Upsampling, make_norm: Callable[[int], nn.Module]) -> nn.Sequential:
     stride = 1 if upsampling == "antialias" else 2
     convolution = nn.Conv2d(channels, 2 * channels, 3, stride=stride, padding=1)
-    layers: list[nn.Module] = [convolution, CropNorm(2 * channels), nn.ReLU(inplace=True)]
+    layers: list[nn.Module] = [convolution, make_norm(2 * channels), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, BlurDown()) if upsampling == "antialias" else nn.Sequential(*layers)
 
 
-def _up(channels: int, upsampling: Upsampling) -> nn.Sequential:
+def _up(channels: int, upsampling: Upsampling, make_norm: Callable[[int], nn.Module]) -> nn.Sequential:
     half = channels // 2
     layers: list[nn.Module]
     if upsampling == "transposed":
@@ -124,4 +157,4 @@ def _up(channels: int, upsampling: Upsampling) -> nn.Sequential:
             nn.Upsample(scale_factor=2, mode="bilinear"),
             Convolution(channels, half, 3, padding=1, padding_mode="reflect"),
         ]
-    return nn.Sequential(*layers, CropNorm(half), nn.ReLU(inplace=True))
+    return nn.Sequential(*layers, make_norm(half), nn.ReLU(inplace=True))
