@@ -113,7 +113,8 @@ def fitting_checkpoint(layers: Sequence[ImageLayer], cards: Mapping[str, Card], 
     Those that find them by name go before those that find them by meaning; where none does the current one stays.
     """
     names = [channel_name(layer) for layer in layers]
-    by_name, by_meaning = [], []
+    by_name: list[str] = []
+    by_meaning: list[str] = []
     for key, card in cards.items():
         places, guesses = find_stains(names, card.channels, {})
         if None not in places:
