@@ -47,6 +47,46 @@ def test_synonyms_are_the_users_to_say() -> None:
         match_channels(image("Hoechst", "PH3"), card(), {"DAPI": "PH3"})
 
 
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (("pHH3", "Hoechst 33342"), [1, 0]),
+        (("phospho-histone H3 (Ser10)", "DNA"), [1, 0]),
+        (("Alexa 647 - pHH3", "TJP1", "DAPI [405 nm]"), [2, 0]),
+    ],
+)
+def test_names_of_one_stain_find_each_other_and_it_says_so(names: tuple[str, ...], places: list[int]) -> None:
+    indices, notices = match_channels(image(*names), card(), {})
+    assert indices == places
+    assert notices[0].startswith("Taken by their meaning: ")
+    assert f"{names[places[1]]} for PH3" in notices[0]
+    assert "say which channel is which" in notices[0]
+
+
+def test_a_dye_beside_the_name_is_no_guess() -> None:
+    assert match_channels(image("PH3 (Cy5)", "DAPI-405"), card(), {}) == ([1, 0], [])
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (("Hoechst", "DRAQ5", "PH3"), ("DAPI", "PH3")),  # which of the two is DAPI?
+        (("PH3 (488)", "PH3 (647)", "DAPI"), ("DAPI", "PH3")),
+        (("DRAQ5", "PH3", "GFP"), ("DAPI", "Hoechst", "PH3")),  # which of the two is DRAQ5?
+        (("FITC", "DAPI"), ("GFP", "DAPI")),  # any stain may be seen through this filter
+    ],
+)
+def test_what_could_mean_two_things_is_left_to_the_user(names: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="Say which is which"):
+        match_channels(image(*names), card(channels=wanted, low=(0,) * len(wanted), high=(1,) * len(wanted)), {})
+
+
+def test_the_same_name_goes_before_the_same_meaning() -> None:
+    indices, notices = match_channels(image("Hoechst", "DAPI", "PH3"), card(), {})
+    assert indices == [1, 2]
+    assert notices == ["Not translated, for the checkpoint does not know them: Hoechst."]
+
+
 def test_unnamed_channels_are_matched_by_position_and_it_says_so() -> None:
     unnamed = Image(np.zeros((2, 4, 4)), "CYX")
     indices, notices = match_channels(unnamed, card(), {})

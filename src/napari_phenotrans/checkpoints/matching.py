@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.resample import factor, refuse_extreme
+from napari_phenotrans.core.stains import bare, plain, stain_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,20 +73,16 @@ def match_channels(image: Image, card: Card, synonyms: Mapping[str, str]) -> tup
             f"say CHECKPOINT=IMAGE, as in DAPI=Hoechst."
         )
     _refuse_ambiguous(image, card, synonyms)
-    there = {_plain(name): index for index, name in enumerate(image.channels)}
-    wanted = [_plain(synonyms.get(name, name)) for name in card.channels]
-    if all(name in there for name in wanted):
-        indices = [
-            image.channels.index(synonyms[name]) if name in synonyms else there[plain]
-            for name, plain in zip(card.channels, wanted, strict=True)
-        ]
+    places, guesses = find_stains(image.channels, card.channels, synonyms)
+    indices = [place for place in places if place is not None]
+    if len(indices) == len(card.channels):
         if len(set(indices)) < len(indices):
             raise InputError(
                 f"Two channels of the checkpoint were matched to the same channel of the image: {synonyms}."
             )
         rest = [name for index, name in enumerate(image.channels) if index not in indices]
         notices = [f"Not translated, for the checkpoint does not know them: {', '.join(rest)}."] if rest else []
-        return indices, notices
+        return indices, [*guesses, *notices]
     unnamed = [side for side, names in (("image", image.channels), ("checkpoint", card.channels)) if _nameless(names)]
     if not synonyms and unnamed and len(image.channels) == len(card.channels):
         reason = f"The {unnamed[0]} names no channels"
@@ -99,21 +96,56 @@ def match_channels(image: Image, card: Card, synonyms: Mapping[str, str]) -> tup
 
 def find_channel(image: Image, name: str, synonyms: Mapping[str, str]) -> int | None:
     """Return the place of one of a checkpoint's channels in the image, None where the image has it not."""
-    names = [_plain(each) for each in image.channels]
-    wanted = _plain(synonyms.get(name, name))
-    return names.index(wanted) if wanted in names else None
+    return find_stains(image.channels, (name,), synonyms)[0][0]
+
+
+def find_stains(
+    names: Sequence[str], wanted: Sequence[str], said: Mapping[str, str]
+) -> tuple[list[int | None], list[str]]:
+    """Find channels by name: as said, else spelled alike, else without dye and wavelength, else the only synonym.
+
+    Parameters
+    ----------
+    names
+        The image's, or those of layers.
+    wanted
+        The checkpoint's.
+    said
+        The image's name for a wanted one, where the user said it.
+
+    Returns
+    -------
+    The place of each wanted channel, None where it was not found, and a notice that says what was guessed.
+    """
+    spelled = {plain(name): index for index, name in enumerate(names)}
+    exact = {name: index for index, name in enumerate(names)}
+    places = [exact.get(said.get(name, ""), spelled.get(plain(said.get(name, name)))) for name in wanted]
+    guesses = []
+    for meaning in (bare, stain_of):
+        for index, name in enumerate(wanted):
+            meant = meaning(name)
+            free = [place for place, other in enumerate(names) if place not in places and meaning(other) == meant]
+            # of several that mean the same nothing tells which
+            if places[index] is not None or meant is None or len(free) != 1 or [*map(meaning, wanted)].count(meant) > 1:
+                continue
+            places[index] = free[0]
+            if meaning is stain_of:
+                guesses.append(f"{names[free[0]]} for {name}")
+    if guesses:
+        return places, [f"Taken by their meaning: {', '.join(guesses)}. If that is wrong, say which channel is which."]
+    return places, []
 
 
 def _refuse_ambiguous(image: Image, card: Card, synonyms: Mapping[str, str]) -> None:
     """Refuse a channel that the image has several of, unless the user says which."""
-    wanted = {_plain(name) for name in card.channels}
+    wanted = {plain(name) for name in card.channels}
     for name in card.channels:
         if name in synonyms:
             continue
-        numbered = re.compile(rf"{re.escape(_plain(name))}\(\d+\)")
-        alike = [other for other in image.channels if _plain(other) == _plain(name)]
+        numbered = re.compile(rf"{re.escape(plain(name))}\(\d+\)")
+        alike = [other for other in image.channels if plain(other) == plain(name)]
         # a checkpoint that was trained on the numbered ones tells them apart itself
-        more = [o for o in image.channels if numbered.fullmatch(_plain(o)) and _plain(o) not in wanted]
+        more = [o for o in image.channels if numbered.fullmatch(plain(o)) and plain(o) not in wanted]
         if alike and len(alike) + len(more) > 1:
             raise InputError(
                 f"The checkpoint asks for {name}, of which the image has {len(alike + more)}: "
@@ -201,7 +233,3 @@ def outside_intensities(x: np.ndarray, card: Card) -> dict[str, str]:
 
 def _nameless(names: tuple[str, ...]) -> bool:
     return all(re.fullmatch(r"channel \d+", name) for name in names)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_\-]+", "", name).casefold()

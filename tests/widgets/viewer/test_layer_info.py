@@ -75,10 +75,18 @@ def test_channels_that_cannot_be_matched_are_left_open(card: Callable[..., Card]
     assert match_layers([], card("DNA", "GFP")) == ([None, None], [])
 
 
+def test_layers_of_the_same_stain_are_matched_though_others_are_missing(card: Callable[..., Card]) -> None:
+    hoechst, x = named("Hoechst (405)", "x")
+    matched, notices = match_layers([x, hoechst], card("DAPI", "GFP"))
+    assert matched == [hoechst, None]
+    assert notices == ["Taken by their meaning: Hoechst (405) for DAPI. If that is wrong, say which channel is which."]
+
+
 def test_fitting_checkpoint(card: Callable[..., Card]) -> None:
     cards = {"two": card("DNA", "GFP"), "other": card("DAPI"), "again": card("dna")}
     assert fitting_checkpoint(named("DNA", "GFP"), cards, "two") == "two"
     assert fitting_checkpoint(named("DAPI"), cards, "two") == "other"
     assert fitting_checkpoint(named("DNA", "GFP"), cards, "again") == "again"  # both fit: the user's choice stays
     assert fitting_checkpoint(named("DNA", "GFP"), cards, "other") == "two"  # what does not fit helps nobody
+    assert fitting_checkpoint(named("Hoechst"), cards, "two") == "other"  # by meaning
     assert fitting_checkpoint(named("x"), cards, "two") == "two"

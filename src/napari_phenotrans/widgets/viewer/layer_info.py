@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image as ImageLayer
 
-from napari_phenotrans.checkpoints.matching import by_position, match_channels
+from napari_phenotrans.checkpoints.matching import by_position, find_stains, match_channels
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.widgets.viewer.layers import REAL, channel_name, info, role, to_image
@@ -79,10 +79,10 @@ def match_layers(layers: Sequence[ImageLayer], card: Card) -> tuple[list[ImageLa
         probe = Image(np.empty((len(names), 1, 1), np.uint8), "CYX", channels=tuple(names))
         indices, notices = match_channels(probe, card, {})
     except InputError:
-        by_name = {name.casefold(): layer for name, layer in zip(names, layers, strict=True)}
-        matched = [by_name.get(name.casefold()) for name in card.channels]
+        places, guesses = find_stains(names, card.channels, {})
+        matched = [None if place is None else layers[place] for place in places]
         if any(matched) or len(layers) != len(card.channels):
-            return matched, []
+            return matched, guesses
         return list(layers), [by_position("No layer has the name of a channel of the checkpoint", names, card.channels)]
     return [layers[index] for index in indices], notices
 
@@ -108,12 +108,18 @@ def image_for(card: Card, reals: Sequence[ImageLayer]) -> tuple[Image, dict[str,
 
 
 def fitting_checkpoint(layers: Sequence[ImageLayer], cards: Mapping[str, Card], current: str | None) -> str | None:
-    """Return a checkpoint that knows these layers' channels by name: the current one if it does, else the first.
+    """Return a checkpoint whose channels are all among these layers: the current one or the first that is.
 
-    Where none does the current one stays.
+    Those that find them by name go before those that find them by meaning; where none does the current one stays.
     """
-    names = {channel_name(layer).casefold() for layer in layers}
-    fitting = [key for key, card in cards.items() if {name.casefold() for name in card.channels} <= names]
+    names = [channel_name(layer) for layer in layers]
+    by_name: list[str] = []
+    by_meaning: list[str] = []
+    for key, card in cards.items():
+        places, guesses = find_stains(names, card.channels, {})
+        if None not in places:
+            (by_meaning if guesses else by_name).append(key)
+    fitting = by_name or by_meaning
     return current if current in fitting or not fitting else fitting[0]
 
 
