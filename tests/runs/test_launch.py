@@ -130,7 +130,11 @@ def test_what_cannot_be_typed_is_refused(settings: dict[str, Any], said: str) ->
 
 
 def test_settings_of_an_earlier_run_are_the_ground(tmp_path: Path) -> None:
-    decided = {"engine": "shift", "settings": {"steps": 5, "seed": 3}, "conditions": [], "training": {}, "held-out": {}}
+    none = {"folder": "data", "fields": []}
+    decided = {
+        "engine": "shift", "settings": {"steps": 5, "seed": 3}, "conditions": ["a", "b"], "training": none,
+        "held-out": none,
+    }  # fmt: skip
     (tmp_path / "run.json").write_text(json.dumps(decided))
     words = train_arguments(None, "shift", "out", {"steps": 5, "seed": 4}, from_=tmp_path)
     assert words == ["train", "--engine", "shift", "--from", str(tmp_path), "--out", "out", "--seed", "4"]

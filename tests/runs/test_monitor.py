@@ -45,6 +45,7 @@ class Folder:
         decided = {
             "engine": "shift", "settings": {"steps": 10, "save_every": 2, "score_every": 2},
             "conditions": ["a", "b"], "channels": ["DNA", "GFP"],
+            "training": {"folder": "data", "fields": []}, "held-out": {"folder": "data", "fields": []},
         }  # fmt: skip
         (self.path / "run.json").write_text(json.dumps(decided | owner.as_json() | more))
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +98,7 @@ class RunHistory:
         self._period = 0
 
     def add_event(self, event: dict[str, Any]) -> None:
-        """Add one line of ``events.jsonl``; curves show it after `update_curves`. Unknown events are ignored."""
+        """Add one line of ``events.jsonl`` (see `parse_event`); curves show it after `update_curves`."""
         self.latest = float(event.get("time", self.latest))
         match event.get("event"):
             case "Started":
@@ -161,8 +163,11 @@ class RunHistory:
         self._times.append(step, self.latest)
 
     def _add(self, kind: str, step: int, values: dict[str, float]) -> None:
+        curves = self._curves[kind]
         for name, value in values.items():
-            self._curves[kind].setdefault(name, _Growing()).append(step, value)
+            if name not in curves:
+                curves[name] = _Growing()
+            curves[name].append(step, value)
 
     def _cut(self, step: int) -> None:
         """Drop what came after a step."""
@@ -175,26 +180,35 @@ class RunHistory:
 
 
 class _Growing:
-    """A curve that grows; the arrays of an earlier `series` do not change."""
+    """A curve that grows; the arrays of an earlier `series` do not change.
+
+    What was added since the last `series` is kept in lists: an array that grows by single values costs ten times as
+    much, and a run may have hundreds of thousands of steps.
+    """
 
     def __init__(self) -> None:
-        self._steps = np.empty(256, np.int64)
-        self._values = np.empty(256, np.float64)
-        self.count = 0
+        self._steps: list[int] = []
+        self._values: list[float] = []
+        self._made = Series(np.empty(0, np.int64), np.empty(0))
+
+    @property
+    def count(self) -> int:
+        return len(self._steps)
 
     def append(self, step: int, value: float | None) -> None:
-        if self.count == len(self._steps):
-            self._steps = np.resize(self._steps, 2 * self.count)
-            self._values = np.resize(self._values, 2 * self.count)
-        self._steps[self.count] = step
-        self._values[self.count] = np.nan if value is None else value
-        self.count += 1
+        self._steps.append(step)
+        self._values.append(math.nan if value is None else value)
 
     def cut(self, step: int) -> None:
-        left = int(np.searchsorted(self._steps[: self.count], step, side="right"))
-        if left < self.count:
-            # copies, because an earlier series may show the values that are cut off
-            self._steps, self._values, self.count = self._steps.copy(), self._values.copy(), left
+        left = bisect_right(self._steps, step)
+        del self._steps[left:], self._values[left:]
+        self._made = Series(self._made.steps[:left], self._made.values[:left])
 
     def series(self) -> Series:
-        return Series(self._steps[: self.count], self._values[: self.count])
+        done = len(self._made)
+        if done < self.count:
+            self._made = Series(
+                np.concatenate([self._made.steps, np.array(self._steps[done:], np.int64)]),
+                np.concatenate([self._made.values, np.array(self._values[done:], np.float64)]),
+            )
+        return self._made

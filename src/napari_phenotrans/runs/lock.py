@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.runs.parse import parse_process
 from napari_phenotrans.runs.paths import DECIDED, LOCK, STOP
 
 BEAT_S = 20.0  # between two touches of the lock by the process that trains
@@ -44,21 +45,8 @@ class Owner:
         """Return a process of this machine by its number; a zombie counts as a process."""
         return cls(platform.node(), pid, psutil.Process(pid).create_time(), _born(pid))
 
-    @classmethod
-    def read(cls, written: dict[str, Any]) -> Owner | None:
-        """Read a process from the content of a ``run.json`` or a lock; None where none is named."""
-        try:
-            return cls(
-                str(written["host"]),
-                int(written["pid"]),
-                float(written["process started"]),
-                str(written.get("born", "")),
-            )
-        except (KeyError, TypeError, ValueError):
-            return None
-
     def as_json(self) -> dict[str, Any]:
-        """Return the process as `read` reads it."""
+        """Return the process as `read_owner` reads it."""
         owner = {"host": self.host, "pid": self.pid, "process started": self.started}
         return owner | ({"born": self.born} if self.born else {})
 
@@ -92,12 +80,12 @@ def _born(pid: int) -> str:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Return the process that a JSON file names; None where the file is missing or half written."""
+    """Return the process that a JSON file names; None where the file is missing, half written or names none."""
     try:
-        written = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        written = parse_process(path.read_bytes(), path)
+    except (OSError, InputError):
         return None
-    return Owner.read(written) if isinstance(written, dict) else None
+    return Owner(written.host, written.pid, written.started, written.born)
 
 
 def modified(path: Path) -> float | None:

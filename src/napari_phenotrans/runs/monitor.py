@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +9,12 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
-from napari_phenotrans.core.text import duration
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import duration, first_of
 from napari_phenotrans.runs.diagnosis import Finding, diagnose
 from napari_phenotrans.runs.history import RunHistory
 from napari_phenotrans.runs.lock import SILENT_S, Owner, modified, read_owner
+from napari_phenotrans.runs.parse import parse_decided, parse_event
 from napari_phenotrans.runs.paths import (
     BEST,
     CHECKPOINT,
@@ -101,7 +102,7 @@ class RunWatch(RunHistory):
         self._decided: tuple[int, float] | None = None  # size and time of what was read
         self._events: tuple[int, float] | None = None
         self._head = b""
-        self._read = 0
+        self._read = self._lines = 0
         self._beat: float | None = None
         self._beat_seen = 0.0
 
@@ -136,17 +137,18 @@ class RunWatch(RunHistory):
         now = _size_and_time(path)
         if now is None or now == self._decided:
             return False
-        try:
-            decided = json.loads(path.read_bytes())
-            self.settings, self.engine = dict(decided["settings"]), str(decided["engine"])
-            self.conditions = tuple(decided["conditions"])
-            self.channels = tuple(decided.get("channels") or self.settings.get("channels") or ())
-        except (ValueError, KeyError, TypeError):
-            # not what a run writes; its events may still tell
-            return False
-        self._owner = Owner.read(decided)
-        self.host = self._owner.host if self._owner else ""
         self._decided = now
+        try:
+            decided = parse_decided(path.read_bytes(), path)
+        except InputError as error:
+            # not what a run writes; its events may still tell
+            self.notes.append(str(error))
+            return True
+        self.settings, self.engine = decided.settings, decided.engine
+        self.conditions = tuple(decided.conditions)
+        self.channels = tuple(decided.channels or decided.settings.get("channels") or ())
+        self._owner = read_owner(path)
+        self.host = self._owner.host if self._owner else ""
         return True
 
     def _read_events(self) -> bool:
@@ -161,17 +163,23 @@ class RunWatch(RunHistory):
             replaced = now[0] < self._read or not head.startswith(self._head)
             if replaced:
                 self._forget()
-                self._read = 0
+                self._read = self._lines = 0
             file.seek(self._read)
             added = file.read()
         # a line that is half written is read the next time
         complete = added[: added.rfind(b"\n") + 1]
-        for line in complete.splitlines():
+        odd = []
+        for number, line in enumerate(complete.splitlines(), start=self._lines + 1):
             try:
-                self.add_event(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                # not a line that a run writes: skipped
-                continue
+                event = parse_event(line)
+            except ValueError as error:
+                odd.append(f"line {number} of {EVENTS} ({error})")
+            else:
+                if event is not None:
+                    self.add_event(event)
+        if odd:
+            self.notes.append(f"Left out, for no training writes it: {first_of(odd, 1)}.")
+        self._lines += complete.count(b"\n")
         self._events = now
         self._read += len(complete)
         self._head = head[: self._read]

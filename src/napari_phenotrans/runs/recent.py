@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.runs.lock import modified
+from napari_phenotrans.runs.parse import parse_folders
 from napari_phenotrans.runs.paths import DECIDED, EVENTS, STARTING
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ class RememberedRuns:
     def folders(self) -> list[Path]:
         """Return the folders, the latest first, also missing ones: their disk may be away."""
         try:
-            written = json.loads(self.file.read_bytes())
-        except (OSError, ValueError):
+            return [Path(name) for name in parse_folders(self.file.read_bytes(), self.file)]
+        except (OSError, InputError):
+            # what cannot be read is written anew with the next folder
             return []
-        return [Path(name) for name in written if isinstance(name, str)] if isinstance(written, list) else []
 
     def add(self, folder: str | Path) -> None:
         """Remember a folder, as the latest.

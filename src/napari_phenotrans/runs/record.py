@@ -15,6 +15,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.dataset.dataset import DataSet, Field
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.runs.lock import Owner
+from napari_phenotrans.runs.parse import parse_decided
 from napari_phenotrans.runs.paths import DECIDED
 
 
@@ -76,19 +77,13 @@ def read_decided(path: Path) -> dict[str, Any]:
         If it is missing, or not what a run wrote.
     """
     try:
-        decided = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        written = path.read_bytes()
+    except OSError as error:
         raise InputError(
-            f"{path} cannot be read as a run's settings: {error}. Expected the run.json of a folder that "
-            f"'phenotrans train' made."
+            f"{path} cannot be read: {error.strerror or error}. Expected the run.json of a folder that 'phenotrans "
+            f"train' made."
         ) from error
-    missing = {"engine", "settings", "conditions", "training", "held-out"} - set(decided)
-    if missing:
-        raise InputError(
-            f"{path} lacks {', '.join(sorted(missing))}. Expected the run.json of a folder that 'phenotrans train' "
-            f"made."
-        )
-    return decided
+    return parse_decided(written, path).model_dump(by_alias=True)
 
 
 def fields_to(dataset: DataSet) -> dict[str, Any]:
