@@ -49,12 +49,13 @@ class Mark:
 @click.option("--recipe", type=click.Choice([name for name in RECIPES if name.startswith("bbbc013")]), required=True)
 @click.option("--at", default="1,3,10,30", show_default=True, help="Minutes at which to look, rising.")
 @click.option("--steps", type=int, required=True, help="Steps of the whole run: learning rates fall towards the last.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the training.")
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for images and the run.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write everything down here.")
-def minutes(recipe: str, at: str, steps: int, work: Path, out: Path | None) -> None:
+def minutes(recipe: str, at: str, steps: int, seed: int, work: Path, out: Path | None) -> None:
     """Gap closed on unseen wells after so many minutes of training, there and back."""
     chosen = RECIPES[recipe]
-    settings = engine_entry(chosen.engine).settings.make(**(chosen.common | {"steps": steps, "save_every": 50}))
+    settings = engine_entry(chosen.engine).settings.make(**(chosen.common | {"steps": steps, "seed": seed, "save_every": 50}))
     dataset = chosen.prepare(work / "images")
     training, held_out = dataset.split(sorted({f.group for f in dataset.fields if chosen.held_out(f.group)}))
     run = Run(work / "run", training, chosen.engine, settings)
