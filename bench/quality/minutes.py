@@ -55,7 +55,8 @@ class Mark:
 def minutes(recipe: str, at: str, steps: int, seed: int, work: Path, out: Path | None) -> None:
     """Gap closed on unseen wells after so many minutes of training, there and back."""
     chosen = RECIPES[recipe]
-    settings = engine_entry(chosen.engine).settings.make(**(chosen.common | {"steps": steps, "seed": seed, "save_every": 50}))
+    said = {"steps": steps, "seed": seed, "save_every": 50}
+    settings = engine_entry(chosen.engine).settings.make(**(chosen.common | said))
     dataset = chosen.prepare(work / "images")
     training, held_out = dataset.split(sorted({f.group for f in dataset.fields if chosen.held_out(f.group)}))
     run = Run(work / "run", training, chosen.engine, settings)
