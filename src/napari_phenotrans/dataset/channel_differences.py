@@ -122,7 +122,7 @@ class ShapeSample:
                 self._crops |= dict.fromkeys(chosen, -(-crops // len(chosen)))
 
     def add(self, field: Field) -> None:
-        """Read crops of a field of view, where it is one of those that are looked at.
+        """Read crops of a field's middle plane, where it is one of those that are looked at.
 
         A file that cannot be read, or has other channels or pixels than numbers, adds nothing: the check names it.
         """
