@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_phenotrans.core.digests import file_sha256, sha256_of
+from napari_phenotrans.core.digests import digest, file_sha256, sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,3 +25,10 @@ def test_arrays_count_by_their_values_not_their_memory() -> None:
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     assert sha256_of([np.asfortranarray(array)]) == sha256_of([array])
     assert sha256_of([array.T]) != sha256_of([array])
+
+
+def test_a_digest_tells_shapes_types_and_order_apart() -> None:
+    zeros = np.zeros((2, 3))
+    keys = {digest(zeros), digest(zeros.T), digest(zeros.astype(np.float32)), digest("ab", "c"), digest("a", "bc")}
+    assert len(keys) == 5
+    assert digest(zeros[:, ::2]) == digest(np.zeros((2, 2)))

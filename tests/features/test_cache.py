@@ -6,7 +6,6 @@ import os
 
 import numpy as np
 
-from napari_phenotrans.core.digests import digest
 from napari_phenotrans.features.base import eight_bit
 from napari_phenotrans.features.cache import Cache
 
@@ -45,13 +44,6 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
     cache.get("oldest")
     cache.prune(most=17_000)
     assert {path.stem for path in tmp_path.iterdir()} == {"oldest", "newest"}
-
-
-def test_a_digest_tells_shapes_types_and_order_apart():
-    zeros = np.zeros((2, 3))
-    keys = {digest(zeros), digest(zeros.T), digest(zeros.astype(np.float32)), digest("ab", "c"), digest("a", "bc")}
-    assert len(keys) == 5
-    assert digest(zeros[:, ::2]) == digest(np.zeros((2, 2)))
 
 
 def test_eight_bits_reach_from_limit_to_limit_for_every_crop_alike():

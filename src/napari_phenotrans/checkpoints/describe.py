@@ -18,7 +18,7 @@ NOT_JUDGED = "The checkpoint's card does not say what its pictures are like: the
 # The settings that tell the networks of an engine apart.
 SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept")
 
-LOOK = (
+IS_LOOK = (
     "This checkpoint is a look: it was trained for minutes, no longer than the preset look trains. It shows whether "
     "the conditions can be told apart and what training longer may bring; it is nothing to draw conclusions from."
 )
@@ -91,7 +91,7 @@ def card_lines(card: Card) -> list[str]:
 
 def card_warnings(card: Card) -> list[str]:
     """Return what makes a checkpoint doubtful, whatever it translates."""
-    warnings = [LOOK] if card.is_look else []
+    warnings = [IS_LOOK] if card.is_look else []
     if not card.scores:
         warnings.append(
             "This checkpoint states no held-out score: nobody has written down how good it is on images that training "

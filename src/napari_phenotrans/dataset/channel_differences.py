@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.dataset.dataset import DataSet, Field
 
-# Below the first a channel may be kept. Two halves of one condition reach as far as the second where there are about
-# ten groups: up to there a channel may be kept if its interval reaches below the first. From the third on it must not.
-ALIKE, UNCERTAIN, APART = 0.6, 0.65, 0.7
+# Below the first a channel may be kept, from the second on it must not. Between them it may be kept if its interval
+# reaches below the first: two halves of one condition, eight groups each, come out between 0.35 and 0.65 by chance.
+ALIKE, APART = 0.6, 0.7
 FIELDS, LEAST = (
     2,
     4,
@@ -56,7 +56,7 @@ class ChannelDifference:
     @property
     def may_be_kept(self) -> bool:
         """Whether the conditions look alike in it, as far as these images tell."""
-        return self.auc < ALIKE or (self.auc < UNCERTAIN and self.low is not None and self.low < ALIKE)
+        return self.auc < ALIKE or (not self.apart and self.low is not None and self.low < ALIKE)
 
     @property
     def apart(self) -> bool:
@@ -64,7 +64,9 @@ class ChannelDifference:
         return self.auc >= APART
 
     def __str__(self) -> str:
-        tells = "tells" if self.apart else "does not tell" if self.may_be_kept else "may tell"
+        tells = "does not tell" if self.auc < ALIKE else "tells" if self.apart else "may tell"
+        if tells == "may tell" and self.may_be_kept:
+            tells = "hardly tells"
         return f"{self.channel} {tells} {listed(self.between)} apart (AUC {self.figures})"
 
     @property
@@ -120,7 +122,7 @@ class ShapeSample:
                 self._crops |= dict.fromkeys(chosen, -(-crops // len(chosen)))
 
     def add(self, field: Field) -> None:
-        """Read crops of a field of view, where it is one of those that are looked at.
+        """Read crops of a field's middle plane, where it is one of those that are looked at.
 
         A file that cannot be read, or has other channels or pixels than numbers, adds nothing: the check names it.
         """

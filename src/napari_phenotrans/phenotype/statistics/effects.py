@@ -150,7 +150,7 @@ class Effects:
 
     @property
     def leading(self) -> list[Effect]:
-        """Those of objects that no larger effect says already."""
+        """Effects of objects, without those that a larger one comes with (see ``like``)."""
         return [row for row in self.rows if not row.like and not row.measurement.per_field]
 
     @property
