@@ -51,12 +51,15 @@ class DenoiserEngine(Engine):
         What the engine's translation settings call the depth of the inversion.
     geometric
         Whether its levels of noise are equidistant on a logarithmic scale, see `noise_levels`.
+    guidances
+        Those worth trying beside none.
     """
 
     inverts = True
     translation_settings: type[InversionTranslation]
     amount: str
     geometric = False
+    guidances: tuple[float, ...] = ()
 
     def __init__(
         self,

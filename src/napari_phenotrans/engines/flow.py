@@ -38,6 +38,7 @@ class KeptFlow(DenoiserEngine):
     translation_settings = FlowTranslation
     amount = "depth"
     geometric = True
+    guidances = (0.3, 1.0)
     redraws = True
 
     def __init__(self, settings: FlowSettings, channels: int, conditions: tuple[str, ...]) -> None:

@@ -183,6 +183,11 @@ class DenoiserSettings(TrainingSettings):
     )
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged denoiser that translates.")
     label_drop: float = Field(0.1, ge=0, lt=1, description="Share of crops that are shown without their condition.")
+    search_depth: bool = Field(
+        True,
+        description="After training, measure what each noise changes, and search on held-out fields how deep to "
+        "translate where nothing is said; else depth counts levels of noise, and is the engine's default.",
+    )
     network: dict[str, Any] | None = Field(
         None,
         description="Complete diffusers configuration of an imported denoiser, in place of width, levels and layers.",
