@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.image import Image
 
 # The settings that tell the networks of an engine apart.
-SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept")
+SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept", "separate")
 
 
 def describe_image(image: Image) -> str:
@@ -128,7 +128,7 @@ def _facts(card: Card) -> dict[str, str]:
 
 
 def _network_settings(card: Card) -> dict[str, object]:
-    return {key: card.settings[key] for key in SHOWN if card.settings.get(key) is not None}
+    return {key: card.settings[key] for key in SHOWN if card.settings.get(key) not in (None, False)}
 
 
 def _plain(value: object) -> str:
