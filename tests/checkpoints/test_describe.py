@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_phenotrans.checkpoints.checkpoint import Card, Score
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint, Score
 from napari_phenotrans.checkpoints.describe import (
     card_lines,
     card_warnings,
     describe_card,
+    describe_effect,
     describe_image,
     describe_score,
 )
+from napari_phenotrans.core.effect import Effect
 from napari_phenotrans.core.image import Image
 
 
@@ -45,6 +47,16 @@ def test_card_in_words_warns() -> None:
     assert "no held-out score" not in describe_card(
         "mine", card.model_copy(update={"scores": (Score(metric="m", direction="d", value=1, groups=1),)})
     )
+
+
+def test_a_depth_is_also_said_in_noise() -> None:
+    effect = Effect(sigmas=(0.01, 0.1, 1.0, 10.0), shares=(0.0, 0.25, 0.75, 1.0), sds=(0.1, 0.4))
+    assert describe_effect(effect) == (
+        "0.5 SDs at 0.25, 1.58 SDs at 0.5, 5 SDs at 0.75, 50 SDs at 1 of the greatest change"
+    )
+    card = Checkpoint.read_card("bbbc013-phendiff")
+    assert card.effect is not None
+    assert describe_effect(card.effect) in describe_card("bbbc013-phendiff", card)
 
 
 def test_a_few_lines_for_the_dock_say_the_same_as_the_card() -> None:

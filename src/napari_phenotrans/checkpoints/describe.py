@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.text import table
 
 if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card, Score
+    from napari_phenotrans.core.effect import Effect
     from napari_phenotrans.core.image import Image
 
 # The settings that tell the networks of an engine apart.
@@ -58,6 +60,7 @@ def describe_card(name: str, card: Card) -> str:
         ("crop", f"{card.crop} pixels"),
         ("statistics", "stored" if card.statistics == "fixed" else "of each plane (imported network)"),
         *([("translates with", _plain(card.translation))] if card.translation else []),
+        *([("at noise of", describe_effect(card.effect))] if card.effect else []),
         ("trained on", facts["trained on"]),
         *((str(key), _plain(value)) for key, value in card.training.items()),
         *(("held-out", describe_score(score)) for score in card.scores),
@@ -87,6 +90,13 @@ def card_warnings(card: Card) -> list[str]:
         "This checkpoint states no held-out score: nobody has written down how good it is on images that training "
         "never saw. What it shows may be right or invented; judge it by real images of the target."
     ]
+
+
+def describe_effect(effect: Effect) -> str:
+    """Return at which noise, in SDs of the images, an engine that inverts has which share of its greatest effect."""
+    sd = math.prod(effect.sds) ** (1 / len(effect.sds))
+    each = ", ".join(f"{effect.sigma(share) / sd:.3g} SDs at {share:g}" for share in (0.25, 0.5, 0.75, 1.0))
+    return f"{each} of the greatest change"
 
 
 def describe_pictures(card: Card) -> list[str]:
