@@ -38,6 +38,11 @@ COMMANDS = {
         "remeasure",
         "Statistics and background of bundled GANs measured anew, without training.",
     ),
+    "depths": (
+        "quality.depths",
+        "depths",
+        "Gap and places of nuclei at several depths, with and without kept channels.",
+    ),
     "effect": (
         "quality.effect",
         "effect",

@@ -89,6 +89,7 @@ LIGHT = {
     "learning_rate": 1e-3,
     "warmup": 50,
     "ema": 0.998,
+    "search_depth": False,
 }
 DENOISER = LIGHT | {"objective": "flow"}
 FLOW = LIGHT | {"times": "logit-normal", "kept_jitter": 0.2, "save_every": 200, "score_every": 0}

@@ -302,12 +302,14 @@ def sheet(path: Path, real: np.ndarray, made: np.ndarray, target: np.ndarray) ->
 @click.command("picture")
 @click.option("--checkpoints", multiple=True, help="Bundled names or files; all bundled ones where none is said.")
 @click.option("--how", "typed", multiple=True, metavar="NAME=VALUE", help="Translate so, as in kept=DNA.")
+@click.option("--fields", "most", type=int, help="Translate so many unseen fields of each condition; all where none.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Where to write all rows.")
 @click.option("--sheets", type=click.Path(path_type=Path), help="Folder for pictures: real, translated, real target.")
 @click.option("--translated", type=click.Path(path_type=Path), help="Folder in which translations are kept and reused.")
 def picture(
     checkpoints: tuple[str, ...],
     typed: tuple[str, ...],
+    most: int | None,
     json_file: Path | None,
     sheets: Path | None,
     translated: Path | None,
@@ -320,6 +322,7 @@ def picture(
     for name in checkpoints or bundled():
         checkpoint = Checkpoint.load(name)
         fields = fields_for(checkpoint, known)
+        fields = replace(fields, unseen={condition: some[:most] for condition, some in fields.unseen.items()})
         whole = translate_fields(checkpoint, fields.unseen, translated, how)
         made = {source: _middles(to) for source, to in whole.items()}
         fields = replace(fields, unseen=_middles(fields.unseen))
@@ -336,6 +339,7 @@ def picture(
 
     about = circumstances()
     told = f" Translated with {', '.join(typed)}." if typed else ""
+    told += f" The first {most} unseen of each condition." if most else ""
     lines = [f"Commit {about['commit']}, {about['date']}, {about['cpu']}, {about['cores']} cores.{told}", "", *said]
     missed, out = [], []
     for name, each in known.items():

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 NAMES = {"bbbc013": "BBBC013", "control": "Control: two halves of untreated", "organoids": "Synthetic organoids"}
 
 
-# The same training, told to translate otherwise: how deep it inverts trades the places of cells for the phenotype.
+# The same training, told to translate otherwise: how deep it inverts trades the places of cells for the phenotype. Said
+# in levels of noise, for these trainings measure no effect.
 DEPTHS = {"PhenDiff": (0.36, 0.5)} | {f"PhenDiff ({goal})": (0.5,) for goal in OBJECTIVES}
 
 
 def told(name: str) -> dict[str, dict[str, Any]]:
     """Return how a training is told to translate, by what the table adds to its name."""
-    return {f", strength {depth}": {"strength": depth} for depth in DEPTHS.get(name, ())} or {"": {}}
+    depths = {f", strength {depth}": {"strength": depth, "scale": "noise"} for depth in DEPTHS.get(name, ())}
+    return depths or {"": {}}
 
 
 class Scores:

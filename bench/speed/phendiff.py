@@ -73,7 +73,7 @@ def phendiff(out: Path | None, json_file: Path | None, **said: Any) -> None:
     options = Options(**said)
     where, repeats = choose_device(options.device), options.repeats
     checkpoint = Checkpoint.load(CHECKPOINT)
-    shipped = PhenDiffTranslation.make(**checkpoint.card.translation)
+    shipped = in_noise(checkpoint)
     x = crops(options.size, options.batch).to(where)
     limits = ceilings(where)
     rows = [
@@ -131,13 +131,13 @@ def equal_error(
         theirs = percent(reference(reference(x), back=True), x)
     tried: dict[int, float] = {}
     for count in COUNTS:
-        how = PhenDiffTranslation.make(strength=strength, evaluations=max(2, round(count / strength)))
+        how = PhenDiffTranslation.make(strength=strength, scale="noise", evaluations=max(2, round(count / strength)))
         with arithmetic(x.device, "fp32"):
             tried[count] = percent(engine.round_trip(x, SOURCE, TARGET, how), x)
         if tried[count] <= theirs:
             break
     chosen = min(tried, key=lambda count: tried[count]) if tried[count] > theirs else count
-    how = PhenDiffTranslation.make(strength=strength, evaluations=max(2, round(chosen / strength)))
+    how = PhenDiffTranslation.make(strength=strength, scale="noise", evaluations=max(2, round(chosen / strength)))
     found = timed(
         lambda: engine.translate(x, SOURCE, TARGET, how),
         lambda: reference(x),
@@ -254,7 +254,7 @@ def gaps(checkpoint: Checkpoint, shipped: PhenDiffTranslation, side: int, device
     for source, target in ((SOURCE, TARGET), (TARGET, SOURCE)):
         values = {}
         for evaluations in (shipped.evaluations, many):
-            how = {"evaluations": evaluations, "strength": shipped.strength}
+            how = {"evaluations": evaluations, "strength": shipped.strength, "scale": shipped.scale}
             made = [log_ratios(translate_plane(p, translator, source, target, how)) for p in planes[source]]
             translator.forget()
             values[evaluations] = round(float(gap_closed(np.concatenate(made), real[target], real[source])), 4)
@@ -270,6 +270,13 @@ def gaps(checkpoint: Checkpoint, shipped: PhenDiffTranslation, side: int, device
 def build(checkpoint: Checkpoint, device: torch.device) -> PhenDiff:
     """Return the checkpoint's engine as the translator uses it."""
     return cast("PhenDiff", Translator(checkpoint, device=str(device)).engine)
+
+
+def in_noise(checkpoint: Checkpoint) -> PhenDiffTranslation:
+    """Return a card's own settings with its strength in levels of noise, which the reference can be told too."""
+    engine = cast("PhenDiff", checkpoint.build_engine())
+    how = PhenDiffTranslation.make(**checkpoint.card.translation)
+    return how.model_copy(update={"strength": round(engine.way(how), 9), "scale": "noise"})
 
 
 def percent(made: Tensor, x: Tensor) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from bench.quality.phenotype import find_nuclei, nucleus_over_ring, overlap
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled, find
+from napari_phenotrans.engines.denoiser import DenoiserEngine
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES, Sample
 from napari_phenotrans.translation.translate import Translator, translate_image
@@ -121,3 +123,20 @@ def test_the_bundled_checkpoints_are_small_enough_to_ship() -> None:
     engines = ("cyclegan", "scgan", "phendiff", "flow")
     assert set(sizes) == {f"{images}-{engine}" for images in ("bbbc013", "synthetic-organoids") for engine in engines}
     assert sum(sizes.values()) < 60e6
+
+
+@pytest.mark.parametrize(("name", "earlier", "now"), [("bbbc013-phendiff", 0.36, 0.41), ("bbbc013-flow", 0.95, 0.99)])
+def test_depth_counts_in_effect_and_goes_to_the_noise_of_earlier_versions(
+    name: str, earlier: float, now: float
+) -> None:
+    """What stood in the card before it said what each noise changes gives the same picture still."""
+    card = Checkpoint.read_card(name)
+    engine = Checkpoint.load(name).build_engine()
+    assert isinstance(engine, DenoiserEngine)
+    assert card.translation[engine.amount] == now
+    usual = engine.translation_settings.make(**card.translation)
+    assert engine.way(usual) == pytest.approx(earlier, abs=1e-12)
+    as_then = usual.model_copy(update={engine.amount: earlier, "scale": "noise"})
+    x = torch.rand(1, engine.channels, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.8
+    pictures = [engine.translate(x, *card.conditions[:2], how) for how in (usual, as_then)]
+    torch.testing.assert_close(*pictures, rtol=0, atol=1e-6)

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_phenotrans.checkpoints.checkpoint import Card, PictureVerdict, Score
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint, PictureVerdict, Score
 from napari_phenotrans.checkpoints.describe import (
     NONE_PASSED,
     NOT_JUDGED,
     card_lines,
     card_warnings,
     describe_card,
+    describe_effect,
     describe_image,
     describe_score,
     picture_words,
 )
+from napari_phenotrans.core.effect import Effect
 from napari_phenotrans.core.image import Image
 
 
@@ -60,6 +62,16 @@ def test_what_is_known_of_pictures_is_said_of_one_direction_and_that_none_passed
     assert len(picture_words(card)) == 3
     good = card.model_copy(update={"pictures": (back,)})
     assert picture_words(good) == ["On held-out fields, b → a, Passes: nothing is seen."]
+
+
+def test_a_depth_is_also_said_in_noise() -> None:
+    effect = Effect(sigmas=(0.01, 0.1, 1.0, 10.0), shares=(0.0, 0.25, 0.75, 1.0), sds=(0.1, 0.4))
+    assert describe_effect(effect) == (
+        "0.5 SDs at 0.25, 1.58 SDs at 0.5, 5 SDs at 0.75, 50 SDs at 1 of the greatest change"
+    )
+    card = Checkpoint.read_card("bbbc013-phendiff")
+    assert card.effect is not None
+    assert describe_effect(card.effect) in describe_card("bbbc013-phendiff", card)
 
 
 def test_a_few_lines_for_the_dock_say_the_same_as_the_card() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.text import table
 
 if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card, Score
+    from napari_phenotrans.core.effect import Effect
     from napari_phenotrans.core.image import Image
 
 NONE_PASSED = (
@@ -16,7 +18,7 @@ NONE_PASSED = (
 )
 NOT_JUDGED = "The checkpoint's card does not say what its pictures are like: they were not judged on held-out fields."
 # The settings that tell the networks of an engine apart.
-SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept")
+SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept", "separate")
 
 IS_LOOK = (
     "This checkpoint is a look: it was trained for minutes, no longer than the preset look trains. It shows whether "
@@ -68,6 +70,7 @@ def describe_card(name: str, card: Card) -> str:
         ("crop", f"{card.crop} pixels"),
         ("statistics", "stored" if card.statistics == "fixed" else "of each plane (imported network)"),
         *([("translates with", _plain(card.translation))] if card.translation else []),
+        *([("at noise of", describe_effect(card.effect))] if card.effect else []),
         ("trained on", facts["trained on"]),
         *((str(key), _plain(value)) for key, value in card.training.items()),
         *(("held-out", describe_score(score)) for score in card.scores),
@@ -98,6 +101,13 @@ def card_warnings(card: Card) -> list[str]:
             "never saw. What it shows may be right or invented; judge it by real images of the target."
         )
     return warnings
+
+
+def describe_effect(effect: Effect) -> str:
+    """Return at which noise, in SDs of the images, an engine that inverts has which share of its greatest effect."""
+    sd = math.prod(effect.sds) ** (1 / len(effect.sds))
+    each = ", ".join(f"{effect.sigma(share) / sd:.3g} SDs at {share:g}" for share in (0.25, 0.5, 0.75, 1.0))
+    return f"{each} of the greatest change"
 
 
 def describe_pictures(card: Card, source: str | None = None, target: str | None = None) -> list[str]:
@@ -151,7 +161,7 @@ def _facts(card: Card) -> dict[str, str]:
 
 
 def _network_settings(card: Card) -> dict[str, object]:
-    return {key: card.settings[key] for key in SHOWN if card.settings.get(key) is not None}
+    return {key: card.settings[key] for key in SHOWN if card.settings.get(key) not in (None, False)}
 
 
 def _plain(value: object) -> str:

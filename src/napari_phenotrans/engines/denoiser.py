@@ -18,6 +18,7 @@ from napari_phenotrans.engines.settings import InversionTranslation
 from napari_phenotrans.engines.solvers import noise_at, way_to
 from napari_phenotrans.engines.update import Update
 from napari_phenotrans.networks.ema import average
+from napari_phenotrans.networks.per_condition import PerCondition
 from napari_phenotrans.networks.unet import build_unet, unet_config
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 class DenoiserEngine(Engine):
     """One denoiser for all conditions, told which one it looks at.
 
-    ``translators`` holds the averaged denoiser; the one in training is apart, so that nothing has to be swapped.
+    ``translators`` holds the averaged denoiser; the one in training is apart, so that nothing has to be swapped. Where
+    the settings say so it is one network for each condition, each trained on its own images alone: source to noise with
+    the one, noise to target with the other (Su et al. 2023, dual diffusion implicit bridges).
 
     Parameters
     ----------
@@ -51,12 +54,15 @@ class DenoiserEngine(Engine):
         What the engine's translation settings call the depth of the inversion.
     geometric
         Whether its levels of noise are equidistant on a logarithmic scale, see `noise_levels`.
+    guidances
+        Those worth trying beside none.
     """
 
     inverts = True
     translation_settings: type[InversionTranslation]
     amount: str
     geometric = False
+    guidances: tuple[float, ...] = ()
 
     def __init__(
         self,
@@ -69,16 +75,18 @@ class DenoiserEngine(Engine):
         super().__init__(settings, channels, conditions)
         self.settings: DenoiserSettings = settings
         self.objective = objective
+        told = 1 if settings.separate else len(conditions)
         config = settings.network or unet_config(
             channels,
-            len(conditions),
+            told,
             width=settings.width,
             levels=settings.levels,
             layers=settings.layers,
             crop=settings.crop,
             predicted=predicted,
         )
-        self.translators["denoiser"] = build_unet(config, channels, len(conditions), predicted)
+        networks = [build_unet(config, channels, told, predicted) for _ in (conditions if settings.separate else "1")]
+        self.translators["denoiser"] = PerCondition(networks) if settings.separate else networks[0]
         self.stride = 2 ** (len(config["block_out_channels"]) - 1)
         if settings.crop % self.stride:
             below = settings.crop // self.stride * self.stride
@@ -156,7 +164,9 @@ class DenoiserEngine(Engine):
             group["lr"] = self.rate * self.learning_rate(step)
 
         def denoising(part: BatchPart) -> tuple[Tensor, dict[str, Tensor]]:
-            each = self._losses(self.live, part, update, drop=self.settings.label_drop, vary=True)
+            # one network for each condition knows nothing of "no condition"
+            drop = 0.0 if self.settings.separate else self.settings.label_drop
+            each = self._losses(self.live, part, update, drop=drop, vary=True)
             return torch.stack(list(each.values())).mean(), each
 
         losses = update.backward(self.live, parts, denoising)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_phenotrans.core.settings import TranslationSettings
+    from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.engines.denoiser import DenoiserEngine
     from napari_phenotrans.engines.settings import InversionTranslation
 
@@ -76,7 +77,7 @@ def _effects(
 
 @torch.no_grad()
 def run_kept(
-    engine: DenoiserEngine, x: Tensor, way: tuple[str, str], how: TranslationSettings, kept: dict[Any, Tensor]
+    engine: Engine, x: Tensor, way: tuple[str, str], how: TranslationSettings, kept: dict[Any, Tensor]
 ) -> Tensor:
     """Translate (N, C, H, W) whole, from ``way[0]`` to ``way[1]``; ``kept`` holds what translations of x share."""
     steps = engine.calls(x, *way, how)

@@ -40,6 +40,7 @@ class KeptFlow(DenoiserEngine):
     translation_settings = FlowTranslation
     amount = "depth"
     geometric = True
+    guidances = (0.3, 1.0)
     redraws = True
     redraw = FLOW_REDRAW
 

@@ -51,6 +51,11 @@ class PhenDiff(DenoiserEngine):
         assert isinstance(how, PhenDiffTranslation)
         network, origin, aim = self.networks_to(target), self.index(source), self.index(target)
         kept = list(self.kept_by(how))
+        if self.settings.separate and how.guidance != 1:
+            raise InputError(
+                f"This checkpoint has a network for each condition and none without, so that there is nothing to guide "
+                f"by: got a guidance of {how.guidance:g}. Say --guidance 1."
+            )
         if how.strength == 0:
             return x
         if how.solver == "ddim":

@@ -231,6 +231,16 @@ class DenoiserSettings(TrainingSettings):
     )
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged denoiser that translates.")
     label_drop: float = Field(0.1, ge=0, lt=1, description="Share of crops that are shown without their condition.")
+    separate: bool = Field(
+        False,
+        description="A network for each condition, trained on its own images alone, in place of one that is told the "
+        "condition: twice the memory and time.",
+    )
+    search_depth: bool = Field(
+        True,
+        description="After training, measure what each noise changes, and search on held-out fields how deep to "
+        "translate where nothing is said; else depth counts levels of noise, and is the engine's default.",
+    )
     network: dict[str, Any] | None = Field(
         None,
         description="Complete diffusers configuration of an imported denoiser, in place of width, levels and layers.",
@@ -311,6 +321,8 @@ class PhenDiffSettings(DenoiserSettings):
         **_DENOISER_PRESETS,
         "paper": {**_PAPER, "width": 64, "learning_rate": 3e-4, "steps": 50_000},
         "paper-small": {**_PAPER, "width": 128, "learning_rate": 1e-4, "steps": 30_000},
+        # Su et al. 2023: source to noise with one network, noise to target with the other
+        "ddib": {"separate": True, "label_drop": 0.0},
     }
 
     when: ClassVar[str] = (

@@ -10,7 +10,7 @@ from torch import nn
 
 from bench.common import ceilings
 from bench.references.ddim import Plain, depth_table, epsilon_of_flow, paper_network, same_network
-from bench.speed.phendiff import crops, gap_lines
+from bench.speed.phendiff import crops, gap_lines, in_noise
 from bench.speed.phendiff import table as phendiff_table
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.engines.solvers import noise_levels
@@ -46,6 +46,11 @@ def test_both_sides_go_to_the_same_noise(bundled: Checkpoint, strength: float) -
     assert len(plain.up.timesteps) == len(plain.down.timesteps) == 100
     # one grid: where the way up ends, the way down begins
     assert plain.up.timesteps.flip(0).tolist() == plain.down.timesteps.tolist()
+
+
+def test_what_is_shipped_is_told_in_noise(bundled: Checkpoint) -> None:
+    shipped = in_noise(bundled)
+    assert (shipped.strength, shipped.scale) == (0.36, "noise")
 
 
 def test_the_published_network_has_the_published_size() -> None:

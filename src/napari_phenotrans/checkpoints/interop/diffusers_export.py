@@ -18,6 +18,7 @@ from napari_phenotrans.checkpoints.interop.sidecar_card import (
     limits_and_size,
     write_exported,
 )
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.objectives import SIGMA_MAX, SIGMA_MIN, DataSD
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE
 from napari_phenotrans.engines.solvers import RHO
@@ -42,6 +43,11 @@ def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = F
     Arguments, result and errors are those of `export_checkpoint`; the checkpoint is of PhenDiff.
     """
     card = checkpoint.card
+    if card.settings.get("separate"):
+        raise InputError(
+            f"{checkpoint.name} has a network for each condition, and a folder of diffusers holds one: expected a "
+            f"checkpoint that was trained without --separate. Copy the .safetensors file itself."
+        )
     engine = checkpoint.build_engine()
     denoiser = cast("Any", engine.translators["denoiser"])
     config = {key: value for key, value in denoiser.config.items() if not key.startswith("_")}
