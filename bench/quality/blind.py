@@ -40,7 +40,7 @@ def blind(name: str, out: Path, count: int, enlarge: int, seed: int, translated:
         planes = made[source][target][number::2] if fields.truth else made[source][target]
         crops = draw_crops(fields.real[target], planes, shown=shown, count=count // 2, seed=seed)
         drawn += [(crop, target) for crop in crops]
-    order = np.random.default_rng(seed).permutation(len(drawn))
+    order = np.random.default_rng([seed, *checkpoint.name.encode()]).permutation(len(drawn))
 
     # ---- lay out and write: channels below each other
     big = np.ones((enlarge, enlarge))

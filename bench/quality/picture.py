@@ -13,7 +13,7 @@ import numpy as np
 from bench.common.paired import circumstances
 from bench.quality.defects import DEFECTS, faded, hollowed
 from bench.quality.scores import BBBC013_FIELDS, HELD_OUT
-from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint, PictureVerdict, bundled
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.resample import to_size
 from napari_phenotrans.dataset.synthetic import CHANNELS, CONDITIONS, organoid, pair
@@ -229,6 +229,12 @@ def fates_table(rows: Sequence[tuple[str, Verdict]]) -> list[str]:
     return lines if found else []
 
 
+def with_pictures(checkpoint: Checkpoint, verdicts: Sequence[Verdict]) -> Checkpoint:
+    """Return a checkpoint whose card says what the gate said of its pictures."""
+    card = checkpoint.card.model_copy(update={"pictures": tuple(map(PictureVerdict.of, verdicts))})
+    return replace(checkpoint, card=card)
+
+
 def sheet(path: Path, real: np.ndarray, made: np.ndarray, target: np.ndarray) -> None:
     """Write one field at full size: real, translated and a real target side by side, a row per channel."""
     from matplotlib.image import imsave
@@ -250,7 +256,14 @@ def sheet(path: Path, real: np.ndarray, made: np.ndarray, target: np.ndarray) ->
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Where to write all rows.")
 @click.option("--sheets", type=click.Path(path_type=Path), help="Folder for pictures: real, translated, real target.")
 @click.option("--translated", type=click.Path(path_type=Path), help="Folder in which translations are kept and reused.")
-def picture(checkpoints: tuple[str, ...], json_file: Path | None, sheets: Path | None, translated: Path | None) -> None:
+@click.option("--into", type=click.Path(path_type=Path), help="Folder for copies with what was said in their cards.")
+def picture(
+    checkpoints: tuple[str, ...],
+    json_file: Path | None,
+    sheets: Path | None,
+    translated: Path | None,
+    into: Path | None,
+) -> None:
     """Judge checkpoints by their pictures of fields that they never saw, beside real fields and deliberate defects."""
     known: dict[str, Fields] = {}
     judged: dict[str, list[tuple[str, Verdict]]] = {}
@@ -265,6 +278,8 @@ def picture(checkpoints: tuple[str, ...], json_file: Path | None, sheets: Path |
         between = [verdict for verdict in verdicts if len(set(verdict.direction.split(" → "))) > 1]
         words = "; ".join(f"{v.direction}: {' '.join(v.sentences)}" for v in between)
         said.append(f"- `{checkpoint.name}` {'passes' if all(v.passed for v in between) else 'fails'}. {words}")
+        if into:
+            with_pictures(checkpoint, between).save(into / f"{checkpoint.name}.safetensors", overwrite=True)
         for source, others in made.items() if sheets else ():
             for target, planes in others.items():
                 if source != target and sheets:
