@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
@@ -20,6 +21,7 @@ from napari_phenotrans.io import read, write
 from napari_phenotrans.phenotype.page.figures import object_picture
 from napari_phenotrans.phenotype.page.files import write_tables
 from napari_phenotrans.phenotype.page.html import page
+from napari_phenotrans.phenotype.page.text import about_pictures, pictures_in_short
 from napari_phenotrans.phenotype.report import report
 from napari_phenotrans.phenotype.request import ReportRequest
 from napari_phenotrans.phenotype.result import PhenotypeReport, ReportDone
