@@ -50,6 +50,7 @@ COMMANDS = {
     ),
     "picture": ("quality.picture", "picture", "What the picture gate says of checkpoints, real fields and defects."),
     "blind": ("quality.blind", "blind", "Translated and real crops shuffled on one sheet, its key apart."),
+    "told": ("quality.blind", "told", "How many guesses about such a sheet were right."),
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),

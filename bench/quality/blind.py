@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import permutations
 from pathlib import Path
 
 import click
@@ -10,8 +11,10 @@ import numpy as np
 
 from bench.quality.picture import fields_for, translate_fields
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.checkpoints.told_apart import wilson
+from napari_phenotrans.evaluation.blind import draw_crops, shown_range
 
-SIDE, COLUMNS, GAP = 96, 8, 4
+COLUMNS, GAP = 8, 4
 
 
 @click.command("blind")
@@ -28,40 +31,49 @@ def blind(name: str, out: Path, count: int, enlarge: int, seed: int, translated:
     checkpoint = Checkpoint.load(name)
     fields = fields_for(checkpoint, {})
     made = translate_fields(checkpoint, fields.unseen, translated)
-    rng = np.random.default_rng(seed)
-    targets = list(fields.unseen)
-    limits = {
-        channel: np.percentile(
-            np.concatenate([each[channel].ravel() for some in fields.real.values() for each in some]), (1, 99.8)
-        )
-        for channel in range(len(checkpoint.card.channels))
-    }
+    shown = shown_range([plane for some in fields.real.values() for plane in some])
 
     # ---- draw crops, as many of each kind and target
-    crops, key = [], []
-    for number in range(count):
-        kind, target = ("real", "translated")[number % 2], targets[number // 2 % len(targets)]
-        source = next(each for each in targets if each != target)
-        some = fields.real[target] if kind == "real" else made[source][target]
-        plane = some[rng.integers(len(some))]
-        y, x = (int(rng.integers(0, side - SIDE + 1)) for side in plane.shape[1:])
-        tiles = []
-        for channel, (low, high) in limits.items():
-            crop = np.clip((plane[channel, y : y + SIDE, x : x + SIDE] - low) / (high - low), 0, 1) ** 0.7
-            tiles.append(np.kron(crop, np.ones((enlarge, enlarge))))
-        crops.append(np.concatenate(tiles, axis=0))
-        key.append({"kind": kind, "condition": target, "y": y, "x": x})
+    drawn = []
+    for number, (source, target) in enumerate(permutations(fields.unseen)):
+        # where both conditions are of the same cells, an organoid that is seen twice would tell
+        planes = made[source][target][number::2] if fields.truth else made[source][target]
+        crops = draw_crops(fields.real[target], planes, shown=shown, count=count // 2, seed=seed)
+        drawn += [(crop, target) for crop in crops]
+    order = np.random.default_rng([seed, *checkpoint.name.encode()]).permutation(len(drawn))
 
-    # ---- shuffle, lay out, write
-    order = rng.permutation(count)
-    padded = [np.pad(crops[index], ((0, GAP), (0, GAP)), constant_values=1) for index in order]
-    padded += [np.ones_like(padded[0])] * (-count % COLUMNS)
+    # ---- lay out and write: channels below each other
+    big = np.ones((enlarge, enlarge))
+    tiles = [np.concatenate([np.kron(channel, big) for channel in drawn[index][0].pixels]) for index in order]
+    padded = [np.pad(tile, ((0, GAP), (0, GAP)), constant_values=1) for tile in tiles]
+    padded += [np.ones_like(padded[0])] * (-len(padded) % COLUMNS)
     rows = [np.concatenate(padded[start : start + COLUMNS], axis=1) for start in range(0, len(padded), COLUMNS)]
     out.mkdir(parents=True, exist_ok=True)
     imsave(out / "sheet.png", np.concatenate(rows), cmap="gray", vmin=0, vmax=1)
     with (out / "key.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["row", "column", *key[0]])
-        writer.writeheader()
+        writer = csv.writer(file)
+        writer.writerow(["row", "column", "kind", "condition", "field", "y", "x"])
         for place, index in enumerate(order):
-            writer.writerow({"row": place // COLUMNS + 1, "column": place % COLUMNS + 1, **key[index]})
-    click.echo(f"{out / 'sheet.png'}: {count} crops, {COLUMNS} in a row; which is which: {out / 'key.csv'}")
+            crop, target = drawn[index]
+            kind = "translated" if crop.translated else "real"
+            writer.writerow([place // COLUMNS + 1, place % COLUMNS + 1, kind, target, crop.field, crop.y, crop.x])
+    click.echo(f"{out / 'sheet.png'}: {len(drawn)} crops, {COLUMNS} in a row; which is which: {out / 'key.csv'}")
+
+
+@click.command("told")
+@click.argument("key", type=click.Path(path_type=Path, exists=True))
+@click.argument("guesses", type=click.Path(path_type=Path, exists=True))
+def told(key: Path, guesses: Path) -> None:
+    """Count guesses that were right: GUESSES has a line per row of the sheet, a letter per crop, r or t."""
+    with key.open(encoding="utf-8") as file:
+        kinds = [row["kind"][0] for row in csv.DictReader(file)]
+    said = "".join(guesses.read_text(encoding="utf-8").split())
+    if len(said) != len(kinds) or set(said) - {"r", "t"}:
+        raise click.UsageError(f"{guesses} has {len(said)} letters, one per crop is expected: {len(kinds)}, r or t.")
+    right = sum(one == other for one, other in zip(said, kinds, strict=True))
+    low, high = wilson(right, len(kinds))
+    taken = sum(one == "r" for one, other in zip(said, kinds, strict=True) if other == "t")
+    click.echo(
+        f"{right} of {len(kinds)} right: {right / len(kinds):.2f} [{low:.2f}, {high:.2f}], 0.5 is chance; "
+        f"{taken} of {kinds.count('t')} translated ones taken for real"
+    )

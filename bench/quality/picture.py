@@ -13,18 +13,16 @@ import numpy as np
 from bench.common.paired import circumstances
 from bench.quality.defects import DEFECTS, faded, hollowed
 from bench.quality.scores import BBBC013_FIELDS, HELD_OUT
-from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint, PictureVerdict, bundled
 from napari_phenotrans.cli.options import pairs
-from napari_phenotrans.core.crop_grid import grid
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.resample import to_size
 from napari_phenotrans.dataset.synthetic import CHANNELS, CONDITIONS, organoid, pair
-from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.io import read
-from napari_phenotrans.metrics.gap import gap_closed_profile
-from napari_phenotrans.metrics.groups import Features, Measured
 from napari_phenotrans.metrics.picture import MEASURES, Gate, Limits, Verdict
 from napari_phenotrans.metrics.picture.marker import find_objects
+from napari_phenotrans.metrics.picture.words import table_rows
+from napari_phenotrans.translation.pictures import Pictures, gaps_closed, middle
 from napari_phenotrans.translation.translate import Translator, translate_image
 
 if TYPE_CHECKING:
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 # No bundled engine was trained on organoids of these seeds.
 UNSEEN_SEEDS, REAL_SEEDS, REAL_PER_CONDITION = range(7000, 7006), 8000, 8
 ORGANOID_UM = 0.65
-CROP = 64
-WIDEST = 384  # working pixels of a field's middle that are judged
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +65,8 @@ def _working(plane: np.ndarray, scale: float) -> np.ndarray:
     return plane if abs(scale - 1) < 0.05 else to_size(plane, *(round(side / scale) for side in plane.shape[1:]))
 
 
-def _middle(plane: np.ndarray) -> np.ndarray:
-    top, left = (max(0, side - WIDEST) // 2 for side in plane.shape[1:])
-    return plane[:, top : top + WIDEST, left : left + WIDEST]
-
-
 def _middles(some: Planes) -> Planes:
-    return {condition: [_middle(plane) for plane in planes] for condition, planes in some.items()}
+    return {condition: [middle(plane) for plane in planes] for condition, planes in some.items()}
 
 
 def fields_for(checkpoint: Checkpoint, known: dict[str, Fields]) -> Fields:
@@ -145,28 +136,6 @@ def _as_settings(how: Mapping[str, str]) -> dict[str, Any]:
     return {name: value.split(",") if name == "kept" else value for name, value in how.items()}
 
 
-def gaps_of(
-    checkpoint: Checkpoint,
-    source: Sequence[np.ndarray],
-    made: Sequence[np.ndarray],
-    target: Sequence[np.ndarray],
-    channels: Sequence[str],
-) -> dict[str, Measured]:
-    """Return the gap closed of each channel, in crops of 64 pixels."""
-    sides = []
-    for fields in (target, made, source):
-        crops = [grid(checkpoint.card.intensity.normalize(each)[None], CROP) for each in fields]
-        sides.append((np.concatenate(crops), np.repeat(np.arange(len(crops)), [len(each) for each in crops])))
-    profile = Profile.fit(np.concatenate([sides[0][0], sides[2][0]]))
-    features = [Features(profile(crops), groups) for crops, groups in sides]
-    return {
-        name: gap_closed_profile(
-            *(side.columns(profile.of_channel(checkpoint.card.channels.index(name))) for side in features)
-        )
-        for name in channels
-    }
-
-
 def judge_checkpoint(
     checkpoint: Checkpoint, fields: Fields, made: Mapping[str, Planes], kept: Sequence[str] = ()
 ) -> list[Verdict]:
@@ -178,7 +147,9 @@ def judge_checkpoint(
             differ = [name for name in fields.gate.limits.channels if name not in fields.gate.limits.unchanged]
             gaps = None
             if source != target:
-                gaps = gaps_of(checkpoint, real, made[source][target], fields.real[target], differ)
+                sides = (Pictures(some) for some in (made[source][target], real, fields.real[target]))
+                places = [checkpoint.card.channels.index(name) for name in differ]
+                gaps = gaps_closed(*sides, places, differ, checkpoint.card.intensity)
             verdicts.append(
                 fields.gate.judge(
                     real, made[source][target], fields.real[target], to=target, gaps=gaps,
@@ -247,24 +218,12 @@ def judge_defects(fields: Fields) -> list[tuple[str, tuple[str, ...], Verdict]]:
 # ---- in words
 
 
-def _cell(row: Any) -> str:
-    if row is None or row.value is None:
-        return "–"
-    value = f"{row.value:.3g}" if row.value < 1000 else "> 1000"
-    return f"**{value}**" if row.passed is False else value
-
-
 def table(rows: Sequence[tuple[str, Verdict]]) -> list[str]:
     """Return a Markdown table: a line per verdict and channel, what did not pass in bold."""
     lines = ["| | channel | " + " | ".join(MEASURES) + " |", "|---" * (2 + len(MEASURES)) + "|"]
     for name, verdict in rows:
-        for channel in dict.fromkeys(row.channel for row in verdict.rows):
-            by_name = {row.measure: row for row in verdict.rows if row.channel == channel}
-            lines.append(
-                f"| {name} {verdict.direction} | {channel} | "
-                + " | ".join(_cell(by_name.get(m)) for m in MEASURES)
-                + " |"
-            )
+        for channel, *values in table_rows(verdict, mark=lambda value: f"**{value}**"):
+            lines.append(f"| {name} {verdict.direction} | {channel} | {' | '.join(values[: len(MEASURES)])} |")
     return lines
 
 
@@ -281,6 +240,12 @@ def fates_table(rows: Sequence[tuple[str, Verdict]]) -> list[str]:
         shares = " | ".join(f"{more[each]:.2f}" for each in ("gone", "half", "kept"))
         lines.append(f"| {name} | {channel} | {more['objects']:.0f} | {shares} |")
     return lines if found else []
+
+
+def with_pictures(checkpoint: Checkpoint, verdicts: Sequence[Verdict]) -> Checkpoint:
+    """Return a checkpoint whose card says what the gate said of its pictures."""
+    card = checkpoint.card.model_copy(update={"pictures": tuple(map(PictureVerdict.of, verdicts))})
+    return replace(checkpoint, card=card)
 
 
 def sheet(path: Path, real: np.ndarray, made: np.ndarray, target: np.ndarray) -> None:
@@ -306,6 +271,7 @@ def sheet(path: Path, real: np.ndarray, made: np.ndarray, target: np.ndarray) ->
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Where to write all rows.")
 @click.option("--sheets", type=click.Path(path_type=Path), help="Folder for pictures: real, translated, real target.")
 @click.option("--translated", type=click.Path(path_type=Path), help="Folder in which translations are kept and reused.")
+@click.option("--into", type=click.Path(path_type=Path), help="Folder for copies with what was said in their cards.")
 def picture(
     checkpoints: tuple[str, ...],
     typed: tuple[str, ...],
@@ -313,6 +279,7 @@ def picture(
     json_file: Path | None,
     sheets: Path | None,
     translated: Path | None,
+    into: Path | None,
 ) -> None:
     """Judge checkpoints by their pictures of fields that they never saw, beside real fields and deliberate defects."""
     how = pairs("--how", typed, "NAME=VALUE", "kept=DNA")
@@ -331,6 +298,8 @@ def picture(
         between = [verdict for verdict in verdicts if len(set(verdict.direction.split(" → "))) > 1]
         words = "; ".join(f"{v.direction}: {' '.join(v.sentences)}" for v in between)
         said.append(f"- `{checkpoint.name}` {'passes' if all(v.passed for v in between) else 'fails'}. {words}")
+        if into:
+            with_pictures(checkpoint, between).save(into / f"{checkpoint.name}.safetensors", overwrite=True)
         for source, others in made.items() if sheets else ():
             for target, planes in others.items():
                 if source != target and sheets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,10 @@ import click
 import numpy as np
 
 from bench.common.paired import circumstances
+from bench.quality.organoid_truth import baselines, distribution
+from bench.quality.organoid_truth import lines as distribution_lines
+from bench.quality.scores import translate_plane
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.dataset.synthetic import CONDITIONS, pair, write_dataset
 from napari_phenotrans.features.cache import Cache
@@ -18,11 +23,17 @@ from napari_phenotrans.phenotype.page.text import sd
 from napari_phenotrans.phenotype.report import report
 from napari_phenotrans.phenotype.request import ReportRequest
 from napari_phenotrans.phenotype.result import ReportDone
+from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
     from napari_phenotrans.phenotype.result import PhenotypeReport
 
-ENGINES = ("synthetic-organoids-cyclegan", "synthetic-organoids-scgan", "synthetic-organoids-phendiff")
+ENGINES = (
+    "synthetic-organoids-flow",
+    "synthetic-organoids-cyclegan",
+    "synthetic-organoids-scgan",
+    "synthetic-organoids-phendiff",
+)
 # Organoids of these seeds and above no bundled engine was trained on.
 FIRST_SEED = 7000
 SHOWN = 6
@@ -46,7 +57,11 @@ def truth(work: Path, engines: tuple[str, ...], groups: int, size: int) -> None:
     dataset = DataSet.open(images, CONDITIONS)
     source, target = CONDITIONS
     rows = []
+    judged_by_distribution, healthy, true = baselines(range(FIRST_SEED, FIRST_SEED + groups), size)
     for engine in engines:
+        translator = Translator(Checkpoint.load(engine))
+        made = [translate_plane(plane, translator, source, target) for plane in healthy]
+        judged_by_distribution[Path(engine).stem] = distribution(healthy, made, true)
         request = ReportRequest(
             dataset, engine, source, target, truth=work / "truth", out=work / Path(engine).stem,
             positive={"PH3": PH3}, overwrite=True,
@@ -54,8 +69,9 @@ def truth(work: Path, engines: tuple[str, ...], groups: int, size: int) -> None:
         for event in report(request, cache=Cache(work / "cache")):
             if isinstance(event, ReportDone):
                 rows.append({"engine": engine} | judged(event.report) | circumstances())
-    (work / "truth.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    for line in lines(rows):
+    by_distribution = {name: asdict(row) for name, row in judged_by_distribution.items()}
+    (work / "truth.json").write_text(json.dumps([*rows, by_distribution], indent=1), encoding="utf-8")
+    for line in [*distribution_lines(judged_by_distribution), "", *lines(rows)]:
         click.echo(line)
 
 

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 from napari_phenotrans.checkpoints import told_apart as module
 from napari_phenotrans.checkpoints.checkpoint import BUNDLED, Checkpoint, bundled
@@ -16,6 +17,7 @@ from napari_phenotrans.checkpoints.told_apart import (
     told_apart,
     wilson,
 )
+from napari_phenotrans.cli.main import phenotrans
 from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ def test_it_is_kept_beside_the_checkpoint_and_said(file: Path, data_folder: Path
     )
     assert describe_told(kept) in known_of_pictures(file, Checkpoint.read_card(file), "untreated", "treated")
     assert describe_told(kept) not in known_of_pictures(file, Checkpoint.read_card(file), "treated", "untreated")
+
+
+def test_the_command_line_says_it_below_the_card(file: Path) -> None:
+    kept, _ = keep_told(file, WAY, 24, 40)
+    said = CliRunner().invoke(phenotrans, ["info", str(file)], standalone_mode=False)
+    assert said.output.splitlines()[-1] == describe_told(kept)
 
 
 def test_the_last_trial_of_each_direction_counts(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,10 +55,14 @@ def test_folders_give_a_table_and_files(ask, data, tmp_path):
     assert "features: profile" in said
     assert [line.split()[:2] for line in said.splitlines() if line.startswith("  kid")] == [
         ["kid", "all"], ["kid", "DNA"], ["kid", "GFP"],
-    ]  # fmt: skip
+    ] * 2  # fmt: skip
     assert "below 200 crops it is mostly bias" in said
     written = json.loads((tmp_path / "out/scores.json").read_text(encoding="utf-8"))
-    rows = {(row["metric"], row["channel"]): row for row in written["rows"]}
+    assert "features: profile, background subtracted" in said
+    # the translations are noise with a shift, and the gate says what it sees of that
+    assert "pictures: " in said
+    assert [verdict["rows"][0]["channel"] for verdict in written["pictures"]] == ["DNA"]
+    rows = {(row["metric"], row["channel"]): row for row in written["rows"] if row["features"] == "profile"}
     assert rows["kid", "GFP"]["verdict"] != "not shown to be better than copying"
     assert (tmp_path / "out/scores.csv").is_file()
     with pytest.raises(InputError, match="exists already"):

@@ -60,15 +60,17 @@ def perfect():
 
 
 def test_a_perfect_translation_is_not_told_from_real_and_copying_is_no_better_than_copying(perfect):
-    rows = {(row.metric, row.channel): row for row in perfect[0].rows}
-    copied = {(row.metric, row.channel): row for row in run(material(0.0), resamples=50)[0].rows}
+    rows, copied = (
+        {(row.metric, row.channel): row for row in evaluation.rows if row.features == "profile"}
+        for evaluation in (perfect[0], run(material(0.0), resamples=50)[0])
+    )
     assert set(rows) == {(name, channel) for name in METRICS for channel in ("", "DNA", "GFP")}
     for name in METRICS:
         assert rows[name, "GFP"].verdict == "not told from real", name
         assert copied[name, "GFP"].verdict == "not shown to be better than copying", name
     assert rows["c2st", ""].p > 0.05
     assert copied["c2st", ""].p < 0.01
-    assert {row.features for row in perfect[0].rows} == {"profile"}
+    assert {row.features for row in perfect[0].rows} == {"profile", "profile, background subtracted"}
     assert {row.direction for row in perfect[0].rows} == {"untreated → treated"}
 
 
@@ -105,7 +107,7 @@ def test_features_that_cannot_be_had_are_said_and_the_others_go_on(tmp_path, mon
     pytest.importorskip("torch_fidelity", reason="torch-fidelity is an extra")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     evaluation, events = run(material(), features=["inception", "profile"], metrics=["kid"], resamples=0)
-    assert {row.features for row in evaluation.rows} == {"profile"}
+    assert {row.features for row in evaluation.rows} == {"profile", "profile, background subtracted"}
     assert any(isinstance(event, Notice) and "inception are left out" in event.text for event in events)
     with pytest.raises(InputError, match="Nothing is downloaded by itself"):
         run(material(), features=["inception"])
@@ -157,7 +159,41 @@ def test_one_channel_is_scored_once():
     )
     fit = {name: crops[:, 1:] for name, crops in one.fit.items()}
     rows = run(EvaluationSet((comparison,), ("GFP",), fit), metrics=["kid"], resamples=0)[0].rows
-    assert [row.channel for row in rows] == ["GFP"]
+    assert [(row.channel, row.features) for row in rows] == [
+        ("GFP", "profile"), ("GFP", "profile, background subtracted"),
+    ]  # fmt: skip
+
+
+def test_a_background_that_drifted_is_told_from_what_cells_do():
+    true = material()
+    drifted = material(SHIFT + 0.3)
+    scored = {}
+    for name, one in (("true", true), ("drifted", drifted)):
+        for row in run(one, metrics=["kid", "gap closed", "fid"], resamples=0)[0].rows:
+            scored[name, row.features, row.metric, row.channel] = row.value
+    plain, anchored = "profile", "profile, background subtracted"
+    assert scored["drifted", plain, "kid", "GFP"] > scored["true", plain, "kid", "GFP"] + 0.1
+    same = scored["true", anchored, "kid", "GFP"]
+    assert scored["drifted", anchored, "kid", "GFP"] == pytest.approx(same, abs=1e-3)
+    assert ("true", anchored, "fid", "GFP") not in scored, "what is read first is scored twice, and no more"
+
+
+def test_pictures_are_judged_in_every_direction():
+    comparison = material().comparisons[0]
+    board = np.where(np.indices((64, 64)).sum(axis=0) % 2, 0.1, -0.1).astype(np.float32)
+    spoiled = tuple(
+        dataclasses.replace(cut, planes=lambda c=cut: [p + board for p in c.planes()]) for cut in comparison.translated
+    )
+    made = dataclasses.replace(material(), comparisons=(dataclasses.replace(comparison, translated=spoiled),))
+    (verdict,) = run(made, metrics=["kid"], resamples=0)[0].pictures
+    assert verdict.direction == "untreated → treated"
+    assert "lattice" in {row.measure for row in verdict.failed}
+
+    # in another order nothing is known of what was made from what
+    turned = dataclasses.replace(comparison, translated=comparison.translated[::-1])
+    evaluation, _ = run(dataclasses.replace(made, comparisons=(turned,)), metrics=["kid"], resamples=0)
+    assert evaluation.pictures[0].row("GFP", "lattice").why == "the source of each field is not known"
+    assert any("Which source image each translated one was made from is not known" in n for n in evaluation.notes)
 
 
 def test_it_stops_when_it_is_told_to():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.evaluation.evaluate import Evaluation
 from napari_phenotrans.evaluation.score_table import table_lines, write_csv, write_json
+from napari_phenotrans.metrics.picture import Row, Verdict
 from napari_phenotrans.metrics.score_row import ScoreRow
 
 ROWS = (
@@ -60,3 +62,22 @@ def test_files_that_exist_are_not_replaced_unasked(tmp_path):
         write_csv(EVALUATION, tmp_path / "scores.csv")
     assert (tmp_path / "scores.csv").read_text() == "mine"
     write_csv(EVALUATION, tmp_path / "scores.csv", overwrite=True)
+
+
+def test_what_the_gate_says_stands_below_the_scores_and_in_the_file(tmp_path):
+    rows = (
+        Row("DNA", "lattice", 1.2, 2.0, passed=True),
+        Row("GFP", "lattice", 3.84, 2.0, passed=False, sentence="leaves a fine grid"),
+        Row("GFP", "ring", why="too few nuclei found"),
+    )
+    judged = dataclasses.replace(EVALUATION, pictures=(Verdict("a → b", rows),))
+    lines = table_lines(judged)
+    start = lines.index("pictures, a → b: do not pass")
+    assert lines[start + 1] == "  GFP: leaves a fine grid."
+    cells = [line.split() for line in lines[start + 2 : start + 5]]
+    assert cells[0][:3] == ["channel", "lattice", "ring"]
+    assert cells[1][:3] == ["DNA", "1.2", "–"]
+    assert cells[2][:4] == ["GFP", "3.84", "!", "–"]
+    write_json(judged, tmp_path / "scores.json")
+    (written,) = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["pictures"]
+    assert Verdict.from_dict(written) == judged.pictures[0]

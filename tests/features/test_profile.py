@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.features.profile import Profile, measurements
+from napari_phenotrans.features.profile import Profile, between_fields, measurements
 from napari_phenotrans.metrics import METRICS, Features, floor
 from napari_phenotrans.metrics.kid import kid_difference
 
@@ -130,3 +130,20 @@ def test_crops_that_cannot_be_measured_are_refused(profile):
         measurements(np.zeros((2, 2, 8, 8), np.float32))
     with pytest.raises(InputError, match="not finite"):
         profile(np.full((2, 3, 64, 64), np.nan, np.float32))
+
+
+def test_intensities_are_told_apart_no_more_finely_than_real_fields_differ(draw_cells):
+    crops = draw_cells(0, 24)
+    level = np.repeat(np.linspace(-0.3, 0.3, 4), 3)
+    crops[:12, 0] += level[:, None, None].astype(np.float32)
+    fields = [("a", f"a{i // 3}") for i in range(12)] + [("b", f"b{i // 3}") for i in range(12)]
+    values = measurements(crops)
+    of_a = np.std([values[3 * i : 3 * i + 3].mean(axis=0) for i in range(4)], axis=0, ddof=1)
+    between = between_fields(values, fields)
+    assert between[0] == pytest.approx(of_a[0])  # mean of the first channel: condition a differs most by itself
+    plain, told = Profile.fit(crops), Profile.fit(crops, fields)
+    assert told.sd[0] == pytest.approx(max(plain.sd[0], between[0]))
+    assert told.sd[0] > plain.sd[0]
+    # textures, and a condition of two fields, are left as they are
+    assert told.sd[8:21] == pytest.approx(plain.sd[8:21])
+    assert not between_fields(values[:6], fields[:6]).any()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
@@ -20,6 +21,7 @@ from napari_phenotrans.io import read, write
 from napari_phenotrans.phenotype.page.figures import object_picture
 from napari_phenotrans.phenotype.page.files import write_tables
 from napari_phenotrans.phenotype.page.html import page
+from napari_phenotrans.phenotype.page.text import about_pictures, pictures_in_short
 from napari_phenotrans.phenotype.report import report
 from napari_phenotrans.phenotype.request import ReportRequest
 from napari_phenotrans.phenotype.result import PhenotypeReport, ReportDone
@@ -126,6 +128,22 @@ def test_the_page_needs_nothing_else_and_has_a_sentence_over_each_table(html: st
     for heading in ("In short", "Read this first", "What these data cannot tell", "The same nuclei before and after"):
         assert heading in html
     assert "GFP: nucleus over ring" in html[: html.index("Read this first")]
+
+
+def test_what_the_pictures_are_like_stands_on_the_first_page(result: PhenotypeReport, html: str) -> None:
+    verdict = result.verdict
+    assert verdict is not None
+    assert verdict.direction == f"{result.source} → {result.target}"
+    assert {row.channel for row in verdict.rows} == set(result.channels)
+    first_page = html[: html.index("What differs in reality")]
+    assert "<h2>The pictures</h2>" in first_page
+    for text in (*about_pictures(result), pictures_in_short(verdict), *result.doubts):
+        assert escape(text) in first_page
+    assert len(about_pictures(result)) == len(verdict.sentences) + len(result.known_pictures)
+    # its table, channel by channel
+    table = html[html.index("What the pictures are like") :]
+    assert "<th>channel</th>" in table
+    assert all(f"<td>{channel}</td>" in table for channel in result.channels)
 
 
 def test_what_coincides_with_the_condition_is_named_first(html: str) -> None:

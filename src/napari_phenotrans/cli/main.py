@@ -88,10 +88,13 @@ def info(file: Path, **options: Any) -> None:
     """Say what FILE holds: an image, or a checkpoint (a file, or a bundled name)."""
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
     from napari_phenotrans.checkpoints.describe import describe_card, describe_image
+    from napari_phenotrans.checkpoints.told_apart import describe_told, told_apart
     from napari_phenotrans.io import read
 
     if str(file) in bundled() or file.suffix == ".safetensors":
         click.echo(describe_card(str(file), Checkpoint.read_card(file)))
+        for trial in told_apart(file):
+            click.echo(describe_told(trial))
     else:
         click.echo(describe_image(read(file, **read_arguments(options))))
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.checkpoints.describe import picture_words
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.text import table
+from napari_phenotrans.runs.paths import BEST
 from napari_phenotrans.training import events
 
 if TYPE_CHECKING:
@@ -42,8 +45,16 @@ def event_line(event: Event, run: Run) -> str | None:
         case events.Stopped():
             return f"stopped at step {event.step}: {event.reason}. Go on with --resume {run.folder}"
         case events.Finished():
-            return f"finished after {event.step} steps"
+            return "\n".join([f"finished after {event.step} steps", *_about_best(run)])
     return None
+
+
+def _about_best(run: Run) -> list[str]:
+    """Return what the pictures of the best checkpoint are like, as its card says; nothing where there is none."""
+    best = run.folder / BEST
+    if not best.is_file():
+        return []
+    return [f"{BEST}: {text}" for text in picture_words(Checkpoint.read_card(best))]
 
 
 def _score_rows(event: Scored) -> list[str]:

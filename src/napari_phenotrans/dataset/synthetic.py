@@ -37,6 +37,7 @@ class Disease(Settings):
     mitoses_lost: float = Field(
         default=0.7, ge=0, le=1, description="Share of the remaining mitoses back in interphase."
     )
+    draw: int = Field(default=0, ge=0, description="Another number takes others of the same organoid, as many.")
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,7 @@ def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease) -
     if condition == "diseased":
         # mitoses and the rest are lost at the same rate, so that density and PH3 share fall independently; the
         # order is the seed's alone, so that a disease that takes more nuclei takes the same ones and more
-        rng = np.random.default_rng([seed, len(cells)])
+        rng = np.random.default_rng([seed, len(cells), *([disease.draw] if disease.draw else [])])
         mitoses = [index for index, cell in enumerate(cells) if cell.stage != "interphase"]
         others = [index for index, cell in enumerate(cells) if cell.stage == "interphase"]
         kept_mitoses, lost = _lose(rng, mitoses, disease.nuclei_lost)

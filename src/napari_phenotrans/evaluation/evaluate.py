@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_phenotrans.core.crop_grid import spread
 from napari_phenotrans.core.digests import digest
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.evaluation.critic import CriticProtocol, critic_row
+from napari_phenotrans.evaluation.inputs import background_of
 from napari_phenotrans.evaluation.pictures import judge_pictures
 from napari_phenotrans.features import Entry, Extractor, ExtractorResources, extractor_entry
 from napari_phenotrans.metrics import METRICS, Features
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 EMPTY = 0.01  # standard deviation within a crop, in [-1, 1], below which nothing is on it: half a percent of the range
 MANY = 0.5  # share of empty crops, or of pixels beyond the limits in a thousand, from which it is said
 CLIPPED = 0.001
+ANCHORED = "background subtracted"
+ANCHORED_METRICS = ("kid", "gap closed")
+LOOKED_AT = 8  # fields of a side whose backgrounds are looked at
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ def _steps(request: EvaluationRequest, resources: ExtractorResources) -> Iterato
     evaluation_set = request.evaluation_set
     yield from map(Notice, evaluation_set.notes)
 
+    resources = replace(resources, fit_fields=evaluation_set.fit_fields)
     extractors = yield from _build_extractors(entries, evaluation_set.fit, resources)
     measured = yield from _measure_sides(evaluation_set.comparisons, extractors, resources)
     of_networks = any(extractor.name.startswith(("inception", "vgg")) for extractor in extractors)
@@ -124,6 +130,7 @@ def _steps(request: EvaluationRequest, resources: ExtractorResources) -> Iterato
         yield from _warnings(comparison, measured.facts, of_networks=of_networks)
 
     rows = yield from _metric_rows(request, extractors, measured, resources.tick)
+    rows += yield from _anchored_rows(request, extractors, resources)
     if request.critic:
         for comparison in evaluation_set.comparisons:
             rows.append((yield from critic_row(comparison, request.critic, resources, seed=request.seed)))
@@ -283,6 +290,47 @@ def _metric_rows(
         channel_name = "" if channel is None else channels[channel]
         rows.append(replace(row, direction=comparison.direction, features=extractor.name, channel=channel_name))
     return rows
+
+
+def _anchored_rows(
+    request: EvaluationRequest, extractors: Sequence[Extractor], resources: ExtractorResources
+) -> Generator[Progressed, None, list[ScoreRow]]:
+    """Score once more with each plane's background brought to one level: what is no plate's doing remains.
+
+    Only measurements, by the metrics that are read first: an offset moves features of networks in no way that is known.
+    """
+    named = [replace(each, name=f"{each.name}, {ANCHORED}") for each in extractors if each.measurements]
+    metrics = [name for name in ANCHORED_METRICS if name in request.metrics]
+    if not named or not metrics:
+        return []
+    evaluation_set = request.evaluation_set
+    anchored: dict[int, Side] = {}
+    for comparison in evaluation_set.comparisons:
+        sides = [side for side in (comparison.real, comparison.source, comparison.translated) if side]
+        if not all(id(side) in anchored for side in sides):
+            anchored |= _with_one_background(sides, sides[:-1], anchored)
+    comparisons = tuple(
+        replace(
+            each,
+            real=anchored[id(each.real)],
+            translated=anchored[id(each.translated)],
+            source=anchored[id(each.source)] if each.source else None,
+        )
+        for each in evaluation_set.comparisons
+    )
+    measured = yield from _measure_sides(comparisons, named, resources)
+    again = replace(request, evaluation_set=replace(evaluation_set, comparisons=comparisons), metrics=metrics)
+    return (yield from _metric_rows(again, named, measured, resources.tick))
+
+
+def _with_one_background(sides: Sequence[Side], real: Sequence[Side], known: Mapping[int, Side]) -> dict[int, Side]:
+    """Return sides by id whose planes all have the background that real ones have on average."""
+    wanted = next((side[0].background for side in map(known.get, map(id, sides)) if side), None)
+    if wanted is None:
+        cuts = [side[place] for side in real for place in spread(len(side), LOOKED_AT)]
+        of_planes = [background_of(cut.intensity.normalize(plane)) for cut in cuts for plane in cut.planes()]
+        wanted = tuple(np.mean(of_planes, axis=0).tolist())
+    return {id(side): tuple(replace(cut, background=wanted) for cut in side) for side in sides}
 
 
 def _channels(extractor: Extractor, names: Sequence[str]) -> list[int | None]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     """Returns a field's planes, float32 (C, Y, X) in the images' units at the working pixel size."""
 
 FITTED = 256  # crops per condition that extractors are fitted to
+BACKGROUND = 5  # percentile of a plane's pixels that is background, whatever is on it
 WHOLE = 10**6  # crops along a plane: all
 
 
@@ -40,6 +41,9 @@ class Cut:
         The data set's limits, and the side of a crop.
     indices
         Which crops are taken, of all that fit, in order.
+    background
+        Per channel, in about [-1, 1], where the background of each plane is brought to before it is cut; planes are
+        taken as they are where None.
     """
 
     group: str
@@ -48,6 +52,7 @@ class Cut:
     intensity: Intensity
     crop: int
     indices: tuple[int, ...]
+    background: tuple[float, ...] | None = None
 
     def crops(self) -> np.ndarray:
         """Return float32 (n, C, crop, crop) in about [-1, 1].
@@ -57,11 +62,20 @@ class Cut:
         InputError
             If pixels are not finite.
         """
-        cut = [grid(center(self.intensity.normalize(p), self.crop, WHOLE)[None], self.crop) for p in self.planes()]
+        planes = [self.intensity.normalize(plane) for plane in self.planes()]
+        if self.background is not None:
+            wanted = np.array(self.background, np.float32)
+            planes = [plane + (wanted - background_of(plane))[:, None, None] for plane in planes]
+        cut = [grid(center(plane, self.crop, WHOLE)[None], self.crop) for plane in planes]
         crops = np.concatenate(cut)[list(self.indices)]
         if not np.isfinite(crops).all():
             raise InputError(f"{self.name} holds values that are not finite. Replace NaN and infinity first.")
         return crops
+
+
+def background_of(plane: np.ndarray) -> np.ndarray:
+    """Return the background of each channel of a plane (C, Y, X): its 5th percentile, (C,)."""
+    return np.percentile(plane, BACKGROUND, axis=(1, 2)).astype(np.float32)
 
 
 Side = tuple[Cut, ...]
@@ -89,6 +103,8 @@ class EvaluationSet:
         Names.
     fit
         Real crops (n, C, crop, crop) per condition that extractors are fitted to.
+    fit_fields
+        Per condition, from which field each of these is; nothing where that is not known.
     about
         Where it comes from, for whoever reads the scores: folders, checkpoint, crop, limits.
     notes
@@ -103,6 +119,7 @@ class EvaluationSet:
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    fit_fields: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,13 +176,14 @@ class Cutter:
             for number, indices in kept.items()
         )
 
-    def fit(self, data_set: DataSet) -> dict[str, np.ndarray]:
-        """Cut the real crops per condition that extractors are fitted to."""
-        fit = {}
+    def fit(self, data_set: DataSet) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Cut the real crops per condition that extractors are fitted to; and from which field each of them is."""
+        fit, of_field = {}, {}
         for condition in data_set.conditions:
             side = self.side([field for field in data_set.fields if field.condition == condition], FITTED)
             fit[condition] = np.concatenate([cut.crops() for cut in side])
-        return fit
+            of_field[condition] = np.array([cut.name for cut in side for _ in cut.indices])
+        return fit, of_field
 
     def resampled(self, planes: list[np.ndarray], pixel_size_um: float | None) -> Planes:
         """Return what brings planes that are in memory to the working pixel size."""

@@ -66,6 +66,8 @@ class ExtractorResources:
         Called now and then; raise in it to stop.
     in_domain_steps
         Updates of a network that is trained here.
+    fit_fields
+        Per condition, from which field each crop is that extractors are fitted to; nothing where that is not known.
     """
 
     weights: dict[str, Path] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class ExtractorResources:
     cache: Cache = field(default_factory=Cache)
     tick: Callable[[], None] = lambda: None
     in_domain_steps: int = IN_DOMAIN_STEPS
+    fit_fields: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def eight_bit(crops: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.features.base import Extractor
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
     from napari_phenotrans.features.base import ExtractorResources
 
@@ -26,6 +26,7 @@ FAINT = 1e-6  # variance below which a band counts as empty: a thousandth of hal
 SMALLEST = 16
 FURTHEST = 3.0  # standard deviations
 UNIT = 2.0  # standard deviations that a feature of 1 stands for
+LEAST_FIELDS = 3  # of a condition, to say how they differ
 LEAST_SPREAD = 0.01  # of intensities, in [-1, 1]: half a percent of the range is not told apart
 PER_CHANNEL = 1 + len(QUANTILES) + 3 * BANDS + 1
 PER_PAIR = BANDS + 1
@@ -56,12 +57,20 @@ class Profile:
     channels: int
 
     @classmethod
-    def fit(cls, crops: np.ndarray) -> Self:
-        """Fit to real training crops (n, C, h, w) in about [-1, 1], of all conditions together."""
+    def fit(cls, crops: np.ndarray, fields: Sequence[tuple[str, str]] | None = None) -> Self:
+        """Fit to real training crops (n, C, h, w) in about [-1, 1], of all conditions together.
+
+        Where it is known which condition and field each crop is from, no intensity is told apart more finely than real
+        fields of one condition differ by themselves: their standard deviation, of the condition where it is largest, is
+        the least spread of a feature. Else half a percent of the range is.
+        """
         values = measurements(crops)
         sd = values.std(axis=0)
         intensities = sd[: crops.shape[1] * PER_CHANNEL].reshape(-1, PER_CHANNEL)[:, : 1 + len(QUANTILES)]
         np.maximum(intensities, LEAST_SPREAD, out=intensities)
+        if fields is not None:
+            between = between_fields(values, fields)[: crops.shape[1] * PER_CHANNEL].reshape(-1, PER_CHANNEL)
+            np.maximum(intensities, between[:, : 1 + len(QUANTILES)], out=intensities)
         return cls(values.mean(axis=0), np.where(sd > 0, sd, 1.0), crops.shape[1])
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
@@ -79,6 +88,30 @@ class Profile:
     def of_channel(self, channel: int) -> slice:
         """Return which features are a channel's own."""
         return slice(channel * PER_CHANNEL, (channel + 1) * PER_CHANNEL)
+
+
+def between_fields(values: np.ndarray, fields: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Return by how much fields of one condition differ: the SD of their means, of the condition where it is largest.
+
+    Parameters
+    ----------
+    values
+        (n, d).
+    fields
+        Condition and field of each row. A condition with fewer than three fields says nothing.
+
+    Returns
+    -------
+    (d,), 0 where no condition has three fields.
+    """
+    rows: dict[str, dict[str, list[int]]] = {}
+    for row, (condition, name) in enumerate(fields):
+        rows.setdefault(condition, {}).setdefault(name, []).append(row)
+    spreads = [np.zeros(values.shape[1])]
+    for of_condition in rows.values():
+        if len(of_condition) >= LEAST_FIELDS:
+            spreads.append(np.std([values[each].mean(axis=0) for each in of_condition.values()], axis=0, ddof=1))
+    return np.max(spreads, axis=0)
 
 
 def measurements(crops: np.ndarray) -> np.ndarray:
@@ -149,9 +182,11 @@ def build_profile(
     yield Progressed("fitting the profile", 0, 1)
     resources.tick()
     crops = np.concatenate(list(fit.values()))
-    key = digest(VERSION, "fit", crops)
+    known = resources.fit_fields
+    fields = [(name, str(field)) for name in fit for field in known[name]] if known else None
+    key = digest(VERSION, "fit", crops, *(" ".join(each) for each in fields or ()))
     cached = resources.cache.get(key)
-    profile = Profile(cached["mean"], cached["sd"], crops.shape[1]) if cached else Profile.fit(crops)
+    profile = Profile(cached["mean"], cached["sd"], crops.shape[1]) if cached else Profile.fit(crops, fields)
     if not cached:
         resources.cache.put(key, {"mean": profile.mean, "sd": profile.sd})
 

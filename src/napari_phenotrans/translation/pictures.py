@@ -121,9 +121,13 @@ class PictureJudge:
         )
 
     def _gaps(self, made: Pictures, source: Pictures, target: Pictures) -> dict[str, Measured]:
-        """Return the gap closed of each channel in which the conditions differ; none of fields too small for crops."""
+        """Return the gap closed of each channel in which the conditions are known to differ.
+
+        A single field of a condition does not tell how it differs from another; fields may be too small for crops.
+        """
         limits = self.gate.limits
-        names = [name for name in limits.channels if name not in limits.unchanged]
+        known = [name for name in limits.channels if {"differs", "marker"} & set(limits.shared[name])]
+        names = [name for name in known if name not in limits.unchanged]
         return gaps_closed(
             made, source, target, [limits.channels.index(name) for name in names], names, self._intensity
         )

@@ -176,8 +176,9 @@ def test_a_check_judges_the_picture_by_an_open_image_of_the_target(
     translated(qtbot, dock, well)
     dock.trust_panel.check_button.click()
     qtbot.waitUntil(lambda: dock.status.text().startswith("checked"), timeout=WAIT_MS)
-    (text,) = dock.trust_panel.here.texts
-    assert text.startswith("This picture, beside 1 real image of the target: ")
+    heading, *said = dock.trust_panel.here.texts
+    assert heading == "This picture, beside 1 real image of the target:"
+    assert said
     # without one, it says what to open
     for layer in [layer for layer in dock.viewer.layers if path_of(layer) == real]:
         dock.viewer.layers.remove(layer)

@@ -119,7 +119,7 @@ def test_what_is_known_of_the_pictures_is_always_there(panel: TrustPanel) -> Non
 def test_a_picture_is_judged_where_something_is_there_to_judge_it_by(panel: TrustPanel) -> None:
     bad = Row("GFP", "lattice", 3.8, 2.0, passed=False, sentence="leaves a fine grid")
     panel.show_judged(PictureJudged(Verdict("a → b", (bad,)), 1))
-    assert panel.here.texts == ["This picture, beside 1 real image of the target: GFP: leaves a fine grid."]
+    assert panel.here.texts == ["This picture, beside 1 real image of the target:", "GFP: leaves a fine grid."]
     panel.show_judged(None)
     (text,) = panel.here.texts
     assert text.startswith("Open a real image of the target beside it")

@@ -82,10 +82,11 @@ def from_checkpoint(
     apart = {field.condition for field in rest} == {source, target}
     fit = replace(dataset, conditions=(source, target), fields=rest if apart else dataset.fields)
     notes = () if apart else ("Features are fitted to the real images that are scored.",)
+    crops_to_fit, fit_fields = cutter.fit(fit)
     yield EvaluationSet(
         comparisons,
         card.channels,
-        cutter.fit(fit),
+        crops_to_fit,
         {
             "data set": dataset.folder.name,
             "checkpoint": translator.checkpoint.name,
@@ -94,4 +95,5 @@ def from_checkpoint(
         },
         notes,
         translator.kept,
+        fit_fields,
     )

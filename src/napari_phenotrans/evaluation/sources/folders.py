@@ -99,7 +99,8 @@ def from_folders(
         crops,
     )
     about = {role: str(path) for role, path in folders.items()} | cutter.about(names)
-    yield EvaluationSet(comparisons, names, cutter.fit(data_set), about, tuple(notes))
+    crops_to_fit, fit_fields = cutter.fit(data_set)
+    yield EvaluationSet(comparisons, names, crops_to_fit, about, tuple(notes), fit_fields=fit_fields)
 
 
 def _common_channels(fields: dict[str, list[Field]], channels: Sequence[str] | None) -> tuple[str, ...]:

@@ -74,10 +74,11 @@ def from_run(
     ]
     comparisons = yield from compare(ways, cutter, crops)
     yield Progressed("reading training fields", 0, 1)
+    crops_to_fit, fit_fields = cutter.fit(run.dataset)
     yield EvaluationSet(
         comparisons,
         card.channels,
-        cutter.fit(run.dataset),
+        crops_to_fit,
         {
             "run": run.folder.name,
             "checkpoint": path.name,
@@ -87,6 +88,7 @@ def from_run(
         },
         notes,
         translator.kept,
+        fit_fields,
     )
 
 

@@ -107,7 +107,7 @@ class CropsDrawn:
     channels: tuple[str, ...]
     checkpoint: str
     direction: str
-    how: dict[str, Any]
+    how: dict[str, Any]  # where it is not as usual
 
 
 class DrawCrops(Job):
@@ -136,7 +136,8 @@ class DrawCrops(Job):
         for event in drawing:
             if isinstance(event, tuple):
                 direction = f"{recipe.source} → {recipe.target}"
-                yield CropsDrawn(event, translator.card.channels, recipe.checkpoint, direction, recipe.how)
+                unusual = {name: value for name, value in recipe.how.items() if getattr(translator.how, name) != value}
+                yield CropsDrawn(event, translator.card.channels, recipe.checkpoint, direction, unusual)
             else:
                 yield event
 

@@ -199,7 +199,7 @@ def judged_words(judged: PictureJudged | None) -> list[str]:
     if judged is None:
         return ["Open a real image of the target beside it: a check then also says what this picture is like."]
     beside = counted(judged.fields, "real image of the target", "real images of the target")
-    return [f"This picture, beside {beside}: {text}" for text in judged.verdict.sentences]
+    return [f"This picture, beside {beside}:", *judged.verdict.sentences]
 
 
 def summary(rows: Sequence[TrustRow]) -> str:
