@@ -48,6 +48,15 @@ def describe_device(device: torch.device) -> str:
     return f"cpu ({torch.get_num_threads()} threads)"
 
 
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies in bfloat16, so that it is faster there: GPUs, and processors with AVX-512 or AMX."""
+    if device.type != "cpu":
+        return device.type == "cuda"
+    # older versions of torch do not tell
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
 def ran_out_of_memory(error: RuntimeError) -> bool:
     """Whether an error of torch's says that memory ran out; of the processor's and Apple's only the text says so."""
     text = str(error).casefold()
