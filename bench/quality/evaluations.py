@@ -89,7 +89,8 @@ def row(
             for one, other in zip(some, exact[source, target], strict=True)
             for place in moving
         ]
+    closed = ", ".join(f"{gap:.3f}" for gap in gaps)
     return (
-XX
-        f"{seconds:.2f} | {tiles:.0f} | {100 * max(costs):.3f} |"
+        f"| {count} | {translator.precision} | {closed} | {100 * np.mean(errors):.2f} | {seconds:.2f} | {tiles:.0f} | "
+        f"{100 * max(costs):.3f} |"
     )
