@@ -38,6 +38,11 @@ COMMANDS = {
         "remeasure",
         "Statistics and background of bundled GANs measured anew, without training.",
     ),
+    "effect": (
+        "quality.effect",
+        "effect",
+        "How much each noise changes, measured for bundled checkpoints without training.",
+    ),
     "picture": ("quality.picture", "picture", "What the picture gate says of checkpoints, real fields and defects."),
     "blind": ("quality.blind", "blind", "Translated and real crops shuffled on one sheet, its key apart."),
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),

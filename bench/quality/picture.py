@@ -14,6 +14,7 @@ from bench.common.paired import circumstances
 from bench.quality.defects import DEFECTS, faded, hollowed
 from bench.quality.scores import BBBC013_FIELDS, HELD_OUT
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
+from napari_phenotrans.cli.options import pairs
 from napari_phenotrans.core.crop_grid import grid
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.resample import to_size
@@ -111,9 +112,15 @@ def fields_for(checkpoint: Checkpoint, known: dict[str, Fields]) -> Fields:
     return known[name]
 
 
-def translate_fields(checkpoint: Checkpoint, unseen: Planes, kept_in: Path | None) -> dict[str, Planes]:
-    """Translate all unseen fields to all conditions, ``[source][target]``; kept in a folder where one is said."""
-    file = kept_in / f"{checkpoint.name}.npz" if kept_in else None
+def translate_fields(
+    checkpoint: Checkpoint, unseen: Planes, kept_in: Path | None, how: Mapping[str, str] | None = None
+) -> dict[str, Planes]:
+    """Translate all unseen fields to all conditions, ``[source][target]``; kept in a folder where one is said.
+
+    ``how`` are settings of the translation that go before the checkpoint's own.
+    """
+    said = "".join(f" {name} {value}" for name, value in sorted((how or {}).items()))
+    file = kept_in / f"{checkpoint.name}{said}.npz" if kept_in else None
     keys = [(source, target, index) for source in unseen for target in unseen for index in range(len(unseen[source]))]
     if file and file.exists():
         with np.load(file) as stored:
@@ -121,7 +128,7 @@ def translate_fields(checkpoint: Checkpoint, unseen: Planes, kept_in: Path | Non
     else:
         # fields are in working pixels already
         card = checkpoint.card.model_copy(update={"pixel_size": None, "pixel_unit": "pixel"})
-        translator = Translator(replace(checkpoint, card=card))
+        translator = Translator(replace(checkpoint, card=card), how=_as_settings(how or {}))
         made = {}
         for source, target, index in keys:
             image = Image(unseen[source][index], "CYX", card.channels)
@@ -132,6 +139,10 @@ def translate_fields(checkpoint: Checkpoint, unseen: Planes, kept_in: Path | Non
             file.parent.mkdir(parents=True, exist_ok=True)
             np.savez(file, **{"|".join(map(str, key)): plane for key, plane in made.items()})
     return {s: {t: [made[s, t, i] for i in range(len(unseen[s]))] for t in unseen} for s in unseen}
+
+
+def _as_settings(how: Mapping[str, str]) -> dict[str, Any]:
+    return {name: value.split(",") if name == "kept" else value for name, value in how.items()}
 
 
 def gaps_of(
@@ -156,8 +167,10 @@ def gaps_of(
     }
 
 
-def judge_checkpoint(checkpoint: Checkpoint, fields: Fields, made: Mapping[str, Planes]) -> list[Verdict]:
-    """Judge both directions, then each condition translated to itself."""
+def judge_checkpoint(
+    checkpoint: Checkpoint, fields: Fields, made: Mapping[str, Planes], kept: Sequence[str] = ()
+) -> list[Verdict]:
+    """Judge both directions, then each condition translated to itself; ``kept`` are channels that had to stay."""
     verdicts = []
     for source in fields.unseen:
         for target in sorted(fields.unseen, key=lambda each: each == source):
@@ -169,7 +182,7 @@ def judge_checkpoint(checkpoint: Checkpoint, fields: Fields, made: Mapping[str, 
             verdicts.append(
                 fields.gate.judge(
                     real, made[source][target], fields.real[target], to=target, gaps=gaps,
-                    direction=f"{source} → {target}", same=source == target,
+                    direction=f"{source} → {target}", same=source == target, kept=kept,
                 )
             )  # fmt: skip
     return sorted(verdicts, key=lambda each: len(set(each.direction.split(" → "))), reverse=True)
@@ -288,20 +301,32 @@ def sheet(path: Path, real: np.ndarray, made: np.ndarray, target: np.ndarray) ->
 
 @click.command("picture")
 @click.option("--checkpoints", multiple=True, help="Bundled names or files; all bundled ones where none is said.")
+@click.option("--how", "typed", multiple=True, metavar="NAME=VALUE", help="Translate so, as in kept=DNA.")
+@click.option("--fields", "most", type=int, help="Translate so many unseen fields of each condition; all where none.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Where to write all rows.")
 @click.option("--sheets", type=click.Path(path_type=Path), help="Folder for pictures: real, translated, real target.")
 @click.option("--translated", type=click.Path(path_type=Path), help="Folder in which translations are kept and reused.")
-def picture(checkpoints: tuple[str, ...], json_file: Path | None, sheets: Path | None, translated: Path | None) -> None:
+def picture(
+    checkpoints: tuple[str, ...],
+    typed: tuple[str, ...],
+    most: int | None,
+    json_file: Path | None,
+    sheets: Path | None,
+    translated: Path | None,
+) -> None:
     """Judge checkpoints by their pictures of fields that they never saw, beside real fields and deliberate defects."""
+    how = pairs("--how", typed, "NAME=VALUE", "kept=DNA")
     known: dict[str, Fields] = {}
     judged: dict[str, list[tuple[str, Verdict]]] = {}
     said: list[str] = []
     for name in checkpoints or bundled():
         checkpoint = Checkpoint.load(name)
         fields = fields_for(checkpoint, known)
-        made = {source: _middles(to) for source, to in translate_fields(checkpoint, fields.unseen, translated).items()}
+        fields = replace(fields, unseen={condition: some[:most] for condition, some in fields.unseen.items()})
+        whole = translate_fields(checkpoint, fields.unseen, translated, how)
+        made = {source: _middles(to) for source, to in whole.items()}
         fields = replace(fields, unseen=_middles(fields.unseen))
-        verdicts = judge_checkpoint(checkpoint, fields, made)
+        verdicts = judge_checkpoint(checkpoint, fields, made, _as_settings(how).get("kept", ()))
         judged.setdefault(fields.name, []).extend((checkpoint.name, verdict) for verdict in verdicts)
         between = [verdict for verdict in verdicts if len(set(verdict.direction.split(" → "))) > 1]
         words = "; ".join(f"{v.direction}: {' '.join(v.sentences)}" for v in between)
@@ -313,10 +338,12 @@ def picture(checkpoints: tuple[str, ...], json_file: Path | None, sheets: Path |
                     sheet(file, fields.unseen[source][0], planes[0], fields.unseen[target][0])
 
     about = circumstances()
-    lines = [f"Commit {about['commit']}, {about['date']}, {about['cpu']}, {about['cores']} cores.", "", *said]
+    told = f" Translated with {', '.join(typed)}." if typed else ""
+    told += f" The first {most} unseen of each condition." if most else ""
+    lines = [f"Commit {about['commit']}, {about['date']}, {about['cpu']}, {about['cores']} cores.{told}", "", *said]
     missed, out = [], []
-    for name, whole in known.items():
-        fields = replace(whole, unseen=_middles(whole.unseen))
+    for name, each in known.items():
+        fields = replace(each, unseen=_middles(each.unseen))
         real, bad = judge_real(fields), judge_defects(fields)
         for defect, made_for, verdict in bad:
             caught = any(row.measure in made_for for row in verdict.failed)

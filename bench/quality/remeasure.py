@@ -20,6 +20,7 @@ from napari_phenotrans.training.loop import fix_statistics
 from napari_phenotrans.training.prepare import STATISTICS_PLANES
 
 if TYPE_CHECKING:
+    from bench.quality.bundle import Recipe
     from napari_phenotrans.engines.base import Engine
 
 UNSEEN_ORGANOIDS = 4
@@ -36,13 +37,11 @@ def remeasure(names: tuple[str, ...], out: Path) -> None:
             recipe = RECIPES[name]
             before = Checkpoint.load(name)
             dataset = recipe.prepare(Path(folder))
-            trained = DataSet(
-                dataset.folder, dataset.conditions, tuple(f for f in dataset.fields if not recipe.held_out(f.group))
-            )
+            trained = training_fields(recipe, dataset)
             engine = before.build_engine()
             unseen = _unseen(before, dataset, trained)
             old = _errors(engine, unseen)
-            fix_statistics(engine, _pieces(before, trained))
+            fix_statistics(engine, pieces_of(before, trained))
             new = _errors(engine, unseen)
         for direction, (identity, round_trip) in new.items():
             earlier = old[direction]
@@ -52,7 +51,12 @@ def remeasure(names: tuple[str, ...], out: Path) -> None:
         finish(Checkpoint.of(engine, card), recipe, name).save(out / f"{name}.safetensors", overwrite=True)
 
 
-def _pieces(checkpoint: Checkpoint, dataset: DataSet) -> dict[str, list[torch.Tensor]]:
+def training_fields(recipe: Recipe, dataset: DataSet) -> DataSet:
+    """Return the fields of a recipe's images that it trains on."""
+    return DataSet(dataset.folder, dataset.conditions, tuple(f for f in dataset.fields if not recipe.held_out(f.group)))
+
+
+def pieces_of(checkpoint: Checkpoint, dataset: DataSet) -> dict[str, list[torch.Tensor]]:
     """Return what training averages statistics over: pieces of each condition, (C, H, W)."""
     card = checkpoint.card
     planes = dataset.planes(card.channels, card.pixel_size)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.engines.objectives import EDM, SIGMA_DATA, Discrete, Flow, Velocity, make_objective
+from napari_phenotrans.engines.objectives import EDM, SIGMA_DATA, DataSD, Discrete, Flow, Velocity, make_objective, wide
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE
 
 if TYPE_CHECKING:
@@ -64,12 +64,32 @@ def test_edm_keeps_unit_variance_and_its_training_noise() -> None:
     x0, n, sigma, _ = noisy(EDM(), 20_000)
     x0 *= SIGMA_DATA
     x = x0 + sigma[:, None, None, None] * n
-    into = EDM().coefficients(sigma).into[:, None, None, None] * x
+    into = wide(EDM().coefficients(sigma).into) * x
     assert into.std().item() == pytest.approx(1, abs=0.01)
     assert EDM().goal(x0, x, sigma).std().item() == pytest.approx(1, abs=0.01)
     drawn = EDM().quantile((torch.arange(10_000) + 0.5) / 10_000).log()
     assert drawn.mean().item() == pytest.approx(-1.2, abs=0.01)
     assert drawn.std().item() == pytest.approx(1.2, abs=0.01)
+
+
+def test_edm_keeps_unit_variance_of_each_channel_whose_sd_is_measured() -> None:
+    sds = torch.tensor([0.05, 0.3])
+    generator = torch.Generator().manual_seed(1)
+    x0, n = torch.randn(2, 20_000, 2, 2, 2, generator=generator, dtype=torch.float64)
+    x0 = x0 * sds[:, None, None] - 0.8
+    data = DataSD(2)
+    data.measure({"untreated": list(x0[:10_000]), "treated": list(x0[10_000:])})
+    torch.testing.assert_close(data.sd, sds, rtol=0.02, atol=0)
+    edm = EDM(data)
+    sigma = torch.linspace(math.log(0.005), math.log(80), 20_000, dtype=torch.float64).exp()
+    x0 = x0 + 0.8
+    x = x0 + wide(sigma) * n
+    for unit in (wide(edm.coefficients(sigma).into) * x, edm.goal(x0, x, sigma)):
+        assert unit.std(dim=(0, 2, 3)).tolist() == pytest.approx([1, 1], abs=0.02)
+    # the noise of training stays where it is seen from the data
+    drawn, usual = (one.quantile(torch.tensor([0.1, 0.5, 0.9])) for one in (edm, EDM()))
+    ratio = float((data.sd[0] * data.sd[1]).sqrt()) / SIGMA_DATA
+    torch.testing.assert_close(drawn, usual * ratio)
 
 
 def test_velocity_is_that_of_the_cosine_schedule() -> None:

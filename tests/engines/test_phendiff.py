@@ -2,22 +2,30 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.engines.settings import PhenDiffTranslation
 from napari_phenotrans.engines.update import Update
+from napari_phenotrans.io import read, write
+from napari_phenotrans.translation.provenance import translate_command
+from napari_phenotrans.translation.translate import TranslationRequest, Translator, translate_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from napari_phenotrans.engines.base import Engine
     from napari_phenotrans.engines.phendiff import PhenDiff
@@ -68,6 +76,40 @@ def test_every_objective_trains_and_translates(
     assert translated.dtype == torch.float32
     assert torch.isfinite(translated).all()
     assert not torch.equal(translated, x)
+
+
+def test_the_sd_of_the_data_is_measured_and_an_earlier_checkpoint_keeps_its_half(
+    make: Callable[..., PhenDiff], make_checkpoint: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    """A file from before it was measured holds none, and denoises bit for bit as then."""
+    engine = make(objective="edm")
+    generator = torch.Generator().manual_seed(0)
+    pieces = [torch.randn(2, 64, 64, generator=generator) * torch.tensor([0.1, 0.2])[:, None, None] for _ in range(2)]
+    engine.measure({"untreated": pieces[:1], "treated": pieces[1:]})
+    assert engine.translators.state_dict()["data.sd"].tolist() == pytest.approx([0.1, 0.2], rel=0.02)
+
+    card = make_checkpoint("phendiff").card
+    settings = engine.settings.model_dump(mode="json")
+    measured = Checkpoint.of(engine, card.model_copy(update={"settings": settings}))
+    without = {name: value for name, value in measured.tensors.items() if name != "data.sd"}
+    Checkpoint(measured.card, without).save(tmp_path / "earlier.safetensors")
+    earlier = Checkpoint.load(tmp_path / "earlier.safetensors").build_engine()
+    x, sigma, half = torch.rand(2, 2, 32, 32, generator=generator), torch.full((2,), 0.7), 0.5
+    total = sigma**2 + half**2
+    skip, out, into = (
+        value[:, None, None, None] for value in (half**2 / total, sigma * half / total.sqrt(), total.rsqrt())
+    )
+    network = earlier.networks_to("treated")
+    with torch.no_grad():
+        expected = skip * x + out * network(into * x, 250 * sigma.log(), torch.tensor([1, 1]))
+        assert torch.equal(earlier.denoise(network, 1, 1.0, x, 0.7), expected)
+        now = measured.build_engine()
+        assert not torch.allclose(now.denoise(now.networks_to("treated"), 1, 1.0, x, 0.7), expected, atol=1e-3)
+    # a run that starts from it is preconditioned as it was
+    engine.translators.load_state_dict(
+        {name: value for name, value in engine.translators.state_dict().items() if name != "data.sd"}
+    )
+    assert engine.translators.state_dict()["data.sd"].tolist() == [half, half]
 
 
 def test_a_divided_batch_gives_the_same_step(make: Callable[..., PhenDiff], make_parts: MakeParts) -> None:
@@ -368,3 +410,78 @@ def test_presets_are_settings_with_the_published_noise(preset: str) -> None:
     assert said.objective == "discrete"
     assert said.schedule["num_train_timesteps"] == 3000
     assert said.schedule["prediction_type"] == "v_prediction"
+
+
+# ---- channels that are kept
+
+
+def named(engine: PhenDiff) -> PhenDiff:
+    """Return the engine with names for its channels, as a checkpoint gives it."""
+    engine.settings = engine.settings.model_copy(update={"channels": ("DNA", "GFP")})
+    return engine
+
+
+@pytest.mark.parametrize("solver", ["dpm", "heun"])
+def test_kept_channels_are_held_on_their_own_way(solver: str, make: Callable[..., PhenDiff]) -> None:
+    """At each noise on the way back the network sees the kept channel as the inversion saw it."""
+    engine = named(make())
+    x = torch.rand(1, 2, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    seen: dict[int, dict[float, list[Tensor]]] = {0: {}, 1: {}}
+
+    def denoise(network: nn.Module, condition: int, guidance: float, z: Tensor, sigma: float) -> Tensor:
+        seen[condition].setdefault(sigma, []).append(z.clone())
+        return 0.6 * z.flip(1) + 0.1 * condition
+
+    engine.denoise = denoise  # type: ignore[method-assign]
+    how = PhenDiffTranslation(strength=0.6, evaluations=12, solver=solver, kept=("DNA",))
+    y = engine.translate(x, "untreated", "treated", how)
+    assert torch.equal(y[:, 0], x[:, 0])
+    assert engine.kept_by(how) == (0,)
+    there, back = seen[0], seen[1]
+    # where an inversion ends it does not ask the network any more
+    both = (set(back) & set(there)) - {max(back)}
+    assert len(both) >= 3
+    moved = 0.0
+    for sigma in both:
+        # the last of them is where the inversion went on from
+        torch.testing.assert_close(back[sigma][-1][:, 0], there[sigma][-1][:, 0], rtol=1e-3, atol=1e-3)
+        moved = max(moved, float((back[sigma][-1][:, 1] - there[sigma][-1][:, 1]).abs().max()))
+    assert moved > 0.05
+    assert (y[:, 1] - x[:, 1]).abs().max() > 0.05
+    # nothing is held where nothing is kept
+    free = engine.translate(x, "untreated", "treated", how.model_copy(update={"kept": None}))
+    assert (free[:, 0] - x[:, 0]).abs().max() > 0.05
+
+
+def test_a_file_gets_its_kept_channels_back_and_the_command_says_them(
+    make_checkpoint: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    """Bit for bit in its own dtype, although the engine sees them resampled and tile by tile."""
+    path = make_checkpoint("phendiff", pixel_size=1.0, pixel_unit="um").save(tmp_path / "tiny.safetensors")
+    values = np.random.default_rng(0).integers(0, 255, (2, 70, 90)).astype(np.float64) + 1 / 3
+    write(Image(values, "CYX", ("marker 1", "marker 0"), pixel_size_um=0.7), tmp_path / "real.ome.tif")
+    translator = Translator(path, how={"kept": ["marker 1"], "evaluations": 4})
+    image = read(tmp_path / "real.ome.tif")
+    result = translate_image(image, translator, source="untreated", target="treated")
+    assert result.translated.channels == ("marker 0", "marker 1")
+    np.testing.assert_array_equal(result.translated.pixels[1], values[0])
+    assert (result.difference.pixels[1] == 0).all()
+    assert np.abs(result.difference.pixels[0]).max() > 1
+    assert result.provenance["kept"] == ("marker 1",)
+    command = translate_command(json.loads(json.dumps(result.provenance)))
+    assert "--kept 'marker 1'" in command
+
+
+def test_what_cannot_be_kept_is_refused_before_anything_is_translated(
+    make_checkpoint: Callable[..., Checkpoint], make: Callable[..., PhenDiff]
+) -> None:
+    checkpoint = make_checkpoint("phendiff")
+    image = Image(np.zeros((2, 40, 40), np.uint8), "CYX", ("marker 0", "marker 1"))
+    for kept, said in ((["tubulin"], "not among the images': tubulin"), (["marker 0", "marker 1"], "Every channel")):
+        translator = Translator(checkpoint, how={"kept": kept})
+        with pytest.raises(InputError, match=said):
+            translator.translate(image, TranslationRequest("untreated", "treated"))
+    engine = named(make(objective="discrete"))
+    how = PhenDiffTranslation(solver="ddim", evaluations=4, kept=("DNA",))
+    with pytest.raises(InputError, match=r"Say --solver dpm or heun, or leave --kept out"):
+        engine.translate(torch.zeros(1, 2, 32, 32), "untreated", "treated", how)

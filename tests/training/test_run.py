@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 TINY: dict[str, dict[str, Any]] = {
     "cyclegan": {"width": 8, "blocks": 1, "augment": "fluorescence", "pool": 4},
     "scgan": {"width": 8, "blocks": 1, "augment": "fluorescence", "pool": 4},
-    "phendiff": {"width": 8, "levels": 3},
-    "flow": {"width": 8, "levels": 3, "kept": ("DNA",)},
+    "phendiff": {"width": 8, "levels": 3, "search_depth": False},
+    "flow": {"width": 8, "levels": 3, "kept": ("DNA",), "search_depth": False},
 }
 # whose translations, previews too, take many evaluations
 DENOISERS = ("phendiff", "flow")

@@ -20,7 +20,6 @@ from napari_phenotrans.translation.translate import Translator, translate, trans
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
 NAMES = ("marker 0", "marker 1")
 WAY = {"source": "untreated", "target": "treated"}

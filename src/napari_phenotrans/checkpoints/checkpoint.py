@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from napari_phenotrans.checkpoints.soundness import refuse_not_finite, refuse_oversized
 from napari_phenotrans.core.background import Offset
 from napari_phenotrans.core.digests import sha256_of
+from napari_phenotrans.core.effect import Effect
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.engines import engine_entry
@@ -104,6 +105,9 @@ class Card(BaseModel):
         of a run is one that passes, if there is any, else merely the one that closes most of the gap.
     background
         What is added to the background of each direction; none in files from before it was measured.
+    effect
+        How much each noise changes, of engines that invert: what strength and depth count in. Nothing in files from
+        before it was measured, in which they count levels of noise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -129,6 +133,7 @@ class Card(BaseModel):
     scores: tuple[Score, ...] = ()
     pictures: tuple[PictureVerdict, ...] = ()
     background: tuple[Offset, ...] = ()
+    effect: Effect | None = None
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -136,6 +141,8 @@ class Card(BaseModel):
             raise ValueError(
                 f"{len(self.low)} low and {len(self.high)} high for {len(self.channels)} channels, one each expected,"
             )
+        if self.effect and len(self.effect.sds) != len(self.channels):
+            raise ValueError(f"{len(self.effect.sds)} SDs of the effect for {len(self.channels)} channels,")
         return self
 
     @model_validator(mode="after")
@@ -246,7 +253,7 @@ class Checkpoint:
         except RuntimeError as error:
             raise InputError(f"{where} does not hold the weights that its card describes: {error}") from error
         engine.use_fixed_statistics(self.card.statistics == "fixed")
-        engine.offsets = self.card.background
+        engine.offsets, engine.effect = self.card.background, self.card.effect
         engine.translators.requires_grad_(False)
         return engine.to(device)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from napari_phenotrans.core.background import Offset
+    from napari_phenotrans.core.effect import Effect
     from napari_phenotrans.core.keyed_random import KeyedRandom
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.update import BatchPart, Update
@@ -104,8 +105,9 @@ class Engine(ABC):
     tile
         Side of the tiles that the networks were trained for, where they depend on it; None where any will do.
     kept
-        Places of the channels that translating returns as they came. Whoever brings a translation back to an image's
-        pixels and units takes these from the image itself, so that they are the same bit for bit.
+        Places of the channels that translating always returns as they came; see `kept_by`. Whoever brings a
+        translation back to an image's pixels and units takes these from the image itself, so that they are the same
+        bit for bit.
     redraws
         Whether what moves is made anew, so that detail of the image finer than a working pixel need not fit it: it is
         then given back as far as real and translated agree around a pixel.
@@ -123,6 +125,8 @@ class Engine(ABC):
         Factor of every learning rate, lowered after a step that went wrong.
     offsets
         What each direction adds to the background; none where it was not measured.
+    effect
+        How much translating changes at each noise, of engines that invert; None where it was not measured.
     """
 
     stride: int = 1
@@ -144,6 +148,7 @@ class Engine(ABC):
         self.translators: nn.ModuleDict = nn.ModuleDict()
         self.rate = 1.0
         self.offsets: tuple[Offset, ...] = ()
+        self.effect: Effect | None = None
 
     # ---- translating
 
@@ -221,6 +226,20 @@ class Engine(ABC):
             if (each.source, each.target, each.way_back) == (source, target, way_back):
                 return each.to_source if how.background == "source" else each.to_target
         return None
+
+    def noise_said(self, how: TranslationSettings) -> dict[str, Any]:
+        """Return to which noise translating so takes an image, as the provenance says it; nothing where to none."""
+        return {}
+
+    def kept_by(self, how: TranslationSettings) -> tuple[int, ...]:
+        """Return the places of the channels that translating so returns as they came.
+
+        Raises
+        ------
+        InputError
+            If ``how`` names channels that there are not, or leaves none to translate.
+        """
+        return self.kept
 
     def round_trip(self, x: Tensor, source: str, target: str, how: TranslationSettings | None = None) -> Tensor:
         """Translate (N, C, H, W) to the target and back."""

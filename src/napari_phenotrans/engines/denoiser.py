@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import Engine
+from napari_phenotrans.engines.settings import InversionTranslation
+from napari_phenotrans.engines.solvers import noise_at, way_to
 from napari_phenotrans.engines.update import Update
 from napari_phenotrans.networks.ema import average
 from napari_phenotrans.networks.unet import build_unet, unet_config
@@ -21,6 +23,7 @@ from napari_phenotrans.networks.unet import build_unet, unet_config
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.objectives import Objective
     from napari_phenotrans.engines.settings import DenoiserSettings
     from napari_phenotrans.engines.update import BatchPart
@@ -41,9 +44,22 @@ class DenoiserEngine(Engine):
         What the denoiser predicts, and at which noise it trains.
     predicted
         Number of channels that it predicts; all where not said.
+
+    Attributes
+    ----------
+    amount
+        What the engine's translation settings call the depth of the inversion.
+    geometric
+        Whether its levels of noise are equidistant on a logarithmic scale, see `noise_levels`.
+    guidances
+        Those worth trying beside none.
     """
 
     inverts = True
+    translation_settings: type[InversionTranslation]
+    amount: str
+    geometric = False
+    guidances: tuple[float, ...] = ()
 
     def __init__(
         self,
@@ -84,6 +100,49 @@ class DenoiserEngine(Engine):
 
     def keep_targets(self, targets: Iterable[str]) -> None:
         """Keep the denoiser: it is the same for every condition."""
+
+    # ---- how deep it inverts
+
+    def way(self, how: InversionTranslation) -> float:
+        """Return how far along the levels of noise translating goes, see `noise_levels`: 0 to 1."""
+        amount: float = getattr(how, self.amount)
+        if amount == 0 or how.scale == "noise" or self.effect is None:
+            return amount
+        return way_to(
+            self.effect.sigma(amount), self.objective.sigma_min, self.objective.sigma_max, geometric=self.geometric
+        )
+
+    def noise(self, how: InversionTranslation) -> float:
+        """Return the noise that translating goes to, in the engine's units."""
+        return noise_at(self.way(how), self.objective.sigma_min, self.objective.sigma_max, geometric=self.geometric)
+
+    def at_noise(self, sigma: float, evaluations: int | None = None) -> InversionTranslation:
+        """Return the usual settings with so much noise, and no more than so many evaluations."""
+        usual = self.translation_settings.make()
+        way = way_to(sigma, self.objective.sigma_min, self.objective.sigma_max, geometric=self.geometric)
+        count = min(usual.evaluations, evaluations or usual.evaluations)
+        return usual.model_copy(update={self.amount: way, "scale": "noise", "evaluations": count})
+
+    @property
+    def noise_unit(self) -> Tensor:
+        """What noise of 1 is of each channel in the images' units, (C,)."""
+        return torch.ones(self.channels)
+
+    @property
+    def data_sds(self) -> tuple[float, ...]:
+        """SD of each channel of the training images, in the units of the noise; empty where it was not measured."""
+        return self.effect.sds if self.effect else ()
+
+    def noise_said(self, how: TranslationSettings) -> dict[str, Any]:
+        assert isinstance(how, InversionTranslation)
+        if self.way(how) == 0:
+            return {}
+        sigma = self.noise(how)
+        said: dict[str, Any] = {"sigma": round(sigma, 4)}
+        by_channel = dict(
+            zip(self.settings.channels or (), (round(sigma / sd, 2) for sd in self.data_sds), strict=False)
+        )
+        return said | ({"in SDs of the data": by_channel} if by_channel else {})
 
     # ---- training
 
@@ -162,3 +221,27 @@ class DenoiserEngine(Engine):
     def load_training_state(self, state: dict[str, Any]) -> None:
         self.live.load_state_dict(state["live"])
         self.adam.load_state_dict(state["adam"])
+
+
+def places_of(kept: Sequence[str], known: Sequence[str] | None, channels: int) -> tuple[int, ...]:
+    """Return the places of the kept channels among those that an engine sees.
+
+    Raises
+    ------
+    InputError
+        If a name is not among them, or no channel is left to move.
+    """
+    names = tuple(known or ())
+    unknown = [name for name in kept if name not in names]
+    if unknown:
+        raise InputError(
+            f"The channels to keep are not among the images': {', '.join(unknown)}. Expected some of "
+            f"{', '.join(names) or 'the channels, which have no names here'}. Say --kept as they are called there."
+        )
+    places = tuple(sorted({names.index(name) for name in kept}))
+    if len(places) == channels:
+        raise InputError(
+            f"Every channel is to be kept ({', '.join(names)}), so that nothing is left to translate. Keep only "
+            f"channels that the condition does not act on; the others move."
+        )
+    return places

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import Drawn, NetworkCall, run_whole
-from napari_phenotrans.engines.denoiser import DenoiserEngine
-from napari_phenotrans.engines.objectives import Flow
+from napari_phenotrans.engines.denoiser import DenoiserEngine, places_of
+from napari_phenotrans.engines.objectives import Flow, mean_and_sd
 from napari_phenotrans.engines.settings import FLOW_REDRAW, FlowSettings, FlowTranslation
 from napari_phenotrans.engines.solvers import dpm, noise_levels
 
@@ -38,6 +37,9 @@ class KeptFlow(DenoiserEngine):
     """
 
     translation_settings = FlowTranslation
+    amount = "depth"
+    geometric = True
+    guidances = (0.3, 1.0)
     redraws = True
     redraw = FLOW_REDRAW
 
@@ -69,7 +71,7 @@ class KeptFlow(DenoiserEngine):
             return x
         origin, aim = self.index(source), self.index(target)
         sigmas = noise_levels(
-            how.evaluations, how.depth, self.objective.sigma_min, self.objective.sigma_max, geometric=True
+            how.evaluations, self.way(how), self.objective.sigma_min, self.objective.sigma_max, geometric=True
         )
         # how to invert does not depend on the target, and its first evaluations not on the depth
         way = ("flow", how.evaluations, source)
@@ -92,6 +94,14 @@ class KeptFlow(DenoiserEngine):
         z = z.clone()
         z[:, self.moving] = math.sqrt(1 - drawn.share**2) * z[:, self.moving] + drawn.share * fresh
         return z
+
+    @property
+    def noise_unit(self) -> Tensor:
+        return self._scale.sd.flatten().cpu()
+
+    @property
+    def data_sds(self) -> tuple[float, ...]:
+        return super().data_sds or (1.0,) * self.channels
 
     def denoise(self, condition: int, other: int, guidance: float, z: Tensor, sigma: float) -> Tensor:
         """Return D(z; sigma) for crops or tiles (N, C, H, W) in SDs of the channels; kept channels as they are.
@@ -197,35 +207,6 @@ class Standardization(nn.Module):
 
     def measure(self, pieces: Mapping[str, Sequence[Tensor]]) -> None:
         """Take mean and SD over pieces (C, h, w) of each condition; every condition counts the same."""
-        moments = []
-        for some in pieces.values():
-            values = torch.cat([piece.flatten(1) for piece in some], dim=1).double()
-            moments.append(torch.stack([values.mean(dim=1), values.square().mean(dim=1)]))
-        mean, square = torch.stack(moments).mean(dim=0)
-        sd = (square - mean.square()).clamp(min=0).sqrt().clamp(min=1e-3)
+        mean, sd = mean_and_sd(pieces)
         self.mean.copy_(mean[:, None, None])
         self.sd.copy_(sd[:, None, None])
-
-
-def places_of(kept: Sequence[str], known: Sequence[str] | None, channels: int) -> tuple[int, ...]:
-    """Return the places of the kept channels among those that an engine sees.
-
-    Raises
-    ------
-    InputError
-        If a name is not among them, or no channel is left to move.
-    """
-    names = tuple(known or ())
-    unknown = [name for name in kept if name not in names]
-    if unknown:
-        raise InputError(
-            f"The channels to keep are not among the images': {', '.join(unknown)}. Expected some of "
-            f"{', '.join(names) or 'the channels, which have no names here'}. Say --kept as they are called there."
-        )
-    places = tuple(sorted({names.index(name) for name in kept}))
-    if len(places) == channels:
-        raise InputError(
-            f"Every channel is to be kept ({', '.join(names)}), so that nothing is left to translate. Keep only "
-            f"channels that the condition does not act on; the others move."
-        )
-    return places

@@ -12,21 +12,25 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 SIGMA_MIN, SIGMA_MAX = 0.005, 80.0
-SIGMA_DATA = 0.5
+SIGMA_DATA = 0.5  # of data whose SD nobody measured, as published
+LEAST_SD = 1e-3  # of a channel on which there is nothing
 # Of the logit of t: most of it lies where it is decided what an image shows, from 1/2 to 0.99 of noise.
 LOGIT_MEAN, LOGIT_SD = 1.0, 2.0
 
 
 class Coefficients(NamedTuple):
-    """Of Karras et al. 2022, eq. 7, each of the shape of sigma; ``time`` is what the network is told of sigma."""
+    """Of Karras et al. 2022, eq. 7; ``time`` is what the network is told of sigma.
+
+    Each of the shape of sigma, (N,); all but ``time`` are (N, C) where they differ between channels.
+    """
 
     skip: Tensor
     out: Tensor
@@ -61,12 +65,12 @@ class Objective(ABC):
     def denoised(self, x: Tensor, sigma: Tensor, predicted: Tensor) -> Tensor:
         """Return D(x; sigma) from what the network predicted; (N, C, H, W), sigma (N,)."""
         c = self.coefficients(sigma)
-        return _wide(c.skip) * x + _wide(c.out) * predicted
+        return wide(c.skip) * x + wide(c.out) * predicted
 
     def goal(self, x0: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
         """Return what the network should predict for x = x0 + sigma n (Karras et al. 2022, eq. 8)."""
         c = self.coefficients(sigma)
-        return (x0 - _wide(c.skip) * x) / _wide(c.out)
+        return (x0 - wide(c.skip) * x) / wide(c.out)
 
     def errors(self, x0: Tensor, noise: Tensor, sigma: Tensor, network: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         """Return the weighted squared error of each crop, (N,) (Karras et al. 2022, eq. 8; the mean over pixels).
@@ -80,23 +84,71 @@ class Objective(ABC):
         network
             Gives F for scaled noisy crops and times (N,).
         """
-        x = x0 + _wide(sigma) * noise
+        x = x0 + wide(sigma) * noise
         c = self.coefficients(sigma)
-        predicted = network(_wide(c.into) * x, c.time)
+        predicted = network(wide(c.into) * x, c.time)
         return self.weight(sigma) * (predicted.float() - self.goal(x0, x, sigma)).pow(2).mean(dim=(1, 2, 3))
 
 
+def mean_and_sd(pieces: Mapping[str, Sequence[Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return mean and SD (C,) of each channel over pieces (C, h, w) of each condition, which all count the same."""
+    moments = []
+    for some in pieces.values():
+        values = torch.cat([piece.flatten(1) for piece in some], dim=1).double()
+        moments.append(torch.stack([values.mean(dim=1), values.square().mean(dim=1)]))
+    mean, square = torch.stack(moments).mean(dim=0)
+    return mean, (square - mean.square()).clamp(min=0).sqrt().clamp(min=LEAST_SD)
+
+
+class DataSD(nn.Module):
+    """The SD of each channel of the training images, in the units that engines see; 0.5 until it is measured.
+
+    A checkpoint from before it was measured holds none: loading one sets it back to 0.5, with which that one was
+    trained.
+    """
+
+    sd: Tensor
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.register_buffer("sd", torch.full((channels,), SIGMA_DATA))
+        self.register_load_state_dict_pre_hook(_assume_where_missing)
+
+    def measure(self, pieces: Mapping[str, Sequence[Tensor]]) -> None:
+        """Take it from pieces, see `mean_and_sd`."""
+        self.sd.copy_(mean_and_sd(pieces)[1])
+
+
+def _assume_where_missing(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    assert isinstance(module, DataSD)
+    state.setdefault(f"{prefix}sd", torch.full_like(module.sd, SIGMA_DATA))
+
+
 class EDM(Objective):
-    """Preconditioning and noise of Karras et al. 2022, table 1: unit variance in, unit variance out."""
+    """Preconditioning and noise of Karras et al. 2022, table 1: unit variance in, unit variance out.
+
+    Their sigma_data is each channel's own. The noise of training, ln sigma of mean -1.2 and SD 1.2, is theirs at
+    sigma_data 0.5 and moves along with the channels' geometric mean.
+
+    Parameters
+    ----------
+    data
+        The channels' SD; 0.5 where none is said.
+    """
+
+    def __init__(self, data: DataSD | None = None) -> None:
+        self.data = data or DataSD()
 
     def coefficients(self, sigma: Tensor) -> Coefficients:
-        total = sigma**2 + SIGMA_DATA**2
+        sd, noise = self.data.sd.to(sigma.device), sigma[:, None]
+        total = noise**2 + sd**2
         # their 1/4 ln sigma is for Fourier features; sinusoids of period 2 pi and longer need it wider
         time = 250 * sigma.log()
-        return Coefficients(SIGMA_DATA**2 / total, sigma * SIGMA_DATA / total.sqrt(), total.rsqrt(), time)
+        return Coefficients(sd**2 / total, noise * sd / total.sqrt(), total.rsqrt(), time)
 
     def quantile(self, share: Tensor) -> Tensor:
-        return torch.exp(-1.2 + 1.2 * torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6)))
+        usual = torch.exp(-1.2 + 1.2 * torch.special.ndtri(share.clamp(1e-6, 1 - 1e-6)))
+        return usual * (self.data.sd / SIGMA_DATA).log().mean().exp().to(share.device)
 
 
 class Velocity(Objective):
@@ -222,11 +274,11 @@ class Discrete(Objective):
         return sigma**-2 if self.prediction == "sample" else torch.ones_like(sigma)
 
 
-def make_objective(name: str, schedule: Mapping[str, Any]) -> Objective:
-    """Return an objective by its name in the settings; the schedule is for ``discrete``."""
+def make_objective(name: str, schedule: Mapping[str, Any], data: DataSD | None = None) -> Objective:
+    """Return an objective by its name in the settings; the schedule is for ``discrete``, the SD for ``edm``."""
     match name:
         case "edm":
-            return EDM()
+            return EDM(data)
         case "v":
             return Velocity()
         case "flow":
@@ -234,5 +286,6 @@ def make_objective(name: str, schedule: Mapping[str, Any]) -> Objective:
     return Discrete(schedule)
 
 
-def _wide(values: Tensor) -> Tensor:
-    return values[:, None, None, None]
+def wide(values: Tensor) -> Tensor:
+    """Return values per crop (N,), or per crop and channel (N, C), as they multiply (N, C, H, W)."""
+    return values[..., None, None] if values.ndim == 2 else values[:, None, None, None]

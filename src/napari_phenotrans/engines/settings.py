@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from napari_phenotrans.core.settings import TrainingSettings, TranslationSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ShiftSettings(TrainingSettings):
@@ -180,6 +183,11 @@ class DenoiserSettings(TrainingSettings):
     )
     ema: float = Field(0.999, ge=0, lt=1, description="Decay of the averaged denoiser that translates.")
     label_drop: float = Field(0.1, ge=0, lt=1, description="Share of crops that are shown without their condition.")
+    search_depth: bool = Field(
+        True,
+        description="After training, measure what each noise changes, and search on held-out fields how deep to "
+        "translate where nothing is said; else depth counts levels of noise, and is the engine's default.",
+    )
     network: dict[str, Any] | None = Field(
         None,
         description="Complete diffusers configuration of an imported denoiser, in place of width, levels and layers.",
@@ -285,22 +293,48 @@ FLOW_REDRAW = 0.3
 FLOW_BF16_RMS = 0.0006
 
 
-class FlowTranslation(TranslationSettings):
+class InversionTranslation(TranslationSettings):
+    """How an engine translates that inverts the image first."""
+
+    scale: Literal["effect", "noise"] = Field(
+        "effect",
+        description="What strength or depth counts: effect is the share of the greatest change, where the checkpoint "
+        "says how much each noise changes; noise goes through the levels of noise, as in earlier versions.",
+    )
+    evaluations: int = Field(
+        50,
+        ge=2,
+        le=1000,
+        title="Network evaluations",
+        description="Network evaluations in each direction at the greatest noise; fewer at less.",
+    )
+
+
+def as_written_earlier(how: Mapping[str, Any]) -> dict[str, Any]:
+    """Return translation settings that were written down, read on the scale of their time.
+
+    Those from before depth could count in effect do not say what it counts in: it was noise.
+    """
+    counted = "scale" in how or not {"strength", "depth"} & set(how)
+    return dict(how) if counted else {**how, "scale": "noise"}
+
+
+class FlowTranslation(InversionTranslation):
     """How a flow with kept channels translates."""
 
     depth: float = Field(
         0.9,
         ge=0,
         le=1,
-        description="How far the moving channels are taken towards noise: 0 returns the image unchanged, 1 leaves "
-        "nothing of it but the kept channels.",
+        description="How much the moving channels change, as a share of the most: the more, the farther they are taken "
+        "towards noise. 0 returns the image unchanged.",
     )
     evaluations: int = Field(
         16,
         ge=2,
         le=1000,
         title="Network evaluations",
-        description="Network evaluations in each direction at depth 1; fewer at less.",
+        description="Network evaluations in each direction at the greatest noise; fewer at less.",
     )
     guidance: float = Field(
         0.0,
@@ -310,21 +344,23 @@ class FlowTranslation(TranslationSettings):
     )
 
 
-class PhenDiffTranslation(TranslationSettings):
+class PhenDiffTranslation(InversionTranslation):
     """How PhenDiff translates."""
 
     strength: float = Field(
-        0.5, ge=0, le=1, description="Depth of the inversion: 0 returns the image unchanged, 1 goes to pure noise."
-    )
-    evaluations: int = Field(
-        50,
-        ge=2,
-        le=1000,
-        title="Network evaluations",
-        description="Network evaluations in each direction at strength 1; fewer at less.",
+        0.5,
+        ge=0,
+        le=1,
+        description="How much changes, as a share of the most: the more, the deeper the image is inverted. 0 returns "
+        "it unchanged.",
     )
     guidance: float = Field(
         1.0, ge=0, le=10, description="Emphasis of the target condition when generating; 1 leaves it as learned."
+    )
+    kept: tuple[str, ...] | None = Field(
+        None,
+        description="Channels that come back bit for bit, by name: those that the condition does not act on. The "
+        "others are made to fit them.",
     )
     solver: Literal["dpm", "heun", "ddim"] = Field(
         "dpm", description="dpm and heun are of second order; ddim is the published first-order one, for comparison."

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Denoiser = Callable[[Tensor, float], Tensor]
     Predictor = Callable[[Tensor, float], Tensor]
     Way = tuple[Any, ...]
+    Node = Callable[[Tensor, float], Tensor]
 
 RHO = 7
 
@@ -45,15 +46,42 @@ def noise_levels(intervals: int, strength: float, low: float, high: float, *, ge
     geometric
         Whether levels are equidistant in ln sigma: each is the same factor above the one before.
     """
-    first, span = low ** (1 / RHO), high ** (1 / RHO) - low ** (1 / RHO)
     count = max(1, round(intervals * strength))
     shares = [*(i / intervals for i in range(1, count)), strength]
+    return [low, *(noise_at(share, low, high, geometric=geometric) for share in shares)]
+
+
+def noise_at(share: float, low: float, high: float, *, geometric: bool = False) -> float:
+    """Return the noise at a share of the way from ``low`` to ``high``; parameters as for `noise_levels`."""
     if geometric:
-        return [low, *(low * (high / low) ** share for share in shares)]
-    return [low, *((first + span * share) ** RHO for share in shares)]
+        return low * (high / low) ** share
+    first, span = low ** (1 / RHO), high ** (1 / RHO) - low ** (1 / RHO)
+    return (first + span * share) ** RHO
 
 
-def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, key: Way | None = None) -> Steps:
+def way_to(sigma: float, low: float, high: float, *, geometric: bool = False) -> float:
+    """Return at which share of the way, 0 to 1, a noise lies: undoes `noise_at`."""
+    if geometric:
+        share = math.log(sigma / low) / math.log(high / low)
+    else:
+        first, span = low ** (1 / RHO), high ** (1 / RHO) - low ** (1 / RHO)
+        share = (sigma ** (1 / RHO) - first) / span
+    return min(1.0, max(0.0, share))
+
+
+def _as_it_is(x: Tensor, sigma: float) -> Tensor:
+    return x
+
+
+def dpm(
+    x: Tensor,
+    sigmas: Sequence[float],
+    denoiser: Denoiser,
+    *,
+    final: bool,
+    key: Way | None = None,
+    at_node: Node = _as_it_is,
+) -> Steps:
     """DPM-Solver++ (2M): second order at one evaluation per step (Lu et al. 2022, algorithm 2).
 
     Parameters
@@ -69,6 +97,9 @@ def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, 
     key
         What the way depends on beside the image, where its evaluations serve other ways too: the same one on the same
         levels, as far as these go.
+    at_node
+        Given x and its noise after each step but the last of a translation, gives x to go on with; it may change the
+        one that it is given.
     """
     before: Tensor | None = None
     previous = 0.0
@@ -80,23 +111,31 @@ def dpm(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, 
         ahead = denoised
         if before is not None:
             ahead = denoised + (denoised - before) * (step / (2 * math.log(previous / sigma)))
-        x = (following / sigma) * x - math.expm1(-step) * ahead
+        x = at_node((following / sigma) * x - math.expm1(-step) * ahead, following)
         before, previous = denoised, sigma
     return x
 
 
-def heun(x: Tensor, sigmas: Sequence[float], denoiser: Denoiser, *, final: bool, key: Way | None = None) -> Steps:
+def heun(
+    x: Tensor,
+    sigmas: Sequence[float],
+    denoiser: Denoiser,
+    *,
+    final: bool,
+    key: Way | None = None,
+    at_node: Node = _as_it_is,
+) -> Steps:
     """Heun's method: second order at two evaluations per step (Karras et al. 2022, algorithm 1).
 
-    Parameters as for `dpm`.
+    Parameters as for `dpm`; ``at_node`` is also given what each step tries first.
     """
     for place, (sigma, following) in enumerate(pairwise(sigmas), start=2):
         if final and place == len(sigmas):
             return (yield _last(denoiser, x, sigma, following))
         slope = (x - (yield _denoising(denoiser, x, sigma, key, place))) / sigma
-        there = x + (following - sigma) * slope
+        there = at_node(x + (following - sigma) * slope, following)
         slope_there = (there - (yield _denoising(denoiser, there, following, key, -place))) / following
-        x = x + (following - sigma) * (slope + slope_there) / 2
+        x = at_node(x + (following - sigma) * (slope + slope_there) / 2, following)
     return x
 
 

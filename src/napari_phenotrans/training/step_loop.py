@@ -9,6 +9,7 @@ import torch
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.runs.paths import STOP
+from napari_phenotrans.training.depth_search import settle_depth
 from napari_phenotrans.training.events import Finished, Losses, Pace, RolledBack, Scored, Stopped
 from napari_phenotrans.training.fabric import FabricUpdate, gather, memory_in_use, own_places
 from napari_phenotrans.training.loop import fix_statistics, train
@@ -122,8 +123,10 @@ class StepLoop:
                 return fault
             self._restart_pace(self.step)
             if self._ending and not last:
+                yield from self._settle_depth()
                 yield Stopped(self.step, self._ending)
                 return ""
+        yield from self._settle_depth()
         yield Finished(self.step)
         return ""
 
@@ -166,6 +169,12 @@ class StepLoop:
             self.lock.check()
             yield from self.saver.save_scored(progress, scores, best=best)
         return ""
+
+    def _settle_depth(self) -> Iterator[Event]:
+        """Measure and search the depth of translations, once, unless the user is waiting for the end."""
+        if self.lock:
+            stopped = (self.run.folder / STOP).exists
+            yield from settle_depth(self.run.folder, self.prepared, self.run.settings, stopped)
 
     def _roll_back(self, fault: str) -> RolledBack:
         """Go back to the saved state, with half the learning rates."""

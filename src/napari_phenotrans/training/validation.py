@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from napari_phenotrans.checkpoints.checkpoint import Score
 from napari_phenotrans.core.crop_grid import evenly, spread
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines.base import directions
+from napari_phenotrans.engines.effect import run_kept
 from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.metrics import METRICS, Features, floor
 from napari_phenotrans.metrics.memorization import copy_gauge
@@ -21,6 +22,8 @@ from napari_phenotrans.training.picture_check import PictureCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
 
     from napari_phenotrans.core.settings import TranslationSettings
     from napari_phenotrans.engines.base import Engine
@@ -91,6 +94,22 @@ class HeldOutScores:
     def copies(self) -> float:
         """The largest share, over the directions, of crops copied from training crops; 0 where not measured."""
         return max((score.value for score in self.scores if score.metric == "copies"), default=0.0)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What translation settings reach on the held-out fields.
+
+    Parameters
+    ----------
+    gap
+        How much of it is closed, averaged over the directions and the channels that differ.
+    faults
+        Measures, over directions and channels, that do not let the pictures pass.
+    """
+
+    gap: float
+    faults: int
 
 
 class HeldOut:
@@ -172,7 +191,7 @@ class HeldOut:
         scores: list[Score] = []
         collapses: list[str] = []
         verdicts: list[Verdict] = []
-        kept = [self.channels[place] for place in engine.kept]
+        kept = [self.channels[place] for place in engine.kept_by(how or engine.translation_settings.make())]
         for source, target in self.directions:
             held, direction = self._held[source], f"{source} → {target}"
             translated = [_translate(engine, batch, source, target, how) for batch in held.batches]
@@ -204,6 +223,38 @@ class HeldOut:
                 return HeldOutScores(step, (), f"{condition} → {condition}: {NOT_FINITE}")
             scores += self._score_errors("identity", f"{condition} → {condition}", held, same)
         return HeldOutScores(step, tuple(scores), "; ".join(collapses) or None, tuple(verdicts))
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is a gap to close, both ways."""
+        return all(self._differing.values())
+
+    def try_out(self, engine: Engine, how: TranslationSettings, known: dict[Any, dict[Any, Tensor]]) -> Trial:
+        """Translate the held-out pieces there, not back, and judge them.
+
+        Parameters
+        ----------
+        engine, how
+            As of `score`.
+        known
+            Evaluations that trials share, by pieces; filled as they are made.
+        """
+        gaps: list[float] = []
+        faults = 0
+        kept = [self.channels[place] for place in engine.kept_by(how)]
+        for source, target in self.directions:
+            held, translated = self._held[source], []
+            for number, batch in enumerate(held.batches):
+                x = torch.from_numpy(np.ascontiguousarray(batch, np.float32)).to(engine.device)
+                made = run_kept(engine, x, (source, target), how, known.setdefault((source, number), {}))
+                translated.append(made.float().cpu().numpy())
+            if not all(np.isfinite(batch).all() for batch in translated):
+                return Trial(-math.inf, sum(map(len, self._differing.values())))
+            features = Features(self.profile(crops_of(translated, self.plan.crop)), held.groups)
+            scores = [self._score("gap closed", source, target, features, i) for i in self._differing[source, target]]
+            gaps.append(float(np.mean([score.value for score in scores])))
+            faults += len(self.pictures.judge(source, target, translated, scores, kept).failed)
+        return Trial(float(np.mean(gaps)), faults)
 
     def _is_same(self, source: str, target: str, channel: int) -> bool:
         """Return whether a channel looks alike in two conditions, crop for crop."""

@@ -63,7 +63,7 @@ class ImageTranslation:
     Raises
     ------
     InputError
-        If conditions, channels, positions or region do not fit.
+        If conditions, channels (also those to be kept), positions or region do not fit.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ImageTranslation:
         self._drawn_channels = self._refuse_or_find(card.channels, request)
         untouched = set(range(len(card.channels))) - set(self._drawn_channels) if self._drawn_channels else set()
         # of these the image's own pixels are given out
-        self._kept = sorted(untouched | set(driver.engine.kept))
+        self._kept = sorted(untouched | set(driver.engine.kept_by(how)))
         self._notices = [*about_channels, *about_region, *about_scale]
         # the channels of which was said that their intensities lie outside what training saw
         self._noticed: set[str] = set()

@@ -12,6 +12,7 @@ from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
+from napari_phenotrans.engines.settings import as_written_earlier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,8 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
     # a completion begins at noise, draws all of it, and goes from no condition to another
     settings = ["evaluations"] if completed else list(engine_entry(provenance["engine"]).translation.model_fields)
     drawn = ("samples", "seed") if completed else ("samples", "redraw", "seed")
-    answers = [name for name in drawn if name in provenance]
-    for name in ("device", "precision", "tile", "overlap", *settings, *answers):
-        parts += [] if provenance[name] is None else [flag(name), provenance[name]]
+    said = as_written_earlier(provenance)
+    for name in ("device", "precision", "tile", "overlap", *settings, *drawn):
+        value = said.get(name)  # earlier versions had fewer
+        parts += [] if value is None else [flag(name), ",".join(value) if isinstance(value, list | tuple) else value]
     return shlex.join(map(str, parts))

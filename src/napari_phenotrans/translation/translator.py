@@ -144,13 +144,16 @@ class Translator:
 
     def provenance(self, image: Image, request: TranslationRequest) -> dict[str, Any]:
         """Return what is needed to say, and to repeat, how a translation was made."""
+        how = self._choose_how(request.how)
+        noise = self.engine.noise_said(how)
         computed = {
             "device": self.device.type,
             "precision": self.precision,
             "tile": self.tile,
             "overlap": self.overlap,
             "redraw": self.engine.redraw,
-            **self._choose_how(request.how).model_dump(),
+            **how.model_dump(),
+            **({"noise": noise} if noise else {}),
         }
         return provenance_of(self.checkpoint, image, request, computed)
 

@@ -10,11 +10,20 @@ from napari_phenotrans.checkpoints.checkpoint import Card
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.widgets.common.engine_form import EngineForm
+from napari_phenotrans.widgets.common.tick_list import TickList
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
-OWN = {"background": "source", "strength": 0.36, "evaluations": 50, "guidance": 1.0, "solver": "dpm"}
+OWN = {
+    "background": "source",
+    "scale": "effect",
+    "strength": 0.36,
+    "evaluations": 50,
+    "guidance": 1.0,
+    "kept": None,
+    "solver": "dpm",
+}
 
 
 def card(engine: str = "phendiff", translation: dict[str, Any] | None = None, **settings: Any) -> Card:
@@ -22,9 +31,9 @@ def card(engine: str = "phendiff", translation: dict[str, Any] | None = None, **
         engine=engine,
         settings=ENGINES[engine].settings.make(**settings).model_dump(mode="json"),
         conditions=("untreated", "drug"),
-        channels=("DNA",),
-        low=(0.0,),
-        high=(255.0,),
+        channels=("DNA", "GFP"),
+        low=(0.0, 0.0),
+        high=(255.0, 255.0),
         crop=64,
         translation=translation or {},
     )
@@ -128,7 +137,7 @@ def test_a_drag_there_and_back_settles_too(form: EngineForm, qtbot: QtBot) -> No
 
 def test_more_settings_are_one_click_away(form: EngineForm, qtbot: QtBot) -> None:
     assert form.form is not None
-    assert set(form.form.fields) == {"background", "evaluations", "guidance", "solver"}
+    assert set(form.form.fields) == {"background", "scale", "evaluations", "guidance", "kept", "solver"}
     assert not form.form.isVisible()
     qtbot.mouseClick(form.section.button, Qt.MouseButton.LeftButton)
     assert form.form.isVisible()
@@ -138,6 +147,22 @@ def test_more_settings_are_one_click_away(form: EngineForm, qtbot: QtBot) -> Non
         qtbot.keyClicks(evaluations, "20")
         qtbot.keyClick(evaluations, Qt.Key.Key_Return)
     assert form.how == OWN | {"evaluations": 20}
+
+
+def test_kept_channels_are_ticked_by_name(form: EngineForm, qtbot: QtBot) -> None:
+    assert form.form is not None
+    ticks = form.form.fields["kept"]
+    assert isinstance(ticks, TickList)
+    assert list(ticks.boxes) == ["DNA", "GFP"]
+    assert ticks.ticked == ()
+    with qtbot.waitSignal(form.changed):
+        ticks.boxes["DNA"].click()
+    assert form.how == OWN | {"kept": ("DNA",)}
+    # as it was remembered, in JSON
+    form.choose({"kept": ["GFP"]})
+    assert form.how["kept"] == ("GFP",)
+    form.reset_button.click()
+    assert form.how == OWN
 
 
 def test_reset_returns_to_the_checkpoint(form: EngineForm, qtbot: QtBot) -> None:
@@ -180,7 +205,8 @@ def test_every_part_is_explained_and_reached_by_tab(qtbot: QtBot) -> None:
     form.reset_button.setEnabled(True)
     around.show()
     assert form.form is not None
-    wanted = [form.slider, form.strength_box, form.reset_button, form.section.button, *form.form.fields.values(), below]
+    wanted = [form.slider, form.strength_box, form.reset_button, form.section.button, *form.form.stops, below]
+    assert {form.form.fields["solver"], *form.form.fields["kept"].boxes.values()} < set(wanted)  # type: ignore[attr-defined]
     around.activateWindow()
     form.slider.setFocus()
     reached = []

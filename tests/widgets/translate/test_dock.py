@@ -13,11 +13,13 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.core.effect import Effect
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES
 from napari_phenotrans.translation.limits import Limits
 from napari_phenotrans.translation.translate import translate_image
 from napari_phenotrans.translation.translator import Translator
+from napari_phenotrans.widgets.common.preferences import remember
 from napari_phenotrans.widgets.viewer.layers import KEY, role
 
 if TYPE_CHECKING:
@@ -551,6 +553,21 @@ def test_an_engine_of_many_evaluations_translates_in_the_dock(
     wait_for(qtbot, dock, "translated in")
     assert "GFP – translated to treated" in names(dock)
     assert np.abs(layer(dock, "GFP – difference").data[0]).max() > 0
+
+
+def test_a_depth_that_an_earlier_version_remembered_is_read_as_it_was_meant(
+    open_dock: Open, make_checkpoint: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    """In levels of noise, although the card now says what each of them changes."""
+    effect = Effect(sigmas=(0.005, 0.8, 80.0), shares=(0.0, 0.4, 1.0), sds=(0.2, 0.2))
+    made = make_checkpoint("phendiff", effect=effect, translation={"strength": 0.4})
+    saved = made.save(tmp_path / "denoiser.safetensors")
+    remember(how={str(saved): {"strength": 0.36, "guidance": 2.0}})
+    dock = open_dock(saved)
+    how = dock.engine.how
+    assert (how["strength"], how["scale"], how["guidance"]) == (0.36, "noise", 2.0)
+    dock.engine.reset_button.click()
+    assert (dock.engine.how["strength"], dock.engine.how["scale"]) == (0.4, "effect")
 
 
 def build_no_layer_after_the_first(dock: TranslateDock) -> None:

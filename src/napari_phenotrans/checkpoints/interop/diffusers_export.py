@@ -1,4 +1,4 @@
-"""Writing a PhenDiff checkpoint as the folder of a diffusers pipeline."""
+"""Writing a PhenDiff or a flow checkpoint as the folder of a diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from napari_phenotrans.checkpoints.interop.foreign_weights import load_diffusers
-from napari_phenotrans.checkpoints.interop.sidecar_card import README_FILE, limits_and_size, write_exported
-from napari_phenotrans.engines.objectives import SIGMA_DATA, SIGMA_MAX, SIGMA_MIN
+from napari_phenotrans.checkpoints.interop.sidecar_card import (
+    README_FILE,
+    STATISTICS_FILE,
+    limits_and_size,
+    write_exported,
+)
+from napari_phenotrans.engines.objectives import SIGMA_MAX, SIGMA_MIN, DataSD
 from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE
 from napari_phenotrans.engines.solvers import RHO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 
+DENOISER = "denoiser."
 STEPS = 1000
 EDM_TIME = (
     "The scheduler's timesteps are 1/4 ln sigma, as in the paper; this network was trained with 250 ln sigma: give it "
@@ -33,17 +39,17 @@ EDM_TIME = (
 def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = False) -> tuple[list[Path], list[str]]:
     """Write a checkpoint's denoiser and noise schedule as diffusers does, with a readme and the card beside them.
 
-    Arguments, result and errors are those of `export_checkpoint`; the checkpoint is of PhenDiff.
+    Arguments, result and errors are those of `export_checkpoint`; the checkpoint is of PhenDiff, or a flow, whose
+    network takes all channels, the kept ones first, and gives those that move.
     """
     card = checkpoint.card
     engine = checkpoint.build_engine()
     denoiser = cast("Any", engine.translators["denoiser"])
     config = {key: value for key, value in denoiser.config.items() if not key.startswith("_")}
-    scheduler, settings, notices = _scheduler(engine.settings.model_dump())
-    tensors = {
-        name.removeprefix("denoiser."): np.ascontiguousarray(tensor, np.float32)
-        for name, tensor in checkpoint.tensors.items()
-    }
+    data = engine.translators["data"] if "data" in engine.translators else DataSD()
+    scheduler, settings, notices = _scheduler(engine.settings.model_dump(), cast("DataSD", data).sd.tolist())
+    stored = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in checkpoint.tensors.items()}
+    tensors = {name.removeprefix(DENOISER): stored.pop(name) for name in list(stored) if name.startswith(DENOISER)}
     made = {"_diffusers_version": load_diffusers().__version__}
     pipeline = {"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", scheduler]}
     files: dict[str, Callable[[Path], object]] = {
@@ -53,17 +59,27 @@ def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = F
         # a pipeline that takes any scheduler; none of diffusers' own passes class labels on
         "model_index.json": _json({"_class_name": "DDPMPipeline", **made, **pipeline}),
     }
+    if stored:
+        # what the network was told of the images, which importing takes back
+        files[STATISTICS_FILE] = partial(save_file, stored)
+    if card.engine == "flow":
+        notices = [*notices, _about_channels(card, engine.kept, stored)]
     text = _readme(card, scheduler, notices)
     files[README_FILE] = lambda path: path.write_text(text, encoding="utf-8")
     return write_exported(folder, card, files, overwrite=overwrite), notices
 
 
-def _scheduler(settings: dict[str, Any]) -> tuple[str, dict[str, Any], list[str]]:
-    """Return the diffusers scheduler that means the same noise, its settings, and what they cannot say."""
-    objective = settings["objective"]
+def _scheduler(settings: dict[str, Any], sds: list[float]) -> tuple[str, dict[str, Any], list[str]]:
+    """Return the diffusers scheduler that means the same noise, its settings, and what they cannot say.
+
+    ``sds`` are the channels' SDs as the network was trained with them.
+    """
+    objective = settings.get("objective", "flow")
     if objective == "edm":
-        noise = {"sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "sigma_data": SIGMA_DATA, "rho": float(RHO)}
-        return "EDMDPMSolverMultistepScheduler", {**noise, "prediction_type": "epsilon"}, [EDM_TIME]
+        sigma_data = math.prod(sds) ** (1 / len(sds))
+        noise = {"sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "sigma_data": sigma_data, "rho": float(RHO)}
+        notices = [EDM_TIME, _about_sds(sds, sigma_data)] if len(set(sds)) > 1 else [EDM_TIME]
+        return "EDMDPMSolverMultistepScheduler", {**noise, "prediction_type": "epsilon"}, notices
     if objective == "flow":
         return "FlowMatchEulerDiscreteScheduler", {"num_train_timesteps": STEPS, "shift": 1.0}, []
     if objective == "v":
@@ -82,6 +98,28 @@ def _scheduler(settings: dict[str, Any]) -> tuple[str, dict[str, Any], list[str]
     known = inspect.signature(load_diffusers().DDIMScheduler.__init__).parameters
     schedule = settings["schedule"] or PUBLISHED_SCHEDULE
     return "DDIMScheduler", {key: value for key, value in schedule.items() if key in known}, []
+
+
+def _about_channels(card: Card, kept: tuple[int, ...], stored: Mapping[str, np.ndarray]) -> str:
+    """Say what a flow's network takes and gives, which no setting of diffusers can."""
+    moving = [place for place in range(len(card.channels)) if place not in kept]
+    mean, sd = (stored[f"scale.{name}"].ravel() for name in ("mean", "sd"))
+    scales = "; ".join(f"{n}: {m:.6g}, {s:.6g}" for n, m, s in zip(card.channels, mean, sd, strict=True))
+    order = [card.channels[place] for place in (*kept, *moving)]
+    return (
+        f"The network takes the channels {', '.join(order)} in this order and predicts noise minus image of "
+        f"{', '.join(card.channels[place] for place in moving)}. The first {len(kept)} are kept: give them without "
+        f"noise and unscaled at every t. The scheduler speaks of the others alone. All are standardized: from about [-1, 1] "
+        f"subtract a mean and divide by an SD ({scales})."
+    )
+
+
+def _about_sds(sds: list[float], sigma_data: float) -> str:
+    each = ", ".join(f"{sd:.4g}" for sd in sds)
+    return (
+        f"The scheduler has one sigma_data, {sigma_data:.4g}; the network has each channel's own, {each}: "
+        f"take these where inputs and outputs are preconditioned. No setting of a scheduler can say so."
+    )
 
 
 def _json(content: dict[str, Any]) -> Callable[[Path], object]:

@@ -23,8 +23,8 @@ DEPTHS = {"strength": "Strength", "depth": "Depth"}
 # Nobody sees a smaller step, and each strength is an inversion that stays in memory.
 STRENGTH_STEP = 0.02
 STRENGTH_TOOLTIP = (
-    "0 returns the image unchanged, 1 goes to pure noise; deeper shows more of the phenotype and keeps less of the "
-    "cells' places."
+    "0 returns the image unchanged, 1 is the most that this checkpoint changes, on the way to pure noise; deeper shows "
+    "more of the phenotype and keeps less of the cells' places."
 )
 # Keys and wheels change a value in many small steps: it has settled when none came for so long.
 SETTLED_MS = 250
@@ -123,13 +123,13 @@ class EngineForm(QWidget):
             label.setText(DEPTHS[self._depth])
         others = [name for name in self._defaults if name != self._depth]
         if card and others:
-            self._form = SettingsForm(engine_entry(card.engine).translation, others)
+            self._form = SettingsForm(engine_entry(card.engine).translation, others, names={"kept": card.channels})
             for name, unfit in unfit_choices(card).items():
                 if name in others:
                     self._form.refuse(name, unfit)
             self._form.changed.connect(self._settling.start)
             self.section.add(self._form)
-            keep_tab_order(self.section.button, *self._form.fields.values())
+            keep_tab_order(self.section.button, *self._form.stops)
         self.section.setVisible(bool(others))
         self._show(self._defaults)
         self.setVisible(bool(self._defaults))

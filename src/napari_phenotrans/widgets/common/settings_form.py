@@ -25,6 +25,7 @@ from superqt import QLargeIntSpinBox
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.widgets.common.form_parts import Form, in_column, narrow_box, wrapped_label
+from napari_phenotrans.widgets.common.tick_list import TickList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -55,6 +56,8 @@ class SettingsForm(QWidget):
         What the form is for.
     fields
         Names of the fields to show, in this order; all where none are given.
+    names
+        By field what its value, several names, is chosen from: such a field has a check box for each.
 
     Signals
     -------
@@ -65,7 +68,12 @@ class SettingsForm(QWidget):
     changed = Signal()
 
     def __init__(
-        self, settings_class: type[Settings], fields: Iterable[str] | None = None, parent: QWidget | None = None
+        self,
+        settings_class: type[Settings],
+        fields: Iterable[str] | None = None,
+        parent: QWidget | None = None,
+        *,
+        names: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         super().__init__(parent)
         self._class = settings_class
@@ -78,7 +86,8 @@ class SettingsForm(QWidget):
             extra = info.json_schema_extra
             if isinstance(extra, dict) and extra.get("cli") is False:
                 continue
-            entry = _make_entry(name, info)
+            chosen_from = (names or {}).get(name)
+            entry = _make_entry(name, info) if chosen_from is None else _make_ticks(name, info, chosen_from)
             entry.widget.setObjectName(name)
             entry.write(info.get_default(call_default_factory=True))
             entry.edited.connect(self._on_edited)
@@ -92,6 +101,12 @@ class SettingsForm(QWidget):
     def fields(self) -> dict[str, QWidget]:
         """The fields' widgets by the settings' names, in order."""
         return {name: entry.widget for name, entry in self._entries.items()}
+
+    @property
+    def stops(self) -> list[QWidget]:
+        """Where the Tab key stops, in order: the fields, and each box of one that is made of boxes."""
+        widgets = self.fields.values()
+        return [stop for one in widgets for stop in (one.boxes.values() if isinstance(one, TickList) else [one])]
 
     @property
     def values(self) -> dict[str, Any]:
@@ -298,6 +313,13 @@ def _make_entry(name: str, info: FieldInfo) -> _Entry:
         lambda value: line.setText(_written(value)),
         line.editingFinished,
     )
+
+
+def _make_ticks(name: str, info: FieldInfo, names: Iterable[str]) -> _Entry:
+    ticks = TickList(info.description or label_of(name, info))
+    ticks.show_names({each: each for each in names}, ())
+    otherwise = None if NoneType in get_args(info.annotation) else ()
+    return _Entry(ticks, lambda: ticks.ticked or otherwise, lambda value: ticks.tick(value or ()), ticks.changed)
 
 
 def _parsed(text: str, kind: Any) -> Any:

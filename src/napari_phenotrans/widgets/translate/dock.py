@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.checkpoints.describe import card_warnings
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.engines.settings import as_written_earlier
 from napari_phenotrans.translation.trust import doubts
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.translate.layout import TranslateForm
@@ -333,7 +334,7 @@ class TranslateDock(TranslateForm):
             if name:
                 remember(checkpoint=name)
                 try:
-                    self.engine.choose(last_choices().how.get(name, {}))
+                    self.engine.choose(as_written_earlier(last_choices().how.get(name, {})))
                 except InputError:
                     # written by another version: the checkpoint's own settings stand there already
                     remember(how={name: {}})
