@@ -109,8 +109,8 @@ def _about_channels(card: Card, kept: tuple[int, ...], stored: Mapping[str, np.n
     return (
         f"The network takes the channels {', '.join(order)} in this order and predicts noise minus image of "
         f"{', '.join(card.channels[place] for place in moving)}. The first {len(kept)} are kept: give them without "
-        f"noise and unscaled at every t. The scheduler speaks of the others alone. All are standardized: from about [-1, 1] "
-        f"subtract a mean and divide by an SD ({scales})."
+        f"noise and unscaled at every t. The scheduler speaks of the others alone. All are "
+        f"standardized: from about [-1, 1] subtract a mean and divide by an SD ({scales})."
     )
 
 
