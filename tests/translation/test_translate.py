@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region, View
+from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io.scratch import Scratch
 from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, TileDone
 from napari_phenotrans.translation.limits import Limits
@@ -18,7 +20,6 @@ from napari_phenotrans.translation.translate import Translator, translate, trans
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 
 NAMES = ("marker 0", "marker 1")
 WAY = {"source": "untreated", "target": "treated"}
@@ -419,3 +420,34 @@ def test_a_translation_that_is_not_finite_is_an_error(make_checkpoint: Callable[
     checkpoint.tensors["1.mean"] = np.full_like(checkpoint.tensors["1.mean"], np.nan)
     with pytest.raises(InputError, match=r"not finite.*no translation"):
         translate_image(image(cells(40, 40).astype(np.uint8)), checkpoint, **WAY)
+
+
+@pytest.mark.parametrize(
+    ("engine", "able", "recorded", "expected"),
+    [
+        ("flow", True, None, "bf16"),
+        ("flow", False, None, "fp32"),
+        ("flow", True, 0.02, "fp32"),
+        ("shift", True, None, "fp32"),
+        ("shift", True, 0.001, "bf16"),
+    ],
+)
+def test_precision_is_what_is_recorded_and_pays(
+    engine: str, able: bool, recorded: float | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_phenotrans.engines.device.computes_in_bf16", lambda device: able)
+    entry = ENGINES[engine]
+    settings = entry.settings.make(**({"crop": 32, "width": 8, "levels": 3} if engine == "flow" else {}))
+    card = Card(
+        engine=engine,
+        settings=settings.model_dump(mode="json"),
+        conditions=("untreated", "treated"),
+        channels=("DNA",),
+        low=(0.0,),
+        high=(1.0,),
+        crop=32,
+        bf16_rms=recorded,
+    )
+    checkpoint = Checkpoint.of(entry.load()(settings, 1, ("untreated", "treated")), card)
+    assert Translator(checkpoint).precision == expected
+    assert Translator(checkpoint, precision="fp32").precision == "fp32"

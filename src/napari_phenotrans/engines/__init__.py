@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines.settings import (
+    FLOW_BF16_RMS,
     FLOW_REDRAW,
     CycleGANSettings,
     FlowSettings,
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 class EngineEntry:
     """An engine's settings, where its class is (``module:name``), and what it can be told when it translates.
 
-    ``redraw`` as of `Engine`: None where it gives one answer only.
+    ``redraw`` as of `Engine`: None where it gives one answer only. ``bf16_rms`` is what bfloat16 costs, as a share of
+    the range, where a card records nothing; None where that differs from checkpoint to checkpoint.
     """
 
     settings: type[TrainingSettings]
     place: str
     translation: type[TranslationSettings] = TranslationSettings
     redraw: float | None = None
+    bf16_rms: float | None = None
 
     def load(self) -> type[Engine]:
         """Import the engine's class, and torch with it."""
@@ -44,7 +47,7 @@ class EngineEntry:
 
 # The first one is what is taken where none is named.
 ENGINES: dict[str, EngineEntry] = {
-    "flow": EngineEntry(FlowSettings, "flow:KeptFlow", FlowTranslation, FLOW_REDRAW),
+    "flow": EngineEntry(FlowSettings, "flow:KeptFlow", FlowTranslation, FLOW_REDRAW, FLOW_BF16_RMS),
     "cyclegan": EngineEntry(CycleGANSettings, "cyclegan:CycleGAN"),
     "scgan": EngineEntry(SCGANSettings, "scgan:SCGAN"),
     "phendiff": EngineEntry(PhenDiffSettings, "phendiff:PhenDiff", PhenDiffTranslation),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -46,6 +46,15 @@ def describe_device(device: torch.device) -> str:
     if device.type == "mps":
         return "mps (Apple GPU)"
     return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies in bfloat16, so that it is faster there: GPUs, and processors with AVX-512 or AMX."""
+    if device.type != "cpu":
+        return device.type == "cuda"
+    # older versions of torch do not tell
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 def ran_out_of_memory(error: RuntimeError) -> bool:

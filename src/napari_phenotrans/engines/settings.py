@@ -344,6 +344,8 @@ class PhenDiffSettings(DenoiserSettings):
 
 # Of several answers, the share of the noise that is drawn anew: `bench answers` says what less and more would do.
 FLOW_REDRAW = 0.3
+# Of the range, the most over the bundled flows, their directions and channels: `bench evaluations`.
+FLOW_BF16_RMS = 0.0006
 
 
 class InversionTranslation(TranslationSettings):

@@ -208,7 +208,7 @@ class CompletionPlan:
         drawn = request.drawn or tuple(name for place, name in enumerate(card.channels) if place not in kept)
         whole, present, notices = _with_room(image, card, kept, drawn, request.channels)
         # the image's own background is none of the drawn channel's, which need not be there
-        how = {**request.how, "depth": 1.0, "background": "engine"}
+        how = {**request.how, "depth": 1.0, "scale": "noise", "background": "engine"}
         asked = TranslationRequest(
             request.condition,
             request.condition,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.events import Notice
@@ -56,7 +56,7 @@ class _Finished:
     total: int
     top: int = 0
     left: int = 0
-    to_come: float = 0.0
+    to_come: float = field(default=0.0, kw_only=True)
 
     @property
     def planes(self) -> float:

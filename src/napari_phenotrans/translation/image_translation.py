@@ -222,9 +222,8 @@ class ImageTranslation:
         assert brought is not None
         where, difference = brought
         translated, clipped = self._translated(working.real(where), difference)
-        return PlaneDone(
-            plane.t, plane.z, translated, difference, clipped, plane.done, plane.total, where.top, where.left, to_come
-        )
+        at = plane.done, plane.total, where.top, where.left
+        return PlaneDone(plane.t, plane.z, translated, difference, clipped, *at, to_come=to_come)
 
     def _in_squares(self, plane: _PlaneNumber, cut: Cut, task: Task) -> Iterator[Event]:
         """Translate a large plane region by region, each with its surroundings."""

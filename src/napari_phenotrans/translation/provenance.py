@@ -119,9 +119,8 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
     # a completion begins at noise, draws all of it, and goes from no condition to another
     settings = ["evaluations"] if completed else list(engine_entry(provenance["engine"]).translation.model_fields)
     drawn = ("samples", "seed") if completed else ("samples", "redraw", "seed")
-    answers = [name for name in drawn if name in provenance]
     said = as_written_earlier(provenance)
-    for name in ("device", "precision", "tile", "overlap", *settings, *answers):
+    for name in ("device", "precision", "tile", "overlap", *settings, *drawn):
         value = said.get(name)  # earlier versions had fewer
         parts += [] if value is None else [flag(name), ",".join(value) if isinstance(value, list | tuple) else value]
     return shlex.join(map(str, parts))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import flag
+from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.translation.image_translation import ImageTranslation
 from napari_phenotrans.translation.limits import USUAL_LIMITS, Limits
 from napari_phenotrans.translation.provenance import provenance_of
@@ -37,8 +38,8 @@ class Translator:
     device
         ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
     precision
-        ``fp32``, ``bf16``, or ``auto``: bf16 on a GPU where the card records that it costs at most 0.5 % RMS of the
-        range, else fp32.
+        ``fp32``, ``bf16``, or ``auto``: bf16 where the card, or the engine where the card says nothing, records that it
+        costs at most 0.5 % RMS of the range, on a GPU or a processor that computes in it; else fp32.
     tile, overlap
         Side of a tile and pixels that neighbors share, in working pixels; what the engine was trained for and its
         context where none is said. The tile becomes smaller where memory runs out.
@@ -166,12 +167,14 @@ class Translator:
         self._driver.inversions.forget()
 
     def _choose_precision(self, precision: str) -> Precision:
+        from napari_phenotrans.engines.device import computes_in_bf16
+
         if precision in get_args(Precision):
             return cast("Precision", precision)
         if precision != "auto":
             raise InputError(f"There is no precision {precision!r}. Say auto, fp32 or bf16.")
-        sound = self.card.bf16_rms is not None and self.card.bf16_rms <= 0.005
-        return "bf16" if sound and self.device.type == "cuda" else "fp32"
+        cost = engine_entry(self.card.engine).bf16_rms if self.card.bf16_rms is None else self.card.bf16_rms
+        return "bf16" if cost is not None and cost <= 0.005 and computes_in_bf16(self.device) else "fp32"
 
     def _choose_how(self, how: Mapping[str, Any]) -> TranslationSettings:
         known = self.engine.translation_settings

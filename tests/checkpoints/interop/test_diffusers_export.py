@@ -187,3 +187,75 @@ def test_existing_files_stay_unless_said(make: Callable[..., Checkpoint], tmp_pa
     export_checkpoint(make("flow"), tmp_path / "out", overwrite=True)
     assert import_checkpoint(tmp_path / "out").card == make("flow").card
     shutil.rmtree(tmp_path / "out")
+
+
+# ---- flows
+
+
+@pytest.fixture
+def flow() -> Checkpoint:
+    torch.manual_seed(0)
+    entry = ENGINES["flow"]
+    names = ("PH3", "DAPI", "ZO1")
+    settings = entry.settings.make(crop=32, width=8, levels=3, kept=("DAPI",), channels=names)
+    engine: Any = entry.load()(settings, 3, CONDITIONS)
+    with torch.no_grad():
+        for value in engine.translators.parameters():
+            value.add_(0.05 * torch.randn_like(value))
+    pieces = (
+        torch.rand(3, 3, 40, 40, generator=torch.Generator().manual_seed(1))
+        * torch.tensor([1.0, 0.3, 0.1])[:, None, None]
+    )
+    engine.measure({condition: [piece] for condition, piece in zip(CONDITIONS, pieces, strict=True)})
+    card = Card(
+        engine="flow",
+        settings=settings.model_dump(mode="json"),
+        conditions=CONDITIONS,
+        channels=names,
+        low=(0.0,) * 3,
+        high=(4000.0,) * 3,
+        crop=32,
+        translation={"evaluations": 4},
+    )
+    return Checkpoint.of(engine, card)
+
+
+def test_a_flow_comes_back_and_translates_to_equal_pixels(flow: Checkpoint, tmp_path: Path) -> None:
+    paths, notices = export_checkpoint(flow, tmp_path / "out", format="diffusers")
+    assert all(path.is_file() for path in paths)
+    assert "takes the channels DAPI, PH3, ZO1 in this order" in notices[0]
+    back = import_checkpoint(tmp_path / "out")
+    assert back.card == flow.card
+    x = torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    ours, theirs = (each.build_engine() for each in (flow, back))
+    how = ours.translation_settings.make(evaluations=4)
+    assert torch.equal(ours.translate(x, "control", "drug", how), theirs.translate(x, "control", "drug", how))
+    assert torch.equal(theirs.translate(x, "control", "drug", how)[:, 1], x[:, 1])
+
+
+def test_diffusers_loads_a_flow_with_its_real_channels(flow: Checkpoint, tmp_path: Path) -> None:
+    """And the readme says enough to compute what the engine takes for the denoised image."""
+    export_checkpoint(flow, tmp_path)
+    unet, told = diffusers.UNet2DModel.from_pretrained(tmp_path / "unet", output_loading_info=True)
+    assert not any(told.values()), told
+    assert (unet.config.in_channels, unet.config.out_channels) == (3, 2)
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler.from_pretrained(tmp_path / "scheduler")
+    scheduler.set_timesteps(10)
+    engine: Any = flow.build_engine()
+    z = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    place = 4
+    t, sigma = scheduler.timesteps[place], float(scheduler.sigmas[place])
+    noise_to_image = sigma / (1 - sigma)
+    with torch.no_grad():
+        ours = engine.denoise(1, 1, 0.0, z, noise_to_image)[:, [0, 2]]
+        sample = (1 - sigma) * z[:, [0, 2]]
+        predicted = unet(torch.cat([z[:, [1]], sample], dim=1), t, torch.tensor([1])).sample
+    assert (sample - sigma * predicted - ours).abs().max() < 1e-4
+
+
+def test_a_flow_that_was_changed_is_not_guessed_at(flow: Checkpoint, tmp_path: Path) -> None:
+    export_checkpoint(flow, tmp_path)
+    config = tmp_path / "unet" / "config.json"
+    config.write_text(config.read_text() + " ")
+    with pytest.raises(InputError, match="an exported flow whose files were changed since"):
+        import_checkpoint(tmp_path)

@@ -73,10 +73,10 @@ def open_image(dock: TranslateDock, path: Path, qtbot: QtBot) -> None:
     dock.conditions.choose("untreated", "drug")
 
 
-def shown(dock: TranslateDock) -> tuple[np.ndarray, np.ndarray]:
+def shown(dock: TranslateDock, name: str = "GFP – translated to drug") -> tuple[np.ndarray, np.ndarray]:
     layers = dock.viewer.layers
     return (
-        np.asarray(layers["GFP – translated to drug"].data),
+        np.asarray(layers[name].data),
         np.asarray(layers["GFP – difference"].data),
     )
 
@@ -167,8 +167,11 @@ def test_a_channel_that_the_image_lacks_is_completed(open_dock: Open, flow: Path
     expected = complete_image(real, str(flow), condition="drug", samples=2, how={"evaluations": 4})
     for place, wanted in enumerate(expected.samples):
         dock.view_bar.sample.setValue(place)
-        np.testing.assert_allclose(shown(dock)[0], wanted.pixels[1], atol=0.02)
+        np.testing.assert_allclose(shown(dock, "GFP – completed as drug")[0], wanted.pixels[1], atol=0.02)
     assert dock.view_bar.sample.maximum() == 2
+    dock.views.choose_view("matrix")
+    assert dock.views.comparison.headings[1].startswith("completed: GFP drawn as drug by flow, sample 2 of 2")
+    assert not dock.conditions.source_box.isEnabled()
     rows = dock.selection.rows()
     assert commands_of(rows)[0].startswith(f"phenotrans complete {alone} ")
     real_part = next(part for part in layers_to_save(dock.viewer, rows) if part.kind == "real")
@@ -190,7 +193,7 @@ def test_a_channel_is_completed_beside_what_was_measured(
     done(qtbot, dock)
     real = read(image)
     expected = complete_image(real, str(flow), condition="drug", how={"evaluations": 4}).completed
-    translated, difference = shown(dock)
+    translated, difference = shown(dock, "GFP – completed as drug")
     np.testing.assert_allclose(translated, expected.pixels[1], atol=0.02)
     np.testing.assert_allclose(difference, expected.pixels[1] - real.pixels[1], atol=0.02)
 

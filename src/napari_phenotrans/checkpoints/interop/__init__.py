@@ -19,7 +19,7 @@ __all__ = ["FORMATS", "Format", "export_checkpoint", "import_checkpoint"]
 
 Format = Literal["cyclegan", "diffusers"]
 # by engine, the format that its networks can be written in
-FORMATS: dict[str, Format] = {"cyclegan": "cyclegan", "scgan": "cyclegan", "phendiff": "diffusers"}
+FORMATS: dict[str, Format] = {"cyclegan": "cyclegan", "scgan": "cyclegan", "phendiff": "diffusers", "flow": "diffusers"}
 
 
 def import_checkpoint(

@@ -1,4 +1,4 @@
-"""Writing a PhenDiff checkpoint as the folder of a diffusers pipeline."""
+"""Writing a PhenDiff or a flow checkpoint as the folder of a diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from napari_phenotrans.engines.settings import PUBLISHED_SCHEDULE
 from napari_phenotrans.engines.solvers import RHO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
@@ -40,7 +40,8 @@ EDM_TIME = (
 def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = False) -> tuple[list[Path], list[str]]:
     """Write a checkpoint's denoiser and noise schedule as diffusers does, with a readme and the card beside them.
 
-    Arguments, result and errors are those of `export_checkpoint`; the checkpoint is of PhenDiff.
+    Arguments, result and errors are those of `export_checkpoint`; the checkpoint is of PhenDiff, or a flow, whose
+    network takes all channels, the kept ones first, and gives those that move.
     """
     card = checkpoint.card
     if card.settings.get("separate"):
@@ -67,6 +68,8 @@ def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = F
     if stored:
         # what the network was told of the images, which importing takes back
         files[STATISTICS_FILE] = partial(save_file, stored)
+    if card.engine == "flow":
+        notices = [*notices, _about_channels(card, engine.kept, stored)]
     text = _readme(card, scheduler, notices)
     files[README_FILE] = lambda path: path.write_text(text, encoding="utf-8")
     return write_exported(folder, card, files, overwrite=overwrite), notices
@@ -77,7 +80,7 @@ def _scheduler(settings: dict[str, Any], sds: list[float]) -> tuple[str, dict[st
 
     ``sds`` are the channels' SDs as the network was trained with them.
     """
-    objective = settings["objective"]
+    objective = settings.get("objective", "flow")
     if objective == "edm":
         sigma_data = math.prod(sds) ** (1 / len(sds))
         noise = {"sigma_min": SIGMA_MIN, "sigma_max": SIGMA_MAX, "sigma_data": sigma_data, "rho": float(RHO)}
@@ -101,6 +104,20 @@ def _scheduler(settings: dict[str, Any], sds: list[float]) -> tuple[str, dict[st
     known = inspect.signature(load_diffusers().DDIMScheduler.__init__).parameters
     schedule = settings["schedule"] or PUBLISHED_SCHEDULE
     return "DDIMScheduler", {key: value for key, value in schedule.items() if key in known}, []
+
+
+def _about_channels(card: Card, kept: tuple[int, ...], stored: Mapping[str, np.ndarray]) -> str:
+    """Say what a flow's network takes and gives, which no setting of diffusers can."""
+    moving = [place for place in range(len(card.channels)) if place not in kept]
+    mean, sd = (stored[f"scale.{name}"].ravel() for name in ("mean", "sd"))
+    scales = "; ".join(f"{n}: {m:.6g}, {s:.6g}" for n, m, s in zip(card.channels, mean, sd, strict=True))
+    order = [card.channels[place] for place in (*kept, *moving)]
+    return (
+        f"The network takes the channels {', '.join(order)} in this order and predicts noise minus image of "
+        f"{', '.join(card.channels[place] for place in moving)}. The first {len(kept)} are kept: give them without "
+        f"noise and unscaled at every t. The scheduler speaks of the others alone. All are "
+        f"standardized: from about [-1, 1] subtract a mean and divide by an SD ({scales})."
+    )
 
 
 def _about_sds(sds: list[float], sigma_data: float) -> str:

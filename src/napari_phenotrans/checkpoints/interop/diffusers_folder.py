@@ -116,14 +116,19 @@ def import_folder(
     folder = _find(path)
     if folder is None:
         raise InputError(f"{path} holds no config.json of a network. {EXPECTED}")
-    config = _read_network_config(folder)
+    exported = read_exported(folder.root)
+    config = _read_network_config(folder, exported.card if exported else None)
     classes = config["num_class_embeds"]
     tensors = _read_weights(folder)
     if null_row is not None and not 0 <= null_row < classes:
         raise InputError(f"The network knows the classes 0 to {classes - 1}, got --null-row {null_row}.")
 
     # ---- what an export says of itself: all there is to know where its files are as they were written
-    exported = read_exported(folder.root)
+    if exported and exported.card.engine == "flow" and not exported.is_unchanged([folder.weights], exported.card):
+        raise InputError(
+            f"{folder.root} is an exported flow whose files were changed since: which channels it keeps and how they "
+            f"are scaled is only known of what was exported. Export the checkpoint again."
+        )
     if exported and null_row is None:
         if exported.is_unchanged([folder.weights], exported.card):
             card = facts.about(exported.card, "Say one for each with --conditions.")
@@ -233,8 +238,11 @@ def _read_json(file: Path) -> dict[str, Any]:
 # ---- the network
 
 
-def _read_network_config(folder: _Folder) -> dict[str, Any]:
-    """Return every setting of diffusers' network, those that the file leaves out with diffusers' defaults."""
+def _read_network_config(folder: _Folder, exported: Card | None = None) -> dict[str, Any]:
+    """Return every setting of diffusers' network, those that the file leaves out with diffusers' defaults.
+
+    That of an ``exported`` flow may give fewer channels than it takes.
+    """
     diffusers = load_diffusers()
     pipeline = _read_json(folder.root / PIPELINE) if (folder.root / PIPELINE).is_file() else {}
     if "vae" in pipeline:
@@ -271,7 +279,8 @@ def _read_network_config(folder: _Folder) -> dict[str, Any]:
             f"{folder.config} describes a network whose time embedding is {config['time_embedding_type']!r}: expected "
             f"'positional', which can be asked at any noise, between those of training too."
         )
-    if not isinstance(taken, int) or taken != given:
+    keeps = exported is not None and exported.engine == "flow" and taken == len(exported.channels)
+    if not isinstance(taken, int) or (taken != given and not keeps):
         raise InputError(
             f"{folder.config} describes a network from {taken} to {given} channels. Translation keeps the channels: "
             f"expected as many out as in, without a learned variance."

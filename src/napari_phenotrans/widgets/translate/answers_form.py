@@ -57,21 +57,19 @@ class AnswersForm(QWidget):
         for field in (self.samples, self.redraw, self.seed):
             field.setKeyboardTracking(False)
             wheel_where_focused(field)
-        for field in (self.redraw, self.seed):
-            field.setButtonSymbols(NumberBox.ButtonSymbols.NoButtons)
-            # napari's themes leave room for buttons, which a narrow dock has not
-            field.setStyleSheet("QAbstractSpinBox { min-width: 30px; padding: 1px 3px; }")
-            field.setFixedWidth(40)
-        self.samples.setMinimumWidth(60)
-        self._labels = [QLabel("redraw"), QLabel("seed")]
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLED_MS)
         self._settling.timeout.connect(self.changed.emit)
         rows = Form()
         rows.add("Make", self.what)
-        drawn = in_row(self.samples, self._labels[0], self.redraw, self._labels[1], self.seed, stretch=(1, 0, 0, 0, 0))
-        rows.add("Samples", drawn, buddy=self.samples)
+        rows.add("Samples", self.samples)
+        self._chance = QWidget()
+        label = QLabel("seed")
+        label.setToolTip(self.seed.toolTip())
+        in_row(self.redraw, label, self.seed, of=self._chance, stretch=(1, 0, 1))
+        self._chance.setToolTip(self.redraw.toolTip())
+        rows.add("Redraw", self._chance)
         in_column(rows, of=self)
         self.what.activated.connect(lambda _: self._on_what())
         for field in (self.samples, self.redraw, self.seed):
@@ -119,5 +117,3 @@ class AnswersForm(QWidget):
         several, drawn = self.samples.value() > 1, bool(self.drawn)
         self.redraw.setEnabled(several and not drawn)
         self.seed.setEnabled(several or drawn)
-        for label, field in zip(self._labels, (self.redraw, self.seed), strict=True):
-            label.setEnabled(field.isEnabled())

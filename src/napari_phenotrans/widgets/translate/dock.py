@@ -208,6 +208,8 @@ class TranslateDock(TranslateForm):
             self.translate()
 
     def _on_answers(self) -> None:
+        # what is kept is drawn from, whatever condition it shows
+        self.conditions.source_box.setEnabled(not self.answers.drawn)
         self._update_state()
         if self._last_job and self.selection.reals == list(self._last_job.reals) and not self.selection.missing:
             self.translate()

@@ -126,6 +126,12 @@ class ResultLayers:
             self.build()
 
     @property
+    def _drawn(self) -> list[str]:
+        """What layers call the channels that are completed."""
+        renamed = self._provenance["channels"]
+        return [renamed.get(name, name) for name in self._provenance.get("completed", ())]
+
+    @property
     def built(self) -> bool:
         """Whether all layers are in the viewer."""
         return not self._missing
@@ -225,7 +231,10 @@ class ResultLayers:
             file.wait()
 
     def _row(self, real: ImageLayer, row: Row | None, again: bool, files: Sequence[ResultFile], channel: int) -> Row:
-        target = self._provenance["target"]
+        target, verb = self._provenance["target"], "translated to"
+        if self._provenance.get("completed"):
+            # what is kept is in no condition but its own
+            verb = "completed as" if channel_name(real) in self._drawn else "kept beside"
         if row is not None and again and not files:
             pixels = [row.translated.data, row.difference.data]
         elif files:
@@ -233,7 +242,7 @@ class ResultLayers:
         else:
             pixels = [self._storage.zeros(self._storage.dtype), self._storage.zeros(np.float32)]
         if row is None:
-            translated = Layer.create(*translated_data(real, pixels[0], target))
+            translated = Layer.create(*translated_data(real, pixels[0], target, verb))
             difference = Layer.create(*difference_data(real, pixels[1], _limit(real.contrast_limits, None)))
             row = Row(real, translated, difference)
             self._missing += [translated, difference]
@@ -243,7 +252,7 @@ class ResultLayers:
                 old, layer.data = layer.data, new
                 if again:
                     self._copy_done(old, new)
-            row.translated.name = translated_data(real, row.translated.data, target)[1]["name"]
+            row.translated.name = translated_data(real, row.translated.data, target, verb)[1]["name"]
         self._write_provenance(row)
         return row
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Pixels = list[tuple[Any, Any]]
 
 # What the slider calls its first and its last place.
-PLAIN, MEAN = "without chance", "mean of the samples"
+PLAIN, MEAN = "without chance", "mean of samples"
 # Colors of the spread reach what all but 0.2 % of the pixels reach, but never less than this share of the contrast.
 LEAST_SHARE = 0.02
 ENOUGH = 512

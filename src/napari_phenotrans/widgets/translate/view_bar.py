@@ -37,7 +37,7 @@ BUTTONS = {
 }
 LINE_STEPS = 1000
 # Pixels for the name of the sample that is shown, whichever that is.
-SAMPLE_WIDTH = 88
+SAMPLE_WIDTH = 104
 # Which difference is shown: all of it, in multiples of the engine's error, or what lies above that.
 WHOLE, RELATIVE, ABOVE = "whole", "relative", "above"
 # In place of the difference where several answers were drawn: where they differ.

@@ -44,11 +44,14 @@ def real_heading(rows: Sequence[Row]) -> str:
 def translated_heading(rows: Sequence[Row]) -> str:
     """Return what the translated layers show, and that nobody measured it."""
     source, target, checkpoint = (_shared_entry(rows, name) for name in ("source", "target", "checkpoint"))
+    drawn = info(rows[0].translated).get("provenance", {}).get("completed")
+    made = f"completed: {', '.join(drawn)} drawn" if drawn else "translated"
     way = f" {source} → {target}" if source and target else ""
+    way = f" as {target}" if drawn else way
     name = Path(checkpoint).stem if checkpoint.endswith(".safetensors") else checkpoint
     sample = info(rows[0].translated).get("sample")
     which = f", {sample}" if sample else ""
-    return f"translated{way}{f' by {name}' if name else ''}{which} (not measured)"
+    return f"{made}{way}{f' by {name}' if name else ''}{which} (not measured)"
 
 
 def difference_heading(difference: ImageLayer, real: ImageLayer) -> str:

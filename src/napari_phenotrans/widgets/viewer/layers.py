@@ -96,10 +96,13 @@ def layer_data(
     return layers
 
 
-def translated_data(real: ImageLayer, pixels: Any, target: str) -> LayerData:
-    """Return the layer of a channel's translation: everything but the pixels and the name is its real layer's."""
+def translated_data(real: ImageLayer, pixels: Any, target: str, verb: str = "translated to") -> LayerData:
+    """Return the layer of a channel's translation: everything but the pixels and the name is its real layer's.
+
+    ``verb`` says in the layer's name what was done for the target condition.
+    """
     options = like(real) | {
-        "name": f"{channel_name(real)} – translated to {target}",
+        "name": f"{channel_name(real)} – {verb} {target}",
         "colormap": real.colormap,
         "contrast_limits": tuple(real.contrast_limits),
         "gamma": real.gamma,
