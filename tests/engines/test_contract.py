@@ -298,7 +298,7 @@ def test_unknown_conditions_are_refused(name: str, make_engine: Callable[..., En
 
 
 def test_unknown_engine_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"no engine 'gan'.*cyclegan, scgan, phendiff, flow, shift"):
+    with pytest.raises(InputError, match=r"no engine 'gan'.*flow, cyclegan, scgan, phendiff, shift"):
         engine_entry("gan")
 
 

@@ -409,7 +409,7 @@ def test_what_an_engine_may_be_told(make_checkpoint: Callable[..., Checkpoint]) 
     assert (moved.provenance["strength"], moved.provenance["evaluations"]) == (0.5, 4)
     with pytest.raises(InputError, match=r"--strength: the engine cyclegan of this checkpoint has only --background"):
         Translator(make_checkpoint(), how={"strength": 0.5})
-    with pytest.raises(InputError, match=r"--depth: the engine phendiff of this .* has only --background, --strength"):
+    with pytest.raises(InputError, match=r"--depth: the engine phendiff of this .* has only --background, --scale,"):
         Translator(checkpoint, how={"depth": 0.5})
     with pytest.raises(InputError, match="--strength: input should be less than or equal to 1"):
         Translator(checkpoint, how={"strength": 2})
