@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 # Below the first a channel may be kept, from the second on it must not. Between them it may be kept if its interval
 # reaches below the first: two halves of one condition, eight groups each, come out between 0.35 and 0.65 by chance.
 ALIKE, APART = 0.6, 0.7
-FIELDS, LEAST = (
-    2,
-    4,
-)  # fields that are looked at of each group; groups of each condition, where there are many conditions
+FIELDS = 2  # of each group that are looked at
+LEAST = 4  # groups of each condition, where there are many conditions
 
 
 @dataclass(frozen=True)
