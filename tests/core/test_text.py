@@ -4,10 +4,12 @@ import sys
 import pytest
 
 from napari_phenotrans.core.text import (
+    as_cell,
     counted,
     duration,
     few,
     first_of,
+    from_cell,
     gigabytes,
     listed,
     minus_signs,
@@ -92,6 +94,20 @@ def test_tables_are_aligned_and_end_without_spaces() -> None:
 def test_a_table_of_unequal_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         table([("a", "b"), ("c",)])
+
+
+@pytest.mark.parametrize("text", ["=1+2", "+a", "-b", "@c", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
+def test_no_cell_is_a_formula_and_what_was_written_comes_back(text: str) -> None:
+    assert as_cell(text) == f"'{text}"
+    assert as_cell(as_cell(text)) == as_cell(text)
+    assert from_cell(str(as_cell(text))) == text
+
+
+@pytest.mark.parametrize("value", ["A01", "'quoted'", "", "a=b", -0.5, 3, None])
+def test_other_cells_stay(value: object) -> None:
+    assert as_cell(value) == value
+    if isinstance(value, str):
+        assert from_cell(value) == value
 
 
 def test_nothing_heavy_is_imported() -> None:

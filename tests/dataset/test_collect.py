@@ -57,6 +57,14 @@ def test_images_become_a_data_set_that_opens(tmp_path: Path) -> None:
     assert not opened.table.unlisted
 
 
+def test_a_group_that_a_spreadsheet_would_compute_is_text_there_and_the_same_here(tmp_path: Path) -> None:
+    pieces = [Piece(c, "a", PLANE, group='=HYPERLINK("http://x")') for c in ("sick", "healthy")]
+    list(collect(pieces, tmp_path))
+    list(collect([Piece("sick", "b", PLANE, group="-1")], tmp_path))
+    assert {row["group"] for row in table(tmp_path).values()} == {'\'=HYPERLINK("http://x")', "'-1"}
+    assert DataSet.open(tmp_path).groups("sick") == {'=HYPERLINK("http://x")', "-1"}
+
+
 def test_each_plane_may_be_a_field(tmp_path: Path) -> None:
     piece = Piece("sick", "list", STACK, group="", planes_apart=True)
     assert piece.count == 3

@@ -109,3 +109,20 @@ def table(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list
         ).rstrip()
         for row in rows
     ]
+
+
+# ---- for programs that take text for more
+
+
+# Spreadsheets take a cell that begins so for a formula, which may fetch or run what it names.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_cell(value: object) -> object:
+    """Return a value as it may stand in a CSV file: text that a spreadsheet would compute gets a quote before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def from_cell(text: str) -> str:
+    """Return what `as_cell` was given."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import as_cell
 from napari_phenotrans.dataset.dataset import images_in, read_table, stem
 from napari_phenotrans.io import write
 from napari_phenotrans.io.atomic import replacing
@@ -129,7 +130,7 @@ class _Table:
         ):
             writer = csv.DictWriter(file, self.columns, restval="", extrasaction="ignore")
             writer.writeheader()
-            writer.writerows(self.rows)
+            writer.writerows({name: as_cell(value) for name, value in row.items()} for row in self.rows)
 
 
 def collect(pieces: Sequence[Piece], folder: Path) -> Iterator[FieldWritten]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.resample import factor, refuse_extreme, rescaled_size, to_size
-from napari_phenotrans.core.text import first_of
+from napari_phenotrans.core.text import first_of, from_cell
 from napari_phenotrans.io import ChannelFiles, find_channel_files, read, read_joined, readable
 from napari_phenotrans.io.ome_files import once_per_set
 from napari_phenotrans.io.registry import suffix_of
@@ -328,7 +328,8 @@ def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text in UTF-8 ({error.reason}). Save it as CSV in UTF-8.") from error
     header = lines[0] if lines else ""
-    table = list(csv.reader(lines, delimiter=max(",;\t", key=header.count)))
+    read = csv.reader(lines, delimiter=max(",;\t", key=header.count))
+    table = [[from_cell(cell) for cell in row] for row in read]
     columns = [cell.strip() for cell in table[0]] if table else []
     columns = [name.lower() if name.lower() in ("file", "group") else name for name in columns]
     if not {"file", "group"} <= set(columns):

@@ -8,7 +8,7 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.core.text import table, three_decimals
+from napari_phenotrans.core.text import as_cell, table, three_decimals
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.metrics.picture.words import headings, table_rows
 from napari_phenotrans.metrics.score_row import ScoreRow
@@ -63,7 +63,7 @@ def write_csv(evaluation: Evaluation, path: Path, *, overwrite: bool = False) ->
         names = [*(each.name for each in dataclasses.fields(ScoreRow)), "verdict"]
         writer = csv.DictWriter(file, names)
         writer.writeheader()
-        writer.writerows(row_values(row) for row in evaluation.rows)
+        writer.writerows({name: as_cell(value) for name, value in row_values(row).items()} for row in evaluation.rows)
     return path
 
 

@@ -6,6 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import as_cell
 from napari_phenotrans.io.atomic import refuse_existing, replacing
 
 if TYPE_CHECKING:
@@ -72,14 +73,14 @@ def _write(path: Path, columns: dict[str, list[Any]], kind: str) -> None:
         return
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(columns)
+        writer.writerow(map(as_cell, columns))
         writer.writerows([_text(value) for value in row] for row in zip(*columns.values(), strict=True))
 
 
 def _text(value: Any) -> Any:
     if isinstance(value, float):
         return "" if value != value else f"{value:.6g}"
-    return "" if value is None else value
+    return "" if value is None else as_cell(value)
 
 
 def _pyarrow() -> Any:
