@@ -353,14 +353,17 @@ def test_scores_stand_beside_floor_and_copy_source(
     click(qtbot, dock.scores.button)
     qtbot.waitUntil(lambda: dock.status.text() == "done", timeout=WAIT_MS)
     table = dock.scores.table
-    (block,) = (table.topLevelItem(index) for index in range(table.topLevelItemCount()))
-    assert block is not None
+    block, anchored = (table.topLevelItem(index) for index in range(table.topLevelItemCount()))
+    assert block is not None and anchored is not None
     assert block.text(0) == "untreated → drug · features: profile"
+    assert anchored.text(0) == "untreated → drug · features: profile, background subtracted"
     lines = {block.child(i).text(0): block.child(i) for i in range(block.childCount())}
     kid = lines["kid, all channels"]
     assert all(kid.text(column) not in ("", "–") for column in (1, 2, 3))
     assert "crops" in kid.child(0).text(0)
     assert "5 groups on each side" in kid.toolTip(0)
+    # what the gate says of the fields that were scored
+    assert any(text.startswith("On these fields, untreated → drug, ") for text in dock.pictures.notices.texts)
     # what the report says of its fields is said here, too
     assert any("fitted to the real images that are scored" in text for text in dock.scores.notes.texts)
     for box in dock.scores.features.boxes.values():
