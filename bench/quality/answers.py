@@ -6,7 +6,7 @@ And of completions: are they of the very channels that they are drawn from? ``py
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ import numpy as np
 
 from bench.common.paired import circumstances
 from bench.quality.phenotype import find_nuclei, log_ratios, overlap
+from bench.quality.picture import fields_for
 from bench.quality.scores import BBBC013_FIELDS, HELD_OUT, count_nuclei, count_positive
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.dataset.synthetic import CONDITIONS, pair
 from napari_phenotrans.io import read
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 SIDE = 448  # pixels of the middle of a BBBC013 field
 SEEDS = (7000, 7001)
+WORKING = 192  # working pixels of a field whose completion the gate judges
 MARKER, MARKED = 1, 500.0  # PH3, and by how much a mitosis is brighter than the plane's median
 
 
@@ -266,9 +269,13 @@ def answers(
 @click.command("pairings")
 @click.option("--checkpoint", default="bbbc013-flow", show_default=True, help="A flow that keeps channels.")
 @click.option("--fields", default=3, show_default=True, help="Of each condition.")
+@click.option("--gate", "judged", is_flag=True, help="Also judge completions by the gate's spectrum and lattice.")
 @click.option("--sheets", type=click.Path(path_type=Path), help="Folder for pictures: real and completed.")
-def pairings(checkpoint: str, fields: int, sheets: Path | None) -> None:
+def pairings(checkpoint: str, fields: int, judged: bool, sheets: Path | None) -> None:
     """Whether a completion is of the field that it is drawn from: its correlation with that and with other fields."""
+    if judged:
+        click.echo("\n".join(judge_completions(checkpoint, fields)))
+        return
     translator = Translator(checkpoint)
     planes = unseen_fields(translator, fields)
     moving = [place for place in range(len(translator.card.channels)) if place not in translator.engine.kept]
@@ -289,3 +296,27 @@ def pairings(checkpoint: str, fields: int, sheets: Path | None) -> None:
         if sheets:
             sheet(sheets / f"{Path(checkpoint).stem} completed {condition}.png", some[0], made[:1], some[1])
     click.echo("\n".join(lines))
+
+
+def judge_completions(checkpoint: str, fields: int) -> list[str]:
+    """Return a table of what the picture gate's spectrum and lattice say of completions, in working pixels."""
+    loaded = Checkpoint.load(checkpoint)
+    known = fields_for(loaded, {})
+    card = loaded.card.model_copy(update={"pixel_size": None, "pixel_unit": "pixel"})
+    translator = Translator(replace(loaded, card=card))
+    kept = {card.channels[place] for place in translator.engine.kept}
+    lines = ["| condition | channel | measure | value | limit | passes |", "|---|---|---|---|---|---|"]
+    for condition, some in known.unseen.items():
+        real = [plane[:, :WORKING, :WORKING] for plane in some[:fields]]
+        made = []
+        for plane in real:
+            image = Image(plane, "CYX", card.channels, description="synthetic" if card.synthetic else "")
+            drawn = complete_image(image, translator, condition=condition).completed
+            made.append(np.asarray(drawn.pixels, np.float32))
+        verdict = known.gate.judge(real, made, known.real[condition], to=condition, direction=condition)
+        lines += [
+            f"| {condition} | {row.channel} | {row.measure} | {row.value:.2f} | {row.limit or 0:.2f} | {row.passed} |"
+            for row in verdict.rows
+            if row.measure in ("spectrum", "lattice") and row.value is not None and row.channel not in kept
+        ]
+    return lines

@@ -56,7 +56,7 @@ def test_noise_of_a_plane_is_normal_and_its_own_for_each_seed_sample_channel_and
     for other in (
         plane_noise(1, 1, 1, square),
         plane_noise(0, 2, 1, square),
-        first[1:, SQUARE : 2 * SQUARE, :SQUARE],
+        first[:1, SQUARE : 2 * SQUARE, :SQUARE],
         first[:1, :SQUARE, SQUARE : 2 * SQUARE],
         first[1:, :SQUARE, :SQUARE],
     ):

@@ -385,7 +385,7 @@ class FlowTranslation(InversionTranslation):
         "towards noise. 0 returns the image unchanged.",
     )
     evaluations: int = Field(
-        16,
+        8,
         ge=2,
         le=1000,
         title="Network evaluations",
