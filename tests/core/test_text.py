@@ -1,7 +1,9 @@
 import subprocess
 import sys
+from io import StringIO
 
 import pytest
+from matplotlib import rc_context
 
 from napari_phenotrans.core.text import (
     as_cell,
@@ -18,6 +20,7 @@ from napari_phenotrans.core.text import (
     table,
     three_decimals,
     three_digits,
+    without_math,
 )
 
 
@@ -108,6 +111,22 @@ def test_other_cells_stay(value: object) -> None:
     assert as_cell(value) == value
     if isinstance(value, str):
         assert from_cell(value) == value
+
+
+@pytest.mark.parametrize("name", ["$5", "a $x_ b$ c", r"$\frac$", "x_^{"])
+def test_a_figure_shows_names_as_they_are(name: str) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    axis = figure.subplots()
+    axis.set_title(name)
+    axis.plot([0, 1], label=name)
+    axis.legend()
+    without_math(figure)
+    svg = StringIO()
+    with rc_context({"svg.fonttype": "none"}):
+        figure.savefig(svg, format="svg")
+    assert svg.getvalue().count(f">{name}</text>") == 2
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from matplotlib.figure import Figure
+
 
 # ---- order
 
@@ -126,3 +128,9 @@ def as_cell(value: object) -> object:
 def from_cell(text: str) -> str:
     """Return what `as_cell` was given."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def without_math(figure: Figure) -> None:
+    """Have matplotlib draw every text of a figure as it stands: between two $ it would look for a formula."""
+    for text in figure.findobj(lambda artist: hasattr(artist, "set_parse_math")):
+        text.set_parse_math(False)

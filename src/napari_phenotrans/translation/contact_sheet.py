@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.core.text import without_math
 from napari_phenotrans.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def contact_sheet(translation: Translation, path: Path, *, overwrite: bool = Fal
             axis.set_yticks([])
     for axis, title in zip(axes[0], ("real", "translated", "difference (translated − real)"), strict=True):
         axis.set_title(title, fontsize=10)
+    without_math(figure)
     with replacing(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary)
     return path

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_phenotrans.core.text import without_math
 from napari_phenotrans.phenotype.page import text as words
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def _svg(figure: Figure, name: str, titles: dict[str, str]) -> str:
     """Return a figure as an SVG element; ``titles`` are shown when the group of that id is hovered."""
     from matplotlib import rc_context
 
+    without_math(figure)
     text = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})

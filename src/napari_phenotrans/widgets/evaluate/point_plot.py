@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,7 +123,7 @@ class PointPlot(Plot):
         self._kinds, self._axes, self._lines = tuple(kinds), axes, tuple(lines)
         for side, axis in zip(("bottom", "left"), axes, strict=True):
             shown = self.plot.getAxis(side)
-            shown.setLabel(axis.label)
+            shown.setLabel(escape(axis.label))  # it takes HTML
             shown.picture = None
         self._redraw()
         self.show_all()
