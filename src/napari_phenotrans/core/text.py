@@ -132,5 +132,8 @@ def from_cell(text: str) -> str:
 
 def without_math(figure: Figure) -> None:
     """Have matplotlib draw every text of a figure as it stands: between two $ it would look for a formula."""
-    for text in figure.findobj(lambda artist: hasattr(artist, "set_parse_math")):
-        text.set_parse_math(False)
+    from matplotlib.text import Text
+
+    for artist in figure.findobj(Text):
+        if isinstance(artist, Text):
+            artist.set_parse_math(False)
