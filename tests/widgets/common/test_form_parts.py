@@ -2,18 +2,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QLineEdit, QWidget
+from qtpy.QtGui import QTextDocument
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QWidget
 
 from napari_phenotrans.widgets.common.form_parts import (
     Form,
     as_panel,
+    as_tooltip,
     elided,
     in_column,
     in_row,
     keep_tab_order,
     narrow_box,
     progress_bar,
+    wrapped_label,
 )
 
 if TYPE_CHECKING:
@@ -77,3 +81,25 @@ def test_long_texts_lose_their_middle(qtbot: QtBot) -> None:
     assert elided("short", label, 200) == "short"
     text = elided("/data/" + "long/" * 40 + "end", label, 200)
     assert text.startswith("/data") and text.endswith("end") and "…" in text
+
+
+@pytest.mark.parametrize("name", ["<b>DAPI</b>", '<img src="secret.png">', "a\n<i>b</i>"])
+def test_names_that_look_like_markup_are_shown_letter_by_letter(name: str, qtbot: QtBot) -> None:
+    label = wrapped_label(name, name)
+    qtbot.addWidget(label)
+    assert (label.text(), label.textFormat()) == (name, Qt.TextFormat.PlainText)
+    shown = QTextDocument()
+    shown.setHtml(label.toolTip())
+    assert shown.toPlainText() == name
+    assert as_tooltip("DAPI & PH3") == "DAPI & PH3"
+
+
+def test_the_name_of_a_row_is_no_markup(qtbot: QtBot) -> None:
+    box = QComboBox()
+    rows = Form({"<b>PH3</b>": box})
+    widget = QWidget()
+    qtbot.addWidget(widget)
+    widget.setLayout(rows)
+    label = rows.labelForField(box)
+    assert isinstance(label, QLabel)
+    assert label.textFormat() == Qt.TextFormat.PlainText

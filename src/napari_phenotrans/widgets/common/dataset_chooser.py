@@ -7,7 +7,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
+from napari_phenotrans.widgets.common.form_parts import as_tooltip, in_column, in_row, push_button, wrapped_label
 
 
 class DatasetChooser(QWidget):
@@ -42,7 +42,7 @@ class DatasetChooser(QWidget):
         """Show which data set is chosen, and how many fields it has."""
         self.start_in = str(folder)
         self.about.setText(f"{folder.name}: {counts} fields")
-        self.about.setToolTip(str(folder))
+        self.about.setToolTip(as_tooltip(str(folder)))
 
     def show_problem(self, text: str) -> None:
         """Show why a folder is no data set."""

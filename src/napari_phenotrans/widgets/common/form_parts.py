@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -26,21 +27,36 @@ if TYPE_CHECKING:
 # ---- single parts
 
 
+def as_tooltip(text: str) -> str:
+    """Return text as a tooltip shows it letter by letter.
+
+    Names come from files, and Qt takes what looks like HTML for HTML: it would load the pictures that it names.
+    """
+    return f"<qt>{escape(text)}</qt>".replace("\n", "<br>") if "<" in text else text
+
+
+def plain_label(text: str = "") -> QLabel:
+    """Return a label that shows its text letter by letter, whatever it looks like."""
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setText(text)
+    return label
+
+
 def wrapped_label(text: str = "", tooltip: str = "") -> QLabel:
     """Return a label for plain text that wraps at any width and can be copied from."""
-    label = QLabel(text)
+    label = plain_label(text)
     label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setMinimumWidth(40)
-    label.setToolTip(tooltip)
+    label.setToolTip(as_tooltip(tooltip))
     return label
 
 
 def push_button(text: str, tooltip: str = "") -> QPushButton:
     """Return a button with a tooltip."""
     button = QPushButton(text)
-    button.setToolTip(tooltip)
+    button.setToolTip(as_tooltip(tooltip))
     return button
 
 
@@ -58,7 +74,7 @@ def narrow_box(tooltip: str, choices: Mapping[str, tuple[str, str]] | None = Non
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(6)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    box.setToolTip(tooltip)
+    box.setToolTip(as_tooltip(tooltip))
     for value, (text, choice_tooltip) in (choices or {}).items():
         add_choice(box, value, text, choice_tooltip)
     return box
@@ -67,7 +83,7 @@ def narrow_box(tooltip: str, choices: Mapping[str, tuple[str, str]] | None = Non
 def add_choice(box: QComboBox, value: str, text: str, tooltip: str) -> None:
     """Add a choice with a tooltip of its own to a combobox."""
     box.addItem(text, value)
-    box.setItemData(box.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
+    box.setItemData(box.count() - 1, as_tooltip(tooltip), Qt.ItemDataRole.ToolTipRole)
 
 
 def progress_bar(name: str, tooltip: str) -> QProgressBar:
@@ -149,7 +165,7 @@ class Form(QFormLayout):
 
     def add(self, text: str, field: QWidget | QLayout, buddy: QWidget | None = None) -> None:
         """Add a row; of a layout, ``buddy`` is the widget that the label speaks of."""
-        label = QLabel(text)
+        label = plain_label(text)
         label.setMinimumWidth(self.LABEL_WIDTH)
         buddy = field if isinstance(field, QWidget) else buddy
         # an empty combobox is false

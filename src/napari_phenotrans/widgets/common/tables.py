@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from napari_phenotrans.widgets.common.form_parts import as_tooltip
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -49,7 +51,7 @@ class ReadOnlyTable(QTableWidget):
     def show_cell(self, row: int, column: int, text: str, tooltip: str) -> None:
         """Show a text in a cell."""
         item = QTableWidgetItem(text)
-        item.setToolTip(tooltip)
+        item.setToolTip(as_tooltip(tooltip))
         self.setItem(row, column, item)
 
 

@@ -14,8 +14,10 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.evaluation.blind import BlindTrial
 from napari_phenotrans.widgets.common.form_parts import (
     as_panel,
+    as_tooltip,
     in_column,
     in_row,
+    plain_label,
     progress_bar,
     push_button,
     wrapped_label,
@@ -56,8 +58,8 @@ class CanYouTell(QDialog):
         columns = []
         for name, picture in zip(drawn.channels, self.pictures, strict=True):
             picture.setAccessibleName(name)
-            picture.setToolTip(f"{name}: one gray scale for all crops.")
-            columns.append(as_panel(QLabel(name), picture))
+            picture.setToolTip(as_tooltip(f"{name}: one gray scale for all crops."))
+            columns.append(as_panel(plain_label(name), picture))
         self.real_button = push_button("Real (R)", "A microscope saw it.")
         self.translated_button = push_button("Translated (T)", "An engine made it.")
         self.back_button = push_button("Back", "Answer the crop before once more (Backspace).")

@@ -17,6 +17,7 @@ from napari_phenotrans.widgets.common.engine_form import EngineForm
 from napari_phenotrans.widgets.common.form_parts import (
     Form,
     as_panel,
+    as_tooltip,
     elided,
     in_column,
     in_row,
@@ -86,7 +87,7 @@ class FolderChooser(QWidget):
         """Show another folder, or none."""
         self.folder = folder
         self.button.setText(elided(str(folder or ""), self.button, SHOWN_WIDTH) or self._placeholder)
-        self.button.setToolTip(f"{self._tooltip} {folder or ''}".strip())
+        self.button.setToolTip(as_tooltip(f"{self._tooltip} {folder or ''}".strip()))
         self.clear_button.setVisible(folder is not None)
 
     def _ask(self) -> None:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QWidget
 
 from napari_phenotrans.phenotype.page import text as report_text
 from napari_phenotrans.phenotype.page.html import SHOWN
+from napari_phenotrans.widgets.common.form_parts import as_tooltip
 from napari_phenotrans.widgets.common.tables import ReadOnlyTable
 from napari_phenotrans.widgets.evaluate.effect_text import LOOKS, SENTENCES, verdict_words
 from napari_phenotrans.widgets.evaluate.point_plot import shown_color
@@ -62,7 +63,7 @@ class EffectTable(ReadOnlyTable):
         for column, (_, tooltip) in enumerate(HEADINGS):
             item = self.horizontalHeaderItem(column)
             assert item is not None
-            item.setToolTip(tooltip)
+            item.setToolTip(as_tooltip(tooltip))
         self.columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.rows.setVisible(False)
         self.currentCellChanged.connect(self._on_current)

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTreeWidge
 
 from napari_phenotrans.core.text import minus_signs, three_decimals
 from napari_phenotrans.features import EXTRACTORS
-from napari_phenotrans.widgets.common.form_parts import Form, in_column, push_button
+from napari_phenotrans.widgets.common.form_parts import Form, as_tooltip, in_column, push_button
 from napari_phenotrans.widgets.common.notices import Notices
 from napari_phenotrans.widgets.common.tick_list import TickList
 
@@ -81,7 +81,7 @@ class ScoresPanel(QWidget):
                 line, below = QTreeWidgetItem(_cells(row)), QTreeWidgetItem([_details(row)])
                 for item in (line, below):
                     for column in range(len(HEADINGS)):
-                        item.setToolTip(column, about_score(row))
+                        item.setToolTip(column, as_tooltip(about_score(row)))
                 block.addChild(line)
                 line.addChild(below)
                 below.setFirstColumnSpanned(True)

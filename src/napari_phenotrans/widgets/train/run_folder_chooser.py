@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QWidget
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.common.form_parts import Form, elided, in_column, push_button
+from napari_phenotrans.widgets.common.form_parts import Form, as_tooltip, elided, in_column, push_button
 
 SHOWN_WIDTH = 190
 
@@ -88,4 +88,5 @@ class RunFolderChooser(QWidget):
     def _show(self) -> None:
         folder = str(self._parent_folder or "")
         self.parent_button.setText(elided(folder, self.parent_button, SHOWN_WIDTH) or "Choose…")
-        self.parent_button.setToolTip(f"Runs are made in {folder or 'a folder that you choose'}. Press to change.")
+        runs = f"Runs are made in {folder or 'a folder that you choose'}. Press to change."
+        self.parent_button.setToolTip(as_tooltip(runs))

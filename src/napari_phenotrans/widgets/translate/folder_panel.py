@@ -18,7 +18,15 @@ from qtpy.QtWidgets import (
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, images_in
-from napari_phenotrans.widgets.common.form_parts import as_panel, elided, in_column, in_row, push_button, wrapped_label
+from napari_phenotrans.widgets.common.form_parts import (
+    as_panel,
+    as_tooltip,
+    elided,
+    in_column,
+    in_row,
+    push_button,
+    wrapped_label,
+)
 from napari_phenotrans.widgets.common.tables import RowList
 from napari_phenotrans.widgets.translate.folder_job import FileNoticed, FileRunning
 
@@ -134,7 +142,7 @@ class FolderPanel(QWidget):
         self.table.setRowCount(len(self._rows))
         for path, row in self._rows.items():
             item = QTableWidgetItem(path.name)
-            item.setToolTip(str(path))
+            item.setToolTip(as_tooltip(str(path)))
             self.table.setItem(row, 0, item)
             self.table.setItem(row, 1, QTableWidgetItem())
             self.update_file(path, WAITING)
@@ -150,7 +158,7 @@ class FolderPanel(QWidget):
         assert item is not None
         state_text = f"{state}: {text}" if state == FAILED else f"{state} {text}".strip()
         item.setText(state_text.replace("\n", " "))
-        item.setToolTip("\n".join([state_text, *self._notes.get(path, [])]))
+        item.setToolTip(as_tooltip("\n".join([state_text, *self._notes.get(path, [])])))
         self._show_details()
 
     def show_event(self, event: Any) -> None:
@@ -256,7 +264,7 @@ class FolderPanel(QWidget):
             widget.setEnabled(not self._running)
         if self._out is not None:
             self.out_button.setText(elided(f"Results in {self._out}", self.out_button, 260))
-            self.out_button.setToolTip(f"Results go to {self._out}. Press to choose another folder.")
+            self.out_button.setToolTip(as_tooltip(f"Results go to {self._out}. Press to choose another folder."))
 
 
 class _MiddleElided(QStyledItemDelegate):

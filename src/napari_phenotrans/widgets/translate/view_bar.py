@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
-from napari_phenotrans.widgets.common.form_parts import elided, in_column, in_row, push_button
+from napari_phenotrans.widgets.common.form_parts import as_tooltip, elided, in_column, in_row, plain_label, push_button
 from napari_phenotrans.widgets.viewer.blink import RATE, RATES
 from napari_phenotrans.widgets.viewer.comparison import LEFT_KEY, RIGHT_KEY, STEP_KEY, VIEWS
 
@@ -109,7 +109,7 @@ class ViewBar(QWidget):
         )
         self.sample.valueChanged.connect(self._on_sample)
         self._sample_names: tuple[str, ...] = ()
-        self._sample_label = QLabel()
+        self._sample_label = plain_label()
         self._sample_label.setFixedWidth(SAMPLE_WIDTH)
         self._samples = _options_row(QLabel("Shown"), self.sample, self._sample_label)
         self._samples.hide()
@@ -216,7 +216,7 @@ class ViewBar(QWidget):
     def _show_sample(self) -> None:
         if self._sample_names:
             name = self._sample_names[self.sample.value()]
-            self._sample_label.setToolTip(name)
+            self._sample_label.setToolTip(as_tooltip(name))
             self._sample_label.setText(elided(name.removeprefix("sample "), self._sample_label, SAMPLE_WIDTH))
 
     def _choose(self, view: str) -> None:
