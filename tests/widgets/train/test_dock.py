@@ -527,6 +527,10 @@ def test_not_every_channel_can_be_kept(open_training: Open, tmp_path: Path, qtbo
     qtbot.keyClick(dock.data.channels.boxes["GFP"], Qt.Key.Key_Space)
     assert tuple(dock.settings.kept.ticks.boxes) == ("DNA",)
 
+    # what the check proposes leaves one to move
+    dock.settings.kept.choose(None)
+    assert dock.settings.kept.value == ()
+
 
 def test_kept_channels_come_from_a_run(open_training: Open, tmp_path: Path, qtbot: QtBot) -> None:
     plate = make_stained_plate(tmp_path / "stained")

@@ -68,10 +68,11 @@ class KeptChooser(QWidget):
         self.changed.emit()
 
     def _show(self) -> None:
-        proposed = proposed_kept(self._differences or ())
-        self.ticks.tick(proposed if self._chosen is None else self._chosen)
+        # of the channels that are offered now: not all of them may be kept
+        differences = [each for each in self._differences or () if each.channel in self.ticks.boxes]
+        self.ticks.tick(proposed_kept(differences) if self._chosen is None else self._chosen)
         self.note.setText(
             "Which channels may be kept is measured when the images are checked."
             if self.value is None
-            else explain_kept(self._differences or (), self.ticks.ticked)
+            else explain_kept(differences, self.ticks.ticked)
         )
