@@ -186,6 +186,11 @@ def evaluation_pictures(dataset: Path, theme: str, out: Path) -> None:
     path = out / f"evaluate_{theme}.png"
     viewer.window.screenshot(str(path), canvas_only=False, flash=False)
     print(f"{path}: {dock.status.text()}; {dock.notices.texts}", flush=True)
+    dock.tell()
+    while dock.window_of_crops is None:
+        wait(0.2)
+    wait(1)
+    dock.window_of_crops.grab().save(str(out / f"tell_{theme}.png"))
     viewer.close()
     QApplication.processEvents()
 

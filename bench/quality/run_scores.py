@@ -12,6 +12,7 @@ from bench.quality.scores import count_nuclei, count_positive, translate_plane
 from napari_phenotrans.core.crop_grid import center, grid
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.core.resample import rescaled_size, to_size
+from napari_phenotrans.evaluation.inputs import background_of
 from napari_phenotrans.features.profile import Profile
 from napari_phenotrans.io import read
 from napari_phenotrans.metrics import Features
@@ -32,23 +33,32 @@ class Extractor:
     intensity: Intensity
     profile: Profile
     scale: float
+    background: np.ndarray
 
     @classmethod
     def fit(cls, planes: list[np.ndarray], pixel_size: float | None) -> Extractor:
         """Fit to real planes (C, Y, X); features are measured at the working pixel size."""
         scale = 1 / pixel_size if pixel_size else 1.0
         intensity = Intensity.fit(planes)
-        extractor = cls(intensity, Profile(np.zeros(0), np.zeros(0), 0), scale)
-        return cls(intensity, Profile.fit(np.concatenate([extractor.cut(plane) for plane in planes])), scale)
+        background = np.mean([background_of(intensity.normalize(plane)) for plane in planes], axis=0)
+        extractor = cls(intensity, Profile(np.zeros(0), np.zeros(0), 0), scale, background)
+        profile = Profile.fit(np.concatenate([extractor.cut(plane) for plane in planes]))
+        return cls(intensity, profile, scale, background)
 
-    def cut(self, plane: np.ndarray) -> np.ndarray:
-        """Return the crops (n, C, 64, 64) of a plane, side by side, in about [-1, 1]."""
+    def cut(self, plane: np.ndarray, *, anchored: bool = False) -> np.ndarray:
+        """Return the crops (n, C, 64, 64) of a plane, side by side, in about [-1, 1].
+
+        ``anchored`` brings the plane's background to what real planes have on average.
+        """
         small = to_size(plane.astype(np.float32), *rescaled_size(plane.shape[1], plane.shape[2], self.scale))
-        return grid(center(self.intensity.normalize(small), CROP, 1000)[None], CROP)
+        normalized = self.intensity.normalize(small)
+        if anchored:
+            normalized = normalized + (self.background - background_of(normalized))[:, None, None].astype(np.float32)
+        return grid(center(normalized, CROP, 1000)[None], CROP)
 
-    def __call__(self, planes: list[np.ndarray], groups: list[str]) -> Features:
+    def __call__(self, planes: list[np.ndarray], groups: list[str], *, anchored: bool = False) -> Features:
         """Return the features of planes, a group each."""
-        measured = [self.profile(self.cut(plane)) for plane in planes]
+        measured = [self.profile(self.cut(plane, anchored=anchored)) for plane in planes]
         names = [group for group, some in zip(groups, measured, strict=True) for _ in some]
         return Features(np.concatenate(measured), np.array(names))
 
@@ -74,7 +84,8 @@ def score_run(
 ) -> list[dict[str, np.ndarray]]:
     """Translate the held-out fields both ways and there and back, once for each of what the engine is ``told``.
 
-    Returns arrays by name for each; names begin with the direction: ``features``, ``groups`` and, per phenotype,
+    Returns arrays by name for each; names begin with the direction: ``features``, ``groups``, ``anchored`` (the same
+    features with each plane's background subtracted) and, per phenotype,
     ``values`` and ``value groups`` of translated source; ``overlap`` of nuclear pixels before and after,
     ``round trip`` error and ``change`` (mean absolute, in gray levels), one per field.
     """
@@ -95,6 +106,7 @@ def score_run(
             back = [translate_plane(plane, translator, target, source, how, way_back=True) for plane in made]
             features = extractor(made, groups)
             arrays |= {f"{way} features": features.values, f"{way} groups": features.groups}
+            arrays[f"{way} anchored"] = extractor(made, groups, anchored=True).values
             measured = [phenotype(plane, data) for plane in made]
             for name in measured[0]:
                 arrays[f"{way} {name} values"] = np.concatenate([each[name] for each in measured])

@@ -47,21 +47,23 @@ class Scores:
         planes = [plane for condition in dataset.conditions for plane in planes_of(dataset, condition)[0]]
         self.extractor = Extractor.fit(planes, pixel_size)
 
-    def real(self, held_out: list[DataSet], condition: str) -> tuple[Features, dict[str, Features]]:
-        """Return the features and phenotypes of the real held-out fields of several folds."""
+    def real(self, held_out: list[DataSet], condition: str) -> tuple[Features, Features, dict[str, Features]]:
+        """Return features, the same with the background subtracted, and phenotypes of real held-out fields."""
         found: dict[str, np.ndarray] = {}
         for one in held_out:
             found |= dict(zip(*reversed(planes_of(one, condition)), strict=True))
         groups = sorted(found)
+        planes = [found[group] for group in groups]
         measured = {group: phenotype(found[group], self.data) for group in groups}
         names = list(measured[groups[0]])
-        return self.extractor([found[group] for group in groups], groups), {
+        values = {
             name: Features(
                 np.concatenate([measured[g][name] for g in groups])[:, None],
                 np.repeat(groups, [len(measured[g][name]) for g in groups]),
             )
             for name in names
         }
+        return self.extractor(planes, groups), self.extractor(planes, groups, anchored=True), values
 
 
 def write_table(work: Path, entries: list[Entry], out: Path, jobs: int = 1, threads: int | None = None) -> None:
@@ -140,18 +142,20 @@ def _table(
     one, other = dataset.conditions
     for source, target in ((one, other), (other, one)):
         way = f"{source} → {target}"
-        (from_, from_values), (to, to_values) = scores.real(held_out, source), scores.real(held_out, target)
+        from_, from_anchored, from_values = scores.real(held_out, source)
+        to, to_anchored, to_values = scores.real(held_out, target)
         measures = list(to_values)
         lines += [
             f"### {way}",
             "",
-            f"| | KID | {' | '.join(f'gap closed: {m}' for m in measures)} | overlap of nuclei | round trip |",
-            f"|---|---|{'---|' * len(measures)}---|---|",
+            f"| | KID | KID, background subtracted | {' | '.join(f'gap closed: {m}' for m in measures)} | overlap of "
+            f"nuclei | round trip |",
+            f"|---|---|---|{'---|' * len(measures)}---|---|",
         ]
-        floors = [floor(METRICS["kid"], to, from_)] + [
+        floors = [floor(METRICS["kid"], *sides) for sides in ((to, from_), (to_anchored, from_anchored))] + [
             floor(METRICS["gap closed"], to_values[m], from_values[m]) for m in measures
         ]
-        copies = [METRICS["kid"](to, from_, from_)] + [
+        copies = [METRICS["kid"](real, copy, copy) for real, copy in ((to, from_), (to_anchored, from_anchored))] + [
             METRICS["gap closed"](to_values[m], from_values[m], from_values[m]) for m in measures
         ]
         lines.append(f"| *floor* | {' | '.join(_cell(value) for value in floors)} | 1 | 0 |")
@@ -159,7 +163,8 @@ def _table(
         features: dict[str, Features] = {}
         for name, some in arrays.items():
             features[name] = _joined(some, f"{way} features", f"{way} groups")
-            values = [METRICS["kid"](to, features[name], from_)]
+            anchored = _joined(some, f"{way} anchored", f"{way} groups")
+            values = [METRICS["kid"](to, features[name], from_), METRICS["kid"](to_anchored, anchored, from_anchored)]
             for measure in measures:
                 translated = _joined(some, f"{way} {measure} values", f"{way} {measure} groups")
                 values.append(METRICS["gap closed"](to_values[measure], translated, from_values[measure]))
@@ -218,7 +223,11 @@ def _kept(folder: Path, how: dict[str, Any]) -> Path:
 def _is_scored(folder: Path, how: dict[str, Any]) -> bool:
     """Whether an earlier scoring of the same checkpoint was kept."""
     kept = _kept(folder, how)
-    return kept.exists() and kept.stat().st_mtime >= (folder / "last.safetensors").stat().st_mtime
+    if not kept.exists() or kept.stat().st_mtime < (folder / "last.safetensors").stat().st_mtime:
+        return False
+    with np.load(kept) as stored:
+        # earlier ones had no scores with the background subtracted
+        return any(name.endswith(" anchored") for name in stored.files)
 
 
 def _read(folder: Path, how: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -58,10 +58,10 @@ def test_what_is_known_of_pictures_is_said_of_one_direction_and_that_none_passed
     there = PictureVerdict(direction="a → b", passed=False, sentences=("DAPI: leaves a fine grid.",))
     back = PictureVerdict(direction="b → a", passed=True, sentences=("Passes: nothing is seen.",))
     card = card.model_copy(update={"pictures": (there, back)})
-    assert picture_words(card, "a", "b") == ["On held-out fields, a → b, DAPI: leaves a fine grid.", NONE_PASSED]
+    assert picture_words(card, "a", "b") == ["On held-out fields, a → b: DAPI: leaves a fine grid.", NONE_PASSED]
     assert len(picture_words(card)) == 3
     good = card.model_copy(update={"pictures": (back,)})
-    assert picture_words(good) == ["On held-out fields, b → a, Passes: nothing is seen."]
+    assert picture_words(good) == ["On held-out fields, b → a: Passes: nothing is seen."]
 
 
 def test_a_depth_is_also_said_in_noise() -> None:

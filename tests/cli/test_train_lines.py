@@ -26,7 +26,7 @@ def test_at_the_end_the_best_checkpoint_is_called_what_it_is(
     assert event_line(Finished(4), run) == "\n".join(  # type: ignore[arg-type]
         [
             "finished after 4 steps",
-            f"{BEST}: On held-out fields, a → b, GFP: leaves a fine grid.",
+            f"{BEST}: On held-out fields, a → b: GFP: leaves a fine grid.",
             f"{BEST}: {NONE_PASSED}",
         ]
     )

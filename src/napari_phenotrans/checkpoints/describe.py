@@ -110,23 +110,28 @@ def describe_effect(effect: Effect) -> str:
     return f"{each} of the greatest change"
 
 
-def describe_pictures(card: Card, source: str | None = None, target: str | None = None) -> list[str]:
-    """Return what the gate of pictures said on held-out fields, in sentences; none where it was not asked.
-
-    Of one direction where source and target are said.
-    """
-    asked = f"{source} → {target}" if source and target else None
-    shown = [each for each in card.pictures if asked in (None, each.direction)]
-    lines = [f"{each.direction}, {text}" for each in shown for text in each.sentences]
-    if card.pictures and not all(each.passed for each in card.pictures):
-        lines.append(NONE_PASSED)
-    return lines
+def describe_pictures(card: Card) -> list[str]:
+    """Return what the gate of pictures said on held-out fields, in sentences; none where it was not asked."""
+    lines = [f"{each.direction}, {text}" for each in card.pictures for text in each.sentences]
+    return [*lines, *_none_passed(card)]
 
 
 def picture_words(card: Card, source: str | None = None, target: str | None = None) -> list[str]:
-    """Return what is known of a checkpoint's pictures before it translates anything; says so where nothing is known."""
-    lines = describe_pictures(card, source, target)
-    return [f"On held-out fields, {text}" if text != NONE_PASSED else text for text in lines] or [NOT_JUDGED]
+    """Return what is known of a checkpoint's pictures before it translates anything; says so where nothing is known.
+
+    All of a direction together; of one direction where source and target are said.
+    """
+    asked = f"{source} → {target}" if source and target else None
+    lines = [
+        f"On held-out fields, {each.direction}: {' '.join(each.sentences)}"
+        for each in card.pictures
+        if asked in (None, each.direction)
+    ]
+    return [*lines, *_none_passed(card)] or [NOT_JUDGED]
+
+
+def _none_passed(card: Card) -> list[str]:
+    return [] if all(each.passed for each in card.pictures) else [NONE_PASSED]
 
 
 def describe_score(score: Score) -> str:

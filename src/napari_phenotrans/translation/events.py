@@ -10,6 +10,8 @@ from napari_phenotrans.core.events import Notice
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_phenotrans.metrics.picture import Verdict
+
 
 @dataclass(frozen=True)
 class EvaluationDone:
@@ -119,6 +121,14 @@ class ErrorDone:
     left: int
     round_trip: np.ndarray
     engine_error: np.ndarray
+
+
+@dataclass(frozen=True)
+class PictureJudged:
+    """What the picture gate says of one translated picture, beside so many real images of the target."""
+
+    verdict: Verdict
+    fields: int
 
 
 Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone | SampleDone | SpreadDone

@@ -15,6 +15,7 @@ from napari_phenotrans.features.profile import SMALLEST, Profile
 from napari_phenotrans.metrics.gap import gap_closed_profile
 from napari_phenotrans.metrics.groups import Features, Measured
 from napari_phenotrans.metrics.picture import Gate, Limits, Verdict
+from napari_phenotrans.translation.events import PictureJudged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,14 +132,6 @@ class PictureJudge:
         return gaps_closed(
             made, source, target, [limits.channels.index(name) for name in names], names, self._intensity
         )
-
-
-@dataclass(frozen=True)
-class PictureJudged:
-    """What the gate says of one translated picture, beside so many real images of the target."""
-
-    verdict: Verdict
-    fields: int
 
 
 def judge_image(

@@ -99,7 +99,7 @@ class Translator:
     @property
     def kept(self) -> tuple[str, ...]:
         """Channels that the engine returns bit for bit, as the checkpoint names them."""
-        return tuple(self.card.channels[place] for place in self.engine.kept)
+        return tuple(self.card.channels[place] for place in self.engine.kept_by(self._choose_how({})))
 
     def translate(
         self,

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_phenotrans.checkpoints.checkpoint import Score
 from napari_phenotrans.metrics.picture import Row, Verdict
-from napari_phenotrans.translation.pictures import PictureJudged
+from napari_phenotrans.translation.events import PictureJudged
 from napari_phenotrans.translation.trust import TrustRow
 from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, summary
 

@@ -12,8 +12,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.translation.events import ErrorDone, EvaluationDone
-from napari_phenotrans.translation.pictures import PictureJudged
+from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, PictureJudged
 from napari_phenotrans.translation.trust import FACTOR, TrustRow, trust_table
 from napari_phenotrans.widgets.translate.jobs import Check, Recipe
 from napari_phenotrans.widgets.translate.trust_layers import TrustLayers

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_phenotrans.checkpoints.checkpoint import Score
-    from napari_phenotrans.translation.pictures import PictureJudged
+    from napari_phenotrans.translation.events import PictureJudged
     from napari_phenotrans.translation.trust import TrustRow
 
 CHECK = "Check this translation"
