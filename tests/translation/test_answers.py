@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.cli.main import phenotrans
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
@@ -230,3 +232,18 @@ def test_spread_is_mean_and_standard_deviation() -> None:
         spread.add(each)
     np.testing.assert_allclose(spread.mean, some.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(spread.sd, some.std(axis=0, ddof=1), rtol=1e-5)
+
+
+def test_the_command_translates_with_samples(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    write(image_of(32, 32), tmp_path / "well.ome.tif")
+    file = checkpoint.save(tmp_path / "flow.safetensors")
+    line = ["translate", str(tmp_path / "well.ome.tif"), "--checkpoint", str(file), "--source", "untreated"]
+    line += ["--target", "treated", "--out", str(tmp_path / "out"), "--samples", "2", "--redraw", "0.4", "--seed", "9"]
+    done = CliRunner().invoke(phenotrans, line, catch_exceptions=False)
+    assert len(done.stdout.split()) == 6
+    expected = translate_image(
+        read(tmp_path / "well.ome.tif"), Checkpoint.load(file), **WAY, samples=2, redraw=0.4, seed=9
+    )
+    for number, sample in enumerate(expected.samples, start=1):
+        made = read(tmp_path / "out" / f"well_sample-{number}.ome.tif")
+        np.testing.assert_array_equal(made.plane(), sample.plane())

@@ -345,7 +345,7 @@ class PhenDiffSettings(DenoiserSettings):
 # Of several answers, the share of the noise that is drawn anew: `bench answers` says what less and more would do.
 FLOW_REDRAW = 0.3
 # Of the range, the most over the bundled flows, their directions and channels: `bench evaluations`.
-FLOW_BF16_RMS = 0.0006
+FLOW_BF16_RMS = 0.0013
 
 
 class InversionTranslation(TranslationSettings):
@@ -385,7 +385,7 @@ class FlowTranslation(InversionTranslation):
         "towards noise. 0 returns the image unchanged.",
     )
     evaluations: int = Field(
-        8,
+        16,
         ge=2,
         le=1000,
         title="Network evaluations",

@@ -165,8 +165,8 @@ def judge_image(
     real, made = (Pictures([_working(each, image, card)]) for each in (before, before + difference))
     target = Pictures([_working(_middle_plane(each, card, names), each, card) for each, names in targets])
     judge = PictureJudge({"source": real, "target": target}, card.channels, card.intensity)
-    direction = f"{request.source} → {request.target}"
-    return PictureJudged(judge.judge(made, real, "target", kept=translator.kept, direction=direction), len(targets))
+    direction, kept = f"{request.source} → {request.target}", translator.kept_by(request.how)
+    return PictureJudged(judge.judge(made, real, "target", kept=kept, direction=direction), len(targets))
 
 
 def _middle_plane(image: Image, card: Card, channels: Mapping[str, str]) -> np.ndarray:

@@ -98,8 +98,12 @@ class Translator:
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Channels that the engine returns bit for bit, as the checkpoint names them."""
-        return tuple(self.card.channels[place] for place in self.engine.kept_by(self._choose_how({})))
+        """Channels that come back bit for bit where nothing else is said, as the checkpoint names them."""
+        return self.kept_by({})
+
+    def kept_by(self, how: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the channels that come back bit for bit where an engine is told so, as the checkpoint names them."""
+        return tuple(self.card.channels[place] for place in self.engine.kept_by(self._choose_how(how)))
 
     def translate(
         self,

@@ -14,7 +14,6 @@ from napari_phenotrans.checkpoints.matching import check_conditions, match_chann
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, PlaneDone, TileDone
-from napari_phenotrans.translation.request import Answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -124,7 +123,6 @@ def _check_events(
         colors=(),
         pyramid=(),
     )
-    request = replace(request, answers=Answers())
     turned = replace(request, source=request.target, target=request.source, channels={}, positions=None)
     back = translator.translate(translated, replace(turned, way_back=True), tick=tick)
     round_trip = (yield from _difference(back, t, z)) + translated_difference

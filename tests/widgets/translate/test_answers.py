@@ -12,10 +12,13 @@ from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import read, write
+from napari_phenotrans.translation.batch import FileDone
 from napari_phenotrans.translation.complete import complete_image
 from napari_phenotrans.translation.request import Answers
-from napari_phenotrans.translation.translate import translate_image
+from napari_phenotrans.translation.translate import Translator, translate_image
 from napari_phenotrans.widgets.translate.answers_form import AnswersForm
+from napari_phenotrans.widgets.translate.folder_job import TranslateFolder
+from napari_phenotrans.widgets.translate.jobs import Recipe
 from napari_phenotrans.widgets.translate.save_controller import commands_of
 from napari_phenotrans.widgets.translate.save_job import layers_to_save
 from napari_phenotrans.widgets.translate.view_bar import SPREAD
@@ -207,6 +210,30 @@ def test_samples_that_memory_does_not_hold_are_refused(
     monkeypatch.setattr("napari_phenotrans.widgets.translate.dock.WHOLE", 40 * 50 * 2 * 8 * 6)
     dock.translate()
     assert "5 samples of 1 planes are too large for memory" in " ".join(dock.notices.texts)
+
+
+def test_a_folder_gets_as_many_answers(flow: Path, image: Path, tmp_path: Path) -> None:
+    class Engines:
+        def get(self, *_: object) -> Translator:
+            return Translator(str(flow))
+
+    recipe = Recipe(str(flow), "untreated", "drug", how={"evaluations": 4}, answers=Answers(2, 0.5, 1))
+    job = TranslateFolder(recipe, [image], tmp_path / "out")
+    (done,) = (e for e in job.events(Engines(), lambda: None) if isinstance(e, FileDone))  # type: ignore[arg-type]
+    assert [path.name for path in done.answers][:2] == ["well_sample-1.ome.tif", "well_sample-2.ome.tif"]
+
+
+def test_a_folder_is_not_completed(
+    open_dock: Open, flow: Path, image: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dock = open_dock(flow)
+    open_image(dock, image, qtbot)
+    dock.answers.what.setCurrentIndex(1)
+    said: list[str] = []
+    monkeypatch.setattr(dock.save_panel.folder, "end", said.append)
+    dock.saving.translate_folder([image], image.parent / "out", {})
+    assert "not completed" in said[0]
+    assert not (image.parent / "out").exists()
 
 
 def test_the_form_offers_what_an_engine_can_make(qtbot: QtBot, flow: Path, checkpoint: Path) -> None:

@@ -69,7 +69,7 @@ class TranslateFolder(Job):
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
         path, progress, percent_sent = self.paths[0], Progress(), 0
-        translation = TranslationRequest(recipe.source, recipe.target, how=recipe.how)
+        translation = TranslationRequest(recipe.source, recipe.target, how=recipe.how, answers=recipe.answers)
         request = FilesRequest(self.paths, self.out, translation, **self.more)
         for event in translate_files(request, translator, tick=tick):
             if isinstance(event, FileStarted):

@@ -127,6 +127,12 @@ class SaveController(QObject):
         except InputError as error:
             self._panel.folder.end(str(error))
             return
+        if recipe.drawn:
+            self._panel.folder.end(
+                "A folder is translated here, not completed: choose Make → Translate, or complete its images with "
+                "phenotrans complete."
+            )
+            return
         self._reading = dict(more.get("reading", {}))
         self._folder.start(TranslateFolder(recipe, paths, out, more))
 

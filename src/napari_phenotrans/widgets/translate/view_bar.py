@@ -217,7 +217,7 @@ class ViewBar(QWidget):
         if self._sample_names:
             name = self._sample_names[self.sample.value()]
             self._sample_label.setToolTip(as_tooltip(name))
-            self._sample_label.setText(elided(name.removeprefix("sample "), self._sample_label, SAMPLE_WIDTH))
+            self._sample_label.setText(elided(_short(name), self._sample_label, SAMPLE_WIDTH))
 
     def _choose(self, view: str) -> None:
         # what is shown is the comparison's to say, which may refuse
@@ -262,6 +262,11 @@ class ViewBar(QWidget):
 
     def _show_rate(self) -> None:
         self._rate_label.setText(f"{self.rate.value() / 100:.2g} / s")
+
+
+def _short(name: str) -> str:
+    """Return a sample's name without what the row says already."""
+    return name.removeprefix("sample ").removesuffix(" of samples")
 
 
 def _options_row(*widgets: QWidget) -> QWidget:
