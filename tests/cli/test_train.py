@@ -12,12 +12,14 @@ from click.testing import CliRunner, Result
 from scipy.ndimage import gaussian_filter
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.cli import train_lines
 from napari_phenotrans.cli.train import train
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.settings import PRESETS
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import write
+from napari_phenotrans.training.events import Losses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +111,7 @@ def test_a_dry_run_writes_its_report(images: Path, tmp_path: Path) -> None:
     assert [facts["fields"] for facts in written["check"]["conditions"]] == [3, 3]
     assert written["trial"]["steps"] == 1000
     # a data set that cannot be trained on is not tried
-    assert call(*words, "--crop", 128, "--dry-run").exit_code == 0
+    assert call(*words, "--crop", 128, "--dry-run").exit_code == 1
     written = json.loads(report.read_text())
     assert written["trial"] is None
     assert any(problem["severity"] == "error" for problem in written["check"]["problems"])
@@ -233,6 +235,24 @@ def test_where_everything_differs_all_channels_move_and_that_is_said(stained: Pa
     assert "note: No channel is kept, all move: GFP tells a and b apart" in result.output
     assert "objects may change their places" in result.output
     assert decided(tmp_path / "run")["settings"]["kept"] == []
+
+
+def test_a_run_that_was_stopped_is_told_from_one_that_finished(
+    stained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    short = ("--engine", "shift", "--crop", 32, "--steps", 4, "--out", run)
+
+    def stop_after_first(event: Any, run: Any) -> str:
+        if isinstance(event, Losses):
+            (run.folder / "stop").touch()
+        return ""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_lines, "event_line", stop_after_first)
+        assert call(stained, *short).exit_code == 3
+    (run / "stop").unlink(missing_ok=True)
+    assert call("--resume", run).exit_code == 0
 
 
 def test_a_dry_run_says_what_would_be_kept(stained: Path, tmp_path: Path) -> None:

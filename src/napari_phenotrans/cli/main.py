@@ -102,7 +102,8 @@ def info(file: Path, **options: Any) -> None:
 def main() -> None:
     """Run the command line; an `InputError` ends it with its message and exit code 2."""
     try:
-        phenotrans(standalone_mode=False)
+        # what a command returns is nothing, or the code that it ended with
+        sys.exit(phenotrans(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

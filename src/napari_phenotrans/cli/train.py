@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from napari_phenotrans.dataset.check_report import Report
     from napari_phenotrans.training.run import Run
 
+# Exit codes beside 0 and that of errors (2): a dry run that found errors, a run that the user stopped.
+UNFIT, STOPPED = 1, 3
 
 _COMMON_PRESETS = ", ".join(f"{name} ({description})" for name, description in PRESETS.items())
 _OWN_PRESETS = "; ".join(
@@ -58,6 +60,7 @@ def train(**typed: Any) -> None:
 
     A fields.csv in DATASET (columns file, group, and any others such as plate or day) keeps wells, patients or
     organoids together. Ctrl-C, or a file named 'stop' in the run folder, ends training with everything saved.
+    Exit codes: 0 where it reached its end, 3 where it was stopped, 2 after an error, 1 after a dry run that found some.
     """
     options = TrainOptions.typed(typed)
     click.echo("loading torch", err=True)
@@ -129,12 +132,15 @@ def _dry_run(run: Run, file: Path | None) -> None:
         }
         with replacing(file, overwrite=True) as temporary:
             temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    if report.errors:
+        click.get_current_context().exit(UNFIT)
 
 
 def _follow(run: Run, *, resume: bool) -> None:
-    """Train, and print what happens."""
+    """Train, and print what happens; ends with `STOPPED` where the user stopped it."""
     from napari_phenotrans.cli.train_lines import event_line
     from napari_phenotrans.runs.paths import STOP
+    from napari_phenotrans.training.events import BY_REQUEST, Stopped
 
     def stop(*_: object) -> None:
         click.echo("Stopping after this step; press again to break off without saving.", err=True)
@@ -143,6 +149,7 @@ def _follow(run: Run, *, resume: bool) -> None:
         with suppress(OSError):
             (run.folder / STOP).touch()
 
+    stopped = False
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         for number, event in enumerate(run.events(resume=resume)):
@@ -152,6 +159,9 @@ def _follow(run: Run, *, resume: bool) -> None:
             text = event_line(event, run)
             if text:
                 click.echo(text)
+            stopped = isinstance(event, Stopped) and event.reason == BY_REQUEST
     finally:
         for signal_number, handler in before.items():
             signal.signal(signal_number, handler)
+    if stopped:
+        click.get_current_context().exit(STOPPED)

@@ -94,6 +94,10 @@ class Saved:
     path: str
 
 
+# The reason of a `Stopped` that the user asked for; others are as good as the last step.
+BY_REQUEST = "stopped by request"
+
+
 @dataclass(frozen=True)
 class Stopped:
     """Training ended before its last step, with everything saved; it can be resumed."""

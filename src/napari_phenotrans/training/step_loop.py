@@ -10,7 +10,7 @@ import torch
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.runs.paths import STOP
 from napari_phenotrans.training.depth_search import settle_depth
-from napari_phenotrans.training.events import Finished, Losses, Pace, RolledBack, Scored, Stopped
+from napari_phenotrans.training.events import BY_REQUEST, Finished, Losses, Pace, RolledBack, Scored, Stopped
 from napari_phenotrans.training.fabric import FabricUpdate, gather, memory_in_use, own_places
 from napari_phenotrans.training.loop import fix_statistics, train
 from napari_phenotrans.training.state import Progress, load_state
@@ -108,7 +108,7 @@ class StepLoop:
             # ---- what is due after this step
             last = self.step == s.steps
             stopped = (self.run.folder / STOP).exists()
-            self._ending = self.fabric.broadcast("stopped by request" if stopped else "")
+            self._ending = self.fabric.broadcast(BY_REQUEST if stopped else "")
             saving = last or bool(self._ending) or self.step % s.save_every == 0
             scoring = self.prepared.held_out is not None and (last or self.step % s.score_every == 0)
             if lock and (saving or scoring or time.monotonic() - self._rested >= self.pace_s):
