@@ -79,6 +79,18 @@ def test_translating_keeps_what_the_input_was(
     assert written["checkpoint"] == "engine"
 
 
+def test_names_in_files_command_no_terminal(phenotrans: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    named = Image(np.zeros((2, 8, 8), np.uint8), "CYX", ("DA\x1b]0;owned\x07PI", "PH3"))
+    written = write(named, tmp_path / "image.ome.zarr")
+    code, out, err = phenotrans("info", written)
+    assert code == 0
+    assert "DA]0;ownedPI" in out
+    assert "\x1b" not in out + err
+    code, out, err = phenotrans("info", tmp_path / "no\x1b[31mthing.tif")
+    assert code == 2
+    assert "\x1b" not in out + err
+
+
 def test_equal_names_do_not_overwrite_each_other(
     phenotrans: Callable[..., tuple[int, str, str]], wells: list[Path], checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from napari_phenotrans.core.text import (
     minus_signs,
     natural_key,
     percent,
+    printable,
     table,
     three_decimals,
     three_digits,
@@ -111,6 +112,12 @@ def test_other_cells_stay(value: object) -> None:
     assert as_cell(value) == value
     if isinstance(value, str):
         assert from_cell(value) == value
+
+
+def test_what_is_printed_commands_no_terminal() -> None:
+    assert printable("a\x1b]0;title\x07b\x9b31mc") == "a]0;titleb31mc"
+    assert printable("photo\u202egpj.exe\u2066") == "photogpj.exe"
+    assert printable("µm\t1\u00a0234\nDAPI → PH3 × 2\ud800") == "µm\t1\u00a0234\nDAPI → PH3 × 2"
 
 
 @pytest.mark.parametrize("name", ["$5", "a $x_ b$ c", r"$\frac$", "x_^{"])

@@ -18,6 +18,7 @@ from napari_phenotrans.cli.options import (
     reading,
 )
 from napari_phenotrans.cli.progress import Progress
+from napari_phenotrans.cli.say import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,18 +90,18 @@ def complete(**typed: Any) -> None:
                 progress.say(path.name)
             elif isinstance(event, FileCompleted):
                 for written in event.completed:
-                    click.echo(written)
+                    say(written)
             elif isinstance(event, FileFailed):
                 if len(request.paths) == 1:
                     raise event.error
                 failed.append(event.path)
-                click.echo(f"{event.path}: failed: {event.reason}", err=True)
+                say(f"{event.path}: failed: {event.reason}", err=True)
             elif isinstance(event, Notice):
-                click.echo(f"{path}: note: {event.text}", err=True)
+                say(f"{path}: note: {event.text}", err=True)
             else:
                 progress.show(event)
     if failed:
-        click.echo(f"{len(failed)} of {len(request.paths)} images failed: {', '.join(map(str, failed))}", err=True)
+        say(f"{len(failed)} of {len(request.paths)} images failed: {', '.join(map(str, failed))}", err=True)
         sys.exit(1)
 
 

@@ -10,6 +10,7 @@ import click
 
 from napari_phenotrans.cli.options import DEVICE, OVERWRITE, Names
 from napari_phenotrans.cli.progress import Progress
+from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.features import EXTRACTORS
 from napari_phenotrans.metrics import METRICS
@@ -177,12 +178,12 @@ def evaluate(**typed: Any) -> None:
             if isinstance(event, Evaluation):
                 scored = event
             elif isinstance(event, Notice):
-                click.echo(f"note: {event.text}", err=True)
+                say(f"note: {event.text}", err=True)
             else:
                 progress.show(event)
     assert scored is not None
     for line in table_lines(scored):
-        click.echo(line)
+        say(line)
     if files:
-        click.echo(write_csv(scored, files[0], overwrite=options.overwrite))
-        click.echo(write_json(scored, files[1], overwrite=options.overwrite))
+        say(write_csv(scored, files[0], overwrite=options.overwrite))
+        say(write_json(scored, files[1], overwrite=options.overwrite))

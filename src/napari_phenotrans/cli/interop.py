@@ -10,6 +10,7 @@ import click
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.checkpoints.describe import describe_card
 from napari_phenotrans.cli.options import OVERWRITE, Names
+from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.atomic import refuse_existing
 
@@ -58,7 +59,7 @@ def import_(path: Path, out: Path, overwrite: bool, **facts: Any) -> None:
         )
     checkpoint = import_checkpoint(path, **facts)
     checkpoint.save(out, overwrite=overwrite)
-    click.echo(describe_card(str(out), checkpoint.card))
+    say(describe_card(str(out), checkpoint.card))
 
 
 @click.command()
@@ -76,6 +77,6 @@ def export(checkpoint: str, out: Path, format: Format | None, overwrite: bool) -
 
     paths, notices = export_checkpoint(Checkpoint.load(checkpoint), out, format=format, overwrite=overwrite)
     for path in paths:
-        click.echo(path)
+        say(path)
     for notice in notices:
-        click.echo(f"note: {notice}", err=True)
+        say(f"note: {notice}", err=True)

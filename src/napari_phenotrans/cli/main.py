@@ -12,6 +12,7 @@ import click
 
 from napari_phenotrans.cli.options import read_arguments, reading
 from napari_phenotrans.cli.progress import Progress
+from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.errors import InputError
 
 # Commands whose options come from settings; those need pydantic, for which `phenotrans --help` does not wait.
@@ -69,12 +70,12 @@ def demo(out: Path, in_napari: bool) -> None:
         for number, result in enumerate(run_demo(out, progress.show), start=1):
             results.append(result)
             progress.say(f"{number} of {len(SAMPLE_NAMES)} done")
-            click.echo(f"{result.sample.title}\n  {result.sample.condition} → {result.sample.target}")
+            say(f"{result.sample.title}\n  {result.sample.condition} → {result.sample.target}")
             for notice in result.translation.notices:
-                click.echo(f"  note: {notice}")
+                say(f"  note: {notice}")
             for path in (result.results.translated, result.results.difference, result.sheet):
-                click.echo(f"  {path}")
-            click.echo(f"  {result.sample.attribution}")
+                say(f"  {path}")
+            say(f"  {result.sample.attribution}")
     if in_napari:
         from napari_phenotrans.widgets.translate.show_translations import show_translations
 
@@ -92,11 +93,11 @@ def info(file: Path, **options: Any) -> None:
     from napari_phenotrans.io import read
 
     if str(file) in bundled() or file.suffix == ".safetensors":
-        click.echo(describe_card(str(file), Checkpoint.read_card(file)))
+        say(describe_card(str(file), Checkpoint.read_card(file)))
         for trial in told_apart(file):
-            click.echo(describe_told(trial))
+            say(describe_told(trial))
     else:
-        click.echo(describe_image(read(file, **read_arguments(options))))
+        say(describe_image(read(file, **read_arguments(options))))
 
 
 def main() -> None:
@@ -108,8 +109,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        click.echo("Stopped.", err=True)
+        say("Stopped.", err=True)
         sys.exit(130)
     except InputError as error:
-        click.echo(f"phenotrans: {error}", err=True)
+        say(f"phenotrans: {error}", err=True)
         sys.exit(2)

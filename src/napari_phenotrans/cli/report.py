@@ -19,6 +19,7 @@ from napari_phenotrans.cli.options import (
     setting_options,
 )
 from napari_phenotrans.cli.progress import Progress
+from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines import ENGINES
@@ -88,12 +89,12 @@ def report(**typed: Any) -> None:
             if isinstance(event, Progressed):
                 progress.show(event)
             elif isinstance(event, Notice):
-                click.echo(f"note: {event.text}", err=True)
+                say(f"note: {event.text}", err=True)
             elif isinstance(event, ReportDone):
                 for text in in_short(event.report):
-                    click.echo(text)
+                    say(text)
                 for path in event.files.values():
-                    click.echo(path)
+                    say(path)
 
 
 def _request(

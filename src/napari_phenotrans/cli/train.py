@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_phenotrans.cli.options import Names, setting_options
+from napari_phenotrans.cli.say import say
 from napari_phenotrans.cli.train_options import TrainOptions
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import LOOK, LOOK_MEANS, PRESETS, TrainingSettings
@@ -63,10 +64,10 @@ def train(**typed: Any) -> None:
     Exit codes: 0 where it reached its end, 3 where it was stopped, 2 after an error, 1 after a dry run that found some.
     """
     options = TrainOptions.typed(typed)
-    click.echo("loading torch", err=True)
+    say("loading torch", err=True)
     run = options.run()
     if options.preset == LOOK and run.settings.has_look():
-        click.echo(f"note: {LOOK_MEANS}", err=True)
+        say(f"note: {LOOK_MEANS}", err=True)
     if options.dry_run:
         _dry_run(run, options.report)
         return
@@ -79,10 +80,10 @@ def _check(run: Run) -> Run:
     """Print what is questionable about the data set, and refuse what training cannot use; return what to train."""
     from napari_phenotrans.dataset.check import check
 
-    click.echo("reading the images", err=True)
+    say("reading the images", err=True)
     report = check(run.dataset, run.held_out, run.settings)
     for problem in report.warnings:
-        click.echo(f"warning: {problem}", err=True)
+        say(f"warning: {problem}", err=True)
     if report.errors:
         listed = "\n".join(f"  {problem}" for problem in report.errors)
         raise InputError(f"The data set cannot be trained on:\n{listed}")
@@ -101,7 +102,7 @@ def _settle_kept(run: Run, report: Report) -> Run:
         kept = tuple(Checkpoint.read_card(s.start_from).settings.get("kept") or ())
     else:
         kept = proposed_kept(report.differences)
-    click.echo(f"note: {explain_kept(report.differences, kept)} Choose others with --kept, or --kept none.", err=True)
+    say(f"note: {explain_kept(report.differences, kept)} Choose others with --kept, or --kept none.", err=True)
     return dataclasses.replace(run, settings=s.model_copy(update={"kept": kept}))
 
 
@@ -111,18 +112,18 @@ def _dry_run(run: Run, file: Path | None) -> None:
     from napari_phenotrans.io.atomic import replacing
     from napari_phenotrans.training.dry_run import try_steps
 
-    click.echo("reading the images", err=True)
+    say("reading the images", err=True)
     report = check(run.dataset, run.held_out, run.settings)
-    click.echo(f"engine      {run.engine}")
+    say(f"engine      {run.engine}")
     for line in report.lines():
-        click.echo(line)
+        say(line)
     trial = None
     if not report.errors:
         run = _settle_kept(run, report)
-        click.echo("trying a few steps", err=True)
+        say("trying a few steps", err=True)
         trial = try_steps(run)
         for line in trial.lines(run.settings.steps):
-            click.echo(line)
+            say(line)
     if file:
         content = {
             "engine": run.engine,
@@ -143,7 +144,7 @@ def _follow(run: Run, *, resume: bool) -> None:
     from napari_phenotrans.training.events import BY_REQUEST, Stopped
 
     def stop(*_: object) -> None:
-        click.echo("Stopping after this step; press again to break off without saving.", err=True)
+        say("Stopping after this step; press again to break off without saving.", err=True)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # a folder that is gone ends training by itself
         with suppress(OSError):
@@ -158,7 +159,7 @@ def _follow(run: Run, *, resume: bool) -> None:
                     signal.signal(signal_number, stop)
             text = event_line(event, run)
             if text:
-                click.echo(text)
+                say(text)
             stopped = isinstance(event, Stopped) and event.reason == BY_REQUEST
     finally:
         for signal_number, handler in before.items():

@@ -20,6 +20,7 @@ from napari_phenotrans.cli.options import (
     setting_options,
 )
 from napari_phenotrans.cli.progress import Progress
+from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines import ENGINES
 
@@ -81,21 +82,21 @@ def translate(**typed: Any) -> None:
                 path = event.path
                 progress.say(path.name)
             elif isinstance(event, FileDone):
-                click.echo(event.translated)
-                click.echo(event.difference)
+                say(event.translated)
+                say(event.difference)
                 for answer in event.answers:
-                    click.echo(answer)
+                    say(answer)
             elif isinstance(event, FileFailed):
                 if len(request.paths) == 1:
                     raise event.error
                 failed.append(event.path)
-                click.echo(f"{event.path}: failed: {event.reason}", err=True)
+                say(f"{event.path}: failed: {event.reason}", err=True)
             elif isinstance(event, Notice):
-                click.echo(f"{path}: note: {event.text}", err=True)
+                say(f"{path}: note: {event.text}", err=True)
             else:
                 progress.show(event)
     if failed:
-        click.echo(f"{len(failed)} of {len(request.paths)} images failed: {', '.join(map(str, failed))}", err=True)
+        say(f"{len(failed)} of {len(request.paths)} images failed: {', '.join(map(str, failed))}", err=True)
         sys.exit(1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ def as_cell(value: object) -> object:
 def from_cell(text: str) -> str:
     """Return what `as_cell` was given."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def printable(text: str) -> str:
+    """Return text without control characters, which command a terminal, and without those that turn its direction."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
 
 
 def without_math(figure: Figure) -> None:
