@@ -85,8 +85,8 @@ def settle_depth(
         settled.save(folder / path, overwrite=True)
         yield Saved(step, path)
     said = chosen.why or (
-        f"{_said(chosen.settings).capitalize()} is what this checkpoint translates with, the noise that the engine goes "
-        f"to by itself: there are no held-out fields that differ, to search it on."
+        f"{_said(chosen.settings).capitalize()} is what this checkpoint translates with, the noise that the engine "
+        f"goes to by itself: there are no held-out fields that differ, to search it on."
     )
     yield Notice(f"{said} ({time.monotonic() - began:.0f} s.)")
 
