@@ -76,7 +76,7 @@ def test_a_run_says_what_it_chose_and_its_card_keeps_it(
     assert isinstance(events[-1], Finished)
     said = [event.text for event in events if isinstance(event, Notice)]
     assert f"{len(tried)} settings on the held-out fields" in said[-2]
-    assert said[-1].startswith(f"{amount.capitalize()} 0.85 is the depth of this checkpoint: ")
+    assert said[-1].startswith(f"{amount.capitalize()} 0.85 is what this checkpoint translates with: ")
     assert "closes 0.64 of the gap, averaged over the directions, and its pictures pass" in said[-1]
     assert f"{amount} 1: 0.66, 1" in said[-1]
     for name in ("best", "last"):

@@ -85,8 +85,8 @@ def settle_depth(
         settled.save(folder / path, overwrite=True)
         yield Saved(step, path)
     said = chosen.why or (
-        f"{_said(chosen.settings).capitalize()} is the depth of this checkpoint, at the noise that the engine goes to "
-        f"by itself: there are no held-out fields that differ, to search it on."
+        f"{_said(chosen.settings).capitalize()} is what this checkpoint translates with, the noise that the engine "
+        f"goes to by itself: there are no held-out fields that differ, to search it on."
     )
     yield Notice(f"{said} ({time.monotonic() - began:.0f} s.)")
 
@@ -128,7 +128,7 @@ def _why(settings: dict[str, Any], trial: Trial, tried: Sequence[tuple[dict[str,
         pictures = f"its pictures have {trial.faults} fault{'s' if trial.faults > 1 else ''}"
     others = "; ".join(f"{_said(each)}: {one.gap:.2f}, {one.faults}" for each, one in tried if each != settings)
     return (
-        f"{_said(settings).capitalize()} is the depth of this checkpoint: on the held-out fields it closes "
+        f"{_said(settings).capitalize()} is what this checkpoint translates with: on the held-out fields it closes "
         f"{trial.gap:.2f} of the gap, averaged over the directions, and {pictures} (gap and faults of the others: "
         f"{others})."
     )
