@@ -255,3 +255,24 @@ def test_a_full_memory_changes_nothing_but_the_time(make_checkpoint: Callable[..
     first, again = difference(translator, plane), difference(translator, plane)
     assert translator._driver.inversions.nbytes == translator._driver.inversions.limit
     np.testing.assert_array_equal(first, again)
+
+
+# ---- precision
+
+
+@pytest.mark.parametrize(("engine", "last"), [("flow", torch.float32), ("phendiff", torch.float32), ("cyclegan", None)])
+def test_pixels_of_an_iterative_engine_are_computed_in_float32(
+    engine: str, last: torch.dtype | None, make_checkpoint: Callable[..., Checkpoint]
+) -> None:
+    how = {} if last is None else {"evaluations": 4}
+    translator = Translator(make_checkpoint(engine), precision="bf16", how=how)
+    computed: list[torch.dtype] = []
+    for network in translator.engine.translators.values():
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.register_forward_hook(lambda _, __, made: computed.append(made.dtype))
+                break
+    translate_image(noise(32, 32), translator, **WAY)
+    assert len(computed) > 2 or last is None
+    assert set(computed[: -1 if last else None]) == {torch.bfloat16}
+    assert computed[-1] == (last or torch.bfloat16)

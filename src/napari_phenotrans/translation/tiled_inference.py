@@ -252,7 +252,9 @@ class TiledInference:
 
         task.tick()
         try:
-            with arithmetic(self.device, self.precision):
+            # the last of many evaluations gives the pixels, and costs little beside the others
+            last = evaluation.final and self.engine.inverts
+            with arithmetic(self.device, "fp32" if last else self.precision):
                 values = evaluation.network(torch.cat([evaluation.x[:, :, *region.slices] for region in regions]))
             return values.float().cpu().numpy()
         except RuntimeError as error:
