@@ -7,21 +7,24 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.qt.threading import GeneratorWorker, thread_worker
 from napari.utils import progress
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.widgets.common.garbage import collect_here, collected_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_phenotrans.translation.translate import Translator
+
+T = TypeVar("T")
 
 # How much less than the GUI's thread the computing ones ask of the processor (Linux' "nice").
 NICENESS = 10
@@ -33,6 +36,17 @@ NAME = "Phenotype translation"
 SHOW_EVERY_S = 0.5
 
 
+class _Background(ThreadPoolExecutor):
+    """Runs functions so that none of their allocations sets off a collection of garbage."""
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **more: Any) -> Future[T]:
+        def without_collecting() -> T:
+            with collected_elsewhere():
+                return function(*args, **more)
+
+        return super().submit(without_collecting)
+
+
 @cache
 def background() -> ThreadPoolExecutor:
     """Return the one thread of this process that computes; torch is imported and used there alone.
@@ -40,7 +54,7 @@ def background() -> ThreadPoolExecutor:
     It is started with lower priority. Linux knows a priority per thread, which the threads that torch starts from
     there inherit, so that the GUI is served first. Elsewhere torch is asked to leave one core free instead.
     """
-    return ThreadPoolExecutor(1, "phenotrans", initializer=_step_back)
+    return _Background(1, "phenotrans", initializer=_step_back)
 
 
 def _step_back() -> None:
@@ -91,7 +105,7 @@ class Engines:
         """Release what the engine holds in memory, the device's too."""
         if self._last is None:
             return
-        # nothing in a translator refers back to it, so that no search for garbage is needed, which must not run here
+        # nothing in a translator refers back to it, so that no search for garbage is needed
         self._last = None
         import torch
 
@@ -157,6 +171,7 @@ class Runner(QObject):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._show_bar)
         self._engines = Engines()
+        collect_here()
 
     @property
     def busy(self) -> bool:
@@ -271,9 +286,13 @@ def working(job: Job, engines: Engines, cancelled: Callable[[], bool]) -> Iterat
 
     events = job.events(engines, tick)
     try:
-        while (event := advance()) is not None:
-            while not job.room.acquire(timeout=0.1):
-                tick()
+        while True:
+            # this thread allocates too
+            with collected_elsewhere():
+                if (event := advance()) is None:
+                    return
+                while not job.room.acquire(timeout=0.1):
+                    tick()
             yield event
     except _Cancelled:
         return
