@@ -189,7 +189,7 @@ def _translator(name: str, settings: dict[str, Any]) -> Translator:
         high=(255.0,) * many,
         crop=settings["crop"],
     )
-    return Translator(Checkpoint.of(engine, card), device="cpu")
+    return Translator(Checkpoint.of(engine, card), device="cpu", precision="fp32")
 
 
 def _translated(translator: Translator, side: int, **how: Any) -> dict[str, int]:

@@ -90,6 +90,8 @@ def scene_checkpoints(folder: Path) -> dict[str, str]:
             engine.fix_statistics(target, [crops])
         same = own.model_dump(include={"conditions", "channels", "low", "high", "pixel_size", "pixel_unit"})
         same |= {"settings": settings, "targets": own.targets, "scores": (), "training": {}, "synthetic": True}
+        if card.effect:
+            same["effect"] = card.effect.model_copy(update={"sds": (1.0,) * len(own.channels)})
         made = card.model_copy(update=same)
         found[card.engine] = str(Checkpoint.of(engine, made).save(folder / f"like_{name}.safetensors"))
     return found

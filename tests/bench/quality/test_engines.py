@@ -60,8 +60,8 @@ def test_every_planned_training_has_settings_of_its_engine() -> None:
 
 
 def test_phendiff_is_told_two_depths_and_its_objectives_one() -> None:
-    assert told("PhenDiff") == {f", strength {depth}": {"strength": depth} for depth in (0.36, 0.5)}
-    assert told("PhenDiff (edm)") == {", strength 0.5": {"strength": 0.5}}
+    assert told("PhenDiff") == {f", strength {depth}": {"strength": depth, "scale": "noise"} for depth in (0.36, 0.5)}
+    assert told("PhenDiff (edm)") == {", strength 0.5": {"strength": 0.5, "scale": "noise"}}
     assert told("SCGAN") == {"": {}}
 
 

@@ -46,6 +46,8 @@ def other_value(name: str, value: Any, widget: Any) -> Any:
     if isinstance(widget, QLineEdit):
         names = {"channels": ("DNA", "GFP"), "kept": ("DNA",), "conditions": ("a", "b")}
         return (names | {"pixel_size": 0.325, "device": "cuda:1"}).get(name, "somewhere")
+    if isinstance(value, bool):
+        return not value
     if isinstance(value, int):
         step = 2 * widget.singleStep()
         return value + step if value + step <= widget.maximum() else value - step

@@ -502,12 +502,16 @@ def test_a_flow_keeps_what_the_check_proposes_until_the_user_ticks(
     words = command_of(dock, qtbot)
     assert words[words.index("--kept") + 1] == "none"
 
-    # another engine keeps nothing, and a look that was changed is none
+    # a look that was changed is none; of another engine the user says what it keeps
     type_into(qtbot, dock, steps=2000)
     assert dock.settings.look.isHidden()
     dock.settings.choose("cyclegan", "look")
-    assert kept.isHidden()
+    assert kept.value == ()
+    kept.choose(None)
+    assert kept.value is None and kept.ticks.ticked == ()
     assert "--kept" not in command_of(dock, qtbot)
+    dock.settings.choose("shift", "look")
+    assert kept.isHidden()
 
     # another data set is another question
     dock.settings.choose("flow", "look")

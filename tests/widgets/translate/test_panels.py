@@ -330,7 +330,7 @@ def test_unloading_gives_the_engine_back(open_dock: Open, checkpoint: Path, well
 def test_channels_of_other_names_are_told_to_the_command(
     open_dock: Open, save_checkpoint: Callable[..., Path], well: Path, qtbot: QtBot
 ) -> None:
-    dock = open_dock(save_checkpoint("other", channels=("Hoechst", "FITC"), conditions=("untreated", "drug")))
+    dock = open_dock(save_checkpoint("other", channels=("blue", "green"), conditions=("untreated", "drug")))
     dock.open_files([well])
     qtbot.waitUntil(lambda: len(dock.viewer.layers) == 2, timeout=WAIT_MS)
     assert any("matched by position" in text for text in dock.notices.texts)
@@ -338,7 +338,7 @@ def test_channels_of_other_names_are_told_to_the_command(
     dock.translate()
     qtbot.waitUntil(lambda: "translated in" in dock.status.text(), timeout=WAIT_MS)
     provenance = dock.viewer.layers["DNA – difference"].metadata[KEY]["provenance"]
-    assert provenance["channels"] == {"Hoechst": "DNA", "FITC": "GFP"}
+    assert provenance["channels"] == {"blue": "DNA", "green": "GFP"}
 
 
 def test_two_viewers_do_not_disturb_each_other(open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot) -> None:

@@ -1,4 +1,4 @@
-"""Choosing the channels that a flow keeps: the check proposes, the user decides."""
+"""Choosing the channels that an engine keeps: for a flow the check proposes, the user decides."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class KeptChooser(QWidget):
         super().__init__(parent)
         self._chosen: tuple[str, ...] | None = None
         self._differences: tuple[ChannelDifference, ...] | None = None
+        self._proposes = True
         self.ticks = TickList(
             "Channels that come back bit for bit, and that the others are made to fit: those that the condition does "
             "not act on. The check measures which these are."
@@ -43,8 +44,15 @@ class KeptChooser(QWidget):
 
     @property
     def value(self) -> tuple[str, ...] | None:
-        """The kept channels; None where nobody chose and nothing was measured: training measures it then."""
-        return None if self._chosen is None and self._differences is None else self.ticks.ticked
+        """The kept channels; None where nobody chose and nothing is proposed: training does what it does by itself."""
+        if self._chosen is None and (self._differences is None or not self._proposes):
+            return None
+        return self.ticks.ticked
+
+    def let_propose(self, proposes: bool) -> None:
+        """Tick what the check proposes, or nothing, where the user has ticked nothing."""
+        self._proposes = proposes
+        self._show()
 
     def show_channels(self, channels: Sequence[str]) -> None:
         """Offer other channels."""
@@ -70,9 +78,9 @@ class KeptChooser(QWidget):
     def _show(self) -> None:
         # of the channels that are offered now: not all of them may be kept
         differences = [each for each in self._differences or () if each.channel in self.ticks.boxes]
-        self.ticks.tick(proposed_kept(differences) if self._chosen is None else self._chosen)
-        self.note.setText(
-            "Which channels may be kept is measured when the images are checked."
-            if self.value is None
-            else explain_kept(differences, self.ticks.ticked)
-        )
+        proposed = proposed_kept(differences) if self._proposes else ()
+        self.ticks.tick(proposed if self._chosen is None else self._chosen)
+        if self._differences is None and self._chosen is None:
+            self.note.setText("Which channels may be kept is measured when the images are checked.")
+        else:
+            self.note.setText(explain_kept(differences, self.ticks.ticked))

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QWidget
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import LOOK, LOOK_MEANS, PRESETS
 from napari_phenotrans.engines import ENGINES, FIRST_CHOICE, WHY_FIRST, engine_entry
+from napari_phenotrans.engines.settings import FlowSettings
 from napari_phenotrans.widgets.common.form_parts import (
     Form,
     add_choice,
@@ -207,6 +208,7 @@ class TrainingSettingsPanel(QWidget):
         keep_tab_order(self.section.button, *self._form.fields.values())
         self.when.setText(f"{declared.when} {WHY_FIRST}" if self.engine == FIRST_CHOICE else declared.when)
         self.kept.setVisible(self._keeps)
+        self.kept.let_propose(issubclass(declared, FlowSettings))
         with QSignalBlocker(self.preset_box):
             self.preset_box.clear()
             # published ones come after those that every engine has, under their own names
