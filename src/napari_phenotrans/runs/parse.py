@@ -40,7 +40,7 @@ FileName = Annotated[str, AfterValidator(_without_nul)]
 SettingsAsWritten = Annotated[dict[str, Any], AfterValidator(_with_counts)]
 Count = Annotated[int, Field(ge=0, lt=MOST)]
 # Seconds since 1970, until long after anyone reads them.
-Time = Annotated[float, Field(ge=0, lt=1e11, allow_inf_nan=False)]
+Time = Annotated[float, Field(ge=0, lt=1e15, allow_inf_nan=False)]
 Values = dict[str, float | None]
 
 
