@@ -123,7 +123,7 @@ class Blend:
         AssertionError
             If a pixel was covered by no tile.
         """
-        assert self._weight.min() > 0, "the tiles do not cover the plane"
+        assert np.min(self._weight) > 0, "the tiles do not cover the plane"
         return _quotient(self._sum, self._weight)
 
     def _at(self, tile: Region) -> tuple[slice, slice]:

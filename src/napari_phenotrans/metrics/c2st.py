@@ -68,7 +68,7 @@ def c2st(real: Features, translated: Features, *, seed: int = 0, resamples: int 
 
     # ---- what every fold makes of any labels: scores are linear in them
     values, penalty = _standardized(np.concatenate([real.values, translated.values]))
-    judges = [_Judge.of(values, fold[unit] == each, penalty) for each in range(fold.max() + 1)]
+    judges = [_Judge.of(values, fold[unit] == each, penalty) for each in range(int(np.max(fold)) + 1)]
 
     # ---- as it is
     right = _judge(judges, sides[unit][:, None])[:, 0]

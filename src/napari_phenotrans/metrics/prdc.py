@@ -124,7 +124,7 @@ def _measure(
     within, between = _squared(centers.values, centers.values), _squared(centers.values, others.values)
     np.fill_diagonal(within, np.inf)
     counts = np.bincount(centers.codes)
-    if len(counts) > 1 and len(centers.values) - counts.max() >= k:
+    if len(counts) > 1 and len(centers.values) - np.max(counts) >= k:
         within[centers.codes[:, None] == centers.codes] = np.inf
     furthest = within[np.isfinite(within)].max()
 

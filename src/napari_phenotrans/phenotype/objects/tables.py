@@ -128,14 +128,17 @@ class Table:
     def plane_rows(self) -> dict[str, list[Any]]:
         """Return the planes as columns of a file."""
         counts = np.bincount(self.plane, minlength=len(self.places))
-        return {
+        rows: dict[str, list[Any]] = {
             "field": [place.field for place in self.places],
             "group": [place.group for place in self.places],
             "t": [place.t for place in self.places],
             "z": [place.z for place in self.places],
             "seen_by_training": [place.seen for place in self.places],
             "objects": counts.tolist(),
-        } | {column.key: self.plane_values[:, index].tolist() for index, column in enumerate(self.plane_columns)}
+        }
+        for index, column in enumerate(self.plane_columns):
+            rows[column.key] = self.plane_values[:, index].tolist()
+        return rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ def best_kid(watch: RunWatch) -> float | None:
         common = np.intersect1d(common, steps)
     mean_kids = np.mean([values[np.isin(steps, common)] for steps, values in kids], axis=0)
     finite = mean_kids[np.isfinite(mean_kids)]
-    return float(finite.min()) if len(finite) else None
+    return float(np.min(finite)) if len(finite) else None
 
 
 def run_name(folder: Path, others: Sequence[Path] = ()) -> str:
