@@ -415,7 +415,7 @@ def test_two_processes_compute_what_one_does(dataset: DataSet, tmp_path: Path) -
     said = {"steps": 3, "crop": 32, "batch": 4, "save-every": 10, "score-every": 0, "width": 8, "blocks": 1, "pool": 8}
     options = [word for name, value in said.items() for word in (f"--{name}", str(value))]
     begin = (
-        str(dataset.folder), "--device", "cpu", "--conditions", "untreated,treated",
+        str(dataset.folder), "--engine", "cyclegan", "--device", "cpu", "--conditions", "untreated,treated",
         "--held-out-groups", "untreated0,treated0", "--devices", "2", "--out", str(tmp_path / "two"), *options,
     )  # fmt: skip
     for words, last in ((begin, 3), (("--resume", str(tmp_path / "two"), "--steps", "5"), 5)):
