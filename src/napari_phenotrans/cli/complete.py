@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from napari_phenotrans.cli.files import end_with, follow_files
 from napari_phenotrans.cli.options import (
     CHECKPOINT,
     DEVICE,
@@ -18,7 +18,6 @@ from napari_phenotrans.cli.options import (
     reading,
 )
 from napari_phenotrans.cli.progress import Progress
-from napari_phenotrans.cli.say import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,32 +76,12 @@ def complete(**typed: Any) -> None:
     each sample is a file, OUT/<name>_completed_sample-1.ome.tif and so on, beside …_completed_samples-mean and
     …_completed_samples-spread. With several inputs, those that fail are named at the end.
     """
-    from napari_phenotrans.core.events import Notice
-    from napari_phenotrans.translation.batch import FileCompleted, FileFailed, FileStarted, complete_files
+    from napari_phenotrans.translation.batch import complete_files
 
     with Progress("loading torch") as progress:
         request, translator = _requested(**typed)
-        failed: list[Path] = []
-        path = request.paths[0]
-        for event in complete_files(request, translator):
-            if isinstance(event, FileStarted):
-                path = event.path
-                progress.say(path.name)
-            elif isinstance(event, FileCompleted):
-                for written in event.completed:
-                    say(written)
-            elif isinstance(event, FileFailed):
-                if len(request.paths) == 1:
-                    raise event.error
-                failed.append(event.path)
-                say(f"{event.path}: failed: {event.reason}", err=True)
-            elif isinstance(event, Notice):
-                say(f"{path}: note: {event.text}", err=True)
-            else:
-                progress.show(event)
-    if failed:
-        say(f"{len(failed)} of {len(request.paths)} images failed: {', '.join(map(str, failed))}", err=True)
-        sys.exit(1)
+        failed = follow_files(complete_files(request, translator), request.paths, progress)
+    end_with(failed, request.paths)
 
 
 def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[CompleteFiles, Translator]:

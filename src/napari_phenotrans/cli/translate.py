@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from napari_phenotrans.cli.files import end_with, follow_files
 from napari_phenotrans.cli.options import (
     CHECKPOINT,
     DEVICE,
@@ -20,7 +20,6 @@ from napari_phenotrans.cli.options import (
     setting_options,
 )
 from napari_phenotrans.cli.progress import Progress
-from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines import ENGINES
 
@@ -70,34 +69,12 @@ def translate(**typed: Any) -> None:
     INPUTS are image files; the results of an OME-Zarr are OME-Zarr. Images may be larger than memory. With several
     inputs, those that fail are named at the end and the others are still done.
     """
-    from napari_phenotrans.core.events import Notice
-    from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, translate_files
+    from napari_phenotrans.translation.batch import translate_files
 
     with Progress("loading torch") as progress:
         request, translator = _requested(**typed)
-        failed: list[Path] = []
-        path = request.paths[0]
-        for event in translate_files(request, translator):
-            if isinstance(event, FileStarted):
-                path = event.path
-                progress.say(path.name)
-            elif isinstance(event, FileDone):
-                say(event.translated)
-                say(event.difference)
-                for answer in event.answers:
-                    say(answer)
-            elif isinstance(event, FileFailed):
-                if len(request.paths) == 1:
-                    raise event.error
-                failed.append(event.path)
-                say(f"{event.path}: failed: {event.reason}", err=True)
-            elif isinstance(event, Notice):
-                say(f"{path}: note: {event.text}", err=True)
-            else:
-                progress.show(event)
-    if failed:
-        say(f"{len(failed)} of {len(request.paths)} images failed: {', '.join(map(str, failed))}", err=True)
-        sys.exit(1)
+        failed = follow_files(translate_files(request, translator), request.paths, progress)
+    end_with(failed, request.paths)
 
 
 def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Translator]:

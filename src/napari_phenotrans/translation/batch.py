@@ -59,6 +59,11 @@ class FileDone:
     difference: Path
     answers: tuple[Path, ...] = ()
 
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """All files of its results."""
+        return self.translated, self.difference, *self.answers
+
 
 @dataclass(frozen=True)
 class FileFailed:
@@ -209,7 +214,7 @@ class FileCompleted:
     """The completions of a file are written."""
 
     path: Path
-    completed: tuple[Path, ...]
+    written: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
