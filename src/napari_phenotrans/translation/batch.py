@@ -186,27 +186,16 @@ def translate_files(
     Iterator of `FileStarted`, then what translating yields (among it `Notice` of what reading had to guess), then
     `FileDone` for each file; `FileFailed`, wherever it comes, ends a file.
     """
-    from napari_phenotrans.translation.translate import Translation, translating
+    from napari_phenotrans.translation.translate import translating
+
+    def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles) -> Iterator[Any]:
+        asked = replace(request.translation, positions=positions)
+        return translating(image, translator, asked, rooms=files.rooms, tick=tick)
 
     results_of = result_paths(request.paths, request.out, request.translation.answers.samples)
-    for number, (path, results) in enumerate(results_of.items(), start=1):
-        try:
-            refuse_existing_results(results, request.overwrite)
-            image = read(path, **request.reading)
-            positions = _positions(image, request)
-            asked = replace(request.translation, positions=positions)
-            yield FileStarted(path, number, len(results_of), len(positions))
-            yield from (Notice(note) for note in image.notes)
-            with ResultFiles(results, overwrite=request.overwrite, pyramid_above=request.pyramid_above) as files:
-                for event in translating(image, translator, asked, rooms=files.rooms, tick=tick):
-                    if isinstance(event, Translation):
-                        files.finish(event)
-                    else:
-                        yield event
-        except (InputError, RuntimeError, MemoryError, OSError) as error:
-            yield FileFailed(path, error)
-        else:
-            yield FileDone(path, results.translated, results.difference, results.answers)
+    yield from _file_by_file(
+        request, results_of, work, lambda path, to: FileDone(path, to.translated, to.difference, to.answers)
+    )
 
 
 @dataclass(frozen=True)
@@ -235,9 +224,26 @@ def complete_files(
     request: CompleteFiles, translator: Translator, *, tick: Callable[[], None] | None = None
 ) -> Iterator[FileStarted | FileCompleted | FileFailed | Event]:
     """Complete files one after the other, as `translate_files` translates them; each ends with a `FileCompleted`."""
-    from napari_phenotrans.translation.complete import Completion, completing
+    from napari_phenotrans.translation.complete import completing
+
+    def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles) -> Iterator[Any]:
+        asked = replace(request.completion, positions=positions)
+        return completing(image, translator, asked, rooms=files.rooms, tick=tick)
 
     results_of = completed_paths(request.paths, request.out, request.completion.answers.samples)
+    yield from _file_by_file(request, results_of, work, lambda path, to: FileCompleted(path, to.all))
+
+
+def _file_by_file(
+    request: FilesRequest | CompleteFiles,
+    results_of: Mapping[Path, Any],
+    work: Callable[[Image, list[tuple[int, int]], ResultFiles], Iterator[Any]],
+    done: Callable[[Path, Any], Any],
+) -> Iterator[Any]:
+    """Yield what ``work`` yields for each file and write its result; one that fails does not stop the others."""
+    from napari_phenotrans.translation.complete import Completion
+    from napari_phenotrans.translation.translate import Translation
+
     for number, (path, results) in enumerate(results_of.items(), start=1):
         try:
             refuse_existing_results(results, request.overwrite)
@@ -245,17 +251,16 @@ def complete_files(
             positions = _positions(image, request)
             yield FileStarted(path, number, len(results_of), len(positions))
             yield from (Notice(note) for note in image.notes)
-            asked = replace(request.completion, positions=positions)
             with ResultFiles(results, overwrite=request.overwrite, pyramid_above=request.pyramid_above) as files:
-                for event in completing(image, translator, asked, rooms=files.rooms, tick=tick):
-                    if isinstance(event, Completion):
+                for event in work(image, positions, files):
+                    if isinstance(event, Translation | Completion):
                         files.finish(event)
                     else:
                         yield event
         except (InputError, RuntimeError, MemoryError, OSError) as error:
             yield FileFailed(path, error)
         else:
-            yield FileCompleted(path, results.all)
+            yield done(path, results)
 
 
 def _positions(image: Image, request: FilesRequest | CompleteFiles) -> list[tuple[int, int]]:
