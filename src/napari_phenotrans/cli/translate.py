@@ -9,8 +9,10 @@ import click
 
 from napari_phenotrans.cli.files import end_with, follow_files
 from napari_phenotrans.cli.options import (
+    ALLOW_TRANSLATED,
     CHECKPOINT,
     DEVICE,
+    FORMAT,
     OVERWRITE,
     PRECISION,
     channel_names,
@@ -59,15 +61,17 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
 @PRECISION
 @click.option("--tile", type=int, help="Side of a tile in working pixels; what the engine needs where none is said.")
 @click.option("--overlap", type=int, help="Pixels that tiles share; what the engine needs where none is said.")
+@FORMAT
 @OVERWRITE
+@ALLOW_TRANSLATED
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
 def translate(**typed: Any) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
 
     With --samples also OUT/<name>_sample-1.ome.tif and so on, …_samples-mean and …_samples-spread.
 
-    INPUTS are image files; the results of an OME-Zarr are OME-Zarr. Images may be larger than memory. With several
-    inputs, those that fail are named at the end and the others are still done.
+    INPUTS are image files; the results of an OME-Zarr are OME-Zarr, unless --format says otherwise. Images may be
+    larger than memory. With several inputs, those that fail are named at the end and the others are still done.
     """
     from napari_phenotrans.translation.batch import translate_files
 
@@ -91,6 +95,7 @@ def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Tran
         pairs("--channel", typed.pop("channels"), "CHECKPOINT=IMAGE", "DAPI=Hoechst"),
         region=Region(*region) if region else None,
         answers=Answers(typed.pop("samples"), typed.pop("redraw"), typed.pop("seed")),
+        allow_translated=typed.pop("allow_translated"),
     )
     request = FilesRequest(
         list(dict.fromkeys(inputs)),
@@ -100,6 +105,7 @@ def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Tran
         typed.pop("zs"),
         read_arguments({name: typed.pop(name) for name in ("axes", "join", "pattern", "series", "missing_as_zero")}),
         typed.pop("overwrite"),
+        format=typed.pop("format"),
     )
     computed = {name: typed.pop(name) for name in ("checkpoint", "device", "precision", "tile", "overlap")}
     # what is left are settings of engines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -12,6 +11,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.text import counted, natural_key
 from napari_phenotrans.io import find_channel_files, provenance, read, readable
+from napari_phenotrans.io.formats import refuse_dtype
 from napari_phenotrans.translation.outputs import (
     PYRAMID,
     ResultFiles,
@@ -19,6 +19,7 @@ from napari_phenotrans.translation.outputs import (
     refuse_existing_results,
     result_paths,
 )
+from napari_phenotrans.translation.provenance import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,12 +33,10 @@ if TYPE_CHECKING:
 
 # What `ResultFiles` and saving in the dock call their files.
 _OURS = re.compile(
-    r"_(translated|difference|round_trip|believed|completed|sample-\d+|samples-mean|samples-spread)\.ome\.(tiff?|zarr)$",
+    r"_(translated|difference|round_trip|above_error|believed|completed|sample-\d+|samples-mean|samples-spread)"
+    r"(\.ome)?\.(tiff?|zarr)$",
     re.IGNORECASE,
 )
-
-# What provenance in a file holds as JSON and is needed again.
-_NO_TEXT = ("translated", "reading", "channels", "region", "positions", "notices", "samples", "redraw", "seed")
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,13 @@ class FileStarted:
 
 @dataclass(frozen=True)
 class FileDone:
-    """The results of a file are written."""
+    """The results of a file are written; ``provenance`` is the translation's, with the places of its files."""
 
     path: Path
     translated: Path
     difference: Path
     answers: tuple[Path, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -155,6 +155,8 @@ class FilesRequest:
         Whether results that exist may be replaced.
     pyramid_above
         Pixels of a plane above which results are written with smaller versions of themselves, for viewers.
+    format
+        One of `io.FORMATS`; the usual one of each input where none is said.
     """
 
     paths: Sequence[Path]
@@ -165,6 +167,7 @@ class FilesRequest:
     reading: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     pyramid_above: int = PYRAMID
+    format: str | None = None
 
 
 def translate_files(
@@ -192,9 +195,12 @@ def translate_files(
         asked = replace(request.translation, positions=positions)
         return translating(image, translator, asked, rooms=files.rooms, tick=tick)
 
-    results_of = result_paths(request.paths, request.out, request.translation.answers.samples)
+    results_of = result_paths(request.paths, request.out, request.translation.answers.samples, request.format)
     yield from _file_by_file(
-        request, results_of, work, lambda path, to: FileDone(path, to.translated, to.difference, to.answers)
+        request,
+        results_of,
+        work,
+        lambda path, to, made: FileDone(path, to.translated, to.difference, to.answers, made.provenance),
     )
 
 
@@ -218,6 +224,7 @@ class CompleteFiles:
     reading: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     pyramid_above: int = PYRAMID
+    format: str | None = None
 
 
 def complete_files(
@@ -230,24 +237,26 @@ def complete_files(
         asked = replace(request.completion, positions=positions)
         return completing(image, translator, asked, rooms=files.rooms, tick=tick)
 
-    results_of = completed_paths(request.paths, request.out, request.completion.answers.samples)
-    yield from _file_by_file(request, results_of, work, lambda path, to: FileCompleted(path, to.all))
+    results_of = completed_paths(request.paths, request.out, request.completion.answers.samples, request.format)
+    yield from _file_by_file(request, results_of, work, lambda path, to, _: FileCompleted(path, to.all))
 
 
 def _file_by_file(
     request: FilesRequest | CompleteFiles,
     results_of: Mapping[Path, Any],
     work: Callable[[Image, list[tuple[int, int]], ResultFiles], Iterator[Any]],
-    done: Callable[[Path, Any], Any],
+    done: Callable[[Path, Any, Any], Any],
 ) -> Iterator[Any]:
     """Yield what ``work`` yields for each file and write its result; one that fails does not stop the others."""
     from napari_phenotrans.translation.complete import Completion
     from napari_phenotrans.translation.translate import Translation
 
     for number, (path, results) in enumerate(results_of.items(), start=1):
+        made: Translation | Completion | None = None
         try:
             refuse_existing_results(results, request.overwrite)
             image = read(path, **request.reading)
+            refuse_dtype(image.dtype, results.format)
             positions = _positions(image, request)
             yield FileStarted(path, number, len(results_of), len(positions))
             yield from (Notice(note) for note in image.notes)
@@ -255,12 +264,13 @@ def _file_by_file(
                 for event in work(image, positions, files):
                     if isinstance(event, Translation | Completion):
                         files.finish(event)
+                        made = event
                     else:
                         yield event
         except (InputError, RuntimeError, MemoryError, OSError) as error:
             yield FileFailed(path, error)
         else:
-            yield done(path, results)
+            yield done(path, results, made)
 
 
 def _positions(image: Image, request: FilesRequest | CompleteFiles) -> list[tuple[int, int]]:
@@ -287,8 +297,9 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     from napari_phenotrans.translation.translate import Translation
 
     image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
-    recorded: dict[str, Any] = provenance(done.translated)
-    recorded |= {name: json.loads(recorded[name]) for name in _NO_TEXT if name in recorded}
+    recorded = dict(done.provenance)
+    if not recorded:
+        recorded = decoded(provenance(done.translated))
     real = image.part(
         channels=[image.channels.index(name) for name in translated.channels],
         positions=[tuple(position) for position in recorded["positions"]] if recorded["positions"] else None,
