@@ -18,6 +18,7 @@ from napari_phenotrans.translation.trust import doubts
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.translate.kept_layers import show_kept
 from napari_phenotrans.widgets.translate.layout import TranslateForm
+from napari_phenotrans.widgets.translate.made_images import MadeImages
 from napari_phenotrans.widgets.translate.save_controller import SaveController
 from napari_phenotrans.widgets.translate.selection import Selection
 from napari_phenotrans.widgets.translate.translate_controller import TranslateController
@@ -25,7 +26,13 @@ from napari_phenotrans.widgets.translate.trust_controller import TrustController
 from napari_phenotrans.widgets.translate.view_bar import ABOVE
 from napari_phenotrans.widgets.translate.view_controller import ViewController
 from napari_phenotrans.widgets.viewer.file_opener import FileOpener, axes_of, holds_channels
-from napari_phenotrans.widgets.viewer.layer_info import fitting_checkpoint, image_id, image_name, known_condition
+from napari_phenotrans.widgets.viewer.layer_info import (
+    fitting_checkpoint,
+    image_id,
+    image_name,
+    known_condition,
+    made_alone,
+)
 from napari_phenotrans.widgets.viewer.layers import info, letters_of
 from napari_phenotrans.widgets.viewer.plane_storage import WHOLE, needs_folder
 
@@ -89,6 +96,7 @@ class TranslateDock(TranslateForm):
         self._getting_ready.setSingleShot(True)
         self._getting_ready.setInterval(READY_AFTER_MS)
         self._getting_ready.timeout.connect(self._get_ready)
+        self.made = MadeImages(napari_viewer, self.notices, self.question, self.channels, self)
         self.restore()
         self._connect_form()
         self._connect_controllers()
@@ -309,7 +317,7 @@ class TranslateDock(TranslateForm):
             self.checkpoints.choose(fitting)
         self.channels.choose(image_id(layers[0]))
         card = self.checkpoints.card
-        if not translate:
+        if not translate or layers[0] in made_alone(self.viewer):
             return
         if card is None or None in self.channels.layers:
             self.fail(self.selection.missing)
@@ -327,6 +335,8 @@ class TranslateDock(TranslateForm):
         show_error(text)
 
     def _on_condition_answered(self, condition: str) -> None:
+        if condition in MadeImages.ANSWERS:
+            return
         self.conditions.choose(condition)
         self.translate()
 
@@ -449,6 +459,7 @@ class TranslateDock(TranslateForm):
 
     def end(self) -> None:
         self._getting_ready.stop()
+        self.made.close()
         self.translating.close()
         self.trust.close()
         self.saving.close()
