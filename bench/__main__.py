@@ -26,6 +26,7 @@ COMMANDS = {
     "quality": ("quality.engines", "quality", "How good the engines are, in fixed budgets on held-out wells."),
     "bundle": ("quality.bundle", "bundle", "Train a bundled checkpoint again, and score it."),
     "minutes": ("quality.minutes", "minutes", "What each engine reaches over minutes of training."),
+    "minutes-figure": ("quality.minutes", "minutes_figure", "Such runs drawn over time: gap, engine error and gate."),
     "answers": ("quality.answers", "answers", "How samples of a flow differ, over shares of the noise redrawn."),
     "pairings": ("quality.answers", "pairings", "Whether a completion is of the field that it is drawn from."),
     "evaluations": (
