@@ -53,6 +53,7 @@ COMMANDS = {
     "blind": ("quality.blind", "blind", "Translated and real crops shuffled on one sheet, its key apart."),
     "told": ("quality.blind", "told", "How many guesses about such a sheet were right."),
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),
+    "variants": ("quality.variants", "variants", "What makes the flow better at equal computing time, over seeds."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }
