@@ -54,6 +54,7 @@ COMMANDS = {
     "told": ("quality.blind", "told", "How many guesses about such a sheet were right."),
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),
     "variants": ("quality.variants", "variants", "What makes the flow better at equal computing time, over seeds."),
+    "unseen": ("quality.unseen", "unseen", "Presets on folders that no one tuned to: gap closed, gate, sheets."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }
