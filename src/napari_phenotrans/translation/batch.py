@@ -12,7 +12,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io import provenance, read
 from napari_phenotrans.io.atomic import clear_leftovers
-from napari_phenotrans.translation.made_from import MadeFrom, refuse_other
+from napari_phenotrans.translation.made_from import MADE_FROM, MadeFrom, refuse_other
 from napari_phenotrans.translation.outputs import (
     PYRAMID,
     ResultFiles,
@@ -345,6 +345,8 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
     recorded: dict[str, Any] = provenance(done.translated)
     recorded |= {name: json.loads(recorded[name]) for name in _NO_TEXT if name in recorded}
+    # that is the file's: pixels that are read into layers may become others
+    recorded.pop(MADE_FROM, None)
     real = image.part(
         channels=[image.channels.index(name) for name in translated.channels],
         positions=[tuple(position) for position in recorded["positions"]] if recorded["positions"] else None,
