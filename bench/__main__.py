@@ -50,6 +50,7 @@ COMMANDS = {
         "How much each noise changes, measured for bundled checkpoints without training.",
     ),
     "picture": ("quality.picture", "picture", "What the picture gate says of checkpoints, real fields and defects."),
+    "flicker": ("quality.flicker", "flicker", "Whether translated planes of a stack agree with their neighbors."),
     "blind": ("quality.blind", "blind", "Translated and real crops shuffled on one sheet, its key apart."),
     "told": ("quality.blind", "told", "How many guesses about such a sheet were right."),
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),

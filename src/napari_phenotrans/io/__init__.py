@@ -19,6 +19,8 @@ from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+
     from napari_phenotrans.core.image import Image
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "read",
     "read_joined",
     "readable",
+    "refuse_dtype",
     "write",
 ]
 
@@ -174,6 +177,18 @@ def write_as(name: str, image: Image, file: Path, *, pyramid: bool, metadata: Ma
     writer = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
     levels = halvings(image) if pyramid else 0
     writer(image, file, levels=levels, metadata=metadata, name=name[: -len(suffix)])
+
+
+def refuse_dtype(name: str, dtype: np.dtype) -> None:
+    """Refuse pixels that the format of a file of this name cannot hold.
+
+    Raises
+    ------
+    InputError
+        Naming a format that can.
+    """
+    suffix = next(suffix for suffix in WRITERS if name.lower().endswith(suffix))
+    import_module(f"napari_phenotrans.io.{WRITERS[suffix].split(':')[0]}").refuse_dtype(dtype)
 
 
 def provenance(path: str | Path) -> dict[str, str]:

@@ -59,11 +59,7 @@ def write_ome_tiff(
     InputError
         If OME-TIFF cannot hold the dtype.
     """
-    if image.dtype.name not in _DTYPES:
-        raise InputError(
-            f"OME-TIFF cannot hold pixels of type {image.dtype.name}. Expected one of {', '.join(_DTYPES)}: convert "
-            f"them, or write an .ome.zarr."
-        )
+    refuse_dtype(image.dtype)
     order = "".join(letter for letter in image.axes if letter in "TZC") + "YX"
     shape = tuple(image.sizes[letter] for letter in order)
     options: dict[str, Any] = {
@@ -88,6 +84,21 @@ def write_ome_tiff(
                 **options,
                 **(only_first if level == 0 else {"subfiletype": 1, "metadata": None}),
             )
+
+
+def refuse_dtype(dtype: np.dtype) -> None:
+    """Refuse a dtype that OME-TIFF cannot hold.
+
+    Raises
+    ------
+    InputError
+        Naming a format that can hold it.
+    """
+    if dtype.name not in _DTYPES:
+        raise InputError(
+            f"OME-TIFF cannot hold pixels of type {dtype.name}. Expected one of {', '.join(_DTYPES)}: convert them, or "
+            f"write an .ome.zarr."
+        )
 
 
 def _segments(image: Image, order: str, level: int, tiled: bool) -> Iterator[np.ndarray]:

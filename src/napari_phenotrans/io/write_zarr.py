@@ -9,6 +9,7 @@ import numpy as np
 import zarr
 from numcodecs import Blosc
 
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.io.metadata import from_micrometers, unit_name
 from napari_phenotrans.io.ome_zarr import ANNOTATION
@@ -36,6 +37,18 @@ def write_ome_zarr(
     for position, plane in zip(np.ndindex(arrays[0].shape[:-2]), planes_of(image, zarr_order(image)), strict=True):
         arrays[0][position] = plane
     _fill_levels(arrays, chunk)
+
+
+def refuse_dtype(dtype: np.dtype) -> None:
+    """Refuse a dtype that Zarr cannot hold.
+
+    Raises
+    ------
+    InputError
+        If pixels are no numbers.
+    """
+    if dtype.kind not in "biufc":
+        raise InputError(f"Zarr cannot hold pixels of type {dtype.name}. Expected numbers: convert them.")
 
 
 class GrowingZarr:
@@ -156,7 +169,8 @@ def create_ome_zarr(
     chunk
         Side of the squares that are compressed by themselves.
     """
-    kind = image.dtype if dtype is None else dtype
+    # of the two C types of 64 bits, whose names are the same, Zarr knows the one that a string stands for
+    kind = np.dtype((image.dtype if dtype is None else dtype).str)
     order = zarr_order(image)
     shape = tuple(image.sizes[letter] for letter in order)
     group = zarr.open_group(path, mode="w", zarr_format=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from contextlib import ExitStack
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from napari_phenotrans.io import write_as
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io import refuse_dtype, write_as
 from napari_phenotrans.io.atomic import clear_leftovers, refuse_existing, replacing_together
 from napari_phenotrans.io.registry import is_zarr, suffix_of
 from napari_phenotrans.io.write_planes import halvings
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 # What is no image of the input's kind, and is written as float32.
 _FLOAT = re.compile(r"_(difference|samples-spread)\.ome\.(tif|zarr)$")
+_FLOATING = np.dtype(np.float32)
 # Pixels of a plane.
 PYRAMID = 4096 * 4096
 
@@ -129,6 +132,32 @@ def _names(inputs: Sequence[Path]) -> dict[Path, str]:
     return {path: names[path] for path in paths}
 
 
+def refuse_unwritable(out: Path) -> None:
+    """Refuse a folder for results that cannot be made or written to, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        Saying so.
+    """
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is no folder" if not there.is_dir() else "may not be written to"
+        raise InputError(f"Results cannot be written to {out}: {there} {what}. Choose another folder.")
+
+
+def refuse_unwritable_pixels(results: Results | CompletedResults, image: Image) -> None:
+    """Refuse an image whose dtype the format of its results cannot hold, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        Naming the format that can.
+    """
+    for path in results.all:
+        refuse_dtype(path.name, _FLOATING if _FLOAT.search(path.name) else image.dtype)
+
+
 def refuse_existing_results(results: Results | CompletedResults, overwrite: bool) -> None:
     """Refuse before anything is computed, if a result exists and may not be overwritten."""
     clear_leftovers(results.all[0].parent)
@@ -211,7 +240,7 @@ class ResultFiles:
             GrowingZarr(
                 image,
                 temporary,
-                np.dtype(np.float32) if _FLOAT.search(path.name) else image.dtype,
+                _FLOATING if _FLOAT.search(path.name) else image.dtype,
                 levels=halvings(image) if _pixels(image) > self._pyramid_above else 0,
                 name=path.name.removesuffix(".ome.zarr"),
             )

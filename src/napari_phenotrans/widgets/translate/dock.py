@@ -128,6 +128,7 @@ class TranslateDock(TranslateForm):
         self.trust.failed.connect(lambda text: self._on_ended(text, failed=True))
         self.trust.table_changed.connect(self.trust_panel.show_table)
         self.trust.judged.connect(self.trust_panel.show_judged)
+        self.trust.stack_checked.connect(self.trust_panel.show_stack)
         self.saving.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
         self.saving.failed.connect(self.fail)
 
