@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -12,6 +11,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io import provenance, read
 from napari_phenotrans.io.atomic import clear_leftovers
+from napari_phenotrans.io.formats import refuse_dtype
 from napari_phenotrans.translation.made_from import MADE_FROM, MadeFrom, refuse_other
 from napari_phenotrans.translation.outputs import (
     PYRAMID,
@@ -19,9 +19,9 @@ from napari_phenotrans.translation.outputs import (
     completed_paths,
     refuse_existing_results,
     refuse_unwritable,
-    refuse_unwritable_pixels,
     result_paths,
 )
+from napari_phenotrans.translation.provenance import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from napari_phenotrans.translation.outputs import CompletedResults, Results
     from napari_phenotrans.translation.request import TranslationRequest
     from napari_phenotrans.translation.translate import Translation, Translator
-
-# What provenance in a file holds as JSON and is needed again.
-_NO_TEXT = ("translated", "reading", "channels", "region", "positions", "notices", "samples", "redraw", "seed")
 
 
 @dataclass(frozen=True)
@@ -50,13 +47,17 @@ class FileStarted:
 
 @dataclass(frozen=True)
 class FileDone:
-    """The results of a file are written, after so many ``seconds``."""
+    """The results of a file are written, after so many ``seconds``.
+
+    ``provenance`` is the translation's, with the places of its files; empty where they were there already.
+    """
 
     path: Path
     translated: Path
     difference: Path
     answers: tuple[Path, ...] = ()
     seconds: float = 0.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -138,6 +139,8 @@ class FilesRequest:
         and with the same settings. Other results are refused, or replaced where that is allowed.
     among
         All files of a batch of which ``paths`` are a part: results are named so that those of no two of them collide.
+    format
+        One of `io.FORMATS`; the usual one of each input where none is said.
     """
 
     paths: Sequence[Path]
@@ -150,6 +153,7 @@ class FilesRequest:
     pyramid_above: int = PYRAMID
     skip_existing: bool = False
     among: Sequence[Path] = ()
+    format: str | None = None
 
 
 def translate_files(
@@ -184,10 +188,13 @@ def translate_files(
     def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles, stop: _Stop) -> Iterator[Any]:
         return translating(image, translator, asked(image, positions), rooms=files.rooms, tick=stop)
 
-    def done(path: Path, to: Results, seconds: float) -> FileDone:
-        return FileDone(path, to.translated, to.difference, to.answers, seconds)
+    def done(path: Path, to: Results, seconds: float, made: Translation | None) -> FileDone:
+        recorded = made.provenance if made else {}
+        return FileDone(path, to.translated, to.difference, to.answers, seconds, recorded)
 
-    results_of = result_paths(request.among or request.paths, request.out, request.translation.answers.samples)
+    results_of = result_paths(
+        request.among or request.paths, request.out, request.translation.answers.samples, request.format
+    )
     yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
@@ -205,6 +212,7 @@ class CompleteFiles:
     pyramid_above: int = PYRAMID
     skip_existing: bool = False
     among: Sequence[Path] = ()
+    format: str | None = None
 
 
 def complete_files(
@@ -220,10 +228,12 @@ def complete_files(
         completion = replace(request.completion, positions=positions)
         return completing(image, translator, completion, rooms=files.rooms, tick=stop)
 
-    def done(path: Path, to: CompletedResults, seconds: float) -> FileCompleted:
+    def done(path: Path, to: CompletedResults, seconds: float, _: Any) -> FileCompleted:
         return FileCompleted(path, to.all, seconds)
 
-    results_of = completed_paths(request.among or request.paths, request.out, request.completion.answers.samples)
+    results_of = completed_paths(
+        request.among or request.paths, request.out, request.completion.answers.samples, request.format
+    )
     yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
@@ -253,7 +263,7 @@ class _Work:
     translator: Translator
     asked: Callable[[Image, list[tuple[int, int]]], TranslationRequest]
     work: Callable[[Image, list[tuple[int, int]], ResultFiles, _Stop], Iterator[Any]]
-    done: Callable[[Path, Any, float], Any]
+    done: Callable[[Path, Any, float, Any], Any]
 
     def made_from(self, image: Image, positions: list[tuple[int, int]], stop: _Stop) -> MadeFrom:
         return MadeFrom.of(image, self.translator, self.asked(image, positions), tick=stop)
@@ -273,21 +283,22 @@ def _file_by_file(
     refuse_unwritable(request.out)
     for number, path in enumerate(paths, start=1):
         began, results = time.monotonic(), results_of[path]
+        made: Translation | Completion | None = None
         try:
             clear_leftovers(request.out)
             earlier = [each for each in results.all if each.exists()] if request.skip_existing else []
             if not earlier:
                 refuse_existing_results(results, request.overwrite)
             image = read(path, **request.reading)
+            refuse_dtype(image.dtype, results.format)
             positions = _positions(image, request)
-            refuse_unwritable_pixels(results, image)
             yield FileStarted(path, number, len(paths), len(positions))
 
             # ---- what is there already
             made_from = work.made_from(image, positions, stop) if earlier else None
             if made_from and _same(earlier, made_from, request.overwrite) and len(earlier) == len(results.all):
                 seconds = time.monotonic() - began
-                yield FileSkipped(path, work.done(path, results, seconds), seconds)
+                yield FileSkipped(path, work.done(path, results, seconds, None), seconds)
                 continue
 
             # ---- what is to be made; of results of which some are gone all are made anew
@@ -298,6 +309,7 @@ def _file_by_file(
                     if isinstance(event, Translation | Completion):
                         made_from = made_from or work.made_from(image, positions, stop)
                         files.finish(replace(event, provenance=event.provenance | made_from.as_provenance()))
+                        made = event
                     else:
                         yield event
         except Exception as error:
@@ -305,7 +317,7 @@ def _file_by_file(
                 raise
             yield FileFailed(path, error, time.monotonic() - began)
         else:
-            yield work.done(path, results, time.monotonic() - began)
+            yield work.done(path, results, time.monotonic() - began, made)
 
 
 def _same(earlier: Sequence[Path], made_from: MadeFrom, overwrite: bool) -> bool:
@@ -343,8 +355,7 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     from napari_phenotrans.translation.translate import Translation
 
     image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
-    recorded: dict[str, Any] = provenance(done.translated)
-    recorded |= {name: json.loads(recorded[name]) for name in _NO_TEXT if name in recorded}
+    recorded = dict(done.provenance) or decoded(provenance(done.translated))
     # that is the file's: pixels that are read into layers may become others
     recorded.pop(MADE_FROM, None)
     real = image.part(

@@ -69,16 +69,16 @@ def test_saving_asks_for_a_folder_and_before_it_replaces(
     panel.format_box.setCurrentText("OME-Zarr")
     with qtbot.waitSignal(panel.save_requested) as asked:
         qtbot.mouseClick(panel.save_button, LEFT)
-    assert asked.args == [tmp_path, ".ome.zarr", False]
-    panel.ask_to_replace(tmp_path, ".ome.zarr", [tmp_path / "well_real.ome.zarr"])
-    assert "well_real.ome.zarr already. Replace it?" in panel.question.text
+    assert asked.args == [tmp_path, "ome-zarr", False]
+    panel.ask_to_replace(tmp_path, "ome-zarr", [tmp_path / "well_to_drug.phenotrans"])
+    assert "well_to_drug.phenotrans already. Replace it?" in panel.question.text
     with qtbot.assertNotEmitted(panel.save_requested):
         qtbot.mouseClick(panel.question.buttons[LEAVE], LEFT)
     assert panel.status.text() == "Nothing was saved."
-    panel.ask_to_replace(tmp_path, ".ome.zarr", [tmp_path / "well_real.ome.zarr"])
+    panel.ask_to_replace(tmp_path, "ome-zarr", [tmp_path / "well_to_drug.phenotrans"])
     with qtbot.waitSignal(panel.save_requested) as asked:
         qtbot.keyClick(panel.question.buttons[REPLACE], Qt.Key.Key_Space)
-    assert asked.args == [tmp_path, ".ome.zarr", True]
+    assert asked.args == [tmp_path, "ome-zarr", True]
 
 
 def test_saving_can_be_cancelled(panel: SavePanel, qtbot: QtBot) -> None:
@@ -250,7 +250,7 @@ def test_a_folder_is_continued_and_no_count_exceeds_its_images(
 
 def test_it_fits_a_narrow_dock_and_explains_itself(panel: SavePanel, plate: Path) -> None:
     panel.folder.show_folder(plate)
-    panel.ask_to_replace(plate, ".ome.tif", [plate / "a_name_that_is_rather_long_for_a_dock_difference.ome.tif"])
+    panel.ask_to_replace(plate, "ome-tiff", [plate / "a_name_that_is_rather_long_for_a_dock_to_drug.phenotrans"])
     assert panel.minimumSizeHint().width() <= 320
     shown = [w for w in panel.findChildren(QWidget) if w.isVisible() and w.objectName() == ""]
     kinds = ("QPushButton", "QComboBox", "QCheckBox", "QTableWidget")
