@@ -398,7 +398,7 @@ def test_the_cost_is_estimated(open_training: Open, plate: Path, qtbot: QtBot, t
 
     click(qtbot, dock.settings.estimate_button)
     trials[1].written = InputError("There is no data set folder.")
-    wait_for(qtbot, dock, "see above")
+    wait_for(qtbot, dock, "stopped")
     assert dock.notices.texts == ["There is no data set folder."]
 
     click(qtbot, dock.settings.estimate_button)
