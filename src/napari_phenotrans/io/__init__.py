@@ -21,8 +21,6 @@ from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-
     from napari_phenotrans.core.image import Image
 
 __all__ = [
