@@ -33,6 +33,7 @@ __all__ = [
     "read",
     "read_joined",
     "readable",
+    "refuse_dtype",
     "write",
 ]
 

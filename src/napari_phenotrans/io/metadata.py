@@ -8,6 +8,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image, told_apart
 from napari_phenotrans.core.kinds import sentence_of
 from napari_phenotrans.io.stain_names import number_planes
@@ -114,7 +117,19 @@ def make_image(
     pyramid: tuple[Any, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Image:
-    """Build an `Image` from pixels and what their file says; what does not fit the axes is left out, with a note."""
+    """Build an `Image` from pixels and what their file says; what does not fit the axes is left out, with a note.
+
+    Raises
+    ------
+    InputError
+        If pixels are no intensities: complex numbers, texts or records.
+    """
+    kind = np.dtype(pixels.dtype)
+    if kind.kind not in "biuf":
+        raise InputError(
+            f"{path} holds pixels of type {kind.name}, which are no intensities. Expected integers or floating-point "
+            f"numbers: convert them, as complex ones to their amount."
+        )
     count = dict(zip(axes, pixels.shape, strict=True)).get("C", 1)
     remarks = [*facts.notes, *notes]
     names = _names(facts.channels, count, path, remarks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 import struct
 import threading
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ def read_tiff(path: Path, axes: str | None = None, series: int = 0) -> Image:
             text = _ours(path, ome, text, series, notes)
         with tifffile.TiffFile(path, omexml=text) as tif:
             _refuse_lost_tags(path, tif)
+            notes += _damaged(tif)
             page_series = _choose(path, tif, series, ome, notes)
             if ome is not None and page_series.kind == "ome":
                 facts = ome.facts(_number(ome, page_series))
@@ -160,6 +162,19 @@ def _refuse_lost_tags(path: Path, tif: tifffile.TiffFile) -> None:
             f"{path} has a description that cannot be read (TIFF tag {lost[0]}). The file is cut short or damaged; get "
             f"it again from where it came."
         )
+
+
+def _damaged(tif: tifffile.TiffFile) -> list[str]:
+    """Return notes about descriptions that are there and cannot be understood: pixels open without what they say."""
+    notes = []
+    first = tif.pages.first
+    if re.match(r"\s*(<(\?xml|!--).*?>\s*)*<(\w+:)?OME\b", first.description, re.DOTALL):
+        whole = OmeXml.parse(first.description) is not None
+        notes += [] if whole else ["The file's OME metadata are damaged: no names, sizes or units were read from them."]
+    tag = first.tags.get("IJMetadata")
+    if tag is not None and not isinstance(tag.value, dict):
+        notes.append("The file's ImageJ metadata are damaged: no labels, colors or ranges were read from them.")
+    return notes
 
 
 def _choose(

@@ -201,7 +201,8 @@ def create_ome_zarr(
     chunk
         Side of the squares that are compressed by themselves.
     """
-    kept = image.dtype if dtype is None else dtype
+    # of the two C types of 64 bits, whose names are the same, Zarr knows the one that a string stands for
+    kept = np.dtype((image.dtype if dtype is None else dtype).str)
     order = zarr_order(image)
     shape = tuple(image.sizes[letter] for letter in order)
     old = version == USUAL_VERSION

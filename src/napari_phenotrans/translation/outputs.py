@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import MEAN, SAMPLE, TRANSLATED
 from napari_phenotrans.io import FORMATS, write_as
 from napari_phenotrans.io.atomic import clear_leftovers, refuse_existing, replacing_together
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 # What is no image of the input's kind, and is written as float32.
 _FLOAT = re.compile(r"_(difference|samples-spread)\.ome\.(tif|zarr)$")
+_FLOATING = np.dtype(np.float32)
 # Pixels of a plane.
 PYRAMID = 4096 * 4096
 
@@ -142,6 +145,20 @@ def _names(inputs: Sequence[Path]) -> dict[Path, str]:
     return {path: names[path] for path in paths}
 
 
+def refuse_unwritable(out: Path) -> None:
+    """Refuse a folder for results that cannot be made or written to, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        Saying so.
+    """
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is no folder" if not there.is_dir() else "may not be written to"
+        raise InputError(f"Results cannot be written to {out}: {there} {what}. Choose another folder.")
+
+
 def refuse_existing_results(results: Results | CompletedResults, overwrite: bool) -> None:
     """Refuse before anything is computed, if a result exists and may not be overwritten."""
     clear_leftovers(results.all[0].parent)
@@ -225,7 +242,7 @@ class ResultFiles:
             GrowingZarr(
                 image,
                 temporary,
-                np.dtype(np.float32) if _FLOAT.search(path.name) else image.dtype,
+                _FLOATING if _FLOAT.search(path.name) else image.dtype,
                 levels=halvings(image) if _pixels(image) > self._pyramid_above else 0,
                 name=path.name.removesuffix(".ome.zarr"),
                 version="0.5" if self._results.format == "ome-zarr-0.5" else USUAL_VERSION,

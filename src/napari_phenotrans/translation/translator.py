@@ -82,6 +82,8 @@ class Translator:
                 f"A tile of {tile} with an overlap of {overlap} cannot be used: expected a tile of at least "
                 f"{self.engine.smallest} and an overlap smaller than it. Say --tile {usual}."
             )
+        # the tile becomes smaller where memory runs out; this is what was asked for
+        self._asked = {"precision": self.precision, "tile": tile, "overlap": overlap}
         fixed = self.card.statistics == "fixed"
         self._driver = TiledInference(self.engine, self.device, self.precision, tile, overlap, fixed, limits)
         self._said = dict(how or {})
@@ -154,6 +156,25 @@ class Translator:
         how = self._choose_how(request.how)
         translation = ImageTranslation(self._driver, self.card, image, request, how)
         return translation.events(in_regions=in_regions, look_at=look_at, tick=tick)
+
+    def settings(self, request: TranslationRequest) -> dict[str, Any]:
+        """Return what a translation depends on beside the image and the checkpoint, as numbers, names and lists.
+
+        Where memory runs out tiles become smaller than they say; the device is none of them.
+        """
+        answers, region = request.answers, request.region
+        redraw = self.engine.redraw if answers.redraw is None else answers.redraw
+        drawn = {"samples": answers.samples, "redraw": redraw, "seed": answers.seed}
+        return {
+            "source": request.source,
+            "target": request.target,
+            "channels": dict(request.channels),
+            "region": None if region is None else [region.top, region.left, region.height, region.width],
+            "drawn channels": list(request.drawn_channels),
+            **self._asked,
+            **self._choose_how(request.how).model_dump(mode="json"),
+            **(drawn if answers.several or request.drawn_channels else {}),
+        }
 
     def provenance(self, image: Image, request: TranslationRequest) -> dict[str, Any]:
         """Return what is needed to say, and to repeat, how a translation was made."""

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
 from napari_phenotrans.core.text import counted
 from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
 from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
-from napari_phenotrans.widgets.common.notices import Notices
+from napari_phenotrans.widgets.common.notices import NOTE, PLAIN, Notices
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class TrustPanel(QWidget):
         self.known_heading = wrapped_label(
             "Its pictures", "What the picture gate, and people, said of this checkpoint."
         )
-        self.known = Notices()
-        self.here = Notices()
+        self.known = Notices(kind=PLAIN)
+        self.here = Notices(kind=NOTE)
         self.summary = wrapped_label(tooltip="What the table says, in words.")
         self.caution = wrapped_label(CAUTION, "What this check can and cannot tell.")
         self.samples = wrapped_label(tooltip="Choose a sample, or the spread, above.")
@@ -153,6 +153,7 @@ class TrustPanel(QWidget):
         """Show no numbers: nothing is checked."""
         self.summary.setText("Not checked yet.")
         self.here.say("picture")
+        self.here.say("stack")
         for widget in (self.table, self.caution, self.scores):
             widget.hide()
 
@@ -164,6 +165,10 @@ class TrustPanel(QWidget):
     def show_judged(self, judged: PictureJudged | None) -> None:
         """Show what the picture gate says of the checked picture; None where nothing is there to judge it by."""
         self.here.say("picture", judged_words(judged))
+
+    def show_stack(self, texts: Sequence[str]) -> None:
+        """Show whether the translated planes around the checked one agree with each other."""
+        self.here.say("stack", texts)
 
     def show_table(self, rows: Sequence[TrustRow]) -> None:
         """Show the numbers of a check, one row per channel; nothing where there are none."""
