@@ -129,7 +129,7 @@ def test_samples_of_a_completion(checkpoint: Checkpoint) -> None:
     assert (two.spread.pixels[[0, 2]] == 0).all()
     assert two.spread.pixels[1].max() > 0
     assert (one.mean, one.spread) == (None, None)
-    assert two.provenance["kind"] == "completion: PH3 drawn from DAPI alone"
+    assert two.provenance["completion"] == "PH3 drawn from DAPI alone"
     assert [about["sample"] for about in two.provenances[:2]] == ["1 of 2", "2 of 2"]
 
 
@@ -173,7 +173,7 @@ def test_the_command_and_the_command_that_repeats_it(checkpoint: Checkpoint, tmp
     assert done.stdout.split() == [str(path) for path in paths]
     first = read(paths[0])
     np.testing.assert_array_equal(first.plane()[0], image.plane()[0])
-    assert provenance(paths[0])["kind"] == "completion: PH3 drawn from DAPI alone"
+    assert provenance(paths[0])["completion"] == "PH3 drawn from DAPI alone"
 
     expected = complete_image(
         read(tmp_path / f"well{suffix}"),

@@ -9,8 +9,10 @@ import click
 
 from napari_phenotrans.cli.files import chosen_files, end_with, follow_files, many_files
 from napari_phenotrans.cli.options import (
+    ALLOW_TRANSLATED,
     CHECKPOINT,
     DEVICE,
+    FORMAT,
     OVERWRITE,
     PRECISION,
     pairs,
@@ -65,7 +67,9 @@ if TYPE_CHECKING:
 @PRECISION
 @click.option("--tile", type=int, help="Side of a tile in working pixels; what the engine needs where none is said.")
 @click.option("--overlap", type=int, help="Pixels that tiles share; what the engine needs where none is said.")
+@FORMAT
 @OVERWRITE
+@ALLOW_TRANSLATED
 def complete(**typed: Any) -> None:
     """Draw a channel from the kept ones alone and write OUT/<name>_completed.ome.tif.
 
@@ -99,6 +103,7 @@ def _requested(**typed: Any) -> tuple[CompleteFiles, Translator]:
         region=Region(*region) if region else None,
         answers=Answers(typed["samples"], seed=typed["seed"]),
         how={} if evaluations is None else {"evaluations": evaluations},
+        allow_translated=typed["allow_translated"],
     )
     how_read = {name: typed[name] for name in ("axes", "join", "pattern", "series", "missing_as_zero")}
     arguments = read_arguments(how_read)
@@ -110,6 +115,7 @@ def _requested(**typed: Any) -> tuple[CompleteFiles, Translator]:
         zs=typed["zs"],
         reading=arguments,
         overwrite=typed["overwrite"],
+        format=typed["format"],
     )
     computed = {name: typed[name] for name in ("checkpoint", "device", "precision", "tile", "overlap")}
     return request, Translator(**computed)

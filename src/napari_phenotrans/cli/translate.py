@@ -9,8 +9,10 @@ import click
 
 from napari_phenotrans.cli.files import chosen_files, end_with, follow_files, many_files
 from napari_phenotrans.cli.options import (
+    ALLOW_TRANSLATED,
     CHECKPOINT,
     DEVICE,
+    FORMAT,
     OVERWRITE,
     PRECISION,
     channel_names,
@@ -57,7 +59,9 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
 @PRECISION
 @click.option("--tile", type=int, help="Side of a tile in working pixels; what the engine needs where none is said.")
 @click.option("--overlap", type=int, help="Pixels that tiles share; what the engine needs where none is said.")
+@FORMAT
 @OVERWRITE
+@ALLOW_TRANSLATED
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
 def translate(**typed: Any) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
@@ -65,9 +69,9 @@ def translate(**typed: Any) -> None:
     With --samples also OUT/<name>_sample-1.ome.tif and so on, …_samples-mean and …_samples-spread.
 
     INPUTS are image files, folders of images, and patterns in quotes ("plates/**/*.tif"); the results of an OME-Zarr
-    are OME-Zarr. Images may be larger than memory. Several images are worked on one after the other; one that fails
-    does not stop the others, and a table at the end says what became of each. The exit code is then 1 where some
-    failed, and 2 where all did or nothing could begin.
+    are OME-Zarr, unless --format says otherwise. Images may be larger than memory. Several images are worked on one
+    after the other; one that fails does not stop the others, and a table at the end says what became of each. The exit
+    code is then 1 where some failed, and 2 where all did or nothing could begin.
     """
     from napari_phenotrans.translation.batch import translate_files
 
@@ -91,6 +95,7 @@ def _requested(**typed: Any) -> tuple[FilesRequest, Translator]:
         pairs("--channel", typed.pop("channels"), "CHECKPOINT=IMAGE", "DAPI=Hoechst"),
         region=Region(*region) if region else None,
         answers=Answers(typed.pop("samples"), typed.pop("redraw"), typed.pop("seed")),
+        allow_translated=typed.pop("allow_translated"),
     )
     how_read = {name: typed.pop(name) for name in ("axes", "join", "pattern", "series", "missing_as_zero")}
     arguments = read_arguments(how_read)
@@ -102,6 +107,7 @@ def _requested(**typed: Any) -> tuple[FilesRequest, Translator]:
         zs=typed.pop("zs"),
         reading=arguments,
         overwrite=typed.pop("overwrite"),
+        format=typed.pop("format"),
     )
     computed = {name: typed.pop(name) for name in ("checkpoint", "device", "precision", "tile", "overlap")}
     # what is left are settings of engines

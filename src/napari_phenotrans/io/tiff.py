@@ -19,7 +19,7 @@ from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import make_image, remarks
 from napari_phenotrans.io.ome_files import images_by_file, refuse_foreign
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, OmeXml, read_companion
-from napari_phenotrans.io.tiff_metadata import tiff_facts
+from napari_phenotrans.io.tiff_metadata import imagej_info, tiff_facts
 from napari_phenotrans.io.tiff_region import read_encoded, read_stored
 from napari_phenotrans.io.tiff_values import Values, values_of
 
@@ -69,7 +69,8 @@ def read_tiff(path: Path, axes: str | None = None, series: int = 0) -> Image:
                 stated, shape = _with_single_axes(page_series, ome.annotation(AXES_NAMESPACE).get("axes", ""))
             else:
                 facts = tiff_facts(tif, page_series)
-                stated, shape = page_series.axes, page_series.shape
+                notes += remarks(facts.provenance)
+                stated, shape = _with_single_axes(page_series, imagej_info(tif).image.get("axes", ""))
             letters, guessed = settle(path, stated, shape, axes)
             values = values_of(tif, page_series)
             notes += [values.note] if values.note else []
@@ -87,7 +88,7 @@ def tiff_provenance(path: Path) -> dict[str, str]:
     """Return what `write` noted in an OME-TIFF, empty for other files."""
     with naming_damage(path, EXPECTED, *_KINDS), tifffile.TiffFile(path) as tif:
         ome = OmeXml.parse(tif.ome_metadata) if tif.ome_metadata else None
-    return ome.annotation() if ome else {}
+        return ome.annotation() if ome else imagej_info(tif).provenance
 
 
 def _metadata(path: Path, notes: list[str]) -> tuple[Path, OmeXml | None, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -12,6 +11,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io import provenance, read
 from napari_phenotrans.io.atomic import clear_leftovers
+from napari_phenotrans.io.formats import refuse_dtype
 from napari_phenotrans.translation.made_from import MADE_FROM, MadeFrom, refuse_other
 from napari_phenotrans.translation.outputs import (
     PYRAMID,
@@ -19,9 +19,9 @@ from napari_phenotrans.translation.outputs import (
     completed_paths,
     refuse_existing_results,
     refuse_unwritable,
-    refuse_unwritable_pixels,
     result_paths,
 )
+from napari_phenotrans.translation.provenance import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from napari_phenotrans.translation.outputs import CompletedResults, Results
     from napari_phenotrans.translation.request import TranslationRequest
     from napari_phenotrans.translation.translate import Translation, Translator
-
-# What provenance in a file holds as JSON and is needed again.
-_NO_TEXT = ("translated", "reading", "channels", "region", "positions", "notices", "samples", "redraw", "seed")
 
 
 @dataclass(frozen=True)
@@ -50,12 +47,16 @@ class FileStarted:
 
 @dataclass(frozen=True)
 class FileDone:
-    """The results of a file are written, after so many ``seconds``."""
+    """The results of a file are written, after so many ``seconds``.
+
+    ``provenance`` is the translation's, with the places of its files; empty where the file was skipped.
+    """
 
     path: Path
     translated: Path
     difference: Path
     answers: tuple[Path, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -133,6 +134,8 @@ class FilesRequest:
         Whether results that exist may be replaced.
     pyramid_above
         Pixels of a plane above which results are written with smaller versions of themselves, for viewers.
+    format
+        One of `io.FORMATS`; the usual one of each input where none is said.
     skip_existing
         Whether a file is passed over whose results exist and were made from the same pixels, by the same checkpoint
         and with the same settings. Other results are refused, or replaced where that is allowed.
@@ -148,6 +151,7 @@ class FilesRequest:
     reading: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     pyramid_above: int = PYRAMID
+    format: str | None = None
     skip_existing: bool = False
     among: Sequence[Path] = ()
 
@@ -184,10 +188,11 @@ def translate_files(
     def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles, stop: _Stop) -> Iterator[Any]:
         return translating(image, translator, asked(image, positions), rooms=files.rooms, tick=stop)
 
-    def done(path: Path, to: Results, seconds: float) -> FileDone:
-        return FileDone(path, to.translated, to.difference, to.answers, seconds)
+    def done(path: Path, to: Results, seconds: float, told: Mapping[str, Any]) -> FileDone:
+        return FileDone(path, to.translated, to.difference, to.answers, told, seconds)
 
-    results_of = result_paths(request.among or request.paths, request.out, request.translation.answers.samples)
+    samples = request.translation.answers.samples
+    results_of = result_paths(request.among or request.paths, request.out, samples, request.format)
     yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
@@ -203,6 +208,7 @@ class CompleteFiles:
     reading: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     pyramid_above: int = PYRAMID
+    format: str | None = None
     skip_existing: bool = False
     among: Sequence[Path] = ()
 
@@ -220,10 +226,11 @@ def complete_files(
         completion = replace(request.completion, positions=positions)
         return completing(image, translator, completion, rooms=files.rooms, tick=stop)
 
-    def done(path: Path, to: CompletedResults, seconds: float) -> FileCompleted:
+    def done(path: Path, to: CompletedResults, seconds: float, _: Mapping[str, Any]) -> FileCompleted:
         return FileCompleted(path, to.all, seconds)
 
-    results_of = completed_paths(request.among or request.paths, request.out, request.completion.answers.samples)
+    samples = request.completion.answers.samples
+    results_of = completed_paths(request.among or request.paths, request.out, samples, request.format)
     yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
@@ -253,10 +260,10 @@ class _Work:
     translator: Translator
     asked: Callable[[Image, list[tuple[int, int]]], TranslationRequest]
     work: Callable[[Image, list[tuple[int, int]], ResultFiles, _Stop], Iterator[Any]]
-    done: Callable[[Path, Any, float], Any]
+    done: Callable[[Path, Any, float, Mapping[str, Any]], Any]
 
-    def made_from(self, image: Image, positions: list[tuple[int, int]], stop: _Stop) -> MadeFrom:
-        return MadeFrom.of(image, self.translator, self.asked(image, positions), tick=stop)
+    def made_from(self, image: Image, positions: list[tuple[int, int]], format: str, stop: _Stop) -> MadeFrom:
+        return MadeFrom.of(image, self.translator, self.asked(image, positions), format=format, tick=stop)
 
 
 def _file_by_file(
@@ -273,21 +280,22 @@ def _file_by_file(
     refuse_unwritable(request.out)
     for number, path in enumerate(paths, start=1):
         began, results = time.monotonic(), results_of[path]
+        told: Mapping[str, Any] = {}
         try:
             clear_leftovers(request.out)
             earlier = [each for each in results.all if each.exists()] if request.skip_existing else []
             if not earlier:
                 refuse_existing_results(results, request.overwrite)
             image = read(path, **request.reading)
+            refuse_dtype(image.dtype, results.format)
             positions = _positions(image, request)
-            refuse_unwritable_pixels(results, image)
             yield FileStarted(path, number, len(paths), len(positions))
 
             # ---- what is there already
-            made_from = work.made_from(image, positions, stop) if earlier else None
+            made_from = work.made_from(image, positions, results.format, stop) if earlier else None
             if made_from and _same(earlier, made_from, request.overwrite) and len(earlier) == len(results.all):
                 seconds = time.monotonic() - began
-                yield FileSkipped(path, work.done(path, results, seconds), seconds)
+                yield FileSkipped(path, work.done(path, results, seconds, {}), seconds)
                 continue
 
             # ---- what is to be made; of results of which some are gone all are made anew
@@ -296,8 +304,9 @@ def _file_by_file(
             with ResultFiles(results, overwrite=replaced, pyramid_above=request.pyramid_above) as files:
                 for event in work.work(image, positions, files, stop):
                     if isinstance(event, Translation | Completion):
-                        made_from = made_from or work.made_from(image, positions, stop)
-                        files.finish(replace(event, provenance=event.provenance | made_from.as_provenance()))
+                        made_from = made_from or work.made_from(image, positions, results.format, stop)
+                        told = event.provenance
+                        files.finish(replace(event, provenance=told | made_from.as_provenance()))
                     else:
                         yield event
         except Exception as error:
@@ -305,7 +314,7 @@ def _file_by_file(
                 raise
             yield FileFailed(path, error, time.monotonic() - began)
         else:
-            yield work.done(path, results, time.monotonic() - began)
+            yield work.done(path, results, time.monotonic() - began, told)
 
 
 def _same(earlier: Sequence[Path], made_from: MadeFrom, overwrite: bool) -> bool:
@@ -343,8 +352,9 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     from napari_phenotrans.translation.translate import Translation
 
     image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
-    recorded: dict[str, Any] = provenance(done.translated)
-    recorded |= {name: json.loads(recorded[name]) for name in _NO_TEXT if name in recorded}
+    recorded = dict(done.provenance)
+    if not recorded:
+        recorded = decoded(provenance(done.translated))
     # that is the file's: pixels that are read into layers may become others
     recorded.pop(MADE_FROM, None)
     real = image.part(

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 # What `ResultFiles` and saving in the dock call their files.
 _OURS = re.compile(
-    r"_(translated|difference|round_trip|believed|completed|sample-\d+|samples-mean|samples-spread)\.ome\.(tiff?|zarr)$",
+    r"_(translated|difference|round_trip|above_error|believed|completed|sample-\d+|samples-mean|samples-spread)"
+    r"(\.ome)?\.(tiff?|zarr)$",
     re.IGNORECASE,
 )
 _WILD = re.compile(r"[*?\[]")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import MADE, sentence_of
 from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.translation.image_translation import ImageTranslation
@@ -147,8 +148,11 @@ class Translator:
         Raises
         ------
         InputError
-            If conditions, channels, positions, region or ``how`` do not fit.
+            If conditions, channels, positions, region or ``how`` do not fit, or the image was not measured and that is
+            not allowed.
         """
+        if not request.way_back and not request.allow_translated:
+            refuse_made(image)
         how = self._choose_how(request.how)
         translation = ImageTranslation(self._driver, self.card, image, request, how)
         return translation.events(in_regions=in_regions, look_at=look_at, tick=tick)
@@ -210,3 +214,19 @@ class Translator:
                 f"{', '.join(map(flag, known.model_fields))}. Leave it out."
             )
         return known.make(**(self.card.translation | self._said | dict(how)))
+
+
+def refuse_made(image: Image) -> None:
+    """Refuse an image that an engine made: what comes of it would say nothing of the cells.
+
+    Raises
+    ------
+    InputError
+        Saying what it is, and how to translate it all the same.
+    """
+    if image.kind in MADE:
+        raise InputError(
+            f"{image.path or 'The image'} was not measured: its provenance says {image.kind!r}. "
+            f"{sentence_of(image.provenance)} Choose the real image, or say --allow-translated "
+            f"(allow_translated=True)."
+        )

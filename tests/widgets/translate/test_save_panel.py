@@ -69,16 +69,16 @@ def test_saving_asks_for_a_folder_and_before_it_replaces(
     panel.format_box.setCurrentText("OME-Zarr")
     with qtbot.waitSignal(panel.save_requested) as asked:
         qtbot.mouseClick(panel.save_button, LEFT)
-    assert asked.args == [tmp_path, ".ome.zarr", False]
-    panel.ask_to_replace(tmp_path, ".ome.zarr", [tmp_path / "well_real.ome.zarr"])
-    assert "well_real.ome.zarr already. Replace it?" in panel.question.text
+    assert asked.args == [tmp_path, "ome-zarr", False]
+    panel.ask_to_replace(tmp_path, "ome-zarr", [tmp_path / "well_to_drug.phenotrans"])
+    assert "well_to_drug.phenotrans already. Replace it?" in panel.question.text
     with qtbot.assertNotEmitted(panel.save_requested):
         qtbot.mouseClick(panel.question.buttons[LEAVE], LEFT)
     assert panel.status.text() == "Nothing was saved."
-    panel.ask_to_replace(tmp_path, ".ome.zarr", [tmp_path / "well_real.ome.zarr"])
+    panel.ask_to_replace(tmp_path, "ome-zarr", [tmp_path / "well_to_drug.phenotrans"])
     with qtbot.waitSignal(panel.save_requested) as asked:
         qtbot.keyClick(panel.question.buttons[REPLACE], Qt.Key.Key_Space)
-    assert asked.args == [tmp_path, ".ome.zarr", True]
+    assert asked.args == [tmp_path, "ome-zarr", True]
 
 
 def test_saving_can_be_cancelled(panel: SavePanel, qtbot: QtBot) -> None:
@@ -197,7 +197,7 @@ def test_a_folder_is_translated_beside_the_gui(
     assert ended.args[1] is None
     panel.folder.end()
     assert [state.split(":")[0].split(" (")[0] for state in states(panel)] == ["failed", "done"]
-    assert panel.folder.status.text().startswith("2 images: 1 translated, 1 failed, in ")
+    assert panel.folder.status.text().startswith("1 done, 1 failed of 2, in ")
     done = panel.folder._done[well]
     assert read(done.translated).channels == ("DNA", "GFP")
     worker = reading_result(done)
@@ -235,7 +235,7 @@ def test_a_folder_is_continued_and_no_count_exceeds_its_images(
 
     assert translate() == ["done", "done"]
     assert translate() == ["skipped", "skipped"]
-    assert folder.status.text().startswith("2 images: 2 skipped, in ")
+    assert folder.status.text().startswith("2 skipped of 2, in ")
     folder.table.setCurrentCell(0, 0)
     assert "made before from the same pixels" in folder.details.text()
     with qtbot.waitSignal(folder.open_requested) as opened:
@@ -250,7 +250,7 @@ def test_a_folder_is_continued_and_no_count_exceeds_its_images(
 
 def test_it_fits_a_narrow_dock_and_explains_itself(panel: SavePanel, plate: Path) -> None:
     panel.folder.show_folder(plate)
-    panel.ask_to_replace(plate, ".ome.tif", [plate / "a_name_that_is_rather_long_for_a_dock_difference.ome.tif"])
+    panel.ask_to_replace(plate, "ome-tiff", [plate / "a_name_that_is_rather_long_for_a_dock_to_drug.phenotrans"])
     assert panel.minimumSizeHint().width() <= 320
     shown = [w for w in panel.findChildren(QWidget) if w.isVisible() and w.objectName() == ""]
     kinds = ("QPushButton", "QComboBox", "QCheckBox", "QTableWidget")

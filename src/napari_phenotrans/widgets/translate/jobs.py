@@ -119,7 +119,15 @@ class Translate(Job):
         image, request = (
             self.image,
             TranslationRequest(
-                recipe.source, recipe.target, self.channels, self.positions, self.region, recipe.how, answers=answers
+                recipe.source,
+                recipe.target,
+                self.channels,
+                self.positions,
+                self.region,
+                recipe.how,
+                answers=answers,
+                # what was not measured is only offered once the user allowed it
+                allow_translated=True,
             ),
         )
         made = partial(translator.provenance, image, request)
@@ -127,7 +135,7 @@ class Translate(Job):
             from napari_phenotrans.translation.complete import CompletionPlan, CompletionRequest
 
             asked = CompletionRequest(
-                recipe.target, recipe.drawn, self.channels, self.positions, self.region, answers, recipe.how
+                recipe.target, recipe.drawn, self.channels, self.positions, self.region, answers, recipe.how, True
             )
             plan = CompletionPlan.of(image, translator, asked)
             image, request, made = plan.image, plan.request, partial(plan.provenance, translator)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.components.overlays import TextOverlay
 
 from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE, unit_of
-from napari_phenotrans.widgets.viewer.layers import BELIEVED, SPREAD, info, role
+from napari_phenotrans.widgets.viewer.layers import BELIEVED, MADE, SPREAD, info, role
 from napari_phenotrans.widgets.viewer.snapshot import set_values
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ POSITIONS = {1: ("top_left",), 2: ("top_left", "top_right"), 3: ("top_left", "to
 def real_heading(rows: Sequence[Row]) -> str:
     """Return what the real layers show."""
     kind = "synthetic" if info(rows[0].real).get("synthetic") else "real"
+    # a translation that is translated once more is none the less made
+    kind = str(role(rows[0].real)) if role(rows[0].real) in MADE else kind
     return f"{kind} {_shared_entry(rows, 'source')}".strip()
 
 
