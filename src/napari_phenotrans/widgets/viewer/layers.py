@@ -13,6 +13,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import AXES, Image
 from napari_phenotrans.core.kinds import ABOVE_ERROR, DIFFERENCE, MADE, REAL, ROUND_TRIP, SIGNED, SPREAD, TRANSLATED
 from napari_phenotrans.io.display import fitting
+from napari_phenotrans.io.metadata import unit_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -277,7 +278,7 @@ def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:
         "C" + letters,
         channels=tuple(channels),
         pixel_size_um=pixel_size_um(first),
-        unit=about.get("unit", "pixel"),
+        unit=about.get("unit") or _unit(first),
         path=_path(path),
         z_step_um=_micrometers(first, "Z"),
         frame_interval_s=_in(first, "T", "s"),
@@ -424,6 +425,13 @@ def _color(layer: ImageLayer) -> str | None:
     if len(ends) != 2 or ends[0].any() or ends[1].all():
         return None
     return "#" + "".join(f"{round(float(part) * 255):02x}" for part in ends[1])
+
+
+def _unit(layer: ImageLayer) -> str:
+    """Return the unit in which a layer of others states its pixel size."""
+    letters = letters_of(layer)[0].replace("C", "")
+    stated = unit_symbol(str(layer.units[letters.index("X")])) if pixel_size_um(layer) else None
+    return stated or "pixel"
 
 
 def _micrometers(layer: ImageLayer, letter: str) -> float | None:
