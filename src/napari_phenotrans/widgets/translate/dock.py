@@ -32,6 +32,7 @@ from napari_phenotrans.widgets.viewer.layer_info import (
     image_name,
     known_condition,
     made_alone,
+    path_of,
 )
 from napari_phenotrans.widgets.viewer.layers import info, letters_of
 from napari_phenotrans.widgets.viewer.plane_storage import WHOLE, needs_folder
@@ -406,6 +407,10 @@ class TranslateDock(TranslateForm):
         """Say what the user should know of the chosen image."""
         synthetic = layer is not None and info(layer).get("synthetic")
         self.notices.say("synthetic", ["This image is synthetic: no microscope was involved."] if synthetic else [])
+        # also of what was opened without this dock
+        about = info(layer) if layer is not None else {}
+        path = path_of(layer) if layer is not None else None
+        self.notices.say("reading", [f"{path.name}: {note}" if path else note for note in about.get("notes", ())])
         letters, known = letters_of(layer) if layer is not None else ("", True)
         guess = (
             f"The layer {layer.name} does not say what its axes are; {letters} is a guess. If that is wrong, say them "
