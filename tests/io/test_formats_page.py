@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+from napari_phenotrans.core.kinds import FILE_WORDS
 from napari_phenotrans.io import FORMATS, READERS
+from napari_phenotrans.io.display import HIGHEST, LOWEST, PALETTE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
 
@@ -30,3 +32,16 @@ def test_formats_that_are_written() -> None:
         name: (list(each.suffixes), each.title, list(each.dtypes) if each.dtypes else None)
         for name, each in FORMATS.items()
     }
+
+
+def test_kinds_and_names_of_files() -> None:
+    section = TEXT.split("### What an image is\n")[1].split("\n### ")[0]
+    listed = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", section, re.MULTILINE)
+    assert dict(listed) == FILE_WORDS
+
+
+def test_colors_that_channels_get() -> None:
+    named = {"cyan": "#00ffff", "magenta": "#ff00ff", "yellow": "#ffff00", "green": "#00ff00", "red": "#ff0000"}
+    words = ", ".join([*named, "blue"])
+    assert words in TEXT and (*named.values(), "#0000ff") == PALETTE
+    assert f"({LOWEST:g} to {HIGHEST:g} %)" in TEXT
