@@ -142,6 +142,9 @@ def test_a_translation_says_what_it_is_whoever_writes_it(checkpoint: Path, tmp_p
     for image, kind in ((made.translated, "translated"), (made.difference, "difference"), (made.real, "real")):
         assert image.kind == kind
         assert read(write(image, tmp_path / f"my {kind}.ome.tif")).kind == kind
+    # the translation's provenance is that of its difference, too
+    path = write(made.difference, tmp_path / "other.ome.tif", metadata=made.provenance)
+    assert (read(path).kind, provenance(path)["unit"]) == ("difference", "counts")
     with tifffile.TiffFile(tmp_path / "my translated.ome.tif") as tif:
         text = tif.ome_metadata
     assert "Not measured, but made by an engine: untreated translated to treated with the checkpoint mine." in text
