@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ from napari_phenotrans.phenotype.page.figures import object_picture
 from napari_phenotrans.phenotype.page.files import write_tables
 from napari_phenotrans.phenotype.page.html import page
 from napari_phenotrans.phenotype.page.text import about_pictures, pictures_in_short
-from napari_phenotrans.phenotype.report import report
+from napari_phenotrans.phenotype.report import _made, report
 from napari_phenotrans.phenotype.request import ReportRequest
 from napari_phenotrans.phenotype.result import PhenotypeReport, ReportDone
 from napari_phenotrans.phenotype.settings import ReportSettings
@@ -170,6 +171,28 @@ def test_tables_hold_every_value_and_pair(done: ReportDone) -> None:
     assert len(rows["planes"]) == 5 * GROUPS
     matched = [row for row in rows["pairs"] if row["source_label"] and row["translated_label"]]
     assert len(matched) == len(result.pairs.before) > 0.9 * len(result.tables["source"].labels)
+
+
+def test_no_folder_of_this_machine_stands_in_what_is_written(done: ReportDone, folder: Path) -> None:
+    """Also of a run, but for its run.json, from which it is resumed."""
+    written = [*(folder / "out").rglob("*"), *(folder / "run").rglob("*")]
+    files = [file for file in written if file.is_file() and file.name != "run.json"]
+    assert len(files) > len(done.files)
+    for file in files:
+        assert str(folder).encode() not in file.read_bytes(), file.name
+
+
+def test_weights_are_known_by_name_and_digest(folder: Path) -> None:
+    request = SimpleNamespace(
+        dataset=SimpleNamespace(folder=folder),
+        labels=None,
+        settings=ReportSettings(objects="stardist", weights=str(folder / "my weights")),
+    )
+    translator = SimpleNamespace(checkpoint=SimpleNamespace(name="mine"), how=SimpleNamespace(model_dump=dict))
+    card = SimpleNamespace(engine="shift", attribution="", synthetic=False)
+    made = _made(SimpleNamespace(request=request, card=card, translator=translator), SimpleNamespace(description="x"))
+    assert made["settings"]["weights"] == "my weights"
+    assert str(folder) not in str(made)
 
 
 def test_tables_may_be_parquet(result: PhenotypeReport, tmp_path: Path) -> None:

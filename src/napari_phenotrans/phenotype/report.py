@@ -380,13 +380,17 @@ def _known_of_pictures(plan: _Plan) -> tuple[str, ...]:
 def _made(plan: _Plan, finding: _Finding) -> dict[str, Any]:
     """Return how the report was made."""
     request, card = plan.request, plan.card
+    settings = request.settings.model_dump()
+    if settings.get("weights"):
+        # what is in them stands under "objects"; where they lie is nobody's business
+        settings["weights"] = Path(settings["weights"]).name
     return {
         "data set": request.dataset.folder.name,
         "checkpoint": plan.translator.checkpoint.name,
         "engine": card.engine,
         **plan.translator.how.model_dump(),
         "objects": "given" if request.labels is not None else finding.description,
-        "settings": request.settings.model_dump(),
+        "settings": settings,
         "by": f"napari-phenotrans {version('napari-phenotrans')}",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "attribution": card.attribution,
