@@ -21,6 +21,57 @@ if TYPE_CHECKING:
 SPARSE = "sparse"
 
 
+_METADATA = (".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json")
+_DEEPEST = 5  # folders of a plate: rows, columns, fields, and the arrays of a field
+
+
+def refuse_foreign_metadata(root: Path, folder: Path | None = None, depth: int = 0) -> None:
+    """Refuse a Zarr folder whose descriptions are no files of its own, before any of them is read.
+
+    Zarr would wait for ever for what a pipe says, and follow a link to anywhere.
+
+    Raises
+    ------
+    InputError
+        Naming the first one.
+    """
+    folder = folder or root
+    described = False
+    for name in _METADATA:
+        path = folder / name
+        if path.is_symlink():
+            refuse_elsewhere(root, path)
+        if path.exists():
+            described = True
+            if not path.is_file():
+                raise InputError(f"{path} is no file: a description was expected there. Get the image anew.")
+    # the folders of an array hold chunks alone, many of them
+    if not described or (folder / ".zarray").exists() or depth >= _DEEPEST:
+        return
+    with os.scandir(folder) as entries:
+        inside = [Path(entry.path) for entry in entries if entry.is_dir()]
+    for path in inside:
+        if path.is_symlink():
+            refuse_elsewhere(root, path)
+        refuse_foreign_metadata(root, path, depth + 1)
+
+
+def refuse_elsewhere(root: Path, path: Path) -> None:
+    """Refuse what leads out of a folder.
+
+    Raises
+    ------
+    InputError
+        Saying where to.
+    """
+    target = path.resolve()
+    if not target.is_relative_to(root.resolve()):
+        raise InputError(
+            f"{path} leads out of {root}, to {target}. An image reads only itself: copy what it refers to into its "
+            f"folder."
+        )
+
+
 class Chunks:
     """The files of an array's chunks.
 
@@ -38,14 +89,14 @@ class Chunks:
     """
 
     def __init__(self, root: Path, array: zarr.Array) -> None:
-        self._root, self._inside = root, root.resolve()
+        self._root = root
         self._sizes = tuple(array.shards or array.chunks)
         self._shape = tuple(array.shape)
         metadata: Any = array.metadata
         encoding = getattr(metadata, "chunk_key_encoding", metadata)
         self._key = encoding.encode_chunk_key
         self._folder = Path(str(getattr(array.store_path.store, "root", root))) / array.path
-        self._refuse_elsewhere(self._folder)
+        refuse_elsewhere(root, self._folder)
 
     @property
     def count(self) -> int:
@@ -74,7 +125,7 @@ class Chunks:
         for key in keys:
             path = self._folder / key
             if path.is_symlink():
-                self._refuse_elsewhere(path)
+                refuse_elsewhere(self._root, path)
             if not path.exists():
                 absent += 1
             elif not path.is_file():
@@ -88,14 +139,6 @@ class Chunks:
             first, last = (k, k) if isinstance(k, int) else (k.start, k.stop - 1)
             ranges.append(range(first // size, last // size + 1))
         return (self._key(position) for position in product(*ranges))
-
-    def _refuse_elsewhere(self, path: Path) -> None:
-        target = path.resolve()
-        if not target.is_relative_to(self._inside):
-            raise InputError(
-                f"{path} leads out of {self._root}, to {target}. An image reads only itself: copy what it refers to "
-                f"into its folder."
-            )
 
 
 def missing_text(path: Path, absent: int, count: int, which: str = "that its size asks for") -> str:
