@@ -80,7 +80,7 @@ def test_napari_opens_what_only_makers_libraries_read(
         file.write_metadata("well", channel_names={0: "DAPI", 1: "GFP"}, scale_x=2.5e-7, scale_y=2.5e-7)
     viewer = make_napari_viewer()
     # nobody else reads it, so that napari does not ask who is to
-    layers = viewer.open(str(tmp_path / "a.czi"))
+    layers = viewer.open(str(tmp_path / "a.czi"), plugin=None)
     assert [layer.name for layer in layers] == ["DAPI", "GFP"]
     assert tuple(layers[0].scale) == pytest.approx((0.25, 0.25))
     np.testing.assert_array_equal(layers[1].data, planes[1])

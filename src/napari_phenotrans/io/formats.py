@@ -36,7 +36,7 @@ class Format:
     writer
         ``module:function`` in this package.
     dtypes
-        Names of the pixel types that it holds without a loss; None for all.
+        Names of the pixel types that it holds without a loss; None for all numbers.
     """
 
     title: str
@@ -51,7 +51,7 @@ class Format:
 
     def holds(self, dtype: np.dtype) -> bool:
         """Return whether pixels of a type can be written."""
-        return self.dtypes is None or dtype.name in self.dtypes
+        return dtype.kind in "biufc" and (self.dtypes is None or dtype.name in self.dtypes)
 
 
 #: By the name that a command knows each by; of several with one suffix, that suffix alone means the first.
@@ -90,7 +90,9 @@ def refuse_dtype(dtype: np.dtype, key: str) -> None:
     format_ = FORMATS[key]
     if format_.holds(dtype):
         return
-    able = next(name for name, other in FORMATS.items() if other.holds(dtype))
+    able = next((name for name, other in FORMATS.items() if other.holds(dtype)), None)
+    if able is None:
+        raise InputError(f"{format_.title} cannot hold pixels of type {dtype.name}. Expected numbers: convert them.")
     raise InputError(
         f"{format_.title} cannot hold pixels of type {dtype.name} without a loss. Expected one of "
         f"{', '.join(format_.dtypes or ())}: convert them, or write {FORMATS[able].title} ({FORMATS[able].suffix}; on "

@@ -27,7 +27,7 @@ class Plotting(Dock):
         self.ended, self.taken = ended, list[Path]()
         self.plot = Plot("a plot")
         self.add_section("A plot", "What is plotted.", self.plot, opened=True)
-        self.lay_out(self.notices)
+        self.lay_out()
 
     def take(self, paths: Sequence[Path]) -> None:
         self.taken += paths
@@ -89,10 +89,15 @@ def test_a_failure_is_a_notice_that_the_next_start_clears(dock: Plotting, monkey
     errors: list[str] = []
     monkeypatch.setattr("napari_phenotrans.widgets.common.dock.show_error", errors.append)
     dock.fail("There is nothing to plot.")
-    assert dock.notices.texts == errors == ["There is nothing to plot."]
-    assert dock.status.text() == "see above"
+    assert dock.notices.kinds == {"There is nothing to plot.": "error"}
+    # said once, where it is seen; elsewhere only while the dock is not
+    assert errors == []
+    assert dock.status.text() == "stopped"
     dock.begin("plotting…")
     assert dock.notices.texts == []
+    dock.hide()
+    dock.fail("There is nothing to plot.")
+    assert errors == ["There is nothing to plot."]
 
 
 def test_a_section_is_open_until_its_user_closes_it(dock: Plotting, qtbot: QtBot) -> None:

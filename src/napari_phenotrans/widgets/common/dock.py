@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
 
 from napari_phenotrans.widgets.common.form_parts import in_row, progress_bar, push_button, wrapped_label
-from napari_phenotrans.widgets.common.notices import Notices
+from napari_phenotrans.widgets.common.notices import ERROR, Notices
 from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.worker import Runner
 
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari import Viewer
-    from qtpy.QtGui import QDragEnterEvent, QDropEvent
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 
 # Until what napari drops together with a dock is gone.
 COLLECT_AFTER_MS = 200
+# A dock is narrower only where its content lets it be.
+LEAST_WIDTH = 300
+# Of the dock's height, what sentences may take from its parts before they are scrolled.
+MOST_OF_NOTICES = 0.35
 
 
 class Dock(QWidget):
@@ -48,7 +52,7 @@ class Dock(QWidget):
     """
 
     #: Status after a failure, whose reason is among the notices.
-    failed_status = "see above"
+    failed_status = "stopped"
 
     def __init__(self, viewer: Viewer, name: str, *, start: str, cancel_tooltip: str, bar_tooltip: str) -> None:
         super().__init__()
@@ -57,7 +61,6 @@ class Dock(QWidget):
         self._name = name
         self.setObjectName(f"phenotrans_{name}")
         self.setAcceptDrops(True)
-        self.setMinimumWidth(260)
         self.notices = Notices()
         self.start_button = push_button(start)
         self.cancel_button = push_button("Cancel", cancel_tooltip)
@@ -66,6 +69,7 @@ class Dock(QWidget):
         self.status = wrapped_label(tooltip="What the dock is doing, or what it needs.")
         self.sections: dict[str, Section] = {}
         self.area = QScrollArea()
+        self._notice_area = QScrollArea()
         self._inside = QWidget()
         self._column = QVBoxLayout(self._inside)
         self._column.setSpacing(8)
@@ -87,20 +91,41 @@ class Dock(QWidget):
         self.sections[title] = section
         self.add(section)
 
-    def lay_out(self, above_buttons: QWidget) -> None:
-        """Put together what was added, one more part below the scroll area, and the buttons with bar and status."""
+    def lay_out(self, *below: QWidget) -> None:
+        """Put together what was added, and below the scroll area: more parts, notices, status, bar and buttons.
+
+        What is below is anchored to the lower edge, the buttons last: whatever is said above them, they stay.
+        """
         self._column.addStretch(1)
-        self.area.setWidget(self._inside)
-        self.area.setWidgetResizable(True)
-        self.area.setFrameShape(QFrame.Shape.NoFrame)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        _as_window_on(self.area, self._inside)
+        _as_window_on(self._notice_area, self.notices)
+        self._notice_area.hide()
+        for inside in (self._inside, self.notices):
+            inside.installEventFilter(self)
         whole = QVBoxLayout(self)
         whole.addWidget(self.area, 1)
-        whole.addWidget(above_buttons)
+        whole.addWidget(self._notice_area)
+        for part in (*below, self.status, self.bar):
+            whole.addWidget(part)
         whole.addLayout(in_row(self.start_button, self.cancel_button, stretch=(2, 1)))
-        whole.addWidget(self.status)
-        whole.addWidget(self.bar)
+        self.notices.changed.connect(self._fit)
         self.show_busy(False)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Never be narrower than what is inside and a scroll bar, and let sentences take what they need up to a part.
+
+        The bar's width is kept free also where it is hidden: what is opened next would have it come and cut the rest.
+        """
+        bar = self.area.verticalScrollBar()
+        assert bar is not None
+        self.area.setMinimumWidth(max(self._inside.minimumSizeHint().width() + bar.sizeHint().width(), LEAST_WIDTH))
+        shown = bool(self.notices.texts)
+        self._notice_area.setVisible(shown)
+        if shown:
+            width = max(self._notice_area.width(), self.area.minimumWidth())
+            wanted = self.notices.heightForWidth(width - bar.sizeHint().width())
+            self._notice_area.setFixedHeight(min(wanted, max(60, round(MOST_OF_NOTICES * self.height()))))
 
     # ---- what is going on
 
@@ -128,10 +153,11 @@ class Dock(QWidget):
         self.status.setText(text)
 
     def fail(self, text: str) -> None:
-        """Show why something cannot be done."""
-        self.notices.say("run", [text])
+        """Show why something cannot be done: in the dock, or in napari's corner where the dock is not in sight."""
+        self.notices.say("run", [text], ERROR)
         self.status.setText(self.failed_status)
-        show_error(text)
+        if not self.isVisible():
+            show_error(text)
 
     def cancel(self) -> None:
         """Stop what is computed; what is done by then stays."""
@@ -167,6 +193,15 @@ class Dock(QWidget):
             event.acceptProposedAction()
             self.take(paths)
 
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
+        if a1 is not None and a1.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().eventFilter(a0, a1)
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:
+        super().resizeEvent(a0)
+        self._fit()
+
     def event(self, event: QEvent | None) -> bool:
         # napari takes the widget out of its dock when that is closed, and merely hides it otherwise
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
@@ -175,6 +210,14 @@ class Dock(QWidget):
             # thread comes to it. Parts of a plot that are deleted outside the GUI's thread take the process with them.
             QTimer.singleShot(COLLECT_AFTER_MS, gc.collect)
         return super().event(event)
+
+
+def _as_window_on(area: QScrollArea, inside: QWidget) -> None:
+    """Let an area scroll what is inside up and down, as wide as the area."""
+    area.setWidget(inside)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
 
 def _paths(event: QDropEvent | QDragEnterEvent) -> list[Path]:

@@ -6,7 +6,7 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -17,6 +17,10 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -24,7 +28,12 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from qtpy.QtGui import QPaintEvent
+
 # ---- single parts
+
+# Pixels that a choice's text may widen a combobox to: with a scroll bar, a dock of 320 pixels has no more.
+WIDEST_CHOICE = 232
 
 
 def as_tooltip(text: str) -> str:
@@ -60,8 +69,68 @@ def push_button(text: str, tooltip: str = "") -> QPushButton:
     return button
 
 
+class FittingBox(QComboBox):
+    """A combobox as wide as the longest of its choices, up to a limit; of a longer one the middle is left out."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        model = self.model()
+        assert model is not None
+        for signal in (model.rowsInserted, model.rowsRemoved, model.dataChanged, model.modelReset):
+            # Qt asks anew only for boxes that follow their contents altogether
+            signal.connect(lambda *_: self.updateGeometry())
+
+    def minimumSizeHint(self) -> QSize:
+        hint, metrics = super().minimumSizeHint(), self.fontMetrics()
+        texts = [self.itemText(index) for index in range(self.count())]
+        longest = max((metrics.horizontalAdvance(text) for text in texts), default=0)
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        style = self.style()
+        assert style is not None
+        edit = QStyle.SubControl.SC_ComboBoxEditField
+        around = self.width() - style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, edit, self).width()
+        # the field's own margins on either side of the text
+        hint.setWidth(max(hint.width(), min(longest, WIDEST_CHOICE) + around + 6))
+        return hint
+
+    def sizeHint(self) -> QSize:
+        return self.minimumSizeHint()
+
+    @property
+    def shown_text(self) -> str:
+        """The chosen text as it is drawn."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        style = self.style()
+        assert style is not None
+        edit = QStyle.SubControl.SC_ComboBoxEditField
+        room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, edit, self).width()
+        return elided(self.currentText(), self, room - 2)
+
+    def paintEvent(self, e: QPaintEvent | None) -> None:
+        if self.isEditable():
+            super().paintEvent(e)
+            return
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = self.shown_text
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def event(self, event: QEvent | None) -> bool:
+        if event is not None and event.type() == QEvent.Type.ToolTip and self.shown_text != self.currentText():
+            lines = f"{self.currentText()}\n{self.toolTip()}"
+            QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), as_tooltip(lines), self)
+            return True
+        return super().event(event)
+
+
 def narrow_box(tooltip: str, choices: Mapping[str, tuple[str, str]] | None = None) -> QComboBox:
-    """Return a combobox that gives way in a narrow dock instead of widening it.
+    """Return a combobox that shows its choices whole as far as a narrow dock has room for them.
 
     Parameters
     ----------
@@ -70,10 +139,7 @@ def narrow_box(tooltip: str, choices: Mapping[str, tuple[str, str]] | None = Non
     choices
         By the value of each choice its text and its own tooltip.
     """
-    box = QComboBox()
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)
-    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    box = FittingBox()
     box.setToolTip(as_tooltip(tooltip))
     for value, (text, choice_tooltip) in (choices or {}).items():
         add_choice(box, value, text, choice_tooltip)
@@ -152,13 +218,17 @@ def keep_tab_order(*widgets: QWidget) -> None:
 
 
 class Form(QFormLayout):
-    """Rows of a label and a field; labels of several forms are equally wide, so that fields stand in one column."""
+    """Rows of a label and a field; labels of several forms are equally wide, so that fields stand in one column.
+
+    A field that is too wide to stand beside its label stands below it.
+    """
 
     LABEL_WIDTH = 84
 
     def __init__(self, fields: Mapping[str, QWidget] | None = None) -> None:
         super().__init__()
         self.setContentsMargins(0, 0, 0, 0)
+        self.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for text, field in (fields or {}).items():
             self.add(text, field)

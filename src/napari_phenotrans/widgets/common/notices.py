@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
+from napari_phenotrans.core.text import counted
+from napari_phenotrans.widgets.common.curves import COLORS
 from napari_phenotrans.widgets.common.form_parts import in_column, push_button, wrapped_label
 
 if TYPE_CHECKING:
@@ -14,39 +16,115 @@ if TYPE_CHECKING:
 
     from qtpy.QtWidgets import QLabel, QPushButton
 
+# What a sentence is, the gravest first: nothing comes of it; what comes of it is doubtful; good to know; one of a list.
+ERROR, WARNING, NOTE, PLAIN = KINDS = ("error", "warning", "note", "plain")
+# Beside the word, for who reads quickly: colors that color-blind people tell apart, on dark and on light.
+COLOR = {ERROR: COLORS[3], WARNING: COLORS[6], NOTE: COLORS[0]}
+# So many sentences are read; more would be skipped, and are counted.
+SHOWN = 2
+
+
+def sentence_label(kind: str, text: str, tooltip: str = "") -> QLabel:
+    """Return a label that tells an error, a warning and a note apart, by word and by color."""
+    if kind == PLAIN:
+        return wrapped_label(f"• {text}", tooltip)
+    label = wrapped_label(f"{kind.capitalize()}: {text}", tooltip)
+    label.setStyleSheet(f"QLabel {{ border-left: 3px solid {COLOR[kind]}; padding-left: 6px; }}")
+    return label
+
 
 class Notices(QWidget):
-    """Sentences for the user, by the subject that they are about."""
+    """Sentences for the user, by the subject that they are about; more than a few fold to a line that counts them.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    kind
+        What sentences are where `say` does not tell: ``error``, ``warning``, ``note``, or ``plain``, one of a list.
+    shown
+        How many are shown before the rest is folded.
+
+    Signals
+    -------
+    changed
+        Other sentences are shown, or more or fewer of them.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None, *, kind: str = WARNING, shown: int = SHOWN) -> None:
         super().__init__(parent)
-        self._texts: dict[str, list[str]] = {}
+        self._kind, self._shown = kind, shown
+        self._said: dict[str, list[tuple[str, str]]] = {}
         self._labels: list[QLabel] = []
-        self._layout = in_column(of=self, spacing=6)
+        self._layout = in_column(spacing=6)
+        self.more_button = QToolButton()
+        self.more_button.setCheckable(True)
+        self.more_button.setAutoRaise(True)
+        self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more_button.setToolTip("Show all of them, or only the first again.")
+        self.more_button.toggled.connect(lambda _: self._show())
+        in_column(self._layout, self.more_button, of=self, spacing=2)
         self.hide()
 
     @property
     def texts(self) -> list[str]:
-        """All sentences that are shown, each once."""
-        return list(dict.fromkeys(text for texts in self._texts.values() for text in texts))
+        """All sentences, folded ones too, each once, the gravest first."""
+        return [text for _, text in self._sentences]
 
-    def say(self, subject: str, texts: Iterable[str] = ()) -> None:
+    @property
+    def kinds(self) -> dict[str, str]:
+        """What each sentence is."""
+        return {text: kind for kind, text in self._sentences}
+
+    @property
+    def _sentences(self) -> list[tuple[str, str]]:
+        said = sorted((pair for pairs in self._said.values() for pair in pairs), key=lambda pair: KINDS.index(pair[0]))
+        once: dict[str, str] = {}
+        for kind, text in said:
+            once.setdefault(text, kind)
+        return [(kind, text) for text, kind in once.items()]
+
+    def say(self, subject: str, texts: Iterable[str] = (), kind: str = "") -> None:
         """Show these sentences about a subject in place of its earlier ones; nothing clears the subject."""
-        before = self.texts
-        self._texts[subject] = [text for text in texts if text]
-        if self.texts == before:
-            return
+        before = self._sentences
+        self._said[subject] = [(kind or self._kind, text) for text in texts if text]
+        if self._sentences != before:
+            self._make()
+
+    def add(self, subject: str, text: str, kind: str = "") -> None:
+        """Show one more sentence about a subject."""
+        before = self._sentences
+        self._said.setdefault(subject, []).append((kind or self._kind, text))
+        if self._sentences != before:
+            self._make()
+
+    def _make(self) -> None:
         for label in self._labels:
             self._layout.removeWidget(label)
+            label.hide()
             label.deleteLater()
-        self._labels = [wrapped_label("• " + text, "Stays here until it no longer holds.") for text in self.texts]
+        self._labels = [
+            sentence_label(kind, text, "Stays here until it no longer holds.") for kind, text in self._sentences
+        ]
         for label in self._labels:
             self._layout.addWidget(label)
-        self.setVisible(bool(self.texts))
+        self._show()
 
-    def add(self, subject: str, text: str) -> None:
-        """Show one more sentence about a subject."""
-        self.say(subject, [*self._texts.get(subject, []), text])
+    def _show(self) -> None:
+        opened, few = self.more_button.isChecked(), len(self._labels) <= self._shown
+        for place, label in enumerate(self._labels):
+            label.setVisible(opened or few or place < self._shown)
+        self.more_button.setVisible(not few)
+        self.more_button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.more_button.setText("Fewer" if opened else _counts([kind for kind, _ in self._sentences[self._shown :]]))
+        self.setVisible(bool(self._labels))
+        self.changed.emit()
+
+
+def _counts(kinds: list[str]) -> str:
+    """Return how many sentences of each kind there are besides, as in "2 more: 1 warning and 1 note"."""
+    named = [counted(kinds.count(kind), kind) for kind in KINDS if kind != PLAIN and kind in kinds]
+    return f"{len(kinds)} more" + (f": {' and '.join(named)}" if named else "")
 
 
 class Question(QWidget):

@@ -19,6 +19,7 @@ from napari_phenotrans.phenotype.page import text as report_text
 from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
 from napari_phenotrans.runs.record import read_decided
 from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
+from napari_phenotrans.widgets.common.notices import ERROR
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.evaluate.data_panel import LABELS
 from napari_phenotrans.widgets.evaluate.jobs import (
@@ -88,7 +89,7 @@ class EvaluateDock(EvaluateForm):
         self.pictures.button.clicked.connect(lambda _: self.tell())
         self.open_button.clicked.connect(lambda _: self.open_page())
         self.leave_button.clicked.connect(lambda _: self._leave())
-        self.devices.failed.connect(self.fail)
+        self.devices.failed.connect(lambda text: self.notices.say("device", [text], ERROR))
         self.devices.unload_requested.connect(self.unload)
         self.runner.came.connect(self._on_came)
         self.runner.ended.connect(self._on_ended)
@@ -183,6 +184,8 @@ class EvaluateDock(EvaluateForm):
     def _on_data(self) -> None:
         if self.data.checkpoints.name:
             remember(evaluation={"checkpoint": self.data.checkpoints.name})
+        # what failed did so with what was chosen before
+        self.notices.say("run")
         self._show_known_pictures()
         self._update_state()
 
@@ -357,9 +360,11 @@ class EvaluateDock(EvaluateForm):
 
     def _on_object_failed(self, text: str) -> None:
         self.show_busy(self.busy)
-        self.fail(text)
+        self.notices.say("field", [text], ERROR)
+        self.status.setText("not shown")
 
     def _leave(self) -> None:
+        self.notices.say("field")
         self.object_view.leave()
         self._update_state()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari_phenotrans.widgets.common.device_chooser import DeviceChooser
 from napari_phenotrans.widgets.common.dock import Dock
 from napari_phenotrans.widgets.common.form_parts import as_panel, in_column, in_row, push_button
-from napari_phenotrans.widgets.common.notices import Notices
+from napari_phenotrans.widgets.common.notices import PLAIN, Notices
 from napari_phenotrans.widgets.evaluate.data_panel import EvaluationDataPanel
 from napari_phenotrans.widgets.evaluate.pictures_panel import PicturesPanel
 from napari_phenotrans.widgets.evaluate.scores_panel import ScoresPanel
@@ -28,7 +28,7 @@ class EvaluateForm(Dock):
             bar_tooltip="Fields read, translated and measured.",
         )
         self.data = EvaluationDataPanel()
-        self.read_first, self.in_short, self.limits = Notices(), Notices(), Notices()
+        self.read_first, self.in_short, self.limits = Notices(), Notices(kind=PLAIN), Notices(kind=PLAIN)
         self.open_button = push_button(
             "Open the report", "The whole report as one page, in the browser; it can be printed and sent."
         )
@@ -52,8 +52,7 @@ class EvaluateForm(Dock):
             self.add_section(title, tooltip, part, opened=True)
         self.add_section("Device", "Where the networks run, and how exactly.", self.devices)
         self.add_section("About the checkpoint", "What it is, and its scores.", self.data.checkpoints.about)
-        # outside the scroll area: why a button did nothing is seen beside it
-        self.lay_out(self.notices)
+        self.lay_out()
         self.show_report_sections(False)
 
     def show_report_sections(self, shown: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QWidget
 
 from napari_phenotrans.widgets.common.form_parts import in_column, push_button
-from napari_phenotrans.widgets.common.notices import Notices
+from napari_phenotrans.widgets.common.notices import PLAIN, Notices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ class PicturesPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.notices = Notices()
+        self.notices = Notices(kind=PLAIN)
         self.button = push_button(TELL, ASK)
         in_column(self.notices, self.button, of=self)
 

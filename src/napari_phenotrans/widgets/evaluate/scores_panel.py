@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QHeaderView, QTreeWidge
 from napari_phenotrans.core.text import minus_signs, three_decimals
 from napari_phenotrans.features import EXTRACTORS
 from napari_phenotrans.widgets.common.form_parts import Form, as_tooltip, in_column, push_button
-from napari_phenotrans.widgets.common.notices import Notices
+from napari_phenotrans.widgets.common.notices import NOTE, Notices
 from napari_phenotrans.widgets.common.tick_list import TickList
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ScoresPanel(QWidget):
         self.table.setIndentation(8)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.hide()
-        self.notes = Notices()
+        self.notes = Notices(kind=NOTE)
         form = Form({"Features": self.features})
         in_column(form, self.download_box, self.button, self.table, self.notes, of=self)
 

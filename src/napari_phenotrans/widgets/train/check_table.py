@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QWidget
 from napari_phenotrans.core.resample import factor
 from napari_phenotrans.core.text import counted
 from napari_phenotrans.dataset.check_report import AREA
-from napari_phenotrans.widgets.common.curves import COLORS
 from napari_phenotrans.widgets.common.form_parts import as_tooltip, in_column, push_button, wrapped_label
+from napari_phenotrans.widgets.common.notices import sentence_label
 from napari_phenotrans.widgets.common.tables import ReadOnlyTable
 from napari_phenotrans.widgets.train.histogram import HistogramView
 
@@ -28,7 +28,6 @@ TOOLTIPS = {
     "dtype": "How the files store intensities.",
     "channels": "All that occur.",
 }
-ERROR, WARNING = COLORS[3], COLORS[6]
 
 
 class CheckTable(QWidget):
@@ -157,8 +156,6 @@ class CheckTable(QWidget):
 
 
 def _line(problem: Problem) -> QLabel:
-    label = wrapped_label(f"{problem.severity.capitalize()}: {problem}")
-    color = ERROR if problem.severity == "error" else WARNING
-    label.setStyleSheet(f"QLabel {{ border-left: 3px solid {color}; padding-left: 6px; }}")
+    label = sentence_label(problem.severity, str(problem))
     label.setToolTip(as_tooltip("\n".join(problem.files[:40]) or problem.do))
     return label

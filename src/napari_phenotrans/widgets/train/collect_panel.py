@@ -51,11 +51,14 @@ class CollectPanel(QWidget):
     -------
     write_requested
         Pieces, a list, and the folder to write them to.
+    changed
+        Something was added or taken out.
     failed
         Why something could not be added.
     """
 
     write_requested = Signal(list, object)
+    changed = Signal()
     failed = Signal(str)
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
@@ -215,11 +218,13 @@ class CollectPanel(QWidget):
             label += f" of {origins.pop()}"
         self._batches.append(_Batch(condition, label, pieces))
         self._show()
+        self.changed.emit()
 
     def _remove(self) -> None:
         rows = {index.row() for index in self.table.selectedIndexes()}
         self._batches = [batch for row, batch in enumerate(self._batches) if row not in rows]
         self._show()
+        self.changed.emit()
 
     def _show(self) -> None:
         self.table.setRowCount(len(self._batches))

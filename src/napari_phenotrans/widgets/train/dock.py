@@ -16,6 +16,7 @@ from napari_phenotrans.runs.launch import command_line, start_training, train_ar
 from napari_phenotrans.runs.paths import DECIDED
 from napari_phenotrans.runs.record import read_decided
 from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
+from napari_phenotrans.widgets.common.notices import NOTE
 from napari_phenotrans.widgets.common.preferences import last_choices, remember
 from napari_phenotrans.widgets.train.check_controller import CheckController
 from napari_phenotrans.widgets.train.estimate_controller import EstimateController
@@ -60,6 +61,7 @@ class TrainingDock(TrainingForm):
         self.data.dataset.folder_chosen.connect(self.open_dataset)
         self.data.changed.connect(self._on_settings)
         self.data.collect.failed.connect(self.fail)
+        self.data.collect.changed.connect(self._on_collected)
         self.data.collect.write_requested.connect(self._write)
         self.inspector.inspected.connect(self._on_inspected)
         self.check_button.clicked.connect(lambda _: self.check())
@@ -195,7 +197,13 @@ class TrainingDock(TrainingForm):
     def _show_collecting(self, reason: str) -> None:
         self.sections["Data"].set_open(True)
         self.data.section.set_open(True)
-        self.notices.say("data", [reason])
+        self.notices.say("data", [reason], NOTE)
+
+    def _on_collected(self) -> None:
+        # what was added may be what was asked for, and nothing is asked where all was taken out again
+        self.notices.say("run")
+        if not self.data.collect.pieces:
+            self.notices.say("data")
 
     def _write(self, pieces: list[Piece], folder: Path) -> None:
         self.data.collect.set_busy(True)
@@ -260,6 +268,8 @@ class TrainingDock(TrainingForm):
     # ---- settings
 
     def _on_settings(self) -> None:
+        # what failed did so with what was chosen before
+        self.notices.say("run")
         if self.settings.file is None:
             remember(training={"engine": self.settings.engine, "preset": self.settings.preset})
         self.settings.kept.show_channels(self.data.channels.ticked)

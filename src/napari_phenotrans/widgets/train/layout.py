@@ -52,5 +52,4 @@ class TrainingForm(Dock):
             ("Runs", "Trainings that go on, here or elsewhere, and those that ended.", self.runs),
         ):
             self.add_section(title, tooltip, part, opened=True)
-        # outside the scroll area: why a button did nothing is seen beside it
-        self.lay_out(self.notices)
+        self.lay_out()

@@ -15,6 +15,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.settings import as_written_earlier
 from napari_phenotrans.translation.kept import is_kept
 from napari_phenotrans.translation.trust import doubts
+from napari_phenotrans.widgets.common.notices import ERROR, NOTE
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.translate.kept_layers import show_kept
 from napari_phenotrans.widgets.translate.layout import TranslateForm
@@ -115,7 +116,8 @@ class TranslateDock(TranslateForm):
         self.engine.changed.connect(self._on_engine_settings)
         self.answers.changed.connect(self._on_answers)
         self.scope.changed.connect(self._on_scope)
-        self.devices.failed.connect(self.fail)
+        self.channels.image_box.activated.connect(lambda _: self._forget_files())
+        self.devices.failed.connect(lambda text: self.notices.say("device", [text], ERROR))
         self.devices.changed.connect(self._getting_ready.start)
         self.devices.unload_requested.connect(self.unload)
         self.trust_panel.check_requested.connect(self._check)
@@ -125,7 +127,7 @@ class TranslateDock(TranslateForm):
 
     def _connect_controllers(self) -> None:
         self.files.opened.connect(self._on_opened)
-        self.files.noticed.connect(lambda text: self.notices.add("file", text))
+        self.files.noticed.connect(lambda text: self.notices.add("file", text, NOTE))
         self.files.failed.connect(self._on_file_failed)
         self.files.finished.connect(self._on_channels)
         self.translating.begun.connect(self._on_begun)
@@ -133,7 +135,7 @@ class TranslateDock(TranslateForm):
         self.translating.moved.connect(self.show_progress)
         self.translating.sampled.connect(self._on_samples)
         self.translating.drawn.connect(self.views.comparison.refresh)
-        self.translating.noticed.connect(lambda text: self.notices.add("run", text))
+        self.translating.noticed.connect(lambda text: self.notices.add("result", text))
         self.translating.ended.connect(self._on_translated)
         self.translating.failed.connect(lambda _, text: self._on_ended(text, failed=True))
         self.trust.moved.connect(self.show_progress)
@@ -154,7 +156,7 @@ class TranslateDock(TranslateForm):
     def open_files(self, paths: Sequence[Path], *, translate: bool = False) -> None:
         """Open files as layers; with ``translate``, also translate the shown plane of the last."""
         self.question.hide()
-        self.notices.say("file")
+        self._forget_files()
         for path in filter(is_kept, paths):
             try:
                 show_kept(self.viewer, path)
@@ -215,6 +217,8 @@ class TranslateDock(TranslateForm):
     # ---- translating
 
     def _start(self, job: Translate, folder: Path | None = None) -> None:
+        self.notices.say("result")
+        self.notices.say("file failed")
         self.begin("preparing the engine…" if self.devices.loaded else "loading torch…")
         self.translating.start(job, folder)
 
@@ -273,6 +277,7 @@ class TranslateDock(TranslateForm):
         # a check may wait for the translation that it replaced, and the other way round
         self.show_busy(self.busy)
         self.saving.update(self.selection.missing)
+        self._notice_result()
         if failed:
             self.fail(text)
         else:
@@ -333,8 +338,14 @@ class TranslateDock(TranslateForm):
             )
 
     def _on_file_failed(self, text: str) -> None:
-        self.notices.add("file", text)
-        show_error(text)
+        self.notices.add("file failed", text, ERROR)
+        if not self.isVisible():
+            show_error(text)
+
+    def _forget_files(self) -> None:
+        """What was said of files that were opened is no longer about what is looked at."""
+        self.notices.say("file")
+        self.notices.say("file failed")
 
     def _on_condition_answered(self, condition: str) -> None:
         if condition in MadeImages.ANSWERS:
@@ -400,17 +411,19 @@ class TranslateDock(TranslateForm):
             self.conditions.choose(known_condition(layer, card.conditions))
         self._notice_image(layer)
         self._notice_doubts()
+        self._notice_result()
         self._update_state()
         self.views.update()
 
     def _notice_image(self, layer: ImageLayer | None) -> None:
         """Say what the user should know of the chosen image."""
         synthetic = layer is not None and info(layer).get("synthetic")
-        self.notices.say("synthetic", ["This image is synthetic: no microscope was involved."] if synthetic else [])
+        said = ["This image is synthetic: no microscope was involved."] if synthetic else []
+        self.notices.say("synthetic", said, NOTE)
         # also of what was opened without this dock
         about = info(layer) if layer is not None else {}
         path = path_of(layer) if layer is not None else None
-        self.notices.say("reading", [f"{path.name}: {note}" if path else note for note in about.get("notes", ())])
+        self.notices.say("reading", [f"{path.name}: {note}" if path else note for note in about.get("notes", ())], NOTE)
         letters, known = letters_of(layer) if layer is not None else ("", True)
         guess = (
             f"The layer {layer.name} does not say what its axes are; {letters} is a guess. If that is wrong, say them "
@@ -432,6 +445,13 @@ class TranslateDock(TranslateForm):
                 texts = [str(error)]
         self.notices.say("doubts", texts)
 
+    def _notice_result(self) -> None:
+        """Say what was noticed while the result that is shown was made; while one is being made, it comes by itself."""
+        if not self.translating.job:
+            rows = self.selection.rows()
+            made = info(rows[0].translated).get("provenance", {}) if rows else {}
+            self.notices.say("result", made.get("notices", ()))
+
     def _show_known_pictures(self) -> None:
         card, name = self.checkpoints.card, self.checkpoints.name
         source, target = self.conditions.source, self.conditions.target
@@ -452,6 +472,8 @@ class TranslateDock(TranslateForm):
     def _update_state(self) -> None:
         if self.busy:
             return
+        # what failed did so with what was chosen before
+        self.notices.say("run")
         missing = self.selection.missing
         self.status.setText(missing or "ready")
         self.start_button.setToolTip(missing or "Translate from source to target.")

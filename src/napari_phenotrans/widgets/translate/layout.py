@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class TranslateForm(Dock):
     """Image, checkpoint, what is shown of the translation, and sections for what is wanted less often."""
 
-    failed_status = "not translated: see above"
+    failed_status = "not translated"
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(
@@ -56,7 +56,7 @@ class TranslateForm(Dock):
         )
         axes = Form()
         axes.add("Axes", in_row(self.axes_edit, self.axes_button), buddy=self.axes_edit)
-        self.add(in_row(self.open_button, hint, stretch=(0, 1)), self.notices, self.channels, axes, separator())
+        self.add(in_row(self.open_button, hint, stretch=(0, 1)), self.channels, axes, separator())
 
         # ---- its translation
         self.checkpoints = CheckpointChooser()

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
 from napari_phenotrans.core.text import counted
 from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
 from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
-from napari_phenotrans.widgets.common.notices import Notices
+from napari_phenotrans.widgets.common.notices import NOTE, PLAIN, Notices
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class TrustPanel(QWidget):
         self.known_heading = wrapped_label(
             "Its pictures", "What the picture gate, and people, said of this checkpoint."
         )
-        self.known = Notices()
-        self.here = Notices()
+        self.known = Notices(kind=PLAIN)
+        self.here = Notices(kind=NOTE)
         self.summary = wrapped_label(tooltip="What the table says, in words.")
         self.caution = wrapped_label(CAUTION, "What this check can and cannot tell.")
         self.samples = wrapped_label(tooltip="Choose a sample, or the spread, above.")

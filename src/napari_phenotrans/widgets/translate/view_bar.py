@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, cast
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
-from napari_phenotrans.widgets.common.form_parts import as_tooltip, elided, in_column, in_row, plain_label, push_button
+from napari_phenotrans.widgets.common.form_parts import (
+    as_tooltip,
+    elided,
+    in_column,
+    in_row,
+    narrow_box,
+    plain_label,
+    push_button,
+)
 from napari_phenotrans.widgets.viewer.blink import RATE, RATES
 from napari_phenotrans.widgets.viewer.comparison import LEFT_KEY, RIGHT_KEY, STEP_KEY, VIEWS
 
@@ -67,8 +75,7 @@ class ViewBar(QWidget):
         self.buttons = {view: self._view_button(view) for view in VIEWS}
         buttons = in_row(*self.buttons.values())
         buttons.setSpacing(2)
-        self.units = QComboBox()
-        self.units.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.units = narrow_box("")
         self.units.addItem("counts", WHOLE)
         self.units.addItem("multiples of the engine's error", RELATIVE)
         self.units.addItem("counts, above the engine's error only", ABOVE)
