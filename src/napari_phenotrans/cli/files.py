@@ -100,7 +100,7 @@ def follow_files(events: Iterator[Any], paths: Sequence[Path], progress: Progres
 
     summary = Summary(paths)
     path = paths[0] if paths else None
-    for event in events:
+    for event in _until_stopped(events, summary, paths):
         summary.add(event)
         if isinstance(event, FileStarted):
             path = event.path
@@ -121,6 +121,16 @@ def follow_files(events: Iterator[Any], paths: Sequence[Path], progress: Progres
         else:
             progress.show(event)
     return summary
+
+
+def _until_stopped(events: Iterator[Any], summary: Summary, paths: Sequence[Path]) -> Iterator[Any]:
+    """Yield the events; where the user stops them by Ctrl+C, print what became of the files so far."""
+    try:
+        yield from events
+    except KeyboardInterrupt:
+        if len(paths) > 1:
+            say("\n".join(["", *summary.lines()]), err=True)
+        raise
 
 
 def end_with(summary: Summary, paths: Sequence[Path]) -> None:
