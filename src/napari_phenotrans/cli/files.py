@@ -129,14 +129,14 @@ def _until_stopped(events: Iterator[Any], summary: Summary, paths: Sequence[Path
         yield from events
     except KeyboardInterrupt:
         if len(paths) > 1:
-            say("\n".join(["", *summary.lines()]), err=True)
+            say("\n".join(summary.lines()), err=True)
         raise
 
 
 def end_with(summary: Summary, paths: Sequence[Path]) -> None:
     """Print the table of what became of several files; where some failed name them, and end with an exit code."""
     if len(paths) > 1:
-        say("\n".join(["", *summary.lines()]), err=True)
+        say("\n".join(summary.lines()), err=True)
     if failed := summary.failed:
         say(f"{len(failed)} of {len(paths)} images failed: {', '.join(map(str, failed))}", err=True)
         sys.exit(ALL_FAILED if summary.nothing_done else SOME_FAILED)
