@@ -106,6 +106,23 @@ def test_pipes_are_refused(tmp_path: Path, name: str) -> None:
             read(tmp_path / name, join=join)
 
 
+@pytest.mark.parametrize(("version", "shards"), [(2, None), (3, None), (3, (1, 8, 8))])
+@pytest.mark.parametrize("bytes_left", [0, 5])
+def test_a_chunk_that_is_cut_short_is_no_zero(
+    tmp_path: Path, version: int, shards: tuple[int, ...] | None, bytes_left: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(1, 99, (2, 16, 16)).astype(np.uint8)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=version)
+    group.create_array("0", data=pixels, chunks=(1, 4, 4), shards=shards)
+    axes = [{"name": "c", "type": "channel"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+    np.testing.assert_array_equal(read(tmp_path / "a.zarr").plane(), pixels)
+    file = chunks(tmp_path / "a.zarr")[0]
+    file.write_bytes(file.read_bytes()[:bytes_left])
+    with pytest.raises(InputError, match=r"lacks 1 of|could not be read"):
+        read(tmp_path / "a.zarr").plane()
+
+
 def test_a_pipe_for_a_chunk_is_refused(tmp_path: Path) -> None:
     make(tmp_path / "a.zarr")
     lost = chunks(tmp_path / "a.zarr")[0]

@@ -15,7 +15,7 @@ from napari_phenotrans.io.axes import settle
 from napari_phenotrans.io.display import noted_colors, noted_display
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import Facts, make_image, remarks, unit_symbol
-from napari_phenotrans.io.zarr_chunks import SPARSE, Chunks, missing_text, refuse_foreign_metadata
+from napari_phenotrans.io.zarr_chunks import SPARSE, Chunks, finish_reading, missing_text, refuse_foreign_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,7 +181,11 @@ def _lazy(path: Path, array: zarr.Array, missing_as_zero: bool, notes: list[str]
     def read(_: tuple[int, ...], within: Within) -> np.ndarray:
         if not sparse and not missing_as_zero:
             chunks.refuse_missing(within)
-        return np.asarray(array[within])
+        try:
+            return np.asarray(array[within])
+        except Exception:
+            finish_reading()
+            raise
 
     return LazyPixels(
         array.shape, array.dtype, 0, read, path=path, expected=EXPECTED, chunks=tuple(array.chunks), kinds=_KINDS

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ SPARSE = "sparse"
 
 
 _METADATA = (".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json")
+_PATIENCE_S = 10.0
 _DEEPEST = 5  # folders of a plate: rows, columns, fields, and the arrays of a field
 
 
@@ -130,6 +133,9 @@ class Chunks:
                 absent += 1
             elif not path.is_file():
                 raise InputError(f"{path} is no file: a chunk of pixels was expected there. Get the image anew.")
+            # as a copy begins; an empty shard would be read as one without chunks
+            elif path.stat().st_size == 0:
+                absent += 1
         if absent:
             raise InputError(missing_text(self._root, absent, len(keys), "that this part of it needs"))
 
@@ -139,6 +145,26 @@ class Chunks:
             first, last = (k, k) if isinstance(k, int) else (k.start, k.stop - 1)
             ranges.append(range(first // size, last // size + 1))
         return (self._key(position) for position in product(*ranges))
+
+
+def finish_reading() -> None:
+    """Wait until Zarr has read, or failed to read, the chunks that it began with before one of them failed.
+
+    Else they are dropped when the process ends, and Python prints a page about each.
+    """
+    with suppress(ImportError, AttributeError, TimeoutError):
+        from zarr.core.sync import _get_loop
+
+        loop = _get_loop()
+
+        async def wait() -> None:
+            # two threads that wait are not to wait for each other
+            waiting = {
+                task for task in asyncio.all_tasks() if getattr(task.get_coro(), "cr_code", None) is wait.__code__
+            }
+            await asyncio.gather(*(asyncio.all_tasks() - waiting), return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(wait(), loop).result(timeout=_PATIENCE_S)
 
 
 def missing_text(path: Path, absent: int, count: int, which: str = "that its size asks for") -> str:
