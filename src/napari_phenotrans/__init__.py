@@ -6,7 +6,7 @@ In four lines::
 
     image = pt.read("well.ome.tif")
     result = pt.translate_image(image, "bbbc013-cyclegan", source="untreated", target="wortmannin")
-    pt.write(result.translated, "well_translated.ome.tif", metadata=result.provenance)
+    pt.write(result.translated, "well_translated.ome.tif")
 
 `translate` gives the same as events, tile by tile; `complete_image` draws a channel from others.
 """

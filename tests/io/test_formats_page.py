@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
+from napari_phenotrans.core.kinds import FILE_WORDS
 from napari_phenotrans.io import FORMATS, READERS
+from napari_phenotrans.io.display import HIGHEST, LOWEST, PALETTE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
 
@@ -47,3 +49,16 @@ def test_numbers_of_the_page_are_those_of_the_code() -> None:
     assert f"more than {EXTREME} times off the working pixel size" in refused
     assert f"in a channel | {BRIGHTER:g} times" in warned
     assert f"another bit depth or exposure | {BRIGHTER_IN_ALL:g} times" in warned
+
+
+def test_kinds_and_names_of_files() -> None:
+    section = TEXT.split("### What an image is\n")[1].split("\n### ")[0]
+    listed = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", section, re.MULTILINE)
+    assert dict(listed) == FILE_WORDS
+
+
+def test_colors_that_channels_get() -> None:
+    named = {"cyan": "#00ffff", "magenta": "#ff00ff", "yellow": "#ffff00", "green": "#00ff00", "red": "#ff0000"}
+    words = ", ".join([*named, "blue"])
+    assert words in TEXT and (*named.values(), "#0000ff") == PALETTE
+    assert f"({LOWEST:g} to {HIGHEST:g} %)" in TEXT

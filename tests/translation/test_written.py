@@ -88,8 +88,13 @@ def test_no_folder_of_this_machine_stands_in_what_is_written(
 
 def test_what_is_compared_has_one_range(checkpoint: Path, tmp_path: Path) -> None:
     """Brightness may be what differs: a translation that is brighter looks so."""
-    image = well(tmp_path / "well.ome.zarr")
-    translate(image, checkpoint, tmp_path / "out")
+    for suffix in (".ome.zarr", ".ome.tif"):
+        image = well(tmp_path / f"well{suffix}")
+        translate(image, checkpoint, tmp_path / "out")
+        ((low, high), _) = read(tmp_path / "out" / f"well_translated{suffix}").display
+        assert low <= np.percentile(read(image).plane()[0], 1) and high >= np.percentile(read(image).plane()[0], 99)
+        assert read(tmp_path / "out" / f"well_difference{suffix}").display == ()
+    image = tmp_path / "well.ome.zarr"
     window, real = (
         dict(zarr.open_group(path, mode="r").attrs)["omero"]["channels"][0]["window"]
         for path in (tmp_path / "out" / "well_translated.ome.zarr", image)
@@ -142,6 +147,9 @@ def test_a_translation_says_what_it_is_whoever_writes_it(checkpoint: Path, tmp_p
     for image, kind in ((made.translated, "translated"), (made.difference, "difference"), (made.real, "real")):
         assert image.kind == kind
         assert read(write(image, tmp_path / f"my {kind}.ome.tif")).kind == kind
+    # the translation's provenance is that of its difference, too
+    path = write(made.difference, tmp_path / "other.ome.tif", metadata=made.provenance)
+    assert (read(path).kind, provenance(path)["unit"]) == ("difference", "counts")
     with tifffile.TiffFile(tmp_path / "my translated.ome.tif") as tif:
         text = tif.ome_metadata
     assert "Not measured, but made by an engine: untreated translated to treated with the checkpoint mine." in text

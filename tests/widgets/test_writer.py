@@ -28,7 +28,7 @@ WRITERS = pytest.mark.parametrize(("write", "suffix"), [(write_ome_tiff, ".ome.t
 def layers(**more: Any) -> list[ImageLayer]:
     """The layers of a stack of two channels, as a file gives them."""
     pixels = np.random.default_rng(0).integers(0, 4000, (3, 2, 24, 30)).astype(np.uint16)
-    said: dict[str, Any] = {"pixel_size_um": 0.5, "unit": "nm", "z_step_um": 2.0, "colors": ("#0000ff", "#00ff00")}
+    said: dict[str, Any] = {"pixel_size_um": 0.5, "unit": "nm", "z_step_um": 2.0, "colors": ("#4488ff", "#00ff00")}
     image = Image(pixels, "ZCYX", ("DNA", "GFP"), origin_um={"Y": 5.0, "X": 7.0}, **(said | more))
     return [Layer.create(*item) for item in layer_data(image)]
 
@@ -54,7 +54,7 @@ def test_channels_of_one_image_are_one_image(tmp_path: Path, write: Any, suffix:
     (path,) = write(str(tmp_path / f"mine{suffix}"), tuples(reals))
     assert path == str(tmp_path / f"mine{suffix}")
     image = read(path)
-    assert (image.channels, image.colors, image.unit) == (("DNA", "GFP"), ("#0000ff", "#00ff00"), "nm")
+    assert (image.channels, image.colors, image.unit) == (("DNA", "GFP"), ("#4488ff", "#00ff00"), "nm")
     assert (image.pixel_size_um, image.z_step_um) == (pytest.approx(0.5), pytest.approx(2))
     assert {a: image.origin_um[a] for a in "YX"} == pytest.approx({"Y": 5, "X": 7})
     assert image.display[0] == (10, 500)

@@ -200,7 +200,10 @@ def write_as(
     module, function = FORMATS[key].writer.split(":")
     writer = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
     levels = halvings(image) if pyramid else 0
-    noted = portable(image.provenance if metadata is None else metadata)
+    own = image.provenance
+    # what an image is stands in it, whatever is said of how it was made
+    kind = {entry: own[entry] for entry in ("kind", "unit") if entry in own}
+    noted = portable(own if metadata is None else kind | dict(metadata))
     writer(image, file, levels=levels, metadata=noted, name=titled(name[: -len(suffix)], noted))
 
 

@@ -117,7 +117,14 @@ class GrowingZarr:
             if Chunks(self._path, array).missing():
                 array.attrs[SPARSE] = True
         note_provenance(self._path, metadata)
-        note_display(self._path, self.image(), kind_of(metadata), *others)
+        kind = kind_of(metadata)
+        shown = windows(self.image(), kind, *others)
+        note_windows(self._path, self.image(), kind, shown)
+        if others:
+            # a range that is shared is a choice, which is to come back
+            group = zarr.open_group(self._path, mode="r+")
+            noted: Any = group.attrs[ANNOTATION]
+            group.attrs[ANNOTATION] = {**noted, "display": [list(window) for window in shown]}
 
     def image(self) -> Image:
         """Return what was written; its pixels stay in the folder."""

@@ -194,7 +194,8 @@ def write_results(
     with replacing_together(results.all, overwrite=True) as temporaries:
         for image, path, temporary, about in zip(made.images, results.all, temporaries, made.provenances, strict=True):
             pyramid = _pixels(image) > pyramid_above
-            shown = image.replace(display=windows(image, image.kind, *_compared_with(made, image)))
+            compared = _compared_with(made, image)
+            shown = image.replace(display=windows(image, image.kind, *compared)) if compared else image
             write_as(path.name, shown, temporary, format=results.format, pyramid=pyramid, metadata=about)
 
 

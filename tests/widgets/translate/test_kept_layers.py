@@ -131,7 +131,8 @@ def test_napari_opens_it_without_a_dock(
     before.viewer.layers.clear()
     viewer = make_napari_viewer()
     for path in (folder, folder / ABOUT):
-        viewer.open(str(path), plugin="napari-phenotrans")
+        # nobody is asked which plugin is to
+        viewer.open(str(path), plugin=None)
         reals = [layer for layer in viewer.layers if role(layer) == "real"]
         qtbot.waitUntil(lambda reals=reals: find_row(viewer, reals[0]) is not None, timeout=WAIT_MS)
         (dock,) = (widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, TranslateDock))

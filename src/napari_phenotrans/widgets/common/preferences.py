@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari.settings import get_plugin_settings
+from napari.settings import get_plugin_settings, get_settings
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_phenotrans.core.errors import InputError
@@ -117,6 +118,13 @@ def remember(**entries: Any) -> None:
     except (InputError, OSError):
         # A folder that cannot be written to: what was chosen counts for this session, and nobody needs to be told.
         return
+
+
+def open_folders_here(ending: str) -> None:
+    """Let napari open folders of this ending, which are our own, without asking who is to; a choice stands."""
+    plugins, pattern = get_settings().plugins, f"*{ending}{os.sep}"
+    if pattern not in plugins.extension2reader:
+        plugins.extension2reader = {**plugins.extension2reader, pattern: PLUGIN}
 
 
 def _path() -> Path | None:

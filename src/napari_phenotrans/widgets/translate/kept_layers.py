@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
-from qtpy.QtCore import QCoreApplication, QTimer
+from qtpy.QtCore import QCoreApplication, QObject, QTimer
 
 from napari_phenotrans.core.kinds import DIFFERENCE, REAL, TRANSLATED
 from napari_phenotrans.translation.kept import open_kept, read_kept
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 # Under which layers of one comparison know each other until they are in a viewer; and how it was shown.
 _TOKEN, _SHOWN = "kept", "shown"
+SETTLED_AFTER_MS = 5000
 
 
 def kept_data(path: Path) -> list[LayerData]:
@@ -120,10 +121,23 @@ def arrange(viewer: Viewer, token: str) -> list[Row]:
             link(viewer, rows[-1])
         for layer in (layer for by_channel in layers.values() for layer in by_channel.values()):
             layer.metadata[KEY] = {name: value for name, value in info(layer).items() if name not in (_TOKEN, _SHOWN)}
-    raise_dock(viewer).show_kept([row.real for row in rows], info(rows[0].translated)["provenance"], shown)
+    dock = raise_dock(viewer)
+    dock.show_kept([row.real for row in rows], info(rows[0].translated)["provenance"], shown)
+    _keep_in_sight(viewer, rows, dock)
     return rows
 
 
-def is_part_of_kept(layer: Any) -> bool:
-    """Return whether a layer belongs to a kept comparison that is about to be arranged."""
-    return _TOKEN in info(layer)
+def _keep_in_sight(viewer: Viewer, rows: Sequence[Row], dock: QObject) -> None:
+    """Show all of the rows, also once a dock that was just opened has taken its room."""
+
+    def fit(_: Any = None) -> None:
+        layers = [layer for row in rows for layer in row.layers if layer in viewer.layers]
+        if layers:
+            viewer.reset_view(layers=layers)
+
+    fit()
+    viewer.canvas.events.size.connect(fit)
+    settled = QTimer(dock)
+    settled.setSingleShot(True)
+    settled.timeout.connect(lambda: viewer.canvas.events.size.disconnect(fit))
+    settled.start(SETTLED_AFTER_MS)

@@ -8,8 +8,9 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import FILE_WORDS
+from napari_phenotrans.translation.kept import SUFFIX as KEPT
 from napari_phenotrans.translation.provenance import translate_command
-from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
+from napari_phenotrans.widgets.common.preferences import last_choices, open_folders_here, preferences, remember
 from napari_phenotrans.widgets.common.worker import Runner
 from napari_phenotrans.widgets.translate.folder_job import TranslateFolder, reading_result
 from napari_phenotrans.widgets.translate.result_layers import add_translation
@@ -158,6 +159,7 @@ class SaveController(QObject):
             self._panel.set_busy(True, event.share)
         else:
             note_saved(job.rows, event)
+            open_folders_here(KEPT)
             words = ", ".join(FILE_WORDS[kind].replace("_", " ") for kind in event.paths)
             self._panel.say(
                 f"saved {words} in {event.folder}. Drop that folder here or on the viewer to see the comparison again."

@@ -422,7 +422,7 @@ def _derived(real: ImageLayer, derived: str) -> dict[str, Any]:
 def _color(layer: ImageLayer) -> str | None:
     """Return "#rrggbb" where a layer's colors go straight from black to a color; white says nothing."""
     ends = np.asarray(layer.colormap.colors)[:, :3]
-    if len(ends) != 2 or ends[0].any() or ends[1].all():
+    if len(ends) != 2 or ends[0].any() or np.ptp(ends[1]) == 0:
         return None
     return "#" + "".join(f"{round(float(part) * 255):02x}" for part in ends[1])
 
