@@ -98,6 +98,26 @@ def test_exit_codes_tell_some_from_all(run: Callable[..., Result], plate: Path, 
     assert run(plate, "--skip-existing").exit_code == 1
 
 
+def test_what_was_stopped_says_what_is_done(
+    run: Callable[..., Result], plate: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from napari_phenotrans.translation import translate as module
+
+    original, calls = module.translating, []
+
+    def stopped_at_the_second(*arguments: object, **more: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments, **more)
+
+    monkeypatch.setattr(module, "translating", stopped_at_the_second)
+    done = run(plate)
+    assert done.exit_code == 1  # of click itself; `main` makes 130 of it
+    assert "3 images: 1 translated, 2 not done." in done.stderr
+    assert results(tmp_path / "out") == ["A0"]
+
+
 @pytest.mark.parametrize("typed", [[], ["none*.tif"], ["--list", "none.txt"]])
 def test_what_names_nothing_ends_at_once(typed: list[str], run: Callable[..., Result], tmp_path: Path) -> None:
     refused = run(*typed)

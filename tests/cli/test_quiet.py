@@ -102,6 +102,36 @@ def test_nothing_of_a_library_is_printed(tmp_path: Path) -> None:
     assert sum(line.startswith("phenotrans: ") for line in lines) == 4
 
 
+READ = """
+import sys
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io import read
+for _ in range(2):
+    try:
+        read(sys.argv[1]).plane()
+    except InputError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_damaged_chunk_leaves_no_page_of_python(version: int, tmp_path: Path) -> None:
+    """Zarr reads chunks at once, and drops the others where one of them fails."""
+    import zarr
+
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=version)
+    group.create_array("0", data=noise(2, 128, 128), chunks=(1, 16, 16))
+    axes = [{"name": "c", "type": "channel"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+    files = (file for file in sorted((tmp_path / "a.zarr" / "0").rglob("*")) if file.is_file())
+    chunk = next(file for file in files if not file.name.startswith((".z", "zarr.")))
+    chunk.write_bytes(chunk.read_bytes()[:5])
+    command = [sys.executable, "-c", READ, str(tmp_path / "a.zarr")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.count("could not be read") == 2
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("name", "note"),
     [("imagej.tif", "ImageJ metadata are damaged"), ("torn.ome.tif", "OME metadata are damaged")],

@@ -34,6 +34,23 @@ def test_formats_that_are_written() -> None:
     }
 
 
+def test_numbers_of_the_page_are_those_of_the_code() -> None:
+    from napari_phenotrans.core.resample import EXTREME
+    from napari_phenotrans.dataset.check_conditions import BRIGHTER, BRIGHTER_IN_ALL
+    from napari_phenotrans.io.axes import _FEW
+    from napari_phenotrans.io.metadata import PRINT_UM
+
+    guessed, refused, warned = (
+        "\n".join(" | ".join(cells) for cells in rows(heading))
+        for heading in ("Guessed, with a note", "Refused", "Warned of, in training data")
+    )
+    assert f"channels up to {_FEW}, else a stack" in guessed
+    assert f"more than {PRINT_UM:g} µm per pixel" in guessed
+    assert f"more than {EXTREME} times off the working pixel size" in refused
+    assert f"in a channel | {BRIGHTER:g} times" in warned
+    assert f"another bit depth or exposure | {BRIGHTER_IN_ALL:g} times" in warned
+
+
 def test_kinds_and_names_of_files() -> None:
     section = TEXT.split("### What an image is\n")[1].split("\n### ")[0]
     listed = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", section, re.MULTILINE)

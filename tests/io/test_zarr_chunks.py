@@ -106,6 +106,23 @@ def test_pipes_are_refused(tmp_path: Path, name: str) -> None:
             read(tmp_path / name, join=join)
 
 
+@pytest.mark.parametrize(("version", "shards"), [(2, None), (3, None), (3, (1, 8, 8))])
+@pytest.mark.parametrize("bytes_left", [0, 5])
+def test_a_chunk_that_is_cut_short_is_no_zero(
+    tmp_path: Path, version: int, shards: tuple[int, ...] | None, bytes_left: int
+) -> None:
+    pixels = np.random.default_rng(0).integers(1, 99, (2, 16, 16)).astype(np.uint8)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=version)
+    group.create_array("0", data=pixels, chunks=(1, 4, 4), shards=shards)
+    axes = [{"name": "c", "type": "channel"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [{"path": "0"}]}]
+    np.testing.assert_array_equal(read(tmp_path / "a.zarr").plane(), pixels)
+    file = chunks(tmp_path / "a.zarr")[0]
+    file.write_bytes(file.read_bytes()[:bytes_left])
+    with pytest.raises(InputError, match=r"lacks 1 of|could not be read"):
+        read(tmp_path / "a.zarr").plane()
+
+
 def test_a_pipe_for_a_chunk_is_refused(tmp_path: Path) -> None:
     make(tmp_path / "a.zarr")
     lost = chunks(tmp_path / "a.zarr")[0]
@@ -113,6 +130,50 @@ def test_a_pipe_for_a_chunk_is_refused(tmp_path: Path) -> None:
     os.mkfifo(lost)
     with pytest.raises(InputError, match="is no file"):
         read(tmp_path / "a.zarr").plane()
+
+
+@pytest.mark.parametrize("what", ["pipe", "link", "folder"])
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [
+        (2, ".zgroup"),
+        (2, ".zattrs"),
+        (2, ".zmetadata"),
+        (2, "0/.zarray"),
+        (2, "0/.zattrs"),
+        (2, "0/.zgroup"),
+        (3, "zarr.json"),
+        (3, "0/zarr.json"),
+        (2, "A/1/0/.zattrs"),
+    ],
+)
+def test_descriptions_are_files_of_the_store(tmp_path: Path, version: int, name: str, what: str) -> None:
+    """Zarr would wait for ever for a pipe, and follow a link."""
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=version)
+    group.create_array("0", shape=(4, 4), chunks=(4, 4), dtype="uint8")
+    group.require_group("A/1/0")
+    other = tmp_path / "other"
+    path = tmp_path / "a.zarr" / name
+    other.write_bytes(path.read_bytes() if path.exists() else b"{}")
+    path.unlink(missing_ok=True)
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "link":
+        path.symlink_to(other)
+    else:
+        path.mkdir()
+    with pytest.raises(InputError, match="leads out of" if what == "link" else "is no file"):
+        read(tmp_path / "a.zarr")
+
+
+def test_links_inside_the_store_are_its_own(tmp_path: Path) -> None:
+    make(tmp_path / "a.zarr")
+    attributes = tmp_path / "a.zarr" / "zarr.json"
+    if not attributes.exists():
+        attributes = tmp_path / "a.zarr" / ".zattrs"
+    attributes.rename(tmp_path / "a.zarr" / "kept")
+    attributes.symlink_to("kept")
+    assert read(tmp_path / "a.zarr").plane().any()
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])

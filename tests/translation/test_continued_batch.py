@@ -12,7 +12,7 @@ import pytest
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.io import read, write
+from napari_phenotrans.io import FORMATS, read, write
 from napari_phenotrans.translation.batch import (
     FileDone,
     FileFailed,
@@ -61,14 +61,16 @@ def ended(request: FilesRequest, translator: Translator) -> list[str]:
 
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
-def test_a_batch_goes_on_where_it_was(suffix: str, translator: Translator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format_", [None, *FORMATS])
+def test_a_batch_goes_on_where_it_was(suffix: str, format_: str | None, translator: Translator, tmp_path: Path) -> None:
     paths = [well(tmp_path / f"{name}{suffix}", seed) for seed, name in enumerate("abc")]
-    request = FilesRequest(paths, tmp_path / "out", REQUEST, skip_existing=True)
+    request = FilesRequest(paths, tmp_path / "out", REQUEST, skip_existing=True, format=format_)
     assert ended(replace(request, paths=paths[:2]), translator) == ["FileDone"] * 2
     events = list(translate_files(request, translator))
     assert [type(event).__name__ for event in ends(events)] == ["FileSkipped", "FileSkipped", "FileDone"]
     first = ends(events)[0]
-    assert first.done.translated == tmp_path / "out" / f"a_translated{suffix}"
+    written = FORMATS[format_].suffix if format_ else suffix
+    assert first.done.translated == tmp_path / "out" / f"a_translated{written}"
     summary = Summary(paths)
     for event in events:
         summary.add(event)
@@ -116,6 +118,13 @@ def test_another_checkpoint_is_told_by_its_content(
     other = make_checkpoint(gain=0.2).save(tmp_path / "one.safetensors")
     (failed,) = ends(translate_files(request, Translator(other, device="cpu")))
     assert "was made by another checkpoint: it is not skipped" in failed.reason
+
+
+def test_another_version_of_a_format_is_not_the_same(translator: Translator, tmp_path: Path) -> None:
+    request = FilesRequest([well(tmp_path / "a.ome.tif")], tmp_path / "out", REQUEST, skip_existing=True)
+    assert ended(replace(request, format="ome-zarr"), translator) == ["FileDone"]
+    (failed,) = ends(translate_files(replace(request, format="ome-zarr-0.5"), translator))
+    assert "format ome-zarr, now ome-zarr-0.5" in failed.reason
 
 
 def test_the_same_pixels_are_known_by_any_name_and_in_any_file(translator: Translator, tmp_path: Path) -> None:

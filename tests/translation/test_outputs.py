@@ -1,5 +1,6 @@
 import errno
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,18 @@ def test_equal_names_get_as_much_of_their_folder_as_tells_them_apart() -> None:
     assert names("/p1/A01.tif", "/p2/A01.tif", "/p2/A02.tif") == ["p1_A01", "p2_A01", "A02"]
     assert names("/x/p/A01.tif", "/y/p/A01.tif") == ["x_p_A01", "y_p_A01"]
     assert len(set(names("/x/A01.tif", "/x/A01.png", "/x/A01.ome.tif"))) == 3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_two_results_have_one_name(seed: int) -> None:
+    # names that are equal in other folders, with other suffixes or in other case, or like a folder and a name joined
+    chance = random.Random(seed)
+    parts = ["a", "A", "b", "a_b", "a_b_a", "a-1", "a_tif"]
+    suffixes = [".tif", ".png", ".ome.tif", ".TIF"]
+    paths = {f"/{'/'.join(chance.choices(parts, k=chance.randint(1, 3)))}{chance.choice(suffixes)}" for _ in range(60)}
+    made = names(*sorted(paths))
+    assert len({name.casefold() for name in made}) == len(made) == len(paths)
+    assert not any("/" in name for name in made)
 
 
 def test_existing_results_are_refused(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def follow_files(events: Iterator[Any], paths: Sequence[Path], progress: Progres
 
     summary = Summary(paths)
     path = paths[0] if paths else None
-    for event in events:
+    for event in _until_stopped(events, summary, paths):
         summary.add(event)
         if isinstance(event, FileStarted):
             path = event.path
@@ -123,10 +123,20 @@ def follow_files(events: Iterator[Any], paths: Sequence[Path], progress: Progres
     return summary
 
 
+def _until_stopped(events: Iterator[Any], summary: Summary, paths: Sequence[Path]) -> Iterator[Any]:
+    """Yield the events; where the user stops them by Ctrl+C, print what became of the files so far."""
+    try:
+        yield from events
+    except KeyboardInterrupt:
+        if len(paths) > 1:
+            say("\n".join(summary.lines()), err=True)
+        raise
+
+
 def end_with(summary: Summary, paths: Sequence[Path]) -> None:
     """Print the table of what became of several files; where some failed name them, and end with an exit code."""
     if len(paths) > 1:
-        say("\n".join(["", *summary.lines()]), err=True)
+        say("\n".join(summary.lines()), err=True)
     if failed := summary.failed:
         say(f"{len(failed)} of {len(paths)} images failed: {', '.join(map(str, failed))}", err=True)
         sys.exit(ALL_FAILED if summary.nothing_done else SOME_FAILED)

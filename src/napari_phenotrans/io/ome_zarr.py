@@ -15,7 +15,7 @@ from napari_phenotrans.io.axes import settle
 from napari_phenotrans.io.display import noted_colors, noted_display
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import Facts, make_image, remarks, unit_symbol
-from napari_phenotrans.io.zarr_chunks import SPARSE, Chunks, missing_text
+from napari_phenotrans.io.zarr_chunks import SPARSE, Chunks, finish_reading, missing_text, refuse_foreign_metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,7 @@ def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0, missing_
     with naming_damage(path, EXPECTED, *_KINDS), warnings.catch_warnings():
         # zarr complains of what other writers did, which is no concern of the user's
         warnings.simplefilter("ignore", ZarrUserWarning)
+        refuse_foreign_metadata(path)
         node: Any = zarr.open(path, mode="r")
         attributes = _ome(node)
         notes: list[str] = []
@@ -96,6 +97,7 @@ def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0, missing_
 def zarr_provenance(path: Path) -> dict[str, str]:
     """Return the provenance that `write` noted in an OME-Zarr, empty for other folders."""
     with naming_damage(path, EXPECTED, *_KINDS):
+        refuse_foreign_metadata(path)
         noted: Any = dict(zarr.open(path, mode="r").attrs).get(ANNOTATION) or {}
     return {str(k): str(v) for k, v in (noted.get("provenance") or {}).items()}
 
@@ -179,7 +181,11 @@ def _lazy(path: Path, array: zarr.Array, missing_as_zero: bool, notes: list[str]
     def read(_: tuple[int, ...], within: Within) -> np.ndarray:
         if not sparse and not missing_as_zero:
             chunks.refuse_missing(within)
-        return np.asarray(array[within])
+        try:
+            return np.asarray(array[within])
+        except Exception:
+            finish_reading()
+            raise
 
     return LazyPixels(
         array.shape, array.dtype, 0, read, path=path, expected=EXPECTED, chunks=tuple(array.chunks), kinds=_KINDS

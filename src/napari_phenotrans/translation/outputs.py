@@ -132,17 +132,29 @@ def usual_format(path: Path) -> str:
 
 
 def _names(inputs: Sequence[Path]) -> dict[Path, str]:
-    """Return a name for each input that no other has."""
+    """Return a name for each input that no other has, however a system takes upper and lower case."""
     paths = list(dict.fromkeys(inputs))
     depths = range(1, 1 + max(len(path.absolute().parts) for path in paths))
+    # one folder may hold A01.tif and A01.png: then their suffixes tell them apart
     tries = [{path: name_of(path, depth) for path in paths} for depth in depths]
-    # one folder may hold A01.tif and A01.png
-    tries.append({path: path.name.replace(".", "_") for path in paths})
+    tries += [{path: name_of(path, depth) + suffix_of_name(path) for path in paths} for depth in depths]
+    tries += [
+        {path: f"{name_of(path)}-{number}" for number, path in enumerate(paths, start=start)} for start in (1, 10**6)
+    ]
     names: dict[Path, str] = {}
+    taken: set[str] = set()
     for tried in tries:
-        times = Counter(tried.values())
-        names |= {path: name for path, name in tried.items() if path not in names and times[name] == 1}
+        times = Counter(name.casefold() for name in tried.values())
+        for path, name in tried.items():
+            if path not in names and times[name.casefold()] == 1 and name.casefold() not in taken:
+                names[path] = name
+                taken.add(name.casefold())
     return {path: names[path] for path in paths}
+
+
+def suffix_of_name(path: Path) -> str:
+    """Return a file's suffix as a part of a name: ``_ome_tif``."""
+    return (suffix_of(path) or path.suffix).replace(".", "_")
 
 
 def refuse_unwritable(out: Path) -> None:
