@@ -180,6 +180,28 @@ def test_depth_is_how_far_the_noise_goes_and_0_returns_the_image() -> None:
         assert len(told) == 2 * 20 * depth
 
 
+def test_guidance_acts_on_the_channels_that_it_is_to_act_on() -> None:
+    engine = make("DNA")
+    guide = engine._guidance
+    assert guide(FlowTranslation.make(guided=("GFP",))) is None
+    all_of_them, one = (guide(FlowTranslation.make(guidance=0.5, guided=names)) for names in (None, ("actin",)))
+    assert all_of_them is not None
+    assert one is not None
+    assert (all_of_them.flatten().tolist(), one.flatten().tolist()) == ([0.5, 0.5], [0.0, 0.5])
+    for names, words in ((("PH3",), "to guide are not among"), (("DNA",), "DNA is kept")):
+        with pytest.raises(InputError, match=words):
+            engine.translate(crops(), *CONDITIONS, FlowTranslation.make(**QUICK, guidance=1, guided=names))
+
+
+def test_a_marker_beside_other_channels_is_worth_guiding_alone() -> None:
+    engine = make("DNA")
+    usual = [{"guidance": 0.3}, {"guidance": 1.0}]
+    assert engine.guidance_trials(["GFP"]) == [*usual, {"guidance": 0.3, "guided": ("GFP",)}]
+    # none moves, or all that move do
+    assert engine.guidance_trials(["DNA"]) == usual
+    assert engine.guidance_trials(["GFP", "actin"]) == usual
+
+
 def test_guidance_moves_away_from_what_the_source_has() -> None:
     """Told + g (told - other), on the way back alone; source to source has no other."""
     engine = make("DNA", channels=("DNA", "GFP"))
@@ -191,8 +213,9 @@ def test_guidance_moves_away_from_what_the_source_has() -> None:
 
     engine.networks_to("treated").forward = labelled  # type: ignore[method-assign]
     z = crops(1, 2)
-    plain, other = (engine.denoise(label, label, 0.0, z, 2.0) for label in (1, 0))
-    torch.testing.assert_close(engine.denoise(1, 0, 0.5, z, 2.0), plain + 0.5 * (plain - other))
+    plain, other = (engine.denoise(label, label, None, z, 2.0) for label in (1, 0))
+    half = torch.full((len(engine.moving), 1, 1), 0.5)
+    torch.testing.assert_close(engine.denoise(1, 0, half, z, 2.0), plain + 0.5 * (plain - other))
     seen.clear()
     engine.translate(z, "untreated", "treated", FlowTranslation.make(evaluations=2, depth=1, guidance=1))
     assert seen == [[0], [0], [1, 0], [1, 0]]

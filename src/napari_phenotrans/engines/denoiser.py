@@ -149,6 +149,10 @@ class DenoiserEngine(Engine):
         )
         return said | ({"in SDs of the data": by_channel} if by_channel else {})
 
+    def guidance_trials(self, markers: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the settings of guidance that are worth trying beside none; ``markers`` are rare bright channels."""
+        return [{"guidance": guidance} for guidance in self.guidances]
+
     # ---- training
 
     def start_training(self) -> None:

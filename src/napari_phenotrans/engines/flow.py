@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import Drawn, NetworkCall, run_whole
 from napari_phenotrans.engines.denoiser import DenoiserEngine
-from napari_phenotrans.engines.kept import places_of
+from napari_phenotrans.engines.kept import places_among, places_of
 from napari_phenotrans.engines.objectives import Flow, mean_and_sd
 from napari_phenotrans.engines.settings import FLOW_REDRAW, FlowSettings, FlowTranslation
 from napari_phenotrans.engines.solvers import dpm, noise_levels
@@ -78,13 +79,23 @@ class KeptFlow(DenoiserEngine):
         way = ("flow", how.evaluations, source)
         z = self._scale(x)
         if drawn is None or drawn.share < 1:
-            z = yield from dpm(z, sigmas, partial(self.denoise, origin, origin, 0.0), final=False, key=way)
+            z = yield from dpm(z, sigmas, partial(self.denoise, origin, origin, None), final=False, key=way)
         if drawn is not None:
             z = self._redrawn(z, sigmas[-1], drawn)
-        denoiser = partial(self.denoise, aim, origin, how.guidance)
+        denoiser = partial(self.denoise, aim, origin, self._guidance(how))
         translated = yield from self._in_image_units(dpm(z, sigmas[::-1], denoiser, final=True))
         translated[:, self.kept] = x[:, self.kept]
         return translated
+
+    def guidance_trials(self, markers: Sequence[str]) -> list[dict[str, Any]]:
+        """Return those of all channels, and one of the markers alone.
+
+        Guidance makes rare objects whole or gone where they would be half faded, but overdoes what is everywhere.
+        """
+        moving = [name for name in self.settings.channels or () if name not in (self.settings.kept or ())]
+        guided = tuple(name for name in moving if name in markers)
+        alone = [{"guidance": self.guidances[0], "guided": guided}] if 0 < len(guided) < len(moving) else []
+        return super().guidance_trials(markers) + alone
 
     @property
     def noise_unit(self) -> Tensor:
@@ -104,7 +115,26 @@ class KeptFlow(DenoiserEngine):
         z[:, self.moving] = math.sqrt(1 - drawn.share**2) * z[:, self.moving] + drawn.share * fresh
         return z
 
-    def denoise(self, condition: int, other: int, guidance: float, z: Tensor, sigma: float) -> Tensor:
+    def _guidance(self, how: FlowTranslation) -> Tensor | None:
+        """Return by how much each moving channel is guided, (moving, 1, 1); None where none is.
+
+        Raises
+        ------
+        InputError
+            If channels are to be guided that there are not, or that are kept.
+        """
+        guided = places_among(how.guided or (), self.settings.channels, "to guide", "--guided")
+        if kept := [name for name in how.guided or () if name in (self.settings.kept or ())]:
+            raise InputError(
+                f"{', '.join(kept)} is kept, so that no guidance can act on it. Guide channels that move, or none by "
+                f"name."
+            )
+        if how.guidance == 0:
+            return None
+        acts = [float(not guided or place in guided) for place in self.moving]
+        return how.guidance * torch.tensor(acts, device=self.device)[:, None, None]
+
+    def denoise(self, condition: int, other: int, guidance: Tensor | None, z: Tensor, sigma: float) -> Tensor:
         """Return D(z; sigma) for crops or tiles (N, C, H, W) in SDs of the channels; kept channels as they are.
 
         With a guidance it is moved away from what the denoiser says of the ``other`` condition.
@@ -116,7 +146,7 @@ class KeptFlow(DenoiserEngine):
         seen = torch.cat([z[:, self.kept], c.into[:, None, None, None] * moving], dim=1)
         network = self.networks_to(self.conditions[condition])
         label = partial(torch.full, (count,), device=z.device)
-        if guidance == 0 or condition == other:
+        if guidance is None or condition == other:
             predicted = network(seen, c.time, label(fill_value=condition)).float()
         else:
             labels = torch.cat([label(fill_value=condition), label(fill_value=other)])
@@ -152,7 +182,7 @@ class KeptFlow(DenoiserEngine):
         noise = torch.from_numpy(chance.normal("noise to generate from", len(self.moving), *x.shape[2:])).to(x.device)
         sigmas = noise_levels(evaluations, 1.0, self.objective.sigma_min, self.objective.sigma_max, geometric=True)
         z[:, self.moving] = sigmas[-1] * noise
-        denoiser = partial(self.denoise, label, label, 0.0)
+        denoiser = partial(self.denoise, label, label, None)
         made = run_whole(self._in_image_units(dpm(z, sigmas[::-1], denoiser, final=True)))
         made[:, self.kept] = x[:, self.kept]
         return made

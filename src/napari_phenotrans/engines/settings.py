@@ -397,6 +397,11 @@ class FlowTranslation(InversionTranslation):
         le=10,
         description="Emphasis of what the target has and the source has not; 0 leaves it as learned.",
     )
+    guided: tuple[str, ...] | None = Field(
+        None,
+        description="Channels that guidance acts on, by name: a rare marker alone, where the others would be overdone. "
+        "All that move where none is said.",
+    )
 
 
 class PhenDiffTranslation(InversionTranslation):

@@ -58,7 +58,7 @@ def settle_depth(
     checkpoint = Checkpoint.load(folder / name)
     engine = checkpoint.build_engine(prepared.engine.device)
     assert isinstance(engine, DenoiserEngine)
-    count = len(AMOUNTS) + len(engine.guidances)
+    count = len(AMOUNTS) + len(engine.guidance_trials(held_out.markers)) if held_out else 0
     tries = f", and trying {count} settings on the held-out fields" if held_out and held_out.differs else ""
     yield Notice(f"Measuring what {LEVELS} levels of noise change, on {CROPS} crops of each condition{tries}.")
 
@@ -105,7 +105,7 @@ def search(engine: DenoiserEngine, held_out: HeldOut, stopped: Callable[[], bool
     if not all(attempt({engine.amount: amount}) for amount in AMOUNTS):
         return None
     deepest, _ = best_of(tried)
-    if not all(attempt({**deepest, "guidance": guidance}) for guidance in engine.guidances):
+    if not all(attempt(deepest | guided) for guided in engine.guidance_trials(held_out.markers)):
         return None
     settings, trial = best_of(tried)
     return Chosen(settings, _why(settings, trial, tried))
@@ -135,4 +135,6 @@ def _why(settings: dict[str, Any], trial: Trial, tried: Sequence[tuple[dict[str,
 
 
 def _said(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
+    return ", ".join(
+        f"{name} {', '.join(value) if isinstance(value, tuple) else f'{value:g}'}" for name, value in settings.items()
+    )

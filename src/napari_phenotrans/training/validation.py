@@ -176,6 +176,12 @@ class HeldOut:
                 self._score_reference("gap closed", source, target, index)
         self.notes = tuple(dict.fromkeys(notes))
 
+    @property
+    def markers(self) -> list[str]:
+        """The channels that show rare bright objects, as the picture gate finds them."""
+        shared = self.pictures.gate.limits.shared
+        return [name for name in self.channels if "marker" in shared[name]]
+
     def score(self, engine: Engine, step: int, how: TranslationSettings | None = None) -> HeldOutScores:
         """Translate the held-out pieces there and back, and score them.
 

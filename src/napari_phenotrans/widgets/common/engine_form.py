@@ -123,7 +123,9 @@ class EngineForm(QWidget):
             label.setText(DEPTHS[self._depth])
         others = [name for name in self._defaults if name != self._depth]
         if card and others:
-            self._form = SettingsForm(engine_entry(card.engine).translation, others, names={"kept": card.channels})
+            kept = card.settings.get("kept") or ()
+            names = {"kept": card.channels, "guided": [name for name in card.channels if name not in kept]}
+            self._form = SettingsForm(engine_entry(card.engine).translation, others, names=names)
             for name, unfit in unfit_choices(card).items():
                 if name in others:
                     self._form.refuse(name, unfit)
