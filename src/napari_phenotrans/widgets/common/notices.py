@@ -117,15 +117,20 @@ class Notices(QWidget):
             label.setVisible(opened or few or place < self._shown)
         self.more_button.setVisible(not few)
         self.more_button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
-        self.more_button.setText("Fewer" if opened else _counts([kind for kind, _ in self._sentences[self._shown :]]))
+        self.more_button.setText(
+            "Fewer"
+            if opened
+            else _counts([kind for kind, _ in self._sentences[self._shown :]], all_of_it=not self._shown)
+        )
         self.setVisible(bool(self._labels))
         self.changed.emit()
 
 
-def _counts(kinds: list[str]) -> str:
-    """Return how many sentences of each kind there are besides, as in "2 more: 1 warning and 1 note"."""
+def _counts(kinds: list[str], *, all_of_it: bool) -> str:
+    """Return how many sentences of each kind are folded, as in "2 more: 1 warning and 1 note"."""
     named = [counted(kinds.count(kind), kind) for kind in KINDS if kind != PLAIN and kind in kinds]
-    return f"{len(kinds)} more" + (f": {' and '.join(named)}" if named else "")
+    many = counted(len(kinds), "sentence") if all_of_it else f"{len(kinds)} more"
+    return many + (f": {' and '.join(named)}" if named else "")
 
 
 class Question(QWidget):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from napari_phenotrans.io.atomic import replacing
 
 PLUGIN = "napari-phenotrans"
 FILE = "napari-phenotrans-last.json"
+# In the user's home, for results of what lies where nothing can be written.
+HOME = "phenotrans"
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,15 @@ def remember(**entries: Any) -> None:
     except (InputError, OSError):
         # A folder that cannot be written to: what was chosen counts for this session, and nobody needs to be told.
         return
+
+
+def folder_to_write_to(wanted: Path) -> Path:
+    """Return a folder, or the user's own where it is part of this package or cannot be written to."""
+    package = Path(__file__).parents[2]
+    there = next((path for path in (wanted, *wanted.parents) if path.exists()), wanted)
+    if package in (wanted, *wanted.parents) or not os.access(there, os.W_OK):
+        return Path.home() / HOME
+    return wanted
 
 
 def _path() -> Path | None:

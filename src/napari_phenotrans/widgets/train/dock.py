@@ -83,6 +83,7 @@ class TrainingDock(TrainingForm):
         self.estimating.measured.connect(self._on_measured)
         self.estimating.failed.connect(self._on_stopped)
         self.runs.settings_requested.connect(self.load_settings)
+        self.runs.living_found.connect(self._show_run)
         self.restore()
 
     # ---- what the user can do
@@ -183,10 +184,8 @@ class TrainingDock(TrainingForm):
         self.notices.say("run")
         self.status.setText(f"started {folder.name}; it goes on when napari is closed")
         self.run_folder.propose_next()
-        self.sections["Runs"].set_open(True)
         self.runs.open_run(folder)
-        self._following = True
-        self._follow_run()
+        self._show_run()
 
     # ---- data
 
@@ -361,6 +360,12 @@ class TrainingDock(TrainingForm):
         assert clipboard is not None
         clipboard.setText(line)
         self.status.setText("copied")
+
+    def _show_run(self) -> None:
+        """Bring the chosen run into sight, and keep it there while its view comes."""
+        self.sections["Runs"].set_open(True)
+        self._following = True
+        self._follow_run()
 
     def _follow_run(self) -> None:
         if self._following:

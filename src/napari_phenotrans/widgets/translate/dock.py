@@ -326,8 +326,11 @@ class TranslateDock(TranslateForm):
         self.trust_panel.set_busy(False)
         self._on_ended(text)
         if self.trust.layers:
-            # what was asked for is what is shown now
+            # what was asked for is what is shown now, in the view that shows differences, and its answer in sight
             self.views.choose_difference(ABOVE)
+            if self.views.comparison.view != "matrix":
+                self.views.choose_view("matrix")
+            self.area.ensureWidgetVisible(self.trust_panel.summary, 0, 40)
 
     def _forget_check(self) -> None:
         self.views.forget_check()
@@ -487,6 +490,7 @@ class TranslateDock(TranslateForm):
         """Say why no checkpoint fits the image, and lead on; layers chosen by hand are what they are said to be."""
         names = [channel_name(layer) for layer in self.channels.image_layers]
         by_hand = self.selection.reals and not self.channels.notices
+        self.checkpoints.show_fit(names)
         why = "" if by_hand else why_none_fits(names, self.checkpoints.cards.values())
         self.notices.say("unfit", [why])
         self.train_button.setVisible(bool(why))

@@ -72,7 +72,8 @@ class TranslateForm(Dock):
         self.reading.add("Axes", in_row(self.axes_edit, self.axes_button), buddy=self.axes_edit)
         self.size_row = in_row(self.size_box, plain_label("µm"), stretch=(1, 0))
         self.reading.add("Pixel size", self.size_row, buddy=self.size_box)
-        self.add(in_row(self.open_button, hint, stretch=(0, 1)), self.channels, self.reading, separator())
+        opening = in_row(self.open_button, hint, stretch=(0, 1))
+        self.add(opening, self.channels.image_part, self.reading, separator())
 
         # ---- its translation
         self.checkpoints = CheckpointChooser()
@@ -81,7 +82,7 @@ class TranslateForm(Dock):
         self.answers = AnswersForm()
         self.scope = ScopeChooser()
         self.view_bar = ViewBar()
-        choices = (self.checkpoints, self.conditions, self.engine, self.answers, self.scope)
+        choices = (self.checkpoints, self.channels, self.conditions, self.engine, self.answers, self.scope)
         self.add(*choices, separator(), self.view_bar, separator())
 
         # ---- what is wanted less often
