@@ -26,6 +26,7 @@ COMMANDS = {
     "quality": ("quality.engines", "quality", "How good the engines are, in fixed budgets on held-out wells."),
     "bundle": ("quality.bundle", "bundle", "Train a bundled checkpoint again, and score it."),
     "minutes": ("quality.minutes", "minutes", "What each engine reaches over minutes of training."),
+    "minutes-figure": ("quality.minutes", "minutes_figure", "Such runs drawn over time: gap, engine error and gate."),
     "answers": ("quality.answers", "answers", "How samples of a flow differ, over shares of the noise redrawn."),
     "pairings": ("quality.answers", "pairings", "Whether a completion is of the field that it is drawn from."),
     "evaluations": (
@@ -49,9 +50,12 @@ COMMANDS = {
         "How much each noise changes, measured for bundled checkpoints without training.",
     ),
     "picture": ("quality.picture", "picture", "What the picture gate says of checkpoints, real fields and defects."),
+    "flicker": ("quality.flicker", "flicker", "Whether translated planes of a stack agree with their neighbors."),
     "blind": ("quality.blind", "blind", "Translated and real crops shuffled on one sheet, its key apart."),
     "told": ("quality.blind", "told", "How many guesses about such a sheet were right."),
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),
+    "variants": ("quality.variants", "variants", "What makes the flow better at equal computing time, over seeds."),
+    "unseen": ("quality.unseen", "unseen", "Presets on folders that no one tuned to: gap closed, gate, sheets."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }

@@ -199,6 +199,8 @@ FLOW = (
     0,
     "--held-out-share",
     0,
+    "--search-depth",
+    "false",
 )
 
 

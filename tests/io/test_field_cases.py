@@ -232,3 +232,13 @@ def test_names_of_stains_stay(tmp_path: Path, names: tuple[str, str]) -> None:
     metadata = {"axes": "CYX", "Channel": [{"Name": name} for name in names]}
     tifffile.imwrite(tmp_path / "a.ome.tif", noise(2, 8, 12), ome=True, metadata=metadata)
     assert read(tmp_path / "a.ome.tif").channels == names
+
+
+# ---- dtypes
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_what_is_no_intensity_is_refused(tmp_path: Path, dtype: str) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", noise(2, 8, 12).astype(dtype), photometric="minisblack", metadata=None)
+    with pytest.raises(InputError, match=f"pixels of type {dtype}, which are no intensities"):
+        read(tmp_path / "a.tif")

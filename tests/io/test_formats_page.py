@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from napari_phenotrans.io import READERS, WRITERS
-from napari_phenotrans.io.write_tiff import _DTYPES
+from napari_phenotrans.io import FORMATS, READERS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
 
@@ -23,5 +22,11 @@ def test_formats_that_are_read() -> None:
 
 
 def test_formats_that_are_written() -> None:
-    assert {suffix for cells in rows("Written") for suffix in re.findall(r"`([^`]+)`", cells[0])} == set(WRITERS)
-    assert {"float32", "float64", "bool", "int32", "uint8"} <= set(_DTYPES)
+    listed = {}
+    for ending, name, title, _, dtypes in rows("Written"):
+        named = re.findall(r"`([^`]+)`", dtypes)
+        listed[name.strip("`")] = (re.findall(r"`([^`]+)`", ending), title, named or None)
+    assert listed == {
+        name: (list(each.suffixes), each.title, list(each.dtypes) if each.dtypes else None)
+        for name, each in FORMATS.items()
+    }

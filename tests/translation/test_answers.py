@@ -15,8 +15,9 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import provenance, read, write
-from napari_phenotrans.translation.batch import FileDone, FilesRequest, images_in, read_result, translate_files
+from napari_phenotrans.translation.batch import FileDone, FilesRequest, read_result, translate_files
 from napari_phenotrans.translation.events import Event, PlaneDone, SampleDone, SpreadDone
+from napari_phenotrans.translation.inputs import images_in
 from napari_phenotrans.translation.limits import USUAL_LIMITS
 from napari_phenotrans.translation.provenance import translate_command
 from napari_phenotrans.translation.request import Answers, TranslationRequest

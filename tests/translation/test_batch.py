@@ -17,11 +17,11 @@ from napari_phenotrans.translation.batch import (
     FileFailed,
     FilesRequest,
     FileStarted,
-    images_in,
     read_result,
     translate_files,
 )
 from napari_phenotrans.translation.events import EvaluationDone, PlaneDone, RegionDone
+from napari_phenotrans.translation.inputs import images_in
 from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.translate import Translator
 

@@ -129,7 +129,7 @@ def test_samples_of_a_completion(checkpoint: Checkpoint) -> None:
     assert (two.spread.pixels[[0, 2]] == 0).all()
     assert two.spread.pixels[1].max() > 0
     assert (one.mean, one.spread) == (None, None)
-    assert two.provenance["kind"] == "completion: PH3 drawn from DAPI alone"
+    assert two.provenance["completion"] == "PH3 drawn from DAPI alone"
     assert [about["sample"] for about in two.provenances[:2]] == ["1 of 2", "2 of 2"]
 
 
@@ -173,7 +173,7 @@ def test_the_command_and_the_command_that_repeats_it(checkpoint: Checkpoint, tmp
     assert done.stdout.split() == [str(path) for path in paths]
     first = read(paths[0])
     np.testing.assert_array_equal(first.plane()[0], image.plane()[0])
-    assert provenance(paths[0])["kind"] == "completion: PH3 drawn from DAPI alone"
+    assert provenance(paths[0])["completion"] == "PH3 drawn from DAPI alone"
 
     expected = complete_image(
         read(tmp_path / f"well{suffix}"),
@@ -189,3 +189,21 @@ def test_the_command_and_the_command_that_repeats_it(checkpoint: Checkpoint, tmp
     again = read(tmp_path / "again" / f"well_completed{suffix}")
     np.testing.assert_array_equal(again.plane(), expected.completed.plane())
     np.testing.assert_array_equal(again.plane(), first.plane())
+
+
+def test_completions_are_continued(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    for seed in range(2):
+        write(image_of(40, 40, channels=("DAPI",), seed=seed), tmp_path / "in" / f"f{seed}.ome.tif")
+    saved = checkpoint.save(tmp_path / "flow.safetensors")
+    command = ["complete", str(tmp_path / "in"), "--checkpoint", str(saved), "--condition", "healthy"]
+    command += ["--out", str(tmp_path / "out"), "--skip-existing"]
+    first = CliRunner().invoke(phenotrans, [*command, "--shard", "2/2"])
+    assert first.exit_code == 0, first.output
+    assert "part 2 of 2: 1 of 2 images" in first.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["f1_completed.ome.tif"]
+    again = CliRunner().invoke(phenotrans, command)
+    assert again.exit_code == 0
+    assert "2 images: 1 completed, 1 skipped." in again.output
+    other = CliRunner().invoke(phenotrans, [*command, "--seed", "3"])
+    assert other.exit_code == 2
+    assert "seed 0, now 3" in other.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.translate.dock import TranslateDock
 
 WAIT_MS = 60_000
+SEARCH_ALL_EVERY = 20  # tests
 
 # napari collects garbage whenever its scene is rebuilt and a viewer closes: what these libraries hold, which is never
 # garbage, need not be searched each time.
 _ = napari.Viewer, torch.Tensor
 gc.collect()
 gc.freeze()
+_tests = count()
 
 # A thread that steps back would wait for minutes while other tests run beside these.
 worker.NICENESS = 0
@@ -67,9 +70,16 @@ def _quiet_others() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_of_another_test(qapp: QApplication) -> None:
-    """A viewer that a test left as garbage is deleted here, not by a thread of this test that happens to find it."""
+    """A viewer that a test left as garbage is deleted here, not by a thread of this test that happens to find it.
+
+    What is left then, modules that were imported meanwhile above all, is searched no more: napari collects garbage for
+    each layer that is removed. Now and then all of it is.
+    """
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    if next(_tests) % SEARCH_ALL_EVERY == 0:
+        gc.unfreeze()
     gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

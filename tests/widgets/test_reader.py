@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 import npe2
 import numpy as np
 import pytest
 
+from napari_phenotrans.io import READERS
 from napari_phenotrans.io.samples import SAMPLES
 from napari_phenotrans.widgets.reader import get_reader
 from napari_phenotrans.widgets.sample_data import sample_layers
@@ -20,10 +22,22 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 
-def test_patterns_are_narrow() -> None:
-    assert get_reader("a.tif") is None
-    assert get_reader("a.png") is None
-    assert get_reader(["a.ome.tif", "b.tif"]) is None
+def test_what_napari_reads_itself_is_not_asked_about() -> None:
+    """napari asks which plugin is to read a file that several offer to read."""
+    manifest = npe2.PluginManifest.from_distribution("napari-phenotrans")
+    (reader,) = manifest.contributions.readers
+    for ending in READERS:
+        offered = any(fnmatch(f"a{ending}", pattern) for pattern in reader.filename_patterns)
+        assert offered == (ending not in (".tif", ".tiff", ".tf8", ".btf", ".png", ".jpg", ".jpeg")), ending
+
+
+def test_everything_that_can_be_read_is_taken_where_it_is_chosen(tmp_path: Path) -> None:
+    assert all(get_reader(f"a{ending}") for ending in READERS)
+    assert get_reader(["a.ome.tif", "b.tif"]) is not None
+    for wrong in ("a.txt", ["a.tif", "a.txt"], [], str(tmp_path)):
+        assert get_reader(wrong) is None
+    (tmp_path / "A01_w1.tif").touch()
+    assert get_reader(str(tmp_path)) is not None
     for name in ("a.ome.tif", "A.OME.TIFF", "a.lsm", "folder/a.ome.zarr", "folder/a.ome.zarr/"):
         assert get_reader(name) is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -184,6 +184,8 @@ class Checkpoint:
     card: Card
     tensors: dict[str, np.ndarray]
     path: Path | None = None
+    # what the file says; not copied to one of another card
+    _stated: str = field(default="", init=False, repr=False)
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Checkpoint:
@@ -204,7 +206,9 @@ class Checkpoint:
                 f"Get the file again from where it came."
             )
         refuse_not_finite(tensors, path)
-        return cls(card, tensors, path)
+        loaded = cls(card, tensors, path)
+        object.__setattr__(loaded, "_stated", digest)
+        return loaded
 
     @staticmethod
     def read_card(name_or_path: str | Path) -> Card:
@@ -252,6 +256,11 @@ class Checkpoint:
     @property
     def name(self) -> str:
         return self.path.stem if self.path else self.card.engine
+
+    @property
+    def digest(self) -> str:
+        """What tells it from any other: the digest of weights and card, in its file or as it would be saved."""
+        return self._stated or _digest(self.card.model_dump_json(), self.tensors)
 
     def build_engine(self, device: Any = "cpu") -> Engine:
         """Build the engine with this checkpoint's weights (float32), ready to translate.

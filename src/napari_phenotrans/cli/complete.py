@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_phenotrans.cli.files import end_with, follow_files
+from napari_phenotrans.cli.files import chosen_files, end_with, follow_files, many_files
 from napari_phenotrans.cli.options import (
+    ALLOW_TRANSLATED,
     CHECKPOINT,
     DEVICE,
+    FORMAT,
     OVERWRITE,
     PRECISION,
     pairs,
@@ -20,14 +22,12 @@ from napari_phenotrans.cli.options import (
 from napari_phenotrans.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_phenotrans.translation.batch import CompleteFiles
     from napari_phenotrans.translation.translator import Translator
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@many_files
 @CHECKPOINT
 @click.option("--condition", required=True, help="Condition to draw the channel in: usually the one that images show.")
 @click.option(
@@ -67,24 +67,27 @@ if TYPE_CHECKING:
 @PRECISION
 @click.option("--tile", type=int, help="Side of a tile in working pixels; what the engine needs where none is said.")
 @click.option("--overlap", type=int, help="Pixels that tiles share; what the engine needs where none is said.")
+@FORMAT
 @OVERWRITE
+@ALLOW_TRANSLATED
 def complete(**typed: Any) -> None:
     """Draw a channel from the kept ones alone and write OUT/<name>_completed.ome.tif.
 
-    INPUTS are image files that have at least the channels that the checkpoint keeps; the checkpoint's engine is a flow.
-    Nothing of an image's own channel is used where it has one; all other channels come back as they are. With --samples
-    each sample is a file, OUT/<name>_completed_sample-1.ome.tif and so on, beside …_completed_samples-mean and
-    …_completed_samples-spread. With several inputs, those that fail are named at the end.
+    INPUTS are image files, folders and patterns, as of translate; the images have at least the channels that the
+    checkpoint keeps, and the checkpoint's engine is a flow. Nothing of an image's own channel is used where it has one;
+    all other channels come back as they are. With --samples each sample is a file,
+    OUT/<name>_completed_sample-1.ome.tif and so on, beside …_completed_samples-mean and …_completed_samples-spread.
+    Several images are worked on one after the other, as translate does.
     """
     from napari_phenotrans.translation.batch import complete_files
 
     with Progress("loading torch") as progress:
         request, translator = _requested(**typed)
-        failed = follow_files(complete_files(request, translator), request.paths, progress)
-    end_with(failed, request.paths)
+        summary = follow_files(complete_files(request, translator), request.paths, progress)
+    end_with(summary, request.paths)
 
 
-def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[CompleteFiles, Translator]:
+def _requested(**typed: Any) -> tuple[CompleteFiles, Translator]:
     """Return what was typed as what to complete, and what completes."""
     from napari_phenotrans.core.region import Region
     from napari_phenotrans.translation.batch import CompleteFiles
@@ -100,16 +103,19 @@ def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[CompleteFiles, Tra
         region=Region(*region) if region else None,
         answers=Answers(typed["samples"], seed=typed["seed"]),
         how={} if evaluations is None else {"evaluations": evaluations},
+        allow_translated=typed["allow_translated"],
     )
-    names = ("axes", "join", "pattern", "series", "missing_as_zero")
+    how_read = {name: typed[name] for name in ("axes", "join", "pattern", "series", "missing_as_zero")}
+    arguments = read_arguments(how_read)
     request = CompleteFiles(
-        list(dict.fromkeys(inputs)),
-        typed["out"],
-        completion,
-        typed["ts"],
-        typed["zs"],
-        read_arguments({name: typed[name] for name in names}),
-        typed["overwrite"],
+        **chosen_files(typed, arguments["join"]),
+        out=typed["out"],
+        completion=completion,
+        ts=typed["ts"],
+        zs=typed["zs"],
+        reading=arguments,
+        overwrite=typed["overwrite"],
+        format=typed["format"],
     )
     computed = {name: typed[name] for name in ("checkpoint", "device", "precision", "tile", "overlap")}
     return request, Translator(**computed)

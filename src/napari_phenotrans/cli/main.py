@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
@@ -100,8 +102,22 @@ def info(file: Path, **options: Any) -> None:
         say(describe_image(read(file, **read_arguments(options))))
 
 
+def quiet() -> None:
+    """Keep what libraries log, and warn of, from the terminal; ``python -W default`` and ``PYTHONWARNINGS`` show it."""
+    # a logger that nobody listens to prints; and Lightning listens to its own where the root has no listener
+    logging.getLogger().addHandler(logging.NullHandler())
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
 def main() -> None:
     """Run the command line; an `InputError` ends it with its message and exit code 2."""
+    with warnings.catch_warnings():
+        quiet()
+        _run()
+
+
+def _run() -> None:
     try:
         # what a command returns is nothing, or the code that it ended with
         sys.exit(phenotrans(standalone_mode=False))

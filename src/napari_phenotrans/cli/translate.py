@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_phenotrans.cli.files import end_with, follow_files
+from napari_phenotrans.cli.files import chosen_files, end_with, follow_files, many_files
 from napari_phenotrans.cli.options import (
+    ALLOW_TRANSLATED,
     CHECKPOINT,
     DEVICE,
+    FORMAT,
     OVERWRITE,
     PRECISION,
     channel_names,
@@ -24,8 +26,6 @@ from napari_phenotrans.core.settings import TranslationSettings
 from napari_phenotrans.engines import ENGINES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_phenotrans.translation.batch import FilesRequest
     from napari_phenotrans.translation.translator import Translator
 
@@ -34,7 +34,7 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@many_files
 @CHECKPOINT
 @click.option("--source", required=True, help="Condition that the images show.")
 @click.option("--target", required=True, help="Condition to translate to; the source itself is the identity control.")
@@ -59,25 +59,29 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
 @PRECISION
 @click.option("--tile", type=int, help="Side of a tile in working pixels; what the engine needs where none is said.")
 @click.option("--overlap", type=int, help="Pixels that tiles share; what the engine needs where none is said.")
+@FORMAT
 @OVERWRITE
+@ALLOW_TRANSLATED
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
 def translate(**typed: Any) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
 
     With --samples also OUT/<name>_sample-1.ome.tif and so on, …_samples-mean and …_samples-spread.
 
-    INPUTS are image files; the results of an OME-Zarr are OME-Zarr. Images may be larger than memory. With several
-    inputs, those that fail are named at the end and the others are still done.
+    INPUTS are image files, folders of images, and patterns in quotes ("plates/**/*.tif"); the results of an OME-Zarr
+    are OME-Zarr, unless --format says otherwise. Images may be larger than memory. Several images are worked on one
+    after the other; one that fails does not stop the others, and a table at the end says what became of each. The exit
+    code is then 1 where some failed, and 2 where all did or nothing could begin.
     """
     from napari_phenotrans.translation.batch import translate_files
 
     with Progress("loading torch") as progress:
         request, translator = _requested(**typed)
-        failed = follow_files(translate_files(request, translator), request.paths, progress)
-    end_with(failed, request.paths)
+        summary = follow_files(translate_files(request, translator), request.paths, progress)
+    end_with(summary, request.paths)
 
 
-def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Translator]:
+def _requested(**typed: Any) -> tuple[FilesRequest, Translator]:
     """Return what was typed as what to translate, and what translates; the options are popped as they are used."""
     from napari_phenotrans.core.region import Region
     from napari_phenotrans.translation.batch import FilesRequest
@@ -91,15 +95,19 @@ def _requested(inputs: Sequence[Path], **typed: Any) -> tuple[FilesRequest, Tran
         pairs("--channel", typed.pop("channels"), "CHECKPOINT=IMAGE", "DAPI=Hoechst"),
         region=Region(*region) if region else None,
         answers=Answers(typed.pop("samples"), typed.pop("redraw"), typed.pop("seed")),
+        allow_translated=typed.pop("allow_translated"),
     )
+    how_read = {name: typed.pop(name) for name in ("axes", "join", "pattern", "series", "missing_as_zero")}
+    arguments = read_arguments(how_read)
     request = FilesRequest(
-        list(dict.fromkeys(inputs)),
-        typed.pop("out"),
-        translation,
-        typed.pop("ts"),
-        typed.pop("zs"),
-        read_arguments({name: typed.pop(name) for name in ("axes", "join", "pattern", "series", "missing_as_zero")}),
-        typed.pop("overwrite"),
+        **chosen_files(typed, arguments["join"]),
+        out=typed.pop("out"),
+        translation=translation,
+        ts=typed.pop("ts"),
+        zs=typed.pop("zs"),
+        reading=arguments,
+        overwrite=typed.pop("overwrite"),
+        format=typed.pop("format"),
     )
     computed = {name: typed.pop(name) for name in ("checkpoint", "device", "precision", "tile", "overlap")}
     # what is left are settings of engines

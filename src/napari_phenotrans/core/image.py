@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,6 +53,11 @@ class Image:
         What `napari_phenotrans.io.read` was told of ``axes``, ``series``, ``join`` and the like, to read it again.
     origin_um
         Where the center of the first pixel lies on the stage, micrometers along Z, Y and X, as far as known.
+    display
+        Per channel the least and the greatest value that was shown when it was kept, or None; () where none is known.
+    provenance
+        How the image was made where `napari_phenotrans.io.write` noted it, as names and values; its ``kind`` tells a
+        translation from a real image.
 
     Raises
     ------
@@ -73,6 +79,8 @@ class Image:
     description: str = ""
     reading: Mapping[str, Any] = field(default_factory=dict)
     origin_um: Mapping[str, float] = field(default_factory=dict)
+    display: tuple[tuple[float, float] | None, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = tuple(self.pixels.shape)
@@ -109,6 +117,11 @@ class Image:
     @property
     def dtype(self) -> np.dtype:
         return np.dtype(self.pixels.dtype)
+
+    @property
+    def kind(self) -> str:
+        """What the image is, out of `napari_phenotrans.core.kinds`: ``real`` unless its provenance says otherwise."""
+        return kind_of(self.provenance)
 
     @property
     def synthetic(self) -> bool:
@@ -227,6 +240,7 @@ class Image:
             pixels=_taken(self.pixels, self.axes, index),
             channels=tuple(self.channels[i] for i in indices),
             colors=tuple(self.colors[i] for i in indices),
+            display=tuple(self.display[i] for i in indices) if self.display else (),
             # smaller versions do not know the region's pixels
             pyramid=() if region else tuple(_taken(level, self.axes, index) for level in self.pyramid),
             origin_um=self._moved_origin({"Z": zs[0]} | ({"Y": region.top, "X": region.left} if region else {})),

@@ -14,6 +14,7 @@ from napari_phenotrans.core.image import REPEATED
 from napari_phenotrans.core.resample import SAME, factor, rescaled_size
 from napari_phenotrans.core.text import counted, few, listed
 from napari_phenotrans.dataset.channel_differences import ChannelDifference, ShapeSample
+from napari_phenotrans.dataset.check_conditions import stack_remarks, unlike_conditions
 from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report
 from napari_phenotrans.dataset.dataset import image_of_crop
 from napari_phenotrans.dataset.field_stats import Survey, survey
@@ -106,6 +107,7 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         *_unfit_folders(training, held_out),
         *_unfit_files(readable, [s for s in surveys + held_out_surveys if s.unreadable], settings, channels, proposed),
         *_unfit_pixels(readable, channels, blank),
+        *unlike_conditions(training.conditions, readable, channels, blank),
         *_duplicates(surveys, held_out_surveys),
         *telling_columns(training),
         *_kept_that_differ(getattr(settings, "kept", None) or (), differences),
@@ -122,6 +124,7 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         crop=settings.crop,
         histograms={channel: _histogram(training.conditions, surveys, channel) for channel in channels},
         differences=differences,
+        remarks=stack_remarks(readable),
     )
 
 
@@ -285,12 +288,6 @@ def _unfit_pixels(readable: Sequence[Survey], channels: Sequence[str], blank: Se
             what = f"Channel {channel} is saturated ({len(cut)} fields, up to {100 * share:.1f} % of the pixels)."
             do = "What is brighter cannot be learned: image with less exposure, or take the fields out."
             yield Problem("warning", what, do, _names(cut))
-    dtypes = Counter(s.dtype for s in readable)
-    if len(dtypes) > 1:
-        common = dtypes.most_common(1)[0][0]
-        what = f"Fields have different dtypes ({', '.join(f'{n} × {d}' for d, n in dtypes.items())})."
-        do = "Their intensities may not mean the same: convert them in one way, or the engine learns the conversion."
-        yield Problem("warning", what, do, _names([s for s in readable if s.dtype != common]))
 
 
 def _duplicates(surveys: Sequence[Survey], held_out_surveys: Sequence[Survey]) -> Iterable[Problem]:
@@ -358,13 +355,20 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
 
 
 def _blank(readable: Sequence[Survey], channels: Sequence[str]) -> list[Survey]:
-    """Return the fields whose contrast is under 5 % of what good fields have, in every channel."""
+    """Return the fields whose contrast is under 5 % of what good fields of their condition have, in every channel.
+
+    A condition that is darker as a whole was recorded in another way, and is not blank.
+    """
     complete = [s for s in readable if all(name in s.channels for name in channels)]
     if not complete or not channels:
         return []
-    contrast = np.array([[s.channels[name].contrast for name in channels] for s in complete])
-    dim = (contrast <= _BLANK * np.percentile(contrast, 90, axis=0)).all(axis=1)
-    return [s for s, nothing in zip(complete, dim, strict=True) if nothing]
+    blank: set[Survey] = set()
+    for condition in {s.field.condition for s in complete}:
+        mine = [s for s in complete if s.field.condition == condition]
+        contrast = np.array([[s.channels[name].contrast for name in channels] for s in mine])
+        dim = (contrast <= _BLANK * np.percentile(contrast, 90, axis=0)).all(axis=1)
+        blank |= {s for s, nothing in zip(mine, dim, strict=True) if nothing}
+    return [s for s in complete if s in blank]
 
 
 def _facts(

@@ -116,6 +116,8 @@ class Report:
         Per channel that training uses.
     differences
         How surely each of these channels tells the conditions apart; those are left out that have too few groups.
+    remarks
+        How files are taken, in sentences, where nothing is wrong with that.
     """
 
     problems: tuple[Problem, ...]
@@ -128,6 +130,7 @@ class Report:
     crop: int
     histograms: dict[str, Histogram] = field(default_factory=dict)
     differences: tuple[ChannelDifference, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -170,7 +173,8 @@ class Report:
         wide = f" ({self.crop * self.pixel_size:.4g} µm)" if self.pixel_size and self.unit == "um" else ""
         settings.append(("crop", f"{self.crop} × {self.crop} working pixels{wide}"))
         problems = [f"{problem.severity}: {problem}" for problem in self.problems]
-        blocks = [table(self.table()), table(brightness), self.difference_lines(), table(settings), problems]
+        remarks = [f"note: {remark}" for remark in self.remarks]
+        blocks = [table(self.table()), table(brightness), self.difference_lines(), table(settings), remarks, problems]
         return [line for block in blocks if block for line in ("", *block)][1:]
 
     def difference_lines(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ class Channel:
         cells show in it, noise hardly does.
     saturated
         Share of pixels at the brightest value, of the plane where it is largest; 0 where nothing piles up there.
+    step
+        The largest number that all sampled gray levels are multiples of; 1 for numbers that are no integers.
     sample
         Pixels on a coarse grid.
     """
@@ -48,6 +51,7 @@ class Channel:
     high: float = -np.inf
     contrast: float = 0.0
     saturated: float = 0.0
+    step: int = 0
     sample: list[np.ndarray] = dataclasses.field(default_factory=list)
 
 
@@ -61,8 +65,9 @@ class Survey:
         The field.
     unreadable
         Why it cannot be read; the rest is then worth nothing.
-    names, size, planes, pixel_size_um, dtype
-        Channel names, (Y, X), number of planes, micrometers per pixel, and dtype, as the file states them.
+    names, size, planes, axes, pixel_size_um, dtype
+        Channel names, (Y, X), number of planes, lengths of all axes, micrometers per pixel, and dtype, as the file
+        states them.
     finite
         Whether all pixels are numbers.
     channels
@@ -80,6 +85,7 @@ class Survey:
     names: tuple[str, ...] = ()
     size: tuple[int, int] = (0, 0)
     planes: int = 0
+    axes: dict[str, int] = dataclasses.field(default_factory=dict)
     pixel_size_um: float | None = None
     dtype: str = ""
     finite: bool = True
@@ -108,7 +114,7 @@ def survey(field: Field, *, nuclei: bool = False) -> Survey:
         image = field.image()
         result.names, result.dtype, result.pixel_size_um = image.channels, str(image.dtype), image.pixel_size_um
         result.notes = image.notes
-        result.size = image.sizes["Y"], image.sizes["X"]
+        result.size, result.axes = (image.sizes["Y"], image.sizes["X"]), image.sizes
         positions = list(image.positions())
         result.planes = len(positions)
         sampled = set(np.linspace(0, len(positions) - 1, min(len(positions), _SAMPLED_PLANES)).astype(int).tolist())
@@ -138,7 +144,10 @@ def _add(channel: Channel, pixels: np.ndarray, sampled: bool) -> None:
     channel.low, channel.high = min(channel.low, low), max(channel.high, high)
     if sampled:
         step = [max(1, n // _SAMPLED_SIDE) for n in pixels.shape]
-        channel.sample.append(pixels[:: step[0], :: step[1]].astype(np.float32).ravel())
+        some = pixels[:: step[0], :: step[1]].ravel()
+        channel.sample.append(some.astype(np.float32))
+        whole = some.dtype.kind in "iu" and some.dtype.itemsize < 8
+        channel.step = math.gcd(channel.step, int(np.gcd.reduce(some.astype(np.int64)))) if whole else 1
     if low == high:
         return
     height, width = (n // _BLOCK * _BLOCK for n in pixels.shape)

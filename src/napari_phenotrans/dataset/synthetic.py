@@ -18,6 +18,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.settings import Settings
 from napari_phenotrans.dataset.synthetic_anatomy import Anatomy
+from napari_phenotrans.dataset.synthetic_stack import Depths, Stack, photograph_stack
 from napari_phenotrans.io import write
 from napari_phenotrans.io.atomic import refuse_existing, replacing
 
@@ -75,6 +76,14 @@ class Nucleus:
         return self.stage != "interphase"
 
 
+@dataclass(frozen=True)
+class StackNucleus(Nucleus):
+    """One nucleus of a stack: ``z`` is the plane of its center, from 0 and not rounded, ``depth`` its planes in all."""
+
+    z: float
+    depth: float
+
+
 @dataclass(frozen=True, eq=False)
 class Organoid:
     """A synthetic organoid and what is true of it.
@@ -82,11 +91,11 @@ class Organoid:
     Parameters
     ----------
     image
-        uint16, axes CYX, channels DAPI, PH3, ZO1.
+        uint16, axes CYX, or ZCYX for a stack, channels DAPI, PH3, ZO1.
     nuclei
         Every nucleus that the healthy image shows, also those the disease removed (``present`` is False).
     labels
-        (Y, X) int32: 0 is background, else ``Nucleus.label``; of a mitosis its chromatin is labeled.
+        (Y, X) or (Z, Y, X) int32: 0 is background, else ``Nucleus.label``; of a mitosis its chromatin is labeled.
     seed, condition
         What it was made from.
     """
@@ -141,6 +150,7 @@ def organoid(
     size: int = 256,
     pixel_size_um: float = 0.65,
     disease: Disease | None = None,
+    stack: Stack | None = None,
 ) -> Organoid:
     """Invent one organoid.
 
@@ -156,6 +166,8 @@ def organoid(
         Micrometers per pixel, 0.2 to 1.5.
     disease
         What the disease takes; by default 35 % of the nuclei and 70 % of the mitoses among the rest.
+    stack
+        The planes of a stack, in which nuclei are ellipsoids; one flat image where none is said.
 
     Raises
     ------
@@ -164,16 +176,23 @@ def organoid(
     """
     if condition not in CONDITIONS:
         raise InputError(f"Condition {condition!r} came, synthetic organoids know {list(CONDITIONS)}. Say one of them.")
-    return _photograph(_anatomy(seed, size, pixel_size_um), seed, condition, disease or Disease())
+    return _photograph(_anatomy(seed, size, pixel_size_um), seed, condition, disease or Disease(), stack)
 
 
-def pair(seed: int, *, size: int = 256, pixel_size_um: float = 0.65, disease: Disease | None = None) -> Counterfactual:
+def pair(
+    seed: int,
+    *,
+    size: int = 256,
+    pixel_size_um: float = 0.65,
+    disease: Disease | None = None,
+    stack: Stack | None = None,
+) -> Counterfactual:
     """Invent one organoid in both conditions; arguments as in :func:`organoid`.
 
     Pixels differ only where a nucleus changed and within 10 µm around it, where its light reaches; ZO1 is the same.
     """
     anatomy = _anatomy(seed, size, pixel_size_um)
-    healthy, diseased = (_photograph(anatomy, seed, condition, disease or Disease()) for condition in CONDITIONS)
+    healthy, diseased = (_photograph(anatomy, seed, condition, disease or Disease(), stack) for condition in CONDITIONS)
     changes = tuple(
         Change(was.label, was.y, was.x, was.stage, "mitosis to interphase" if now.present else "removed")
         for was, now in zip(healthy.nuclei, diseased.nuclei, strict=True)
@@ -190,6 +209,7 @@ def write_dataset(
     pixel_size_um: float = 0.65,
     disease: Disease | None = None,
     first_seed: int = 0,
+    stack: Stack | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write an unpaired data set: ``count`` organoids per condition, no seed in both.
@@ -216,7 +236,9 @@ def write_dataset(
     truth_rows: list[dict[str, Any]] = []
     for index, name in enumerate(names):
         seed = first_seed + index
-        made = organoid(seed, CONDITIONS[index // count], size=size, pixel_size_um=pixel_size_um, disease=disease)
+        made = organoid(
+            seed, CONDITIONS[index // count], size=size, pixel_size_um=pixel_size_um, disease=disease, stack=stack
+        )
         origin = {"origin": NOTE, "seed": seed, "condition": made.condition}
         write(made.image, folder / name, overwrite=overwrite, metadata=origin)
         field_rows.append({"file": name, "group": f"seed-{seed}"})
@@ -244,7 +266,7 @@ def _anatomy(seed: int, size: int, pixel_size_um: float) -> Anatomy:
     return Anatomy(seed, size, pixel_size_um)
 
 
-def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease) -> Organoid:
+def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease, stack: Stack | None = None) -> Organoid:
     cells = anatomy.cells
     missing: set[int] = set()
     calmed: set[int] = set()
@@ -257,9 +279,10 @@ def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease) -
         kept_mitoses, lost = _lose(rng, mitoses, disease.nuclei_lost)
         missing = {*lost, *_lose(rng, others, disease.nuclei_lost)[1]}
         calmed = set(_lose(None, kept_mitoses, disease.mitoses_lost)[1])
-    pixels, labels = anatomy.photograph(missing, calmed)
-    image = Image(pixels, "CYX", CHANNELS, pixel_size_um=1 / anatomy.per_um, unit="µm", colors=COLORS, description=NOTE)
-    nuclei = tuple(
+    known: dict[str, Any] = {
+        "pixel_size_um": 1 / anatomy.per_um, "unit": "µm", "colors": COLORS, "description": NOTE,
+    }  # fmt: skip
+    nuclei = [
         Nucleus(
             label=index + 1,
             y=round(float(cell.y) - anatomy.border, 2),
@@ -271,8 +294,19 @@ def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease) -
             present=index not in missing,
         )
         for index, cell in enumerate(cells)
-    )
-    return Organoid(image, nuclei, labels, seed, condition)
+    ]
+    if stack is None:
+        pixels, labels = anatomy.photograph(missing, calmed)
+        return Organoid(Image(pixels, "CYX", CHANNELS, **known), tuple(nuclei), labels, seed, condition)
+    depths = Depths.of(anatomy, seed)
+    pixels, labels = photograph_stack(anatomy, depths, stack, missing, calmed, seed)
+    image = Image(pixels, "ZCYX", CHANNELS, z_step_um=stack.z_step_um, **known)
+    center = (depths.center - stack.depths_um[0]) / stack.z_step_um
+    deep = [
+        StackNucleus(**asdict(nucleus), z=round(float(z), 2), depth=round(2 * float(half) / stack.z_step_um, 2))
+        for nucleus, z, half in zip(nuclei, center, depths.half, strict=True)
+    ]
+    return Organoid(image, tuple(deep), labels, seed, condition)
 
 
 def _lose(rng: Generator | None, indices: list[int], share: float) -> tuple[list[int], list[int]]:

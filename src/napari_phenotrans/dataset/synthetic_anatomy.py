@@ -291,22 +291,12 @@ class Anatomy:
             if index in missing:
                 continue
             own = self.owner[cell.window] == index
-            top, left = self.offsets[index]
-            rows, columns = (np.arange(n) for n in cell.radius.shape)
-            grain = self.grain[((top + rows) % self.extent)[:, None], (left + columns) % self.extent]
-            if cell.stage == "interphase" or index in calmed:
-                dapi = cell.brightness * self._interphase(cell, index, grain)
-                ph3 = 0.014 * dapi
-                chromatin = own
-            else:
-                dapi, ph3 = self._mitosis(cell, index, grain)
-                chromatin = own & (dapi > 0.7)
-                ph3 = self.ph3[index] * ph3
+            dapi, ph3, chromatin = self.light_of(cell, index, calm=index in calmed)
             # under a neighbor a nucleus shows little: sections are thin
             light = np.where(own | ~covered[cell.window], np.float32(1), np.float32(0.35))
             scene[0][cell.window] += NUCLEUS * light * dapi
             scene[1][cell.window] += MITOSIS * light * ph3
-            labels[cell.window][chromatin] = index + 1
+            labels[cell.window][own & chromatin] = index + 1
 
         # microscope: a sharp core and a wide skirt, both of finite reach
         blurred = np.empty((3, self.size, self.size), np.float32)
@@ -318,6 +308,20 @@ class Anatomy:
         shot, read = np.random.default_rng(self.camera).standard_normal((2, *blurred.shape), dtype=np.float32)
         counts = OFFSET + blurred + np.sqrt(COUNTS_PER_PHOTON * np.maximum(blurred, 0)) * shot + READ_NOISE * read
         return np.clip(np.rint(counts), 0, 65535).astype(np.uint16), labels[self.inner].copy()
+
+    def light_of(self, cell: Cell, index: int, *, calm: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return a cell's light in DAPI and PH3 within its window, in typical nuclei and mitoses, and its chromatin.
+
+        ``cell`` is the cell ``index`` of `cells`, or a section of it; ``calm`` shows a mitosis in interphase.
+        """
+        top, left = self.offsets[index]
+        rows, columns = (np.arange(n) for n in cell.radius.shape)
+        grain = self.grain[((top + rows) % self.extent)[:, None], (left + columns) % self.extent]
+        if cell.stage == "interphase" or calm:
+            dapi = cell.brightness * self._interphase(cell, index, grain)
+            return dapi, 0.014 * dapi, cell.radius < 1
+        dapi, ph3 = self._mitosis(cell, index, grain)
+        return dapi, self.ph3[index] * ph3, dapi > 0.7
 
     def _interphase(self, cell: Cell, index: int, grain: np.ndarray) -> np.ndarray:
         """DAPI: a rim of heterochromatin, a grain, one to three dark nucleoli."""

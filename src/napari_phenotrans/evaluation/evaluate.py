@@ -14,6 +14,7 @@ from napari_phenotrans.core.digests import digest
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.evaluation.critic import CriticProtocol, critic_row
+from napari_phenotrans.evaluation.flicker import flicker_rows
 from napari_phenotrans.evaluation.inputs import background_of
 from napari_phenotrans.evaluation.pictures import judge_pictures
 from napari_phenotrans.features import Entry, Extractor, ExtractorResources, extractor_entry
@@ -134,6 +135,7 @@ def _steps(request: EvaluationRequest, resources: ExtractorResources) -> Iterato
     if request.critic:
         for comparison in evaluation_set.comparisons:
             rows.append((yield from critic_row(comparison, request.critic, resources, seed=request.seed)))
+    rows += yield from flicker_rows(evaluation_set, resources.tick)
     pictures = yield from judge_pictures(evaluation_set, resources.tick)
     if resources.cache.problem:
         yield Notice(resources.cache.problem)

@@ -16,6 +16,7 @@ from napari_phenotrans.dataset.dataset import DataSet
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from napari_phenotrans.core.image import Image
     from napari_phenotrans.core.intensity import Intensity
     from napari_phenotrans.dataset.dataset import Field
 
@@ -44,6 +45,8 @@ class Cut:
     background
         Per channel, in about [-1, 1], where the background of each plane is brought to before it is cut; planes are
         taken as they are where None.
+    positions
+        The (t, z) of each plane, where the field is a stack or a time series.
     """
 
     group: str
@@ -53,6 +56,7 @@ class Cut:
     crop: int
     indices: tuple[int, ...]
     background: tuple[float, ...] | None = None
+    positions: tuple[tuple[int, int], ...] = ()
 
     def crops(self) -> np.ndarray:
         """Return float32 (n, C, crop, crop) in about [-1, 1].
@@ -159,7 +163,9 @@ class Cutter:
             If no crop fits.
         """
         planes = planes or [planes_in(field, self.channels, self.pixel_size) for field in fields]
-        sizes = [self._plane_sizes(field) for field in fields]
+        opened = [field.image() for field in fields]
+        sizes = [self._plane_sizes(image) for image in opened]
+        positions = [tuple(image.positions()) for image in opened]
         counts = [sum((height // self.crop) * (width // self.crop) for height, width in each) for each in sizes]
         crops = [(number, index) for number, count in enumerate(counts) for index in range(count)]
         if not crops:
@@ -172,7 +178,15 @@ class Cutter:
             number, index = crops[chosen]
             kept.setdefault(number, []).append(index)
         return tuple(
-            Cut(fields[number].group, fields[number].name, planes[number], self.intensity, self.crop, tuple(indices))
+            Cut(
+                fields[number].group,
+                fields[number].name,
+                planes[number],
+                self.intensity,
+                self.crop,
+                tuple(indices),
+                positions=positions[number],
+            )
             for number, indices in kept.items()
         )
 
@@ -195,9 +209,8 @@ class Cutter:
         limits = zip(channels, self.intensity.low, self.intensity.high, strict=True)
         return {"crop": self.crop, "limits": {name: [round(low, 4), round(high, 4)] for name, low, high in limits}}
 
-    def _plane_sizes(self, field: Field) -> list[tuple[int, int]]:
-        """Return the size of each of a field's planes at the working pixel size, without reading pixels."""
-        image = field.image()
+    def _plane_sizes(self, image: Image) -> list[tuple[int, int]]:
+        """Return the size of each of an image's planes at the working pixel size, without reading pixels."""
         size = rescaled_size(image.sizes["Y"], image.sizes["X"], self._scale(image.pixel_size_um))
         return [size] * len(list(image.positions()))
 

@@ -14,6 +14,8 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import first_of
 from napari_phenotrans.io.atomic import replacing
 from napari_phenotrans.io.channel_files import ChannelFiles, find_channel_files, read_joined
+from napari_phenotrans.io.formats import FORMATS, WRITERS, format_of, refuse_dtype
+from napari_phenotrans.io.portable import portable, titled
 from napari_phenotrans.io.registry import READERS, is_zarr, read_one, readable, suffix_of
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.image import Image
 
 __all__ = [
+    "FORMATS",
     "READERS",
     "WRITERS",
     "ChannelFiles",
@@ -30,15 +33,9 @@ __all__ = [
     "read",
     "read_joined",
     "readable",
+    "refuse_dtype",
     "write",
 ]
-
-#: Suffix to ``module:function`` in this package.
-WRITERS: dict[str, str] = {
-    ".ome.tif": "write_tiff:write_ome_tiff",
-    ".ome.tiff": "write_tiff:write_ome_tiff",
-    ".ome.zarr": "write_zarr:write_ome_zarr",
-}
 
 
 def read(
@@ -130,11 +127,12 @@ def write(
     image: Image,
     path: str | Path,
     *,
+    format: str | None = None,
     overwrite: bool = False,
     pyramid: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write an image as OME-TIFF or OME-Zarr, with its dtype, axes, names, colors, pixel size and unit.
+    """Write an image with its dtype, axes, names, colors, pixel size, unit, and how it was made.
 
     Planes are read and written one at a time. The file appears under its name when it is complete.
 
@@ -143,13 +141,16 @@ def write(
     image
         The image; lazy pixels stay lazy.
     path
-        ``.ome.tif``, ``.ome.tiff`` or ``.ome.zarr``.
+        ``.ome.tif``, ``.ome.tiff``, ``.ome.zarr``, or ``.tif`` and ``.tiff`` for a hyperstack of ImageJ.
+    format
+        One of `FORMATS`, where the suffix leaves it open: ``ome-zarr-0.5``.
     overwrite
         Whether something under that name may be replaced.
     pyramid
         Add smaller versions, for viewers of large images.
     metadata
-        Provenance: names and values, which are written as text (JSON where they are none). `provenance` reads it.
+        Provenance: names and values, which are written as text (JSON where they are none); the image's own where none
+        is given. `provenance` reads it.
 
     Raises
     ------
@@ -158,22 +159,50 @@ def write(
         the pixels.
     """
     path = Path(path)
-    if not any(path.name.lower().endswith(suffix) for suffix in WRITERS):
-        raise InputError(f"{path} cannot be written: expected a name that ends in {', '.join(WRITERS)}.")
+    key = checked_format(path.name, format)
+    refuse_dtype(image.dtype, key)
     with replacing(path, overwrite=overwrite) as temporary:
-        write_as(path.name, image, temporary, pyramid=pyramid, metadata=metadata)
+        write_as(path.name, image, temporary, format=key, pyramid=pyramid, metadata=metadata)
     return path
 
 
-def write_as(name: str, image: Image, file: Path, *, pyramid: bool, metadata: Mapping[str, Any] | None) -> None:
+def checked_format(name: str, format: str | None = None) -> str:
+    """Return which of `FORMATS` a file of this name is written in.
+
+    Raises
+    ------
+    InputError
+        If there is no such format, or the name is none of its files'.
+    """
+    if format is not None and format not in FORMATS:
+        raise InputError(f"There is no format {format!r} to write: expected one of {', '.join(FORMATS)}.")
+    key = format or format_of(name)
+    if key is None or not name.lower().endswith(FORMATS[key].suffixes):
+        expected = FORMATS[key].suffixes if key else WRITERS
+        raise InputError(f"{name} cannot be written: expected a name that ends in {', '.join(expected)}.")
+    return key
+
+
+def write_as(
+    name: str,
+    image: Image,
+    file: Path,
+    *,
+    format: str | None = None,
+    pyramid: bool,
+    metadata: Mapping[str, Any] | None,
+) -> None:
     """Write an image to a file that is not there yet and gets the name ``name``; other parameters as of `write`."""
     from napari_phenotrans.io.write_planes import halvings
 
-    suffix = next(suffix for suffix in WRITERS if name.lower().endswith(suffix))
-    module, function = WRITERS[suffix].split(":")
+    key = checked_format(name, format)
+    refuse_dtype(image.dtype, key)
+    suffix = next(suffix for suffix in FORMATS[key].suffixes if name.lower().endswith(suffix))
+    module, function = FORMATS[key].writer.split(":")
     writer = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
     levels = halvings(image) if pyramid else 0
-    writer(image, file, levels=levels, metadata=metadata, name=name[: -len(suffix)])
+    noted = portable(image.provenance if metadata is None else metadata)
+    writer(image, file, levels=levels, metadata=noted, name=titled(name[: -len(suffix)], noted))
 
 
 def provenance(path: str | Path) -> dict[str, str]:

@@ -8,7 +8,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image, told_apart
+from napari_phenotrans.core.kinds import sentence_of
 from napari_phenotrans.io.stain_names import number_planes
 
 if TYPE_CHECKING:
@@ -55,6 +59,8 @@ class Facts:
     origin: dict[str, tuple[float, str]] = field(default_factory=dict)
     description: str = ""
     notes: tuple[str, ...] = ()
+    display: tuple[tuple[float, float] | None, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 def unit_symbol(written: str | None) -> str | None:
@@ -111,7 +117,19 @@ def make_image(
     pyramid: tuple[Any, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Image:
-    """Build an `Image` from pixels and what their file says; what does not fit the axes is left out, with a note."""
+    """Build an `Image` from pixels and what their file says; what does not fit the axes is left out, with a note.
+
+    Raises
+    ------
+    InputError
+        If pixels are no intensities: complex numbers, texts or records.
+    """
+    kind = np.dtype(pixels.dtype)
+    if kind.kind not in "biuf":
+        raise InputError(
+            f"{path} holds pixels of type {kind.name}, which are no intensities. Expected integers or floating-point "
+            f"numbers: convert them, as complex ones to their amount."
+        )
     count = dict(zip(axes, pixels.shape, strict=True)).get("C", 1)
     remarks = [*facts.notes, *notes]
     names = _names(facts.channels, count, path, remarks)
@@ -130,7 +148,9 @@ def make_image(
         colors=facts.colors if len(facts.colors) == count else (),
         pyramid=pyramid,
         notes=tuple(remarks),
-        description=facts.description,
+        description=_without_sentence(facts.description, facts.provenance),
+        display=facts.display if len(facts.display) == count else (),
+        provenance=dict(facts.provenance),
         origin_um={a: value for a, value in origin.items() if value is not None},
     )
 
@@ -201,14 +221,18 @@ def _signed(length: tuple[float, str] | None) -> float | None:
 
 def remarks(provenance: Mapping[str, str]) -> list[str]:
     """Return what a user must know of a file that `write` made, by the provenance in it."""
-    texts = []
-    if provenance.get("translated") == "true":
-        kind = "A difference map, translated - real," if provenance.get("role") == "difference" else "Not measured, but"
-        texts.append(
-            f"{kind} made by an engine: {provenance.get('source')} translated to {provenance.get('target')} with the "
-            f"checkpoint {provenance.get('checkpoint')}."
-        )
-    return [*texts, *filter(None, [provenance.get("partial")])]
+    return [text for text in (sentence_of(provenance), provenance.get("partial")) if text]
+
+
+def with_sentence(description: str, provenance: Mapping[str, Any]) -> str:
+    """Return an image's free text for a file, which begins with what it is where nobody measured it."""
+    return "\n".join(text for text in (sentence_of(provenance), description) if text)
+
+
+def _without_sentence(description: str, provenance: Mapping[str, Any]) -> str:
+    """Undo `with_sentence`."""
+    sentence = sentence_of(provenance)
+    return description.removeprefix(sentence).lstrip("\n") if sentence else description
 
 
 def plain_color(red: float, green: float, blue: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from napari_phenotrans.io.display import noted_display
 from napari_phenotrans.io.metadata import Facts
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class OmeXml:
             z=_quantity(pixels, "PhysicalSizeZ", "µm"),
             interval=_quantity(pixels, "TimeIncrement", "s"),
             origin=_position(pixels),
+            display=noted_display(self.annotation(AXES_NAMESPACE).get("display")),
+            provenance=self.annotation(),
             description=next((e.text or "" for e in _children(self.images[index], "Description")), "").strip(),
         )
 

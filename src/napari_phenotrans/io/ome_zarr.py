@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from zarr.errors import ContainsArrayError, GroupNotFoundError, NodeNotFoundErro
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.axes import settle
+from napari_phenotrans.io.display import noted_colors, noted_display
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import Facts, make_image, remarks, unit_symbol
 from napari_phenotrans.io.zarr_chunks import SPARSE, Chunks, missing_text
@@ -80,6 +82,12 @@ def read_ome_zarr(path: Path, axes: str | None = None, series: int = 0, missing_
         described = str(ours.get("description", ""))
         notes += remarks(ours.get("provenance") or {})
         facts = _facts(image, attributes.get("omero") or {}, stated, units, described)
+        facts = replace(
+            facts,
+            colors=noted_colors(ours.get("colors"), facts.colors),
+            display=noted_display(ours.get("display")),
+            provenance={str(k): str(v) for k, v in (ours.get("provenance") or {}).items()},
+        )
         fitting = [array for array in arrays if array.ndim == arrays[0].ndim]
         levels = [_lazy(path, array, missing_as_zero, notes if array is arrays[0] else []) for array in fitting]
     return make_image(levels[0], letters, facts, path, pyramid=tuple(levels[1:]), notes=(*notes, *guessed))

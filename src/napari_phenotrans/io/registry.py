@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.quiet import quiet_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,7 @@ def read_one(path: Path, axes: str | None = None, series: int = 0, *, missing_as
         )
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes). Get it again from where it came.")
+    quiet_libraries()
     module, function = reader_name.split(":")
     reader: Reader = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
     if reader_name == _ZARR:

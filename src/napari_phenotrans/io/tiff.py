@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 import struct
 import threading
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import make_image, remarks
 from napari_phenotrans.io.ome_files import images_by_file, refuse_foreign
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, OmeXml, read_companion
-from napari_phenotrans.io.tiff_metadata import tiff_facts
+from napari_phenotrans.io.tiff_metadata import imagej_info, tiff_facts
 from napari_phenotrans.io.tiff_region import read_encoded, read_stored
 from napari_phenotrans.io.tiff_values import Values, values_of
 
@@ -60,6 +61,7 @@ def read_tiff(path: Path, axes: str | None = None, series: int = 0) -> Image:
             text = _ours(path, ome, text, series, notes)
         with tifffile.TiffFile(path, omexml=text) as tif:
             _refuse_lost_tags(path, tif)
+            notes += _damaged(tif)
             page_series = _choose(path, tif, series, ome, notes)
             if ome is not None and page_series.kind == "ome":
                 facts = ome.facts(_number(ome, page_series))
@@ -67,7 +69,8 @@ def read_tiff(path: Path, axes: str | None = None, series: int = 0) -> Image:
                 stated, shape = _with_single_axes(page_series, ome.annotation(AXES_NAMESPACE).get("axes", ""))
             else:
                 facts = tiff_facts(tif, page_series)
-                stated, shape = page_series.axes, page_series.shape
+                notes += remarks(facts.provenance)
+                stated, shape = _with_single_axes(page_series, imagej_info(tif).image.get("axes", ""))
             letters, guessed = settle(path, stated, shape, axes)
             values = values_of(tif, page_series)
             notes += [values.note] if values.note else []
@@ -85,7 +88,7 @@ def tiff_provenance(path: Path) -> dict[str, str]:
     """Return what `write` noted in an OME-TIFF, empty for other files."""
     with naming_damage(path, EXPECTED, *_KINDS), tifffile.TiffFile(path) as tif:
         ome = OmeXml.parse(tif.ome_metadata) if tif.ome_metadata else None
-    return ome.annotation() if ome else {}
+        return ome.annotation() if ome else imagej_info(tif).provenance
 
 
 def _metadata(path: Path, notes: list[str]) -> tuple[Path, OmeXml | None, str | None]:
@@ -159,6 +162,19 @@ def _refuse_lost_tags(path: Path, tif: tifffile.TiffFile) -> None:
             f"{path} has a description that cannot be read (TIFF tag {lost[0]}). The file is cut short or damaged; get "
             f"it again from where it came."
         )
+
+
+def _damaged(tif: tifffile.TiffFile) -> list[str]:
+    """Return notes about descriptions that are there and cannot be understood: pixels open without what they say."""
+    notes = []
+    first = tif.pages.first
+    if re.match(r"\s*(<(\?xml|!--).*?>\s*)*<(\w+:)?OME\b", first.description, re.DOTALL):
+        whole = OmeXml.parse(first.description) is not None
+        notes += [] if whole else ["The file's OME metadata are damaged: no names, sizes or units were read from them."]
+    tag = first.tags.get("IJMetadata")
+    if tag is not None and not isinstance(tag.value, dict):
+        notes.append("The file's ImageJ metadata are damaged: no labels, colors or ranges were read from them.")
+    return notes
 
 
 def _choose(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tifffile import PHOTOMETRIC
 
+from napari_phenotrans.io.display import noted_colors, noted_display
+from napari_phenotrans.io.imagej_info import ImagejInfo
 from napari_phenotrans.io.metadata import PRINT_UM, Facts, plain_color
 
 if TYPE_CHECKING:
@@ -39,6 +41,11 @@ def tiff_facts(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Facts
     return replace(facts, channels=channels, colors=colors, x=x, y=y)
 
 
+def imagej_info(tif: tifffile.TiffFile) -> ImagejInfo:
+    """Return ImageJ's free text of a file, empty where it has none."""
+    return ImagejInfo.parse(str((tif.imagej_metadata or {}).get("Info", "")) if tif.is_imagej else "")
+
+
 def _resolution(page: tifffile.TiffPage, along: str) -> tuple[float, str] | None:
     """Read a resolution tag that can be a microscope's."""
     tag = page.tags.get(f"{along}Resolution")
@@ -55,6 +62,7 @@ def _resolution(page: tifffile.TiffPage, along: str) -> tuple[float, str] | None
 
 def _imagej(meta: dict[str, Any], series: tifffile.TiffPageSeries) -> Facts:
     unit = str(meta.get("unit", ""))
+    info = ImagejInfo.parse(str(meta.get("Info", "")))
     sizes: dict[str, tuple[float, str] | None] = {}
     for along in "XY":
         tag = series.keyframe.tags.get(f"{along}Resolution")
@@ -62,16 +70,37 @@ def _imagej(meta: dict[str, Any], series: tifffile.TiffPageSeries) -> Facts:
         pixels, length = tag.value if tag is not None else (0, 1)
         sizes[along] = (length / pixels, unit_along) if pixels and unit_along and unit_along != "pixel" else None
     spacing, finterval = meta.get("spacing"), meta.get("finterval")
+    # ImageJ lets a stack that was scanned downwards have a negative spacing
+    sizes["Z"] = (abs(float(spacing)), str(meta.get("zunit", unit))) if spacing else None
+    count = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)
+    stated = tuple(str(name) for name in info.image.get("channels", ()))
     return Facts(
-        channels=_labels(meta, series),
-        colors=_luts(meta, series),
+        channels=stated if len(stated) == count else _labels(meta, series),
+        colors=noted_colors(info.image.get("colors"), _luts(meta, series)),
         x=sizes["X"],
         y=sizes["Y"],
-        # ImageJ lets a stack that was scanned downwards have a negative spacing
-        z=(abs(float(spacing)), str(meta.get("zunit", unit))) if spacing else None,
-        description=str(meta.get("Info", "")).strip(),
+        z=sizes["Z"],
+        description=info.description,
         interval=(float(finterval), str(meta.get("tunit", "s"))) if finterval else None,
+        origin=_origin(meta, sizes) if info.image.get("placed") else {},
+        display=_ranges(meta) if info.image.get("display") else (),
+        provenance=info.provenance,
     )
+
+
+def _origin(meta: dict[str, Any], sizes: dict[str, tuple[float, str] | None]) -> dict[str, tuple[float, str]]:
+    """Return where the first pixel lies, of where 0 is in pixels; in files of others that is no place on a stage."""
+    found = {}
+    for letter in "XYZ":
+        length, zero = sizes[letter], meta.get(f"{letter.lower()}origin")
+        if zero is not None:
+            found[letter] = (-float(zero) * (length[0] if length else 1.0), length[1] if length else "µm")
+    return found
+
+
+def _ranges(meta: dict[str, Any]) -> tuple[tuple[float, float] | None, ...]:
+    ends = [float(end) for end in meta.get("Ranges", ())]
+    return noted_display([list(pair) for pair in zip(ends[::2], ends[1::2], strict=False)])
 
 
 def _labels(meta: dict[str, Any], series: tifffile.TiffPageSeries) -> tuple[str | None, ...]:

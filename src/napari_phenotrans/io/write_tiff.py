@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
 
-from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.io.metadata import from_micrometers
+from napari_phenotrans.io.metadata import from_micrometers, with_sentence
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, NAMESPACE, ome_color
 from napari_phenotrans.io.scratch import let_go
 from napari_phenotrans.io.write_planes import as_text, planes_of, rows_of
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
 
-_DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64", "bool")
 _TILE = 256
 # what zlib adds at worst and the tags fit into the rest
 CLASSIC_TIFF = 2**32 - 2**25
@@ -53,17 +52,7 @@ def write_ome_tiff(
         Name of the image inside the file.
     classic_up_to
         Bytes of pixels up to which the file is a classic TIFF; larger ones are BigTIFF.
-
-    Raises
-    ------
-    InputError
-        If OME-TIFF cannot hold the dtype.
     """
-    if image.dtype.name not in _DTYPES:
-        raise InputError(
-            f"OME-TIFF cannot hold pixels of type {image.dtype.name}. Expected one of {', '.join(_DTYPES)}: convert "
-            f"them, or write an .ome.zarr."
-        )
     order = "".join(letter for letter in image.axes if letter in "TZC") + "YX"
     shape = tuple(image.sizes[letter] for letter in order)
     options: dict[str, Any] = {
@@ -120,10 +109,11 @@ def _ome(image: Image, order: str, metadata: Mapping[str, Any] | None, name: str
             ome["Plane"] |= {f"Position{letter}": [start] * planes, f"Position{letter}Unit": ["µm"] * planes}
     if image.frame_interval_s:
         ome.update({"TimeIncrement": image.frame_interval_s, "TimeIncrementUnit": "s"})
-    if image.description:
-        ome["Description"] = _clean(image.description)
+    if described := with_sentence(image.description, metadata or {}):
+        ome["Description"] = _clean(described)
     # OME-TIFF always has five axes; which of those with one position the image had stands beside it
-    ome["MapAnnotation"] = [{"Namespace": AXES_NAMESPACE, "Value": {"axes": order}}]
+    shown = {"display": json.dumps(image.display)} if any(image.display) else {}
+    ome["MapAnnotation"] = [{"Namespace": AXES_NAMESPACE, "Value": {"axes": order, **shown}}]
     if metadata:
         noted = {_clean(k): _clean(v) for k, v in as_text(metadata).items()}
         ome["MapAnnotation"].append({"Namespace": NAMESPACE, "Value": noted})

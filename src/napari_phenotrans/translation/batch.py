@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import re
+import time
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.core.text import counted, natural_key
-from napari_phenotrans.io import find_channel_files, provenance, read, readable
+from napari_phenotrans.io import provenance, read
+from napari_phenotrans.io.atomic import clear_leftovers
+from napari_phenotrans.io.formats import refuse_dtype
+from napari_phenotrans.translation.made_from import MADE_FROM, MadeFrom, refuse_other
 from napari_phenotrans.translation.outputs import (
     PYRAMID,
     ResultFiles,
     completed_paths,
     refuse_existing_results,
+    refuse_unwritable,
     result_paths,
 )
+from napari_phenotrans.translation.provenance import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,17 +30,9 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.translation.complete import CompletionRequest
     from napari_phenotrans.translation.events import Event
+    from napari_phenotrans.translation.outputs import CompletedResults, Results
     from napari_phenotrans.translation.request import TranslationRequest
     from napari_phenotrans.translation.translate import Translation, Translator
-
-# What `ResultFiles` and saving in the dock call their files.
-_OURS = re.compile(
-    r"_(translated|difference|round_trip|believed|completed|sample-\d+|samples-mean|samples-spread)\.ome\.(tiff?|zarr)$",
-    re.IGNORECASE,
-)
-
-# What provenance in a file holds as JSON and is needed again.
-_NO_TEXT = ("translated", "reading", "channels", "region", "positions", "notices", "samples", "redraw", "seed")
 
 
 @dataclass(frozen=True)
@@ -52,12 +47,17 @@ class FileStarted:
 
 @dataclass(frozen=True)
 class FileDone:
-    """The results of a file are written."""
+    """The results of a file are written, after so many ``seconds``.
+
+    ``provenance`` is the translation's, with the places of its files; empty where they were there already.
+    """
 
     path: Path
     translated: Path
     difference: Path
     answers: tuple[Path, ...] = ()
+    seconds: float = 0.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -66,11 +66,38 @@ class FileDone:
 
 
 @dataclass(frozen=True)
+class FileCompleted:
+    """The completions of a file are written, after so many ``seconds``."""
+
+    path: Path
+    written: tuple[Path, ...]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class FileSkipped:
+    """A file was not worked on: its results are there, made from the same pixels, checkpoint and settings.
+
+    ``done`` is what ended its file then.
+    """
+
+    path: Path
+    done: FileDone | FileCompleted
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class FileFailed:
     """A file could not be translated; nothing was written for it."""
 
     path: Path
     error: Exception
+    seconds: float = 0.0
+
+    @property
+    def foreseen(self) -> bool:
+        """Whether it is the user's to mend: a file, a setting, memory, a disk."""
+        return isinstance(self.error, InputError | RuntimeError | MemoryError | OSError)
 
     @property
     def reason(self) -> str:
@@ -79,60 +106,12 @@ class FileFailed:
             return str(self.error)
         # torch's own errors, out of memory among them; its messages go on for pages after the first line
         lines = str(self.error).splitlines() or [type(self.error).__name__]
+        if not self.foreseen:
+            return (
+                f"Nobody foresaw this error: {type(self.error).__name__}: {lines[0]} Please report it; it does not "
+                f"concern other images."
+            )
         return f"The computation stopped: {lines[0]} Choose another device, or translate less at a time."
-
-
-@dataclass(frozen=True)
-class FolderImages:
-    """What a folder holds: images to translate, results of earlier translations, and how much else."""
-
-    images: tuple[Path, ...]
-    results: tuple[Path, ...]
-    other_files: int
-    folders: int
-
-    def words(self) -> str:
-        """Say what there is to translate, and what is left out."""
-        return f"{counted(len(self.images), 'image')} to translate; left out: {self.rest()}"
-
-    def rest(self) -> str:
-        """Say what is left out."""
-        kinds = ((len(self.results), "result"), (self.other_files, "other file"), (self.folders, "folder"))
-        return ", ".join(counted(number, what) for number, what in kinds if number) or "nothing"
-
-
-def images_in(folder: Path, *, join: bool = False) -> FolderImages:
-    """List the images in a folder, by name; what lies in folders inside it is not looked at.
-
-    Parameters
-    ----------
-    folder
-        The folder. OME-Zarr folders in it count as images.
-    join
-        Whether files hold one channel each: then each field of view is listed once, as its first file.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be read, holds no image, or none that can be joined.
-    """
-    try:
-        paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    except OSError as error:
-        raise InputError(f"{folder} cannot be read: {error.strerror or error}. Choose another folder.") from error
-    known = sorted((path for path in paths if readable(path)), key=lambda path: natural_key(path.name))
-    results = tuple(path for path in known if _OURS.search(path.name))
-    images = tuple(path for path in known if path not in results)
-    others = [path for path in paths if path not in known]
-    if images and join:
-        images = tuple(next(iter(field.files.values())) for field in find_channel_files([*map(str, images)]))
-    folders = sum(path.is_dir() for path in others)
-    inside = FolderImages(images, results, len(others) - folders, folders)
-    if not images:
-        raise InputError(
-            f"{folder} holds no image to translate, but {inside.rest()}. Choose the folder that the images lie in."
-        )
-    return inside
 
 
 @dataclass(frozen=True)
@@ -155,6 +134,13 @@ class FilesRequest:
         Whether results that exist may be replaced.
     pyramid_above
         Pixels of a plane above which results are written with smaller versions of themselves, for viewers.
+    skip_existing
+        Whether a file is passed over whose results exist and were made from the same pixels, by the same checkpoint
+        and with the same settings. Other results are refused, or replaced where that is allowed.
+    among
+        All files of a batch of which ``paths`` are a part: results are named so that those of no two of them collide.
+    format
+        One of `io.FORMATS`; the usual one of each input where none is said.
     """
 
     paths: Sequence[Path]
@@ -165,11 +151,14 @@ class FilesRequest:
     reading: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     pyramid_above: int = PYRAMID
+    skip_existing: bool = False
+    among: Sequence[Path] = ()
+    format: str | None = None
 
 
 def translate_files(
     request: FilesRequest, translator: Translator, *, tick: Callable[[], None] | None = None
-) -> Iterator[FileStarted | FileDone | FileFailed | Event]:
+) -> Iterator[FileStarted | FileDone | FileSkipped | FileFailed | Event]:
     """Translate files one after the other and write their results; one that fails does not stop the others.
 
     Parameters
@@ -184,26 +173,29 @@ def translate_files(
     Returns
     -------
     Iterator of `FileStarted`, then what translating yields (among it `Notice` of what reading had to guess), then
-    `FileDone` for each file; `FileFailed`, wherever it comes, ends a file.
+    `FileDone` for each file; `FileSkipped` and `FileFailed`, wherever they come, end a file.
+
+    Raises
+    ------
+    InputError
+        If the folder for the results cannot be written to.
     """
     from napari_phenotrans.translation.translate import translating
 
-    def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles) -> Iterator[Any]:
-        asked = replace(request.translation, positions=positions)
-        return translating(image, translator, asked, rooms=files.rooms, tick=tick)
+    def asked(image: Image, positions: list[tuple[int, int]]) -> TranslationRequest:
+        return replace(request.translation, positions=positions)
 
-    results_of = result_paths(request.paths, request.out, request.translation.answers.samples)
-    yield from _file_by_file(
-        request, results_of, work, lambda path, to: FileDone(path, to.translated, to.difference, to.answers)
+    def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles, stop: _Stop) -> Iterator[Any]:
+        return translating(image, translator, asked(image, positions), rooms=files.rooms, tick=stop)
+
+    def done(path: Path, to: Results, seconds: float, made: Translation | None) -> FileDone:
+        recorded = made.provenance if made else {}
+        return FileDone(path, to.translated, to.difference, to.answers, seconds, recorded)
+
+    results_of = result_paths(
+        request.among or request.paths, request.out, request.translation.answers.samples, request.format
     )
-
-
-@dataclass(frozen=True)
-class FileCompleted:
-    """The completions of a file are written."""
-
-    path: Path
-    written: tuple[Path, ...]
+    yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
 @dataclass(frozen=True)
@@ -218,49 +210,125 @@ class CompleteFiles:
     reading: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     pyramid_above: int = PYRAMID
+    skip_existing: bool = False
+    among: Sequence[Path] = ()
+    format: str | None = None
 
 
 def complete_files(
     request: CompleteFiles, translator: Translator, *, tick: Callable[[], None] | None = None
-) -> Iterator[FileStarted | FileCompleted | FileFailed | Event]:
+) -> Iterator[FileStarted | FileCompleted | FileSkipped | FileFailed | Event]:
     """Complete files one after the other, as `translate_files` translates them; each ends with a `FileCompleted`."""
-    from napari_phenotrans.translation.complete import completing
+    from napari_phenotrans.translation.complete import CompletionPlan, completing
 
-    def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles) -> Iterator[Any]:
-        asked = replace(request.completion, positions=positions)
-        return completing(image, translator, asked, rooms=files.rooms, tick=tick)
+    def asked(image: Image, positions: list[tuple[int, int]]) -> TranslationRequest:
+        return CompletionPlan.of(image, translator, replace(request.completion, positions=positions)).request
 
-    results_of = completed_paths(request.paths, request.out, request.completion.answers.samples)
-    yield from _file_by_file(request, results_of, work, lambda path, to: FileCompleted(path, to.all))
+    def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles, stop: _Stop) -> Iterator[Any]:
+        completion = replace(request.completion, positions=positions)
+        return completing(image, translator, completion, rooms=files.rooms, tick=stop)
+
+    def done(path: Path, to: CompletedResults, seconds: float, _: Any) -> FileCompleted:
+        return FileCompleted(path, to.all, seconds)
+
+    results_of = completed_paths(
+        request.among or request.paths, request.out, request.completion.answers.samples, request.format
+    )
+    yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
+
+
+class _Stop:
+    """Asks whether everything is to stop, and knows whether that was said: no other error ends a batch."""
+
+    def __init__(self, tick: Callable[[], None] | None) -> None:
+        self._tick = tick
+        self.said: BaseException | None = None
+
+    def __call__(self) -> None:
+        try:
+            if self._tick:
+                self._tick()
+        except BaseException as error:
+            self.said = error
+            raise
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done with each image of a batch.
+
+    ``asked`` returns the request that its results depend on, ``work`` does it, and ``done`` ends its file.
+    """
+
+    translator: Translator
+    asked: Callable[[Image, list[tuple[int, int]]], TranslationRequest]
+    work: Callable[[Image, list[tuple[int, int]], ResultFiles, _Stop], Iterator[Any]]
+    done: Callable[[Path, Any, float, Any], Any]
+
+    def made_from(self, image: Image, positions: list[tuple[int, int]], stop: _Stop) -> MadeFrom:
+        return MadeFrom.of(image, self.translator, self.asked(image, positions), tick=stop)
 
 
 def _file_by_file(
     request: FilesRequest | CompleteFiles,
+    work: _Work,
     results_of: Mapping[Path, Any],
-    work: Callable[[Image, list[tuple[int, int]], ResultFiles], Iterator[Any]],
-    done: Callable[[Path, Any], Any],
+    tick: Callable[[], None] | None,
 ) -> Iterator[Any]:
-    """Yield what ``work`` yields for each file and write its result; one that fails does not stop the others."""
+    """Yield what working on each file yields and write its result; one that fails does not stop the others."""
     from napari_phenotrans.translation.complete import Completion
     from napari_phenotrans.translation.translate import Translation
 
-    for number, (path, results) in enumerate(results_of.items(), start=1):
+    paths, stop = list(dict.fromkeys(request.paths)), _Stop(tick)
+    refuse_unwritable(request.out)
+    for number, path in enumerate(paths, start=1):
+        began, results = time.monotonic(), results_of[path]
+        made: Translation | Completion | None = None
         try:
-            refuse_existing_results(results, request.overwrite)
+            clear_leftovers(request.out)
+            earlier = [each for each in results.all if each.exists()] if request.skip_existing else []
+            if not earlier:
+                refuse_existing_results(results, request.overwrite)
             image = read(path, **request.reading)
+            refuse_dtype(image.dtype, results.format)
             positions = _positions(image, request)
-            yield FileStarted(path, number, len(results_of), len(positions))
+            yield FileStarted(path, number, len(paths), len(positions))
+
+            # ---- what is there already
+            made_from = work.made_from(image, positions, stop) if earlier else None
+            if made_from and _same(earlier, made_from, request.overwrite) and len(earlier) == len(results.all):
+                seconds = time.monotonic() - began
+                yield FileSkipped(path, work.done(path, results, seconds, None), seconds)
+                continue
+
+            # ---- what is to be made; of results of which some are gone all are made anew
             yield from (Notice(note) for note in image.notes)
-            with ResultFiles(results, overwrite=request.overwrite, pyramid_above=request.pyramid_above) as files:
-                for event in work(image, positions, files):
+            replaced = request.overwrite or bool(earlier)
+            with ResultFiles(results, overwrite=replaced, pyramid_above=request.pyramid_above) as files:
+                for event in work.work(image, positions, files, stop):
                     if isinstance(event, Translation | Completion):
-                        files.finish(event)
+                        made_from = made_from or work.made_from(image, positions, stop)
+                        files.finish(replace(event, provenance=event.provenance | made_from.as_provenance()))
+                        made = event
                     else:
                         yield event
-        except (InputError, RuntimeError, MemoryError, OSError) as error:
-            yield FileFailed(path, error)
+        except Exception as error:
+            if error is stop.said:
+                raise
+            yield FileFailed(path, error, time.monotonic() - began)
         else:
-            yield done(path, results)
+            yield work.done(path, results, time.monotonic() - began, made)
+
+
+def _same(earlier: Sequence[Path], made_from: MadeFrom, overwrite: bool) -> bool:
+    """Return whether results were made from the same; others are refused, or False where they may be replaced."""
+    try:
+        refuse_other(earlier, made_from)
+    except InputError:
+        if not overwrite:
+            raise
+        return False
+    return True
 
 
 def _positions(image: Image, request: FilesRequest | CompleteFiles) -> list[tuple[int, int]]:
@@ -287,8 +355,9 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     from napari_phenotrans.translation.translate import Translation
 
     image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
-    recorded: dict[str, Any] = provenance(done.translated)
-    recorded |= {name: json.loads(recorded[name]) for name in _NO_TEXT if name in recorded}
+    recorded = dict(done.provenance) or decoded(provenance(done.translated))
+    # that is the file's: pixels that are read into layers may become others
+    recorded.pop(MADE_FROM, None)
     real = image.part(
         channels=[image.channels.index(name) for name in translated.channels],
         positions=[tuple(position) for position in recorded["positions"]] if recorded["positions"] else None,

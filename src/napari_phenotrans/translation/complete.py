@@ -11,6 +11,7 @@ import numpy as np
 from napari_phenotrans.checkpoints.matching import find_channel, match_channels
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
+from napari_phenotrans.core.kinds import COMPLETED, unit_word
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.io.lazy import LazyPixels
 from napari_phenotrans.io.scratch import Scratch
@@ -48,6 +49,8 @@ class CompletionRequest:
         How many samples, from which seed; a completion draws all of the noise.
     how
         What the engine is told; how deep it goes is not asked, for it begins at noise.
+    allow_translated
+        As of `TranslationRequest`.
     """
 
     condition: str
@@ -57,6 +60,7 @@ class CompletionRequest:
     region: Region | None = None
     answers: Answers = field(default_factory=Answers)
     how: Mapping[str, Any] = field(default_factory=dict)
+    allow_translated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +114,14 @@ def complete_image(
     """Draw a channel of an image from its kept channels alone, and return the image with it.
 
     Nothing of the image's own channel is used, and it may be absent. Needs a checkpoint of the engine flow that keeps
-    channels. The other arguments are those of `CompletionRequest` (channels, positions, region, how), of `Translator`
-    (device, precision) and of `completing`; ``on_event`` sees every event.
+    channels. The other arguments are those of `CompletionRequest` (channels, positions, region, how, allow_translated),
+    of `Translator` (device, precision) and of `completing`; ``on_event`` sees every event.
     """
     computed = {name: more.pop(name) for name in ("device", "precision") if name in more}
     translator = checkpoint if isinstance(checkpoint, Translator) else Translator(checkpoint, **computed)
     drawn = (channel,) if isinstance(channel, str) else tuple(channel)
-    asked = {name: more.pop(name) for name in ("channels", "positions", "region", "how") if more.get(name) is not None}
+    names = ("channels", "positions", "region", "how", "allow_translated")
+    asked = {name: more.pop(name) for name in names if more.get(name) is not None}
     request = CompletionRequest(condition, drawn, answers=Answers(samples, seed=seed), **asked)
     for event in completing(image, translator, request, **more):
         if isinstance(event, Completion):
@@ -168,7 +173,9 @@ def completing(
             elif not answers.several:
                 sinks[0].put(event.translated[given], *place)
     provenance = plan.provenance(translator) | {"notices": said}
-    *samples, mean, spread = [sink.image() for sink in sinks] + [None, None] * (not answers.several)
+    abouts = of_answers(provenance, answers.samples) or [provenance]
+    made = [sink.image().replace(provenance=about, display=()) for sink, about in zip(sinks, abouts, strict=True)]
+    *samples, mean, spread = made + [None, None] * (not answers.several)
     yield Completion(tuple(each for each in samples if each is not None), mean, spread, tuple(said), provenance)
 
 
@@ -217,6 +224,7 @@ class CompletionPlan:
             how=how,
             answers=replace(request.answers, redraw=1.0),
             drawn_channels=drawn,
+            allow_translated=request.allow_translated,
         )
         matched = {name: theirs for name, theirs in request.channels.items() if name in present}
         return cls(whole, asked, drawn, tuple(present), tuple(notices), matched)
@@ -225,7 +233,9 @@ class CompletionPlan:
         """Return what is needed to say, and to repeat, how it was made."""
         kept = [translator.card.channels[place] for place in translator.engine.kept]
         return translator.provenance(self.image, self.request) | {
-            "kind": f"completion: {', '.join(self.drawn)} drawn from {', '.join(kept)} alone",
+            "kind": COMPLETED,
+            "unit": unit_word(self.image.dtype),
+            "completion": f"{', '.join(self.drawn)} drawn from {', '.join(kept)} alone",
             "completed": list(self.drawn),
             "seed": self.request.answers.seed,
             "absent": [name for name in self.drawn if name not in self.present],

@@ -10,6 +10,7 @@ from napari_phenotrans.core.events import Notice
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_phenotrans.metrics.flicker import FlickerRow
     from napari_phenotrans.metrics.picture import Verdict
 
 
@@ -129,6 +130,13 @@ class PictureJudged:
 
     verdict: Verdict
     fields: int
+
+
+@dataclass(frozen=True)
+class FlickerDone:
+    """Whether the planes beside each other agree that were translated; no rows where there are no such planes."""
+
+    rows: tuple[FlickerRow, ...]
 
 
 Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone | SampleDone | SpreadDone

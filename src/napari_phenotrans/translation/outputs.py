@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from contextlib import ExitStack
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from napari_phenotrans.io import write_as
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import MEAN, SAMPLE, TRANSLATED
+from napari_phenotrans.io import FORMATS, write_as
 from napari_phenotrans.io.atomic import clear_leftovers, refuse_existing, replacing_together
+from napari_phenotrans.io.display import windows
 from napari_phenotrans.io.registry import is_zarr, suffix_of
 from napari_phenotrans.io.write_planes import halvings
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 # What is no image of the input's kind, and is written as float32.
 _FLOAT = re.compile(r"_(difference|samples-spread)\.ome\.(tif|zarr)$")
+_FLOATING = np.dtype(np.float32)
 # Pixels of a plane.
 PYRAMID = 4096 * 4096
 
@@ -42,12 +47,15 @@ class Results:
         The translation.
     answers
         Where several were drawn: a file for each sample, then their mean and their spread.
+    format
+        One of `io.FORMATS`.
     """
 
     name: str
     translated: Path
     difference: Path
     answers: tuple[Path, ...] = ()
+    format: str = "ome-tiff"
 
     @property
     def all(self) -> tuple[Path, ...]:
@@ -68,6 +76,7 @@ class CompletedResults:
 
     name: str
     all: tuple[Path, ...]
+    format: str = "ome-tiff"
 
     @property
     def in_the_way(self) -> list[Path]:
@@ -82,37 +91,44 @@ def answer_names(samples: int) -> list[str]:
     return [*(f"sample-{number}" for number in range(1, samples + 1)), "samples-mean", "samples-spread"]
 
 
-def result_paths(inputs: Sequence[Path], out: Path, samples: int = 1) -> dict[Path, Results]:
+def result_paths(inputs: Sequence[Path], out: Path, samples: int = 1, format: str | None = None) -> dict[Path, Results]:
     """Name the results of each input: ``out/<name>_translated.ome.tif`` and ``out/<name>_difference.ome.tif``.
 
     Of several samples also ``<name>_sample-1.ome.tif`` and so on, ``<name>_samples-mean.ome.tif`` and
-    ``<name>_samples-spread.ome.tif``. Those of an OME-Zarr are OME-Zarr too. Inputs of equal name get as much of their
-    folder in front as tells them apart: ``plate1_A01``, ``plate2_A01``.
+    ``<name>_samples-spread.ome.tif``. Those of an OME-Zarr are OME-Zarr too, unless ``format``, one of `io.FORMATS`,
+    says otherwise. Inputs of equal name get as much of their folder in front as tells them apart: ``plate1_A01``,
+    ``plate2_A01``.
     """
     results = {}
     for path, name in _names(inputs).items():
         translated, difference, *answers = (
-            out / f"{name}_{what}{_kind(path)}" for what in ("translated", "difference", *answer_names(samples))
+            out / f"{name}_{what}{FORMATS[format or usual_format(path)].suffix}"
+            for what in ("translated", "difference", *answer_names(samples))
         )
-        results[path] = Results(name, translated, difference, tuple(answers))
+        results[path] = Results(name, translated, difference, tuple(answers), format or usual_format(path))
     return results
 
 
-def completed_paths(inputs: Sequence[Path], out: Path, samples: int = 1) -> dict[Path, CompletedResults]:
+def completed_paths(
+    inputs: Sequence[Path], out: Path, samples: int = 1, format: str | None = None
+) -> dict[Path, CompletedResults]:
     """Name the completions of each input: ``out/<name>_completed.ome.tif``.
 
     Of several samples ``<name>_completed_sample-1.ome.tif`` and so on, with ``…_samples-mean`` and ``…_samples-spread``
     as of a translation.
     """
     kinds = ["completed", *(f"completed_{what}" for what in answer_names(samples))][samples > 1 :]
-    return {
-        path: CompletedResults(name, tuple(out / f"{name}_{what}{_kind(path)}" for what in kinds))
-        for path, name in _names(inputs).items()
-    }
+    results = {}
+    for path, name in _names(inputs).items():
+        key = format or usual_format(path)
+        files = tuple(out / f"{name}_{what}{FORMATS[key].suffix}" for what in kinds)
+        results[path] = CompletedResults(name, files, key)
+    return results
 
 
-def _kind(path: Path) -> str:
-    return ".ome.zarr" if is_zarr(path) else ".ome.tif"
+def usual_format(path: Path) -> str:
+    """Return the format that results of an input have where none is said."""
+    return "ome-zarr" if is_zarr(path) else "ome-tiff"
 
 
 def _names(inputs: Sequence[Path]) -> dict[Path, str]:
@@ -127,6 +143,20 @@ def _names(inputs: Sequence[Path]) -> dict[Path, str]:
         times = Counter(tried.values())
         names |= {path: name for path, name in tried.items() if path not in names and times[name] == 1}
     return {path: names[path] for path in paths}
+
+
+def refuse_unwritable(out: Path) -> None:
+    """Refuse a folder for results that cannot be made or written to, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        Saying so.
+    """
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is no folder" if not there.is_dir() else "may not be written to"
+        raise InputError(f"Results cannot be written to {out}: {there} {what}. Choose another folder.")
 
 
 def refuse_existing_results(results: Results | CompletedResults, overwrite: bool) -> None:
@@ -152,7 +182,8 @@ def write_results(
     with replacing_together(results.all, overwrite=True) as temporaries:
         for image, path, temporary, about in zip(made.images, results.all, temporaries, made.provenances, strict=True):
             pyramid = _pixels(image) > pyramid_above
-            write_as(path.name, image, temporary, pyramid=pyramid, metadata=about)
+            shown = image.replace(display=windows(image, image.kind, *_compared_with(made, image)))
+            write_as(path.name, shown, temporary, format=results.format, pyramid=pyramid, metadata=about)
 
 
 class ResultFiles:
@@ -191,8 +222,8 @@ class ResultFiles:
         if not self._growing:
             write_results(made, self._results, overwrite=self._overwrite, pyramid_above=self._pyramid_above)
             return
-        for file, about in zip(self._growing, made.provenances, strict=True):
-            file.finish(about)
+        for file, image, about in zip(self._growing, made.images, made.provenances, strict=True):
+            file.finish(about, *_compared_with(made, image))
 
     def __enter__(self) -> Self:
         self._stack.__enter__()
@@ -202,7 +233,7 @@ class ResultFiles:
         return self._stack.__exit__(*error)  # type: ignore[arg-type]
 
     def _grow(self, image: Image) -> Sequence[ResultSink]:
-        from napari_phenotrans.io.write_zarr import GrowingZarr
+        from napari_phenotrans.io.write_zarr import USUAL_VERSION, GrowingZarr
 
         refuse_existing_results(self._results, self._overwrite)
         paths = self._results.all
@@ -211,13 +242,20 @@ class ResultFiles:
             GrowingZarr(
                 image,
                 temporary,
-                np.dtype(np.float32) if _FLOAT.search(path.name) else image.dtype,
+                _FLOATING if _FLOAT.search(path.name) else image.dtype,
                 levels=halvings(image) if _pixels(image) > self._pyramid_above else 0,
                 name=path.name.removesuffix(".ome.zarr"),
+                version="0.5" if self._results.format == "ome-zarr-0.5" else USUAL_VERSION,
             )
             for path, temporary in zip(paths, temporaries, strict=True)
         )
         return self._growing
+
+
+def _compared_with(made: Translation | Completion, image: Image) -> tuple[Image, ...]:
+    """Return the images whose ranges of intensities one that was made is to share: brightness may be the phenotype."""
+    real = getattr(made, "real", None)
+    return (real,) if real is not None and image.kind in (TRANSLATED, SAMPLE, MEAN) else ()
 
 
 def _pixels(image: Image) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from napari_phenotrans.checkpoints.checkpoint import BUNDLED, bundled
+from napari_phenotrans.checkpoints.checkpoint import BUNDLED, Checkpoint, bundled
 from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import DIFFERENCE, MADE, MEAN, SAMPLE, SPREAD, TRANSLATED, unit_word
 from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.engines.settings import as_written_earlier
@@ -17,9 +20,16 @@ from napari_phenotrans.engines.settings import as_written_earlier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+    import numpy as np
+
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.translation.request import TranslationRequest
+
+# Entries that are words even where they look like numbers: a condition may be called 10.
+_TEXTS = (
+    *("by", "real", "real sha256", "checkpoint", "checkpoint file", "checkpoint sha256", "engine", "source", "target"),
+    *("device", "precision", "date", "kind", "unit", "partial", "completion", "sample", "made of"),
+)
 
 
 def provenance_of(
@@ -52,6 +62,8 @@ def provenance_of(
         "reading": dict(image.reading),
         "checkpoint": checkpoint.name,
         "checkpoint file": "" if path is None or path.parent == BUNDLED else str(path.absolute()),
+        "checkpoint sha256": "" if path is None else Checkpoint.read_digest(path),
+        **({"made of": image.kind} if image.kind in MADE else {}),
         "engine": card.engine,
         "synthetic training images": card.synthetic,
         "source": request.source,
@@ -65,12 +77,41 @@ def provenance_of(
     }
 
 
+def decoded(noted: Mapping[str, str]) -> dict[str, Any]:
+    """Return provenance as it was before it was written as text, so that a translation can be repeated by it."""
+    found: dict[str, Any] = dict(noted)
+    for name, text in noted.items():
+        if name not in _TEXTS:
+            # what is no JSON was text before
+            with suppress(ValueError):
+                found[name] = json.loads(text)
+    return found
+
+
+def of_images(provenance: Mapping[str, Any], dtype: np.dtype, samples: int = 0) -> list[dict[str, Any]]:
+    """Return the provenance of a translation and its difference, and of its answers; each says its kind and unit.
+
+    Parameters
+    ----------
+    provenance
+        What they have in common.
+    dtype
+        Of the real image.
+    samples
+        How many answers were drawn.
+    """
+    unit = {"unit": unit_word(dtype)}
+    pair = [{**provenance, "kind": kind, **unit} for kind in (TRANSLATED, DIFFERENCE)]
+    return [*pair, *of_answers({**provenance, **unit}, samples)]
+
+
 def of_answers(provenance: Mapping[str, Any], samples: int) -> list[dict[str, Any]]:
     """Return the provenance of each of several answers, of their mean and of their spread; it says which it is."""
     if samples < 2:
         return []
-    which = [*(f"{number} of {samples}" for number in range(1, samples + 1)), "mean of all", "spread of all (SD)"]
-    return [{**provenance, "sample": each} for each in which]
+    which = [(SAMPLE, f"{number} of {samples}") for number in range(1, samples + 1)]
+    which += [(MEAN, "mean of all"), (SPREAD, "spread of all (SD)")]
+    return [{**provenance, "kind": kind, "sample": each} for kind, each in which]
 
 
 def translate_command(provenance: Mapping[str, Any], out: str = "translated") -> str:
@@ -118,6 +159,7 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
         parts += ["--region", *provenance["region"]]
     # a completion begins at noise, draws all of it, and goes from no condition to another
     settings = ["evaluations"] if completed else list(engine_entry(provenance["engine"]).translation.model_fields)
+    parts += ["--allow-translated"] if "made of" in provenance else []
     drawn = ("samples", "seed") if completed else ("samples", "redraw", "seed")
     said = as_written_earlier(provenance)
     for name in ("device", "precision", "tile", "overlap", *settings, *drawn):

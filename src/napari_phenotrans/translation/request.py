@@ -83,6 +83,8 @@ class TranslationRequest:
     drawn_channels
         Channels that are drawn from the kept ones alone, in place of translating: a completion. Others that move come
         back as they are.
+    allow_translated
+        Whether an image that an engine made may be translated once more; it is refused otherwise.
     """
 
     source: str
@@ -94,3 +96,4 @@ class TranslationRequest:
     way_back: bool = False
     answers: Answers = Answers()
     drawn_channels: tuple[str, ...] = ()
+    allow_translated: bool = False

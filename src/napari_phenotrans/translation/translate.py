@@ -11,7 +11,7 @@ from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io.scratch import Scratch
 from napari_phenotrans.translation.events import Event, PlaneDone, RegionDone, SampleDone, SpreadDone
-from napari_phenotrans.translation.provenance import of_answers
+from napari_phenotrans.translation.provenance import of_images
 from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.translation.translator import Translator
 
@@ -61,8 +61,8 @@ class Translation:
 
     @property
     def provenances(self) -> list[dict[str, Any]]:
-        """The provenance of each of `images`; a sample's says which it is."""
-        return [self.provenance, self.provenance, *of_answers(self.provenance, len(self.samples))][: len(self.images)]
+        """The provenance of each of `images`: its ``kind``, the ``unit`` of its pixels, which sample it is."""
+        return of_images(self.provenance, self.real.dtype, len(self.samples))
 
 
 class ResultSink(Protocol):
@@ -168,11 +168,10 @@ def translating(
             )
             yield Notice(notices[-1])
     provenance = translator.provenance(image, request) | {"notices": notices}
-    made = [sink.image() for sink in answers]
-    *samples, mean, spread = made or (None, None)
-    yield Translation(
-        real, translated.image(), difference.image(), tuple(notices), provenance, tuple(samples), mean, spread
-    )
+    abouts = of_images(provenance, real.dtype, max(0, len(answers) - 2))
+    made = [sink.image().replace(provenance=about, display=()) for sink, about in zip(sinks, abouts, strict=True)]
+    *samples, mean, spread = made[2:] or (None, None)
+    yield Translation(real, made[0], made[1], tuple(notices), provenance, tuple(samples), mean, spread)
 
 
 def put_answer(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import MADE, sentence_of
 from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.translation.image_translation import ImageTranslation
@@ -81,6 +82,8 @@ class Translator:
                 f"A tile of {tile} with an overlap of {overlap} cannot be used: expected a tile of at least "
                 f"{self.engine.smallest} and an overlap smaller than it. Say --tile {usual}."
             )
+        # the tile becomes smaller where memory runs out; this is what was asked for
+        self._asked = {"precision": self.precision, "tile": tile, "overlap": overlap}
         fixed = self.card.statistics == "fixed"
         self._driver = TiledInference(self.engine, self.device, self.precision, tile, overlap, fixed, limits)
         self._said = dict(how or {})
@@ -145,11 +148,33 @@ class Translator:
         Raises
         ------
         InputError
-            If conditions, channels, positions, region or ``how`` do not fit.
+            If conditions, channels, positions, region or ``how`` do not fit, or the image was not measured and that is
+            not allowed.
         """
+        if not request.way_back and not request.allow_translated:
+            refuse_made(image)
         how = self._choose_how(request.how)
         translation = ImageTranslation(self._driver, self.card, image, request, how)
         return translation.events(in_regions=in_regions, look_at=look_at, tick=tick)
+
+    def settings(self, request: TranslationRequest) -> dict[str, Any]:
+        """Return what a translation depends on beside the image and the checkpoint, as numbers, names and lists.
+
+        Where memory runs out tiles become smaller than they say; the device is none of them.
+        """
+        answers, region = request.answers, request.region
+        redraw = self.engine.redraw if answers.redraw is None else answers.redraw
+        drawn = {"samples": answers.samples, "redraw": redraw, "seed": answers.seed}
+        return {
+            "source": request.source,
+            "target": request.target,
+            "channels": dict(request.channels),
+            "region": None if region is None else [region.top, region.left, region.height, region.width],
+            "drawn channels": list(request.drawn_channels),
+            **self._asked,
+            **self._choose_how(request.how).model_dump(mode="json"),
+            **(drawn if answers.several or request.drawn_channels else {}),
+        }
 
     def provenance(self, image: Image, request: TranslationRequest) -> dict[str, Any]:
         """Return what is needed to say, and to repeat, how a translation was made."""
@@ -189,3 +214,19 @@ class Translator:
                 f"{', '.join(map(flag, known.model_fields))}. Leave it out."
             )
         return known.make(**(self.card.translation | self._said | dict(how)))
+
+
+def refuse_made(image: Image) -> None:
+    """Refuse an image that an engine made: what comes of it would say nothing of the cells.
+
+    Raises
+    ------
+    InputError
+        Saying what it is, and how to translate it all the same.
+    """
+    if image.kind in MADE:
+        raise InputError(
+            f"{image.path or 'The image'} was not measured: its provenance says {image.kind!r}. "
+            f"{sentence_of(image.provenance)} Choose the real image, or say --allow-translated "
+            f"(allow_translated=True)."
+        )

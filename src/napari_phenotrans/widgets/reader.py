@@ -1,29 +1,32 @@
-"""napari's reader for files whose scale, units, axes, channel names and colors napari itself drops.
+"""napari's reader for everything that `io` reads, and for comparisons that were kept.
 
-The patterns are narrow on purpose: for a file that two plugins can read napari asks which one is to, and nobody wants
-to be asked that for every TIFF. Other files come in through the translate dock.
+napari asks which plugin is to read a file where several offer themselves, and nobody wants to be asked that for every
+TIFF. So the manifest offers this reader for formats whose scale, units, axes, channel names and colors napari itself
+drops, or which it does not read at all; it takes everything that can be read where it is chosen.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_phenotrans.io import read
+from napari_phenotrans.io import read, readable
+from napari_phenotrans.io.registry import is_zarr
+from napari_phenotrans.translation.kept import is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_phenotrans.widgets.viewer.layers import LayerData
 
-ENDINGS = (".ome.tif", ".ome.tiff", ".lsm", ".ome.zarr")
-
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
-    """Return a function that reads these paths, or None where one of them is not for this reader."""
+    """Return a function that reads these paths, or None where one of them cannot be an image.
+
+    A file whose library is not installed is taken, so that reading it says how to install that.
+    """
     paths = [path] if isinstance(path, str) else path
-    if all(str(p).rstrip("/\\").casefold().endswith(ENDINGS) for p in paths):
-        return read_layers
-    return None
+    return read_layers if paths and all(_can_be_read(Path(each)) for each in paths) else None
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
@@ -38,4 +41,20 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
     from napari_phenotrans.widgets.viewer.layers import layer_data
 
     paths = [path] if isinstance(path, str) else path
-    return [layer for p in paths for layer in layer_data(read(p))]
+    layers: list[LayerData] = []
+    for each in map(Path, paths):
+        if is_kept(each):
+            from napari_phenotrans.widgets.translate.kept_layers import arrange_later, kept_data
+
+            layers += kept_data(each)
+            arrange_later(layers)
+        else:
+            layers += layer_data(read(each))
+    return layers
+
+
+def _can_be_read(path: Path) -> bool:
+    if is_kept(path) or readable(path.name):
+        return True
+    # a folder of files with one channel each is one image
+    return path.is_dir() and (is_zarr(path) or any(readable(file.name) for file in path.iterdir()))

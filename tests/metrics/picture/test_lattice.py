@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from napari_phenotrans.metrics.picture.lattice import STEPS, lattice
+from napari_phenotrans.metrics.picture.field import Field
+from napari_phenotrans.metrics.picture.lattice import STEPS, lattice, learn_lattice, read_lattice
+from napari_phenotrans.metrics.picture.measure import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_phenotrans.metrics.picture.measure import Reading
 
 
 @pytest.fixture
@@ -46,3 +56,33 @@ def test_rounding_is_no_pattern_where_it_cannot_be_seen(noise: np.ndarray) -> No
 def test_small_or_equal_fields_say_nothing(noise: np.ndarray) -> None:
     assert lattice([noise[:31]]) is None
     assert lattice([np.zeros((64, 64))]) is None
+
+
+def lit(seed: int, rows: float) -> np.ndarray:
+    """A field whose camera writes a pattern of rows into its light."""
+    rng = np.random.default_rng(seed)
+    light = ndimage.gaussian_filter(rng.normal(size=(128, 128)), 6)
+    light = 100 * (light - light.min()) / np.ptp(light)
+    pattern = np.where(np.arange(128) % 2, 1 + rows, 1 - rows)[:, None]
+    return (light * pattern + rng.normal(size=light.shape))[None]
+
+
+def read(change: Callable[[np.ndarray], np.ndarray]) -> Reading:
+    """Read fields whose camera has a pattern that the target's has not."""
+    source = [lit(seed, rows=0.02) for seed in range(4)]
+    target = [Field(lit(seed, rows=0.0), None) for seed in range(4, 8)]
+    translated = [Field(change(each), None) for each in source]
+    numbers = learn_lattice(target, 0, {})
+    return read_lattice(Case(0, "moving", translated, target, [Field(each, None) for each in source], numbers))
+
+
+def test_the_cameras_pattern_may_go_with_the_light_that_it_lies_in() -> None:
+    found = read(lambda plane: 0.3 * plane)
+    assert found.value is not None
+    assert found.value > 3  # the rows are in the difference
+    assert found.passed
+
+
+def test_a_pattern_that_is_added_is_none_of_the_cameras() -> None:
+    board = np.where(np.indices((128, 128)).sum(axis=0) % 2, 3.0, -3.0)
+    assert not read(lambda plane: 0.3 * plane + board).passed

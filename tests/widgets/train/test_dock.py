@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QAbstractSpinBox, QFileDialog
+from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QFileDialog
 from scipy.ndimage import gaussian_filter
 
 from napari_phenotrans.core.errors import InputError
@@ -113,6 +113,9 @@ def test_from_clicks_to_a_translation(
     # Settings: a preset, made tiny.
     click(qtbot, dock.settings.section.button)
     type_into(qtbot, dock, steps=6, width=8, crop=32, levels=3, save_every=3, score_every=3)
+    searched = dock.settings.form.fields["search_depth"]
+    assert isinstance(searched, QCheckBox)
+    searched.setChecked(False)  # takes longer than the training
     assert dock.settings.summary.text() == "steps 6, crop 32, width 8, batch 4"
     click(qtbot, dock.start_button)
     folder = plate.parent / "plate-flow-1"

@@ -504,7 +504,7 @@ def test_napari_opens_the_dock_from_the_manifest(make_napari_viewer, qtbot: QtBo
 
 def test_torch_is_loaded_off_the_gui_thread() -> None:
     code = """
-import sys, threading
+import sys, threading, time
 threads = []
 class Spy:
     def find_spec(self, name, path=None, target=None):
@@ -519,6 +519,7 @@ dock = TranslateDock(viewer)
 viewer.window.add_dock_widget(dock)
 while not dock.devices.loaded:
     QApplication.processEvents()
+    time.sleep(0.02)
 line = dock.devices.line.text()
 viewer.close()
 assert threads and threading.main_thread() not in threads, threads

@@ -19,10 +19,11 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.cli.translate import translate
+from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines.base import NetworkCall
 from napari_phenotrans.engines.shift import Shift
-from napari_phenotrans.io import read
+from napari_phenotrans.io import read, write
 from napari_phenotrans.widgets.common.worker import background
 from napari_phenotrans.widgets.viewer.layer_info import path_of
 from napari_phenotrans.widgets.viewer.layers import BELIEVED, KEY, ROUND_TRIP, info, role
@@ -173,6 +174,42 @@ def test_a_check_shows_errors_and_a_table(open_dock: Open, checkpoint: Path, wel
     assert not dock.views.comparison.relative
     assert not {ROUND_TRIP, BELIEVED} & {role(layer) for layer in dock.viewer.layers}
     assert "Not checked" in dock.trust_panel.summary.text()
+
+
+def test_a_check_says_whether_neighboring_planes_agree(
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot
+) -> None:
+    dock = open_dock(checkpoint)
+    translated(qtbot, dock, well)
+    here = dock.trust_panel.here
+
+    def check() -> list[str]:
+        dock.trust_panel.clear()
+        dock.trust_panel.check_button.click()
+        qtbot.waitUntil(lambda: any("lanes" in text for text in here.texts), timeout=WAIT_MS)
+        return [text for text in here.texts if "lanes" in text]
+
+    assert check()[0].startswith("Whether planes agree with their neighbors is not known")
+    dock.scope.choose("stack")
+    dock.translate()
+    qtbot.waitUntil(lambda: not dock.runner.busy, timeout=WAIT_MS)
+    (calm,) = check()
+    assert calm.startswith("Flicker along Z (1 pair of planes): DNA ")
+    # one plane is changed otherwise
+    dock.viewer.layers["GFP – difference"].data[0] += 120
+    said = check()
+    assert len(said) == 2 and "GFP" in said[1] and "do not agree along Z" in said[1]
+
+
+def test_a_flat_image_says_nothing_of_planes(open_dock: Open, checkpoint: Path, tmp_path: Path, qtbot: QtBot) -> None:
+    dock = open_dock(checkpoint)
+    flat = tmp_path / "untreated" / "flat.ome.tif"
+    pixels = np.random.default_rng(0).integers(0, 150, (2, 96, 128), np.uint8)
+    write(Image(pixels, "CYX", ("DNA", "GFP"), pixel_size_um=0.5, unit="µm"), flat)
+    translated(qtbot, dock, flat)
+    dock.trust_panel.check_button.click()
+    qtbot.waitUntil(lambda: dock.status.text().startswith("checked"), timeout=WAIT_MS)
+    assert not any("lanes" in text for text in dock.trust_panel.here.texts)
 
 
 def test_a_check_judges_the_picture_by_an_open_image_of_the_target(

@@ -216,7 +216,7 @@ def test_large_results_are_an_ome_zarr(viewer: ViewerModel, add: Callable[..., A
         assert (image.axes, image.channels, image.dtype) == ("TCZYX", ("DNA", "GFP"), dtype)
         assert (image.pixel_size_um, image.z_step_um, image.frame_interval_s) == (0.5, 2.0, 9.0)
         assert image.colors == ("#0000ff", "#ff8000")
-        assert (said["target"], said["role"], said["notices"]) == ("drug", role, '["mind this"]')
+        assert (said["target"], said["kind"], said["notices"]) == ("drug", role, '["mind this"]')
     assert results.problem == ""
     again = ResultLayers(
         viewer, add("TZCYX", path=tmp_path / "well.ome.tif"), dict(HOW), tmp_path / "out", limits=SMALL

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,16 +69,16 @@ def test_saving_asks_for_a_folder_and_before_it_replaces(
     panel.format_box.setCurrentText("OME-Zarr")
     with qtbot.waitSignal(panel.save_requested) as asked:
         qtbot.mouseClick(panel.save_button, LEFT)
-    assert asked.args == [tmp_path, ".ome.zarr", False]
-    panel.ask_to_replace(tmp_path, ".ome.zarr", [tmp_path / "well_real.ome.zarr"])
-    assert "well_real.ome.zarr already. Replace it?" in panel.question.text
+    assert asked.args == [tmp_path, "ome-zarr", False]
+    panel.ask_to_replace(tmp_path, "ome-zarr", [tmp_path / "well_to_drug.phenotrans"])
+    assert "well_to_drug.phenotrans already. Replace it?" in panel.question.text
     with qtbot.assertNotEmitted(panel.save_requested):
         qtbot.mouseClick(panel.question.buttons[LEAVE], LEFT)
     assert panel.status.text() == "Nothing was saved."
-    panel.ask_to_replace(tmp_path, ".ome.zarr", [tmp_path / "well_real.ome.zarr"])
+    panel.ask_to_replace(tmp_path, "ome-zarr", [tmp_path / "well_to_drug.phenotrans"])
     with qtbot.waitSignal(panel.save_requested) as asked:
         qtbot.keyClick(panel.question.buttons[REPLACE], Qt.Key.Key_Space)
-    assert asked.args == [tmp_path, ".ome.zarr", True]
+    assert asked.args == [tmp_path, "ome-zarr", True]
 
 
 def test_saving_can_be_cancelled(panel: SavePanel, qtbot: QtBot) -> None:
@@ -127,7 +129,7 @@ def test_a_folder_is_listed_and_shown_file_by_file(
         qtbot.mouseClick(folder.start_button, LEFT)
     paths, out, more = asked.args
     assert ([path.name for path in paths], out) == (["A1.tif", "A2.tif", "A3.tif"], plate / "elsewhere")
-    assert more == {"overwrite": True, "reading": {"join": False}}
+    assert more == {"overwrite": True, "skip_existing": False, "reading": {"join": False}}
     assert not folder.choose_button.isEnabled()
 
     done = FileDone(paths[0], out / "t", out / "d")
@@ -195,6 +197,7 @@ def test_a_folder_is_translated_beside_the_gui(
     assert ended.args[1] is None
     panel.folder.end()
     assert [state.split(":")[0].split(" (")[0] for state in states(panel)] == ["failed", "done"]
+    assert panel.folder.status.text().startswith("2 images: 1 translated, 1 failed, in ")
     done = panel.folder._done[well]
     assert read(done.translated).channels == ("DNA", "GFP")
     worker = reading_result(done)
@@ -204,9 +207,50 @@ def test_a_folder_is_translated_beside_the_gui(
     assert returned.args[0].real.sizes == read(well).sizes
 
 
+def test_a_folder_is_continued_and_no_count_exceeds_its_images(
+    panel: SavePanel, qtbot: QtBot, checkpoint: Path, well: Path
+) -> None:
+    shutil.copy(well, well.with_name("zz.ome.tif"))
+    runner, folder, counts = Runner(), panel.folder, []
+
+    def show(event: object) -> None:
+        folder.show_event(event)
+        counts.append(folder.status.text())
+
+    runner.came.connect(lambda _, event: show(event))
+    folder.batch_requested.connect(
+        lambda paths, out, more: runner.start(
+            TranslateFolder(Recipe(str(checkpoint), "untreated", "drug", "cpu"), paths, out, more)
+        )
+    )
+    folder.show_folder(well.parent)
+    folder.skip_box.setChecked(True)
+
+    def translate() -> list[str]:
+        with qtbot.waitSignal(runner.ended, timeout=60_000) as ended:
+            qtbot.mouseClick(folder.start_button, LEFT)
+        assert ended.args[1] is None
+        folder.end()
+        return [state.split(" (")[0] for state in states(panel)]
+
+    assert translate() == ["done", "done"]
+    assert translate() == ["skipped", "skipped"]
+    assert folder.status.text().startswith("2 images: 2 skipped, in ")
+    folder.table.setCurrentCell(0, 0)
+    assert "made before from the same pixels" in folder.details.text()
+    with qtbot.waitSignal(folder.open_requested) as opened:
+        qtbot.keyClick(folder.table, Qt.Key.Key_Return)
+    assert opened.args[0].translated.is_file()
+    # what is gone is made anew
+    opened.args[0].translated.unlink()
+    assert translate() == ["done", "skipped"]
+    numbers = [(sum(map(int, re.findall(r"(\d+) (?:done|skipped)", text))), text) for text in counts]
+    assert max(numbers)[0] == 2 and all(text == "translating of 2" or text.endswith(" of 2") for _, text in numbers)
+
+
 def test_it_fits_a_narrow_dock_and_explains_itself(panel: SavePanel, plate: Path) -> None:
     panel.folder.show_folder(plate)
-    panel.ask_to_replace(plate, ".ome.tif", [plate / "a_name_that_is_rather_long_for_a_dock_difference.ome.tif"])
+    panel.ask_to_replace(plate, "ome-tiff", [plate / "a_name_that_is_rather_long_for_a_dock_to_drug.phenotrans"])
     assert panel.minimumSizeHint().width() <= 320
     shown = [w for w in panel.findChildren(QWidget) if w.isVisible() and w.objectName() == ""]
     kinds = ("QPushButton", "QComboBox", "QCheckBox", "QTableWidget")

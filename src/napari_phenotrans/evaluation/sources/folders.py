@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.events import Progressed
 
 TRANSLATED = "_translated"
-NO_TRANSLATION = ("_difference", "_round_trip", "_believed")
+NO_TRANSLATION = ("_difference", "_round_trip", "_above_error", "_believed")
 
 
 def from_folders(

@@ -98,7 +98,9 @@ def read_lattice(case: Case) -> Reading:
     if value is None:
         return silent(f"fields are smaller than {WINDOW} pixels")
     real = case.numbers.get("lattice")
-    return Reading(value, max(LEAST, OVER_REAL * (real or 0)), real)
+    # A change may be the source's own light, taken away with the pattern that the camera wrote into it, and no more.
+    own = lattice([each.pixels[case.channel] for each in case.source]) or 0.0
+    return Reading(value, max(LEAST, OVER_REAL * (real or 0), own), real)
 
 
 LATTICE = Measure(

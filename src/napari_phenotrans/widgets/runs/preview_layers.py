@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QTimer
 
+from napari_phenotrans.core.kinds import REAL
+from napari_phenotrans.io.display import fitting
 from napari_phenotrans.training.previews import KINDS
 from napari_phenotrans.widgets.viewer.batched_update import adding, one_update
 from napari_phenotrans.widgets.viewer.headings import KEYS, Headings
-from napari_phenotrans.widgets.viewer.layers import COLORMAPS, KEY, contrast
+from napari_phenotrans.widgets.viewer.layers import COLORMAPS, KEY
 from napari_phenotrans.widgets.viewer.snapshot import Snapshot, add_quietly, set_values
 
 if TYPE_CHECKING:
@@ -142,7 +144,7 @@ def _layer_data(arrays: PreviewArrays, index: int, kind: str, pixels: np.ndarray
     channel = arrays.channels[index]
     options = {
         "name": f"{channel} – preview, {kind}",
-        "contrast_limits": contrast(arrays.crops[:, 0, :, index]),
+        "contrast_limits": fitting(arrays.crops[:, 0, :, index], REAL),
         "colormap": "gray" if len(arrays.channels) == 1 else COLORMAPS[index % len(COLORMAPS)],
         "blending": "additive",
         "metadata": {KEY: {"role": PREVIEW, "channel": channel, "kind": kind}},

@@ -106,8 +106,9 @@ class CheckTable(QWidget):
             self._problem_labels.append(_line(problem))
             self._problems.addWidget(self._problem_labels[-1])
         self._propose(report)
-        self.differences.setText("\n".join([*(f"{each}." for each in report.differences), AREA]))
-        self.differences.setVisible(bool(report.differences))
+        told = [*(f"{each}." for each in report.differences), AREA] if report.differences else []
+        self.differences.setText("\n".join([*report.remarks, *told]))
+        self.differences.setVisible(bool(report.remarks or told))
         self._fill(report)
         for channel, histogram in report.histograms.items():
             known = {c.condition: c.percentiles[channel] for c in report.conditions if channel in c.percentiles}

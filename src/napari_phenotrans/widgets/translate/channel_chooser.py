@@ -95,6 +95,10 @@ class ChannelChooser(QWidget):
             _select(box, layer)
         self.changed.emit()
 
+    def look_again(self) -> None:
+        """Look at the viewer's layers anew: which of them are offered has changed."""
+        self._on_layers(None)
+
     def _on_layers(self, _: Any) -> None:
         image, layers = self.image, self.layers
         self._fill()

@@ -16,11 +16,14 @@ from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import duration
 from napari_phenotrans.engines.settings import as_written_earlier
+from napari_phenotrans.translation.kept import is_kept
 from napari_phenotrans.translation.trust import doubts
 from napari_phenotrans.widgets.common.notices import ERROR, NOTE
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
+from napari_phenotrans.widgets.translate.kept_layers import show_kept
 from napari_phenotrans.widgets.translate.layers_menu import train_on
 from napari_phenotrans.widgets.translate.layout import TranslateForm
+from napari_phenotrans.widgets.translate.made_images import MadeImages
 from napari_phenotrans.widgets.translate.no_change import CHANGES_NOTHING, changes_nothing
 from napari_phenotrans.widgets.translate.pace import Pace
 from napari_phenotrans.widgets.translate.save_controller import SaveController
@@ -29,14 +32,20 @@ from napari_phenotrans.widgets.translate.translate_controller import TranslateCo
 from napari_phenotrans.widgets.translate.trust_controller import TrustController
 from napari_phenotrans.widgets.translate.view_bar import ABOVE
 from napari_phenotrans.widgets.translate.view_controller import ViewController
-from napari_phenotrans.widgets.viewer.file_opener import FileOpener, axes_of
-from napari_phenotrans.widgets.viewer.layer_info import fitting_checkpoint, image_id, image_name, known_condition
+from napari_phenotrans.widgets.viewer.file_opener import FileOpener, axes_of, holds_channels
+from napari_phenotrans.widgets.viewer.layer_info import (
+    fitting_checkpoint,
+    image_id,
+    image_name,
+    known_condition,
+    made_alone,
+)
 from napari_phenotrans.widgets.viewer.layers import channel_name, info, letters_of, pixel_size_um, set_pixel_size
 from napari_phenotrans.widgets.viewer.plane_storage import WHOLE, needs_folder
 from napari_phenotrans.widgets.viewer.visible_region import shown_plane
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari import Viewer
     from napari.layers import Image as ImageLayer
@@ -84,7 +93,9 @@ class TranslateDock(TranslateForm):
         self.trust = TrustController(napari_viewer, self.runner, self)
         self.selection = Selection(self, napari_viewer, self.translating)
         self.views = ViewController(napari_viewer, self.view_bar, self.trust, self.selection.rows, self.notices)
-        self.saving = SaveController(napari_viewer, self.save_panel, self.selection.rows, self.selection.recipe, self)
+        self.saving = SaveController(
+            napari_viewer, self.save_panel, self.selection.rows, self.selection.recipe, lambda: self.views.shown, self
+        )
         # the image whose condition is chosen
         self._image: str | None = None
         # the last translation that was asked for, and the look that waits for the one that is on its way: a quick one
@@ -99,6 +110,7 @@ class TranslateDock(TranslateForm):
         self._getting_ready.setSingleShot(True)
         self._getting_ready.setInterval(READY_AFTER_MS)
         self._getting_ready.timeout.connect(self._get_ready)
+        self.made = MadeImages(napari_viewer, self.notices, self.question, self.channels, self)
         self.restore()
         self._connect_form()
         self._connect_controllers()
@@ -149,6 +161,7 @@ class TranslateDock(TranslateForm):
         self.trust.failed.connect(lambda text: self._on_ended(text, failed=True))
         self.trust.table_changed.connect(self.trust_panel.show_table)
         self.trust.judged.connect(self.trust_panel.show_judged)
+        self.trust.stack_checked.connect(self.trust_panel.show_stack)
         self.saving.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
         self.saving.failed.connect(self.fail)
 
@@ -162,6 +175,14 @@ class TranslateDock(TranslateForm):
         """Open files as layers; with ``translate``, also translate the shown plane of the last."""
         self.question.hide()
         self._forget_files()
+        for path in filter(is_kept, paths):
+            try:
+                show_kept(self.viewer, path)
+            except InputError as error:
+                self._on_file_failed(str(error))
+        paths = [path for path in paths if not is_kept(path)]
+        if not paths:
+            return
         self.status.setText(f"opening {', '.join(path.name for path in paths)}…")
         self.files.open(paths, translate=translate)
 
@@ -199,6 +220,18 @@ class TranslateDock(TranslateForm):
             self.checkpoints.choose(checkpoint)
         self.channels.choose(image_id(layers[0]))
         self.conditions.choose(provenance["source"], provenance["target"])
+
+    def show_kept(self, layers: Sequence[ImageLayer], provenance: dict[str, Any], shown: Mapping[str, Any]) -> None:
+        """Show a comparison that was kept: as `show_image`, with the engine's settings, the view and the difference."""
+        self.show_image(layers, provenance)
+        if self.checkpoints.name == provenance["checkpoint"]:
+            try:
+                self.engine.choose(as_written_earlier(provenance))
+            except InputError as error:
+                # of another version: what was translated shows them all the same
+                self.notices.say("kept", [str(error)])
+        self.views.restore(str(shown.get("view", "")), str(shown.get("difference", "")))
+        self.saving.update(self.selection.missing)
 
     # ---- translating
 
@@ -351,7 +384,7 @@ class TranslateDock(TranslateForm):
             self.checkpoints.choose(fitting)
         self.channels.choose(image_id(layers[0]))
         card = self.checkpoints.card
-        if not translate:
+        if not translate or layers[0] in made_alone(self.viewer):
             return
         if card is None or None in self.channels.layers:
             self.fail(self.selection.missing)
@@ -375,13 +408,15 @@ class TranslateDock(TranslateForm):
         self.notices.say("file failed")
 
     def _on_condition_answered(self, condition: str) -> None:
+        if condition in MadeImages.ANSWERS:
+            return
         self.conditions.choose(condition)
         self.translate()
 
     def _apply_axes(self) -> None:
         layer = self.selection.first
         axes = self.axes_edit.text().strip().upper()
-        if layer is None or axes == axes_of(layer):
+        if layer is None or (axes == axes_of(layer) and not holds_channels(layer)):
             return
         try:
             self.files.read_with_axes(layer, axes)
@@ -539,6 +574,7 @@ class TranslateDock(TranslateForm):
 
     def end(self) -> None:
         self._getting_ready.stop()
+        self.made.close()
         self.translating.close()
         self.trust.close()
         self.saving.close()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted
+    from napari_phenotrans.translation.batch import FileDone, FileFailed, FileSkipped, FileStarted
     from napari_phenotrans.translation.translate import Translation
     from napari_phenotrans.widgets.common.worker import Engines
     from napari_phenotrans.widgets.translate.jobs import Recipe
@@ -56,10 +56,11 @@ class TranslateFolder(Job):
 
     def events(
         self, engines: Engines, tick: Callable[[], None]
-    ) -> Iterator[FileStarted | FileRunning | FileNoticed | FileDone | FileFailed]:
+    ) -> Iterator[FileStarted | FileRunning | FileNoticed | FileDone | FileSkipped | FileFailed]:
         from napari_phenotrans.translation.batch import (
             FileDone,
             FileFailed,
+            FileSkipped,
             FilesRequest,
             FileStarted,
             translate_files,
@@ -75,7 +76,7 @@ class TranslateFolder(Job):
             if isinstance(event, FileStarted):
                 path, progress, percent_sent = event.path, Progress(event.planes), 0
                 yield event
-            elif isinstance(event, (FileDone, FileFailed)):
+            elif isinstance(event, (FileDone, FileSkipped, FileFailed)):
                 yield event
             elif isinstance(event, Notice):
                 yield FileNoticed(path, event.text)

@@ -17,7 +17,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.translation.batch import FileDone, FileFailed, FileStarted, images_in
+from napari_phenotrans.core.text import duration
+from napari_phenotrans.translation.batch import FileDone, FileFailed, FileSkipped, FileStarted
+from napari_phenotrans.translation.batch_summary import SAME, Summary
+from napari_phenotrans.translation.inputs import images_in
 from napari_phenotrans.widgets.common.form_parts import (
     as_panel,
     as_tooltip,
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from qtpy.QtCore import QModelIndex
     from qtpy.QtWidgets import QStyleOptionViewItem
 
-WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
+WAITING, RUNNING, DONE, SKIPPED, FAILED, CANCELLED = "waiting", "running", "done", "skipped", "failed", "cancelled"
 CHOOSE = "Translate all images of a folder, with the checkpoint and the conditions chosen above."
 # Rows that are seen at once; the rest is scrolled to.
 ROWS = 6
@@ -68,16 +71,22 @@ class FolderPanel(QWidget):
         self._states: dict[Path, str] = {}
         self._notes: dict[Path, list[str]] = {}
         self._done: dict[Path, FileDone] = {}
+        self._summary = Summary([])
         self.choose_button = push_button("Translate a folder…", CHOOSE)
         self.about = wrapped_label(tooltip="What the folder holds.")
         self.out_button = push_button("", "Choose the folder for the results.")
         self.join_box = QCheckBox("One channel per file")
         self.join_box.setToolTip("Join files whose names differ by their channel to one image each.")
+        self.skip_box = QCheckBox("Skip what is done")
+        self.skip_box.setToolTip(
+            "Continue a batch: pass over images whose results were made from the same pixels, by the same checkpoint "
+            "and with the same settings. Other results are not skipped."
+        )
         self.replace_box = QCheckBox("Replace earlier results")
         self.replace_box.setToolTip("Otherwise a file whose results exist is not translated, and said to have failed.")
         self.table = RowList(
             "Images of the folder",
-            "Double-click, or press Return on, an image that is done to see its translation.",
+            "Double-click, or press Return on, an image that is done or skipped to see its translation.",
             ["Image", "State"],
             ROWS,
         )
@@ -95,6 +104,7 @@ class FolderPanel(QWidget):
             self.about,
             self.out_button,
             self.join_box,
+            self.skip_box,
             self.replace_box,
             self.table,
             self.details,
@@ -137,6 +147,7 @@ class FolderPanel(QWidget):
         """List files, all waiting."""
         self._rows = {path: row for row, path in enumerate(paths)}
         self._notes, self._done = {}, {}
+        self._summary = Summary(list(self._rows))
         self._states = dict.fromkeys(self._rows, WAITING)
         self.table.setCurrentCell(-1, -1)
         self.table.setRowCount(len(self._rows))
@@ -149,7 +160,7 @@ class FolderPanel(QWidget):
         self.table.fit_height()
 
     def update_file(self, path: Path, state: str, text: str = "") -> None:
-        """Show a file's state: ``WAITING``, ``RUNNING``, ``DONE``, ``FAILED`` or ``CANCELLED``.
+        """Show a file's state: ``WAITING``, ``RUNNING``, ``DONE``, ``SKIPPED``, ``FAILED`` or ``CANCELLED``.
 
         ``text`` is how much of it is done, or why it failed.
         """
@@ -163,6 +174,7 @@ class FolderPanel(QWidget):
 
     def show_event(self, event: Any) -> None:
         """Show an event of `folder_job.TranslateFolder`."""
+        self._summary.add(event)
         if isinstance(event, FileStarted):
             self.update_file(event.path, RUNNING, "0 %")
             self.table.scrollToItem(self.table.item(self._rows[event.path], 0))
@@ -174,6 +186,11 @@ class FolderPanel(QWidget):
             self._done[event.path] = event
             count = len(self._notes.get(event.path, ()))
             self.update_file(event.path, DONE, f"({count} note{'' if count == 1 else 's'})" if count else "")
+        elif isinstance(event, FileSkipped):
+            if isinstance(event.done, FileDone):
+                self._done[event.path] = event.done
+            self._notes.setdefault(event.path, []).append(f"• {SAME}")
+            self.update_file(event.path, SKIPPED)
         elif isinstance(event, FileFailed):
             self.update_file(event.path, FAILED, event.reason)
         self._show_counts()
@@ -185,6 +202,9 @@ class FolderPanel(QWidget):
                 self.update_file(path, *((FAILED, problem) if problem else (CANCELLED,)))
         self._running = False
         self._show_counts()
+        if ends := self._summary.ends:
+            took = duration(sum(end.seconds for end in ends))
+            self._show_status(f"{self._summary.words()}, in {took}.")
         self._update()
 
     # ---- what the user does
@@ -223,7 +243,11 @@ class FolderPanel(QWidget):
         self._running = True
         self._show_counts()
         self._update()
-        more = {"overwrite": self.replace_box.isChecked(), "reading": {"join": self.join_box.isChecked()}}
+        more = {
+            "overwrite": self.replace_box.isChecked(),
+            "skip_existing": self.skip_box.isChecked(),
+            "reading": {"join": self.join_box.isChecked()},
+        }
         self.batch_requested.emit(paths, self._out, more)
 
     def _open(self, row: int) -> None:
@@ -249,7 +273,7 @@ class FolderPanel(QWidget):
 
     def _show_counts(self) -> None:
         states = list(self._states.values())
-        counts = [(states.count(state), state) for state in (DONE, FAILED, CANCELLED) if states.count(state)]
+        counts = [(states.count(state), state) for state in (DONE, SKIPPED, FAILED, CANCELLED) if states.count(state)]
         text = ", ".join(f"{count} {state}" for count, state in counts) or "translating"
         self._show_status(f"{text} of {len(states)}")
 
@@ -260,7 +284,7 @@ class FolderPanel(QWidget):
         self.start_button.setText(f"Translate {len(self._rows)} image{'' if len(self._rows) == 1 else 's'}")
         self.start_button.setToolTip("One after the other; one that fails does not stop the others." + reason)
         self.cancel_button.setEnabled(self._running)
-        for widget in (self.out_button, self.join_box, self.replace_box):
+        for widget in (self.out_button, self.join_box, self.skip_box, self.replace_box):
             widget.setEnabled(not self._running)
         if self._out is not None:
             self.out_button.setText(elided(f"Results in {self._out}", self.out_button, 260))

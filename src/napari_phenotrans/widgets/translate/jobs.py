@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.translation.events import PlaneDone, SampleDone, TileDone
+from napari_phenotrans.translation.events import FlickerDone, PlaneDone, SampleDone, TileDone
 from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.widgets.common.worker import Job
 
@@ -119,7 +119,15 @@ class Translate(Job):
         image, request = (
             self.image,
             TranslationRequest(
-                recipe.source, recipe.target, self.channels, self.positions, self.region, recipe.how, answers=answers
+                recipe.source,
+                recipe.target,
+                self.channels,
+                self.positions,
+                self.region,
+                recipe.how,
+                answers=answers,
+                # what was not measured is only offered once the user allowed it
+                allow_translated=True,
             ),
         )
         made = partial(translator.provenance, image, request)
@@ -127,7 +135,7 @@ class Translate(Job):
             from napari_phenotrans.translation.complete import CompletionPlan, CompletionRequest
 
             asked = CompletionRequest(
-                recipe.target, recipe.drawn, self.channels, self.positions, self.region, answers, recipe.how
+                recipe.target, recipe.drawn, self.channels, self.positions, self.region, answers, recipe.how, True
             )
             plan = CompletionPlan.of(image, translator, asked)
             image, request, made = plan.image, plan.request, partial(plan.provenance, translator)
@@ -161,6 +169,14 @@ class Translate(Job):
         return replace(event, difference=event.translated.astype("float32") - real.astype("float32"))
 
 
+@dataclass(frozen=True)
+class Beside:
+    """The planes (t, z) near one that is checked, itself among them, and what returns their difference maps."""
+
+    positions: tuple[tuple[int, int], ...]
+    difference: Callable[[int, int], np.ndarray]
+
+
 class Check(Job):
     """Measure what the engine gets wrong by itself where it translated.
 
@@ -175,6 +191,8 @@ class Check(Job):
     targets
         Real images of the target, with their names for the checkpoint's channels where they differ: the picture is
         judged by them, too.
+    beside
+        What was translated around the plane, where it is one of a stack: whether neighbors agree is measured, too.
     """
 
     def __init__(
@@ -186,14 +204,16 @@ class Check(Job):
         difference: np.ndarray,
         channels: Mapping[str, str],
         targets: Sequence[tuple[Image, Mapping[str, str]]] = (),
+        beside: Beside | None = None,
     ) -> None:
         super().__init__()
-        self.targets = targets
+        self.targets, self.beside = targets, beside
         self.image, self.recipe, self.position, self.region = image, recipe, position, region
         self.difference, self.channels = difference, channels
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Any]:
         from napari_phenotrans.translation.pictures import judge_image
+        from napari_phenotrans.translation.stack_flicker import stack_flicker
         from napari_phenotrans.translation.trust import check_translation
 
         recipe = self.recipe
@@ -202,6 +222,17 @@ class Check(Job):
             recipe.source, recipe.target, self.channels, [self.position], self.region, recipe.how
         )
         yield from check_translation(translator, self.image, request, self.difference, tick=tick)
+        if self.beside:
+            rows = stack_flicker(
+                self.image,
+                translator.card,
+                self.beside.difference,
+                self.beside.positions,
+                channels=self.channels,
+                region=self.region,
+                tick=tick,
+            )
+            yield FlickerDone(tuple(rows))
         if self.targets:
             tick()
             yield judge_image(translator, self.image, request, self.difference, self.targets)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Layer
 
+from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.widgets.viewer.channel_row import Row, find_row, link
 from napari_phenotrans.widgets.viewer.layers import (
     KEY,
     channel_name,
     difference_data,
+    full_resolution,
     info,
     layer_data,
     to_image,
@@ -123,8 +126,9 @@ class ResultLayers:
         self._missing: list[ImageLayer] = []
         rows = [find_row(viewer, real) for real in reals]
         before = [info(row.translated).get("provenance", {}) if row else None for row in rows]
-        again = all(was is not None and _recipe(was) == _recipe(provenance) for was in before)
-        if not again:
+        # pixels may have been replaced by others of another shape since
+        again = all(was is not None and _recipe(was) == _recipe(provenance) for was in before) and all(map(_fits, rows))
+        if not again and all(map(_fits, rows)):
             self._remember(rows)
         if again and before[0]:
             self._planes = [tuple(plane) for plane in before[0].get("planes", [])]
@@ -321,7 +325,7 @@ class ResultLayers:
         if self._provenance.get("completed"):
             # what is kept is in no condition but its own
             verb = "completed as" if channel_name(real) in self._drawn else "kept beside"
-        if row is not None and not files:
+        if row is not None and (again or self._earlier) and not files:
             # in place: what another recipe made stays until tiles replace it
             pixels = [row.translated.data, row.difference.data]
         elif files:
@@ -367,8 +371,10 @@ class ResultLayers:
             for layer in (row.translated, row.difference):
                 if isinstance(layer.data, ResultPlanes):
                     layer.data.store(position)
-        for file in self._files:
-            file.write_provenance(self._current_provenance())
+        for place, file in enumerate(self._files, start=1):
+            limits = [row.layers[place].contrast_limits for row in self.rows]
+            shown = [(float(low), float(high)) for low, high in limits]
+            file.write_provenance(self._current_provenance(), shown)
 
     @property
     def _files(self) -> tuple[ResultFile, ...]:
@@ -444,6 +450,11 @@ def planes_done(rows: Iterable[Row]) -> set[tuple[int, int]]:
     return done
 
 
+def _fits(row: Row | None) -> bool:
+    """Return whether results have the shape of what they were made of."""
+    return row is not None and len({tuple(full_resolution(layer).shape) for layer in row.layers}) == 1
+
+
 def _recipe(provenance: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in provenance.items() if name not in NOT_RECIPE}
 
@@ -458,10 +469,13 @@ def _new_files(folder: Path, image: Any, provenance: dict[str, Any]) -> tuple[Re
     paths = ([folder / f"{name}_{kind}.ome.zarr" for kind in kinds] for name in tries)
     free = next(each for each in paths if not any(path.exists() for path in each))
     dtypes = (image.dtype, np.dtype(np.float32))
-    first, second = (
-        ResultFile(path, image, dtype, kind, provenance) for path, dtype, kind in zip(free, dtypes, kinds, strict=True)
-    )
-    return first, second
+    first = ResultFile(free[0], image, dtypes[0], kinds[0], provenance)
+    try:
+        return first, ResultFile(free[1], image, dtypes[1], kinds[1], provenance)
+    except InputError:
+        # a translation without its difference is none
+        shutil.rmtree(first.path, ignore_errors=True)
+        raise
 
 
 def _add(viewer: Viewer, data: tuple[Any, dict[str, Any], str]) -> ImageLayer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import FILE_WORDS
 from napari_phenotrans.translation.provenance import translate_command
 from napari_phenotrans.widgets.common.preferences import folder_to_write_to, last_choices, preferences, remember
 from napari_phenotrans.widgets.common.worker import Runner
@@ -25,7 +26,7 @@ from napari_phenotrans.widgets.viewer.layer_info import path_of
 from napari_phenotrans.widgets.viewer.layers import info
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from napari import Viewer
@@ -51,6 +52,8 @@ class SaveController(QObject):
         Gives what is compared or chosen: what would be saved.
     recipe
         Returns how files would be translated; raises InputError where something is not chosen.
+    shown
+        Returns how the comparison is shown, to be kept with it.
 
     Signals
     -------
@@ -69,11 +72,12 @@ class SaveController(QObject):
         panel: SavePanel,
         rows: Callable[[], list[Row]],
         recipe: Callable[[], Recipe],
+        shown: Callable[[], Mapping[str, Any]] = dict,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._viewer, self._panel = viewer, panel
-        self._rows, self._recipe = rows, recipe
+        self._rows, self._recipe, self._shown = rows, recipe, shown
         self._saver, self._folder = Runner(self), Runner(self)
         # of the folder that was translated last
         self._reading: dict[str, Any] = {}
@@ -98,16 +102,17 @@ class SaveController(QObject):
             self._panel.start_in = str(folder_to_write_to(path.parent))
         self._panel.folder.set_ready(not missing, missing)
 
-    def save(self, folder: Path, suffix: str, overwrite: bool) -> None:
-        """Save what is compared, unless files exist that may not be replaced: then ask."""
+    def save(self, folder: Path, format: str, overwrite: bool) -> None:
+        """Keep what is compared, unless it was kept there before and may not be replaced: then ask."""
         rows = self._rows()
         try:
-            job = Save(layers_to_save(self._viewer, rows), folder, suffix, overwrite, rows=tuple(rows))
+            parts = layers_to_save(self._viewer, rows)
+            job = Save(parts, folder, format, overwrite, rows=tuple(rows), shown=self._shown())
         except InputError as error:
             self._panel.say(str(error))
             return
         if job.existing and not overwrite:
-            self._panel.ask_to_replace(folder, suffix, job.existing)
+            self._panel.ask_to_replace(folder, format, job.existing)
             return
         remember(folder=str(folder))
         self._panel.set_busy(True)
@@ -153,8 +158,10 @@ class SaveController(QObject):
             self._panel.set_busy(True, event.share)
         else:
             note_saved(job.rows, event)
-            names = ", ".join(path.name for path in event.paths.values())
-            self._panel.say(f"saved {names} in {next(iter(event.paths.values())).parent}")
+            words = ", ".join(FILE_WORDS[kind].replace("_", " ") for kind in event.paths)
+            self._panel.say(
+                f"saved {words} in {event.folder}. Drop that folder here or on the viewer to see the comparison again."
+            )
 
     def _on_saved(self, _: Save, problem: Problem | None) -> None:
         status = self._panel.status.text()

@@ -1,4 +1,4 @@
-"""Saving layers as files on the background thread: real, translated, difference and those of the check."""
+"""Saving a comparison on the background thread: one folder of real, translated, difference and those of the check."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.translation.outputs import name_of
-from napari_phenotrans.widgets.common.worker import Job
-from napari_phenotrans.widgets.viewer.layer_info import path_of
-from napari_phenotrans.widgets.viewer.layers import (
-    BELIEVED,
+from napari_phenotrans.core.kinds import (
+    ABOVE_ERROR,
     DIFFERENCE,
-    KEY,
+    FILE_WORDS,
     REAL,
     ROUND_TRIP,
     SPREAD,
     TRANSLATED,
-    channel_name,
-    info,
-    role,
-    to_image,
+    unit_word,
 )
+from napari_phenotrans.io.formats import FORMATS, refuse_dtype
+from napari_phenotrans.translation.kept import kept_folder
+from napari_phenotrans.translation.outputs import name_of
+from napari_phenotrans.widgets.common.worker import Job
+from napari_phenotrans.widgets.viewer.layer_info import path_of
+from napari_phenotrans.widgets.viewer.layers import KEY, channel_name, info, look_of, role, to_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
@@ -37,26 +38,20 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.common.worker import Engines
     from napari_phenotrans.widgets.viewer.channel_row import Row
 
-#: What the user calls a format, and the suffix of its files.
-FORMATS = {"OME-TIFF": ".ome.tif", "OME-Zarr": ".ome.zarr"}
-# What files are called, in the order in which they are written.
-KINDS = {
-    REAL: "real",
-    TRANSLATED: "translated",
-    DIFFERENCE: "difference",
-    ROUND_TRIP: "round_trip",
-    BELIEVED: "believed",
-    SPREAD: "samples-spread",
-}
+#: What the user calls a format, and what it is called on the command line.
+TITLES = {format_.title: key for key, format_ in FORMATS.items()}
+# Kinds of layers that are saved, in this order.
+KINDS = (REAL, TRANSLATED, DIFFERENCE, ROUND_TRIP, ABOVE_ERROR, SPREAD)
 
 
 @dataclass(frozen=True, eq=False)
 class SavedLayer:
-    """One of the images to save: which (a value of `KINDS`), its pixels, and what is written beside them."""
+    """One of the images to save: its kind, its pixels, what is written beside them, and its layers' looks."""
 
     kind: str
     image: Image
     provenance: dict[str, Any]
+    looks: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,8 +63,9 @@ class Saving:
 
 @dataclass(frozen=True)
 class Saved:
-    """All is written; ``paths`` by kind."""
+    """All is written; ``paths`` by kind, in ``folder``."""
 
+    folder: Path
     paths: dict[str, Path]
 
 
@@ -105,74 +101,101 @@ def layers_to_save(viewer: Viewer, rows: Sequence[Row]) -> list[SavedLayer]:
         image = to_image(layers[kind], [channel_name(layer) for layer in layers[kind]])
         if kind == REAL:
             known = ("by", "real", "reading", "source")
-            provenance = {"translated": False} | {name: made[name] for name in known if name in made}
+            provenance = {"kind": REAL} | {name: made[name] for name in known if name in made}
+            provenance |= image.provenance
         else:
             about = info(layers[kind][0])
             provenance = made | {name: about[name] for name in ("checked", "factor", "sample") if name in about}
-        parts.append(SavedLayer(KINDS[kind], image, provenance | {"role": kind}))
+            provenance |= {"kind": kind, "unit": unit_word(np.dtype(rows[0].real.dtype))}
+        parts.append(SavedLayer(kind, image, provenance, tuple(look_of(layer) for layer in layers[kind])))
     return parts
 
 
-def paths_for(parts: Sequence[SavedLayer], folder: Path, suffix: str) -> dict[str, Path]:
-    """Return where each kind goes: ``<image>_real.ome.tif`` and so on."""
-    path = parts[0].image.path
+def names_for(parts: Sequence[SavedLayer], suffix: str) -> dict[str, str]:
+    """Return what the file of each kind is called: ``<image>_real.ome.tif`` and so on."""
+    return {part.kind: f"{_stem(parts[0])}_{FILE_WORDS[part.kind]}{suffix}" for part in parts}
+
+
+def _stem(real: SavedLayer) -> str:
+    path = real.image.path
     # characters that some system forbids in names of files
-    stem = name_of(path) if path else re.sub(r'[\\/:*?"<>|\s]+', "_", parts[0].image.channels[0])
-    return {part.kind: folder / f"{stem}_{part.kind}{suffix}" for part in parts}
+    stem = name_of(path) if path else re.sub(r'[\\/:*?"<>|\s]+', "_", real.image.channels[0])
+    # what is kept once more is called as it was
+    return stem.removesuffix(f"_{FILE_WORDS[REAL]}")
 
 
 class Save(Job):
-    """Write parts to files, each of which appears when it is complete.
+    """Keep a comparison as one folder, which appears when it is complete.
 
     Parameters
     ----------
     parts
         What to write, see `layers_to_save`.
-    folder
-        Where to.
-    suffix
-        One of `FORMATS`.
+    parent
+        Where the folder comes.
+    format
+        One of `napari_phenotrans.io.FORMATS`.
     overwrite
-        Whether files that exist may be replaced; otherwise nothing is written where one does.
+        Whether a folder that exists may be replaced; otherwise nothing is written where one does.
     rows
         The rows, for the main thread; nothing here touches them.
+    shown
+        What was shown, as of `napari_phenotrans.translation.kept.Kept`.
+
+    Raises
+    ------
+    InputError
+        If the format cannot hold the pixels.
     """
 
     def __init__(
         self,
         parts: Sequence[SavedLayer],
-        folder: Path,
-        suffix: str,
+        parent: Path,
+        format: str,
         overwrite: bool = False,
+        *,
         rows: tuple[Row, ...] = (),
+        shown: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.parts, self.paths = tuple(parts), paths_for(parts, folder, suffix)
+        self.parts, self.format = tuple(parts), format
+        for part in self.parts:
+            refuse_dtype(part.image.dtype, format)
+        self.names = names_for(parts, FORMATS[format].suffix)
+        target = next((str(part.provenance["target"]) for part in parts if part.provenance.get("target")), "")
+        self.folder = kept_folder(parent, _stem(parts[0]), target)
         self.overwrite, self.rows = overwrite, rows
+        self.shown = dict(shown or {}) | {"layers": {part.kind: list(part.looks) for part in parts if part.looks}}
 
     @property
     def existing(self) -> list[Path]:
-        """The files that would be replaced."""
-        return [path for path in self.paths.values() if path.exists()]
+        """What would be replaced."""
+        return [self.folder] if self.folder.exists() else []
 
     def events(self, engines: Engines, tick: Callable[[], None]) -> Iterator[Saving | Saved]:
         from napari_phenotrans.io import write
+        from napari_phenotrans.translation.kept import keep
 
         if self.existing and not self.overwrite:
-            names = ", ".join(path.name for path in self.existing)
             raise InputError(
-                f"{self.existing[0].parent} holds {names} already. Nothing was saved: choose another folder."
+                f"{self.folder.parent} holds {self.folder.name} already. Nothing was saved: choose another folder."
             )
-        for number, part in enumerate(self.parts, start=1):
-            image = part.image.replace(pixels=_Ticking(part.image.pixels, tick))
-            write(image, self.paths[part.kind], overwrite=self.overwrite, metadata=part.provenance)
+        parts = {part.kind: part for part in self.parts}
+
+        def write_image(kind: str, file: Path) -> None:
+            image = parts[kind].image.replace(pixels=_Ticking(parts[kind].image.pixels, tick))
+            write(image, file, format=self.format, metadata=parts[kind].provenance)
+
+        written = keep(self.folder, self.names, self.shown, write_image, overwrite=self.overwrite)
+        for number, _ in enumerate(written, start=1):
             yield Saving(number / len(self.parts))
-        yield Saved(self.paths)
+        yield Saved(self.folder, {kind: self.folder / name for kind, name in self.names.items()})
 
 
 def note_saved(rows: Sequence[Row], saved: Saved) -> None:
     """Tell layers that came from no file where they are now, so that a command can be made of them."""
-    path = saved.paths[KINDS[REAL]]
+    path = saved.paths[REAL]
     for row in rows:
         if path_of(row.real) is not None:
             continue

@@ -12,12 +12,15 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from napari_phenotrans.widgets.common.form_parts import in_column, in_row, narrow_box, push_button, wrapped_label
 from napari_phenotrans.widgets.common.notices import Question
 from napari_phenotrans.widgets.translate.folder_panel import FolderPanel
-from napari_phenotrans.widgets.translate.save_job import FORMATS
+from napari_phenotrans.widgets.translate.save_job import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SAVE = "Save real, translated and difference, each to a file of its own, with how they were made."
+SAVE = (
+    "Save real, translated and difference as one folder of files, with how they were made and shown. Dropped on the "
+    "viewer, it shows the comparison again."
+)
 COPY = "Copy the phenotrans translate command that makes this translation again, with the same pixels."
 REPLACE, LEAVE = "Replace them", "Keep them"
 
@@ -28,7 +31,7 @@ class SavePanel(QWidget):
     Signals
     -------
     save_requested
-        A folder, the suffix of the format (see `save_job.FORMATS`) and whether files may be replaced.
+        A folder, one of `napari_phenotrans.io.FORMATS`, and whether what is there may be replaced.
     copy_requested
         The command is to be copied; answered with `copy` or `offer_saving`.
     cancel_requested
@@ -43,18 +46,19 @@ class SavePanel(QWidget):
         super().__init__(parent)
         self.setObjectName("phenotrans_keep")
         self._ready, self._busy, self._reason = False, False, ""
-        # folder and suffix of the files whose replacement is asked about
+        # folder and format of what is to be replaced, as is asked
         self._to_replace: tuple[Path, str] | None = None
         #: Where the dialogs begin.
         self.start_in = ""
         self.format_box = narrow_box(
-            "OME-TIFF is one file that most programs open; OME-Zarr, a folder, suits large images."
+            "OME-TIFF opens in most programs; OME-Zarr suits large images, and 0.5 is its newest version; ImageJ TIFF "
+            "opens in ImageJ and Fiji as one hyperstack, in colors."
         )
-        for name, suffix in FORMATS.items():
-            self.format_box.addItem(name, suffix)
+        for name, key in TITLES.items():
+            self.format_box.addItem(name, key)
         self.save_button = push_button("Save…")
         self.copy_button = push_button("Copy command")
-        self.cancel_button = push_button("Cancel", "Stop saving; files that are complete stay, no half file is left.")
+        self.cancel_button = push_button("Cancel", "Stop saving; nothing half is left.")
         self.cancel_button.hide()
         self.question = Question()
         self.status = wrapped_label(tooltip="What became of saving and copying.")
@@ -88,9 +92,9 @@ class SavePanel(QWidget):
         self.status.setText(text)
         self.status.setVisible(bool(text))
 
-    def ask_to_replace(self, folder: Path, suffix: str, existing: Sequence[Path]) -> None:
+    def ask_to_replace(self, folder: Path, format: str, existing: Sequence[Path]) -> None:
         """Ask whether files may be replaced; asks for saving once more where the answer is yes."""
-        self._to_replace = folder, suffix
+        self._to_replace = folder, format
         self.say("")
         self.question.ask(
             f"{folder} holds {', '.join(path.name for path in existing)} already. Replace "
@@ -116,7 +120,7 @@ class SavePanel(QWidget):
     # ---- what the user does
 
     def _choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Save real, translated and difference in", self.start_in)
+        folder = QFileDialog.getExistingDirectory(self, "Save the comparison as a folder in", self.start_in)
         if folder:
             self.question.hide()
             self.start_in = folder

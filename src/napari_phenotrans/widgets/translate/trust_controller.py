@@ -12,9 +12,10 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, PictureJudged
+from napari_phenotrans.metrics.flicker import flicker_words
+from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, FlickerDone, PictureJudged
 from napari_phenotrans.translation.trust import FACTOR, TrustRow, trust_table
-from napari_phenotrans.widgets.translate.jobs import Check, Recipe
+from napari_phenotrans.widgets.translate.jobs import Beside, Check, Recipe
 from napari_phenotrans.widgets.translate.trust_layers import TrustLayers
 from napari_phenotrans.widgets.viewer.layer_info import images_of_condition
 from napari_phenotrans.widgets.viewer.layers import channel_name, info, to_image
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.common.worker import Problem, Runner
     from napari_phenotrans.widgets.viewer.channel_row import Row
 
+# Planes on either side of the checked one, along Z and T, whose agreement is measured.
+NEAR = 2
+
 
 class TrustController(QObject):
     """Starts checks of translations on a runner, and holds their results.
@@ -44,6 +48,8 @@ class TrustController(QObject):
         Why it could not go on.
     table_changed
         The rows of the table, a list of `TrustRow`, after a check and where the factor was changed.
+    stack_checked
+        What is known of the agreement of neighboring planes, a list of sentences.
     judged
         What the picture gate says of this picture, a `PictureJudged`, where real images of the target are open.
     """
@@ -52,6 +58,7 @@ class TrustController(QObject):
     checked = Signal(str)
     failed = Signal(str)
     table_changed = Signal(list)
+    stack_checked = Signal(list)
     judged = Signal(object)
 
     def __init__(self, viewer: Viewer, runner: Runner, parent: QObject | None = None) -> None:
@@ -63,6 +70,7 @@ class TrustController(QObject):
         self._card: Card | None = None
         self._done: ErrorDone | None = None
         self._judged: PictureJudged | None = None
+        self._flicker: FlickerDone | None = None
         self._checked: list[tuple[np.ndarray, ErrorDone]] = []
         self._recipe: Recipe | None = None
         self._factor = FACTOR
@@ -115,8 +123,9 @@ class TrustController(QObject):
             self.clear()
         self._card, self._recipe, self._rows = card, recipe, tuple(rows)
         targets = images_of_condition(self._viewer, card, recipe.target)
-        self._job = Check(image, recipe, (t, z), region, difference, provenance["channels"], targets)
-        self._done = self._judged = None
+        beside = _beside(rows, provenance, (t, z), region)
+        self._job = Check(image, recipe, (t, z), region, difference, provenance["channels"], targets, beside)
+        self._done = self._judged = self._flicker = None
         self._runner.start(self._job)
 
     def set_factor(self, factor: float) -> None:
@@ -153,6 +162,8 @@ class TrustController(QObject):
             self._done = event
         elif isinstance(event, PictureJudged):
             self._judged = event
+        elif isinstance(event, FlickerDone):
+            self._flicker = event
 
     def _on_ended(self, job: Any, problem: Problem | None) -> None:
         if self._job is None or job is not self._job:
@@ -174,8 +185,41 @@ class TrustController(QObject):
         self.layers.set_factor(self._factor)
         self.layers.add(self._done)
         self.table_changed.emit(self.table())
+        self.stack_checked.emit(_stack_words(self._flicker))
         self.judged.emit(self._judged)
         self.checked.emit(f"checked {', '.join(channel_name(row.real) for row in self._rows)}")
+
+
+def _beside(
+    rows: Sequence[Row], provenance: dict[str, Any], position: tuple[int, int], region: Region | None
+) -> Beside | None:
+    """Return what was translated around a plane, in the same place of it; None where the image is no stack."""
+    storage = PlaneStorage(rows[0].real)
+    if not any(letter in "TZ" and size > 1 for letter, size in zip(storage.letters, storage.shape, strict=True)):
+        return None
+    t, z = position
+    if region is None:
+        done = {(int(at[0]), int(at[1])) for at in provenance.get("planes", [])}
+    else:
+        done = {(at[0], at[1]) for at in provenance.get("regions", []) if Region(*at[2:]) == region}
+    near = {(t + k, z) for k in range(-NEAR, NEAR + 1)} | {(t, z + k) for k in range(-NEAR, NEAR + 1)}
+    slices = region.slices if region else (slice(None), slice(None))
+    data = [row.difference.data for row in rows]
+
+    def difference(t: int, z: int) -> np.ndarray:
+        return np.stack([storage.get(each, t, z, slices) for each in data]).astype(np.float32)
+
+    return Beside(tuple(sorted(near & done)), difference)
+
+
+def _stack_words(done: FlickerDone | None) -> list[str]:
+    """Return what is known of the agreement of neighboring planes; nothing where there are none."""
+    if done is None:
+        return []
+    return flicker_words(done.rows) or [
+        "Whether planes agree with their neighbors is not known: no plane beside this one is translated. Translate the "
+        "stack, or a neighbor, and check again."
+    ]
 
 
 def _rectangle(error: ErrorDone) -> tuple[int, ...]:

@@ -159,6 +159,7 @@ class TrustPanel(QWidget):
         """Show no numbers: nothing is checked."""
         self.summary.setText("Not checked yet.")
         self.here.say("picture")
+        self.here.say("stack")
         for widget in (self.table, self.caution, self.scores):
             widget.hide()
 
@@ -170,6 +171,10 @@ class TrustPanel(QWidget):
     def show_judged(self, judged: PictureJudged | None) -> None:
         """Show what the picture gate says of the checked picture; None where nothing is there to judge it by."""
         self.here.say("picture", judged_words(judged))
+
+    def show_stack(self, texts: Sequence[str]) -> None:
+        """Show whether the translated planes around the checked one agree with each other."""
+        self.here.say("stack", texts)
 
     def show_table(self, rows: Sequence[TrustRow]) -> None:
         """Show the numbers of a check, one row per channel; nothing where there are none."""

@@ -189,16 +189,19 @@ class ViewBar(QWidget):
             button.setEnabled(enabled)
             button.setToolTip(BUTTONS[view][1] if enabled else reason or BUTTONS[view][1])
 
-    def set_difference(self, shown: str, *, possible: bool, unit: str = "counts") -> None:
-        """Show which difference is shown, in which unit, and whether the engine's error is known (``possible``)."""
+    def set_difference(self, shown: str, *, possible: bool, unit: str = "counts", above: bool = False) -> None:
+        """Show which difference is shown, in which unit, and whether the engine's error is known (``possible``).
+
+        ``above`` offers what lies above that error alone, where it was kept and the error was not.
+        """
         with QSignalBlocker(self.units):
             self.units.setItemText(0, unit)
             self.units.setItemText(2, f"{unit}, above the engine's error only")
             self._offer_spread()
             self.units.setCurrentIndex(max(0, self.units.findData(shown)))
-        for place in (1, 2):
-            self._enable(place, possible)
-        self.units.setEnabled(possible or bool(self._sample_names))
+        self._enable(1, possible)
+        self._enable(2, possible or above)
+        self.units.setEnabled(possible or above or bool(self._sample_names))
         self.units.setToolTip(
             "Show differences in the image's own units, as multiples of what the engine gets wrong by itself, or only "
             "where they exceed so many times that (the factor stands under Trust)."

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import ABOVE_ERROR
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.translate.held_result import HeldResult
 from napari_phenotrans.widgets.translate.view_bar import ABOVE, HELD_RESULT, REAL_IMAGE, RELATIVE, SPREAD, WHOLE
-from napari_phenotrans.widgets.viewer.comparison import Comparison
+from napari_phenotrans.widgets.viewer.comparison import VIEWS, Comparison
 from napari_phenotrans.widgets.viewer.difference_scale import unit_of
+from napari_phenotrans.widgets.viewer.layers import info, role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,8 +47,8 @@ class ViewController:
     def __init__(
         self, viewer: Viewer, bar: ViewBar, trust: TrustController, rows: Callable[[], list[Row]], notices: Notices
     ) -> None:
-        self.comparison = Comparison(viewer)
         self._viewer = viewer
+        self.comparison = Comparison(viewer)
         # what the user holds, what the shown result is compared with, and whether no other result came since
         self._held: HeldResult | None = None
         self._beside, self._just_held = REAL_IMAGE, False
@@ -71,6 +73,11 @@ class ViewController:
     def compare(self) -> None:
         """Show the view that was chosen last."""
         self.choose_view(self._view or preferences().view)
+
+    def restore(self, view: str, difference: str) -> None:
+        """Show a view, and a difference that needs no check of the engine, as they were when they were kept."""
+        self._difference = ABOVE if difference == ABOVE and self._above(self._rows()) else WHOLE
+        self.choose_view(view if view in VIEWS else self._view or preferences().view)
 
     def choose_difference(self, shown: str) -> None:
         """Show differences as `view_bar` names it: `WHOLE`, `RELATIVE` or `ABOVE`; or `SPREAD` in their place."""
@@ -115,6 +122,11 @@ class ViewController:
         held, self._held, self._beside = self._held, None, REAL_IMAGE
         if held:
             held.clear()
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Which view and which difference are shown, to be kept."""
+        return {"view": self.comparison.view or self._view or "", "difference": self._difference}
 
     def set_samples(self, samples: SampleLayers | None) -> None:
         """Offer several answers, or none."""
@@ -165,8 +177,8 @@ class ViewController:
     def _with_difference(self, rows: Sequence[Row]) -> list[Row]:
         """Return rows with what was chosen to be shown as their difference."""
         third: Mapping[ImageLayer, ImageLayer] = {}
-        if self._trust.layers and self._difference == ABOVE:
-            third = self._trust.layers.above
+        if self._difference == ABOVE:
+            third = self._above(rows)
         elif self._samples and self._difference == SPREAD:
             third = self._samples.spreads
         return [replace(row, difference=third[row.real]) if row.real in third else row for row in rows]
@@ -175,8 +187,21 @@ class ViewController:
         """Offer differences against the engine's error where that is known."""
         rows = self._rows()
         self._bar.set_difference(
-            self._difference, possible=self._trust.layers is not None, unit=unit_of(rows[0].real) if rows else "counts"
+            self._difference,
+            possible=self._trust.layers is not None,
+            unit=unit_of(rows[0].real) if rows else "counts",
+            above=bool(self._above(rows)),
         )
+
+    def _above(self, rows: Sequence[Row]) -> Mapping[ImageLayer, ImageLayer]:
+        """Return by real layer the layer of what lies above the engine's error, of this check or of a kept one."""
+        if self._trust.layers:
+            return self._trust.layers.above
+        by_id = {str(row.real.unique_id): row.real for row in rows}
+        found = {
+            by_id.get(info(layer).get("of", "")): layer for layer in self._viewer.layers if role(layer) == ABOVE_ERROR
+        }
+        return {real: layer for real, layer in found.items() if real is not None}
 
     def close(self) -> None:
         """Leave the view, and stop listening to the viewer."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_phenotrans.core.kinds import unit_word
 from napari_phenotrans.widgets.viewer.layers import DIVERGING, KEY, channel_name, info, like
 from napari_phenotrans.widgets.viewer.lazy_array import Lazy
 
@@ -75,7 +76,7 @@ def relative_data(real: ImageLayer, difference: ImageLayer, engine_error: Any) -
 
 def unit_of(layer: ImageLayer) -> str:
     """Return what a layer's intensities are counted in, as a word behind a number."""
-    return "counts" if np.dtype(layer.dtype).kind in "ui" else "intensity units"
+    return unit_word(np.dtype(layer.dtype))
 
 
 def show_bar(difference: ImageLayer, cell_height: float) -> None:

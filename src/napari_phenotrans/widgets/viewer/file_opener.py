@@ -99,6 +99,11 @@ class FileOpener(QObject):
         return [self._viewer.add_layer(Layer.create(*item)) for item in data]
 
 
+def holds_channels(layer: ImageLayer) -> bool:
+    """Return whether a layer has several channels inside, which are to be split before they can be used."""
+    return "C" in letters_of(layer)[0]
+
+
 def axes_of(layer: ImageLayer) -> str:
     """Return the axes that a layer's file has, or the layer itself."""
     return info(layer).get("axes") or letters_of(layer)[0]

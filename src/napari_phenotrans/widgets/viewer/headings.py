@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.components.overlays import TextOverlay
 
 from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE, unit_of
-from napari_phenotrans.widgets.viewer.layers import BELIEVED, COMPARED, HELD_RESULT, SPREAD, info, role
+from napari_phenotrans.widgets.viewer.layers import BELIEVED, COMPARED, HELD_RESULT, MADE, SPREAD, info, role
 from napari_phenotrans.widgets.viewer.snapshot import set_values
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def real_heading(rows: Sequence[Row]) -> str:
     if role(rows[0].real) == HELD_RESULT:
         return f"held: {_made_heading([row.real for row in rows], in_full=True)}"
     kind = "synthetic" if info(rows[0].real).get("synthetic") else "real"
+    # a translation that is translated once more is none the less made
+    kind = str(role(rows[0].real)) if role(rows[0].real) in MADE else kind
     return f"{kind} {_shared_entry([row.translated for row in rows], 'source')}".strip()
 
 

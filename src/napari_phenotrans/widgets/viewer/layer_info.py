@@ -12,7 +12,7 @@ from napari.layers import Image as ImageLayer
 from napari_phenotrans.checkpoints.matching import by_position, find_stains, match_channels
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
-from napari_phenotrans.widgets.viewer.layers import REAL, channel_name, info, role, to_image
+from napari_phenotrans.widgets.viewer.layers import KEY, MADE, REAL, channel_name, info, role, to_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,11 +22,26 @@ if TYPE_CHECKING:
     from napari_phenotrans.checkpoints.checkpoint import Card
 
 LOOSE = "loose layers"
+# Marks a layer that an engine made and the user wants to translate all the same.
+ALLOWED = "allowed"
 
 
 def real_layers(viewer: Viewer) -> list[ImageLayer]:
-    """Return the image layers that were not made by translating."""
-    return [layer for layer in viewer.layers if isinstance(layer, ImageLayer) and role(layer) in (None, REAL)]
+    """Return the image layers that were not made by translating, and those that the user allowed all the same."""
+    images = [layer for layer in viewer.layers if isinstance(layer, ImageLayer)]
+    return [layer for layer in images if role(layer) in (None, REAL) or info(layer).get(ALLOWED)]
+
+
+def made_alone(viewer: Viewer) -> list[ImageLayer]:
+    """Return layers that an engine made and that belong to no real layer of the viewer: results that were reopened."""
+    images = [layer for layer in viewer.layers if isinstance(layer, ImageLayer) and role(layer) in MADE]
+    return [layer for layer in images if not any(info(layer).get(name) for name in ("of", "kept", ALLOWED))]
+
+
+def allow(layers: Sequence[ImageLayer]) -> None:
+    """Let layers be translated although an engine made them."""
+    for layer in layers:
+        layer.metadata[KEY] = info(layer) | {ALLOWED: True}
 
 
 def image_id(layer: ImageLayer) -> str:

@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_phenotrans.core import kinds
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import AXES, Image
+from napari_phenotrans.core.kinds import ABOVE_ERROR, DIFFERENCE, MADE, REAL, ROUND_TRIP, SIGNED, SPREAD, TRANSLATED
+from napari_phenotrans.io.display import fitting
+from napari_phenotrans.io.metadata import unit_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari.layers import Image as ImageLayer
     from napari.layers import Layer
 
 # Where layers keep what they are: `layer.metadata[KEY]`, a dictionary with at least "role".
 KEY = "phenotrans"
-REAL, TRANSLATED, DIFFERENCE = "real", "translated", "difference"
-ROUND_TRIP, BELIEVED = "round-trip error", "difference above the engine's error"
-SPREAD = "spread of the samples"
+BELIEVED = ABOVE_ERROR
 HELD_RESULT, COMPARED = HELD = ("held result", "difference of two results")
 
 # Bytes up to which an image's pixels are loaded when its layers are made.
 IN_MEMORY = 64 * 2**20
+# Colors up to which a color table is kept itself, not by its name.
+MOST_COLORS = 16
 COLORMAPS = ("cyan", "magenta", "yellow", "green", "red", "blue")
-# Black where nothing changes, as a dark field is; blue and orange differ to every eye.
-DIVERGING = {
-    "name": "phenotrans difference",
-    "colors": ((0.65, 0.9, 1, 1), (0.1, 0.4, 1, 1), (0, 0, 0, 1), (1, 0.45, 0, 1), (1, 0.92, 0.65, 1)),
-}
+DIVERGING = {"name": "phenotrans difference", "colors": kinds.DIVERGING}
 AXES_BY_LABEL = {"time": "T", "channel": "C", "c": "C", "t": "T", "z": "Z", "y": "Y", "x": "X"}
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -63,20 +63,20 @@ def layer_data(
     layers: list[LayerData] = []
     for index, channel in enumerate(image.channels):
         levels = [_channel(pixels, image.axes, index) for pixels in pyramid]
-        limits = contrast(_some_planes(levels[-1], letters))
+        kept = image.display[index] if image.display else None
         options: dict[str, Any] = {
-            "name": channel,
+            "name": called(channel, image.provenance),
             "scale": _scale(image, letters),
             "units": _units(image, letters),
             "translate": tuple(image.origin_um.get(a, 0.0) if image.pixel_size_um else 0.0 for a in letters),
             "axis_labels": tuple(letters.lower()),
             "colormap": _colormap(image, index),
             "blending": "additive",
-            "contrast_limits": limits,
+            "contrast_limits": kept or fitting(_some_planes(levels[-1], letters), image.kind),
             "metadata": metadata
             | {
                 KEY: {
-                    "role": REAL,
+                    "role": image.kind,
                     "image": group,
                     "path": str(image.path or ""),
                     "channel": channel,
@@ -87,6 +87,7 @@ def layer_data(
                     "synthetic": image.synthetic,
                     "notes": image.notes,
                     "reading": dict(image.reading),
+                    "provenance": dict(image.provenance),
                 }
             },
         }
@@ -95,6 +96,15 @@ def layer_data(
         else:
             layers.append((levels[0], options, "image"))
     return layers
+
+
+def called(channel: str, provenance: Mapping[str, Any]) -> str:
+    """Return the name of a layer of a channel, which says what it is where nobody measured it."""
+    kind = kinds.kind_of(provenance)
+    if kind == TRANSLATED and provenance.get("target"):
+        return f"{channel} – translated to {provenance['target']}"
+    sample = provenance.get("sample", "")
+    return f"{channel} – {kind} {sample}".rstrip() if kind in MADE else channel
 
 
 def translated_data(real: ImageLayer, pixels: Any, target: str, verb: str = "translated to") -> LayerData:
@@ -174,15 +184,6 @@ def like(real: ImageLayer) -> dict[str, Any]:
     }
 
 
-def contrast(pixels: np.ndarray) -> tuple[float, float]:
-    """Return contrast limits that keep a rare bright marker below saturation and hot pixels out."""
-    finite = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
-    if not finite.size:
-        return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(finite, (0.1, 99.95)))
-    return (low, high) if high > low else (low, low + 1)
-
-
 # ---- layers -> Image
 
 
@@ -199,6 +200,36 @@ def role(layer: Layer) -> str | None:
 def channel_name(layer: Layer) -> str:
     """Return the name of the channel that a layer shows; the layer's own name for layers that others made."""
     return info(layer).get("channel") or layer.name
+
+
+def look_of(layer: ImageLayer) -> dict[str, Any]:
+    """Return what a file of images does not hold of a layer's looks: its channel, color table and gamma."""
+    colormap = layer.colormap
+    colors = np.asarray(colormap.colors, float)
+    named = len(colors) > MOST_COLORS
+    table = str(colormap.name) if named else {"name": str(colormap.name), "colors": np.round(colors, 4).tolist()}
+    return {"channel": channel_name(layer), "colormap": table, "gamma": float(layer.gamma)}
+
+
+def with_look(options: dict[str, Any], look: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer's options with the looks that `look_of` returned; what cannot be one is left out."""
+    from napari.utils.colormaps import AVAILABLE_COLORMAPS
+
+    table, gamma = look.get("colormap"), look.get("gamma")
+    kept: dict[str, Any] = {}
+    if isinstance(table, dict) and np.shape(table.get("colors") or ())[1:] == (4,):
+        kept["colormap"] = {"name": str(table.get("name") or "kept"), "colors": table["colors"]}
+    elif isinstance(table, str) and table in AVAILABLE_COLORMAPS:
+        kept["colormap"] = table
+    if isinstance(gamma, int | float) and 0 < gamma < 10:
+        kept["gamma"] = float(gamma)
+    return options | kept
+
+
+def made_by(layer: Layer) -> dict[str, Any]:
+    """Return how a layer was made, with its ``kind``; of a real layer no more than its file says."""
+    about = {name: value for name, value in info(layer).get("provenance", {}).items() if name != "channel"}
+    return about | {"kind": role(layer)} if role(layer) in MADE else about
 
 
 def letters_of(layer: ImageLayer) -> tuple[str, bool]:
@@ -276,7 +307,7 @@ def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:
         "C" + letters,
         channels=tuple(channels),
         pixel_size_um=pixel_size_um(first),
-        unit=about.get("unit", "pixel"),
+        unit=about.get("unit") or _unit(first),
         path=_path(path),
         z_step_um=_micrometers(first, "Z"),
         frame_interval_s=_in(first, "T", "s"),
@@ -285,6 +316,8 @@ def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:
         reading=about.get("reading", {}),
         notes=_scale_notes(first),
         origin_um=_origin(first) if pixel_size_um(first) else {},
+        display=tuple((float(low), float(high)) for low, high in (layer.contrast_limits for layer in layers)),
+        provenance=made_by(first),
     )
 
 
@@ -385,7 +418,11 @@ def _units(image: Image, letters: str) -> tuple[str, ...]:
     return tuple(units[letter] for letter in letters)
 
 
-def _colormap(image: Image, index: int) -> str:
+def _colormap(image: Image, index: int) -> Any:
+    if image.kind in SIGNED:
+        return DIVERGING
+    if image.kind == SPREAD:
+        return "inferno"
     if image.colors[index]:
         return str(image.colors[index])
     return "gray" if len(image.channels) == 1 else COLORMAPS[index % len(COLORMAPS)]
@@ -417,6 +454,13 @@ def _color(layer: ImageLayer) -> str | None:
     if len(ends) != 2 or ends[0].any() or ends[1].all():
         return None
     return "#" + "".join(f"{round(float(part) * 255):02x}" for part in ends[1])
+
+
+def _unit(layer: ImageLayer) -> str:
+    """Return the unit in which a layer of others states its pixel size."""
+    letters = letters_of(layer)[0].replace("C", "")
+    stated = unit_symbol(str(layer.units[letters.index("X")])) if pixel_size_um(layer) else None
+    return stated or "pixel"
 
 
 def _micrometers(layer: ImageLayer, letter: str) -> float | None:

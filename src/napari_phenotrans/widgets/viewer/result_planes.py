@@ -15,7 +15,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.lazy import LazyPixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from napari_phenotrans.core.image import Image
@@ -208,15 +208,17 @@ class ResultFile:
         self.problem = ""
         try:
             path.mkdir(parents=True)
+            image = image.replace(display=())
             self._array = create_ome_zarr(
                 image,
                 path,
                 dtype=self.dtype,
-                metadata={**provenance, "role": role},
+                metadata={**provenance, "kind": role},
                 name=path.name.removesuffix(".ome.zarr"),
             )[0]
             # planes come as the user asks for them: what is not there yet is zero, and was not lost
             self._array.attrs[SPARSE] = True
+            self._image = image.replace(pixels=self._array, axes=self._order, pyramid=())
         except OSError as error:
             raise InputError(
                 f"{path} could not be written: {error.strerror or error}. Choose a folder that may be written to."
@@ -230,11 +232,15 @@ class ResultFile:
         """Read the values (Y, X) at an integer or a slice per axis."""
         return np.asarray(self._array[tuple(index[letter] for letter in self._order)])
 
-    def write_provenance(self, provenance: Mapping[str, Any]) -> None:
-        """Replace the provenance, after the planes that wait to be written."""
-        from napari_phenotrans.io.write_zarr import note_provenance
+    def write_provenance(self, provenance: Mapping[str, Any], shown: Sequence[tuple[float, float]]) -> None:
+        """Replace the provenance and the ranges that channels are shown in, after the planes that wait."""
+        from napari_phenotrans.io.write_zarr import note_provenance, note_windows
 
-        self.submit(lambda: note_provenance(self.path, {**provenance, "role": self._role}))
+        def note() -> None:
+            note_provenance(self.path, {**provenance, "kind": self._role})
+            note_windows(self.path, self._image, self._role, shown)
+
+        self.submit(note)
 
     def submit(self, write: Callable[[], None]) -> None:
         """Let the writing thread call a function; waits where too many are waiting."""
