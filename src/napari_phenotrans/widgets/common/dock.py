@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Until what napari drops together with a dock is gone.
 COLLECT_AFTER_MS = 200
+# Until what was added or shown last has its place among the other parts.
+SCROLL_AFTER_MS = 50
 # A dock is narrower only where its content lets it be.
 LEAST_WIDTH = 300
 # Where the keyboard is: napari's themes show it in few fields. The frame is there always, so that nothing moves.
@@ -79,6 +81,12 @@ class Dock(QWidget):
         self.area = QScrollArea()
         self._notice_area = QScrollArea()
         self._inside = QWidget()
+        # scrolls once what came has its place
+        self._to_show: QWidget | None = None
+        self._scrolling = QTimer(self)
+        self._scrolling.setSingleShot(True)
+        self._scrolling.setInterval(SCROLL_AFTER_MS)
+        self._scrolling.timeout.connect(self._scroll)
         self._column = QVBoxLayout(self._inside)
         self._column.setSpacing(8)
 
@@ -134,6 +142,16 @@ class Dock(QWidget):
             width = max(self._notice_area.width(), self.area.minimumWidth())
             wanted = self.notices.heightForWidth(width - bar.sizeHint().width())
             self._notice_area.setFixedHeight(min(wanted, max(60, round(MOST_OF_NOTICES * self.height()))))
+
+    def show_from_top(self, part: QWidget) -> None:
+        """Scroll until a part stands at the top, or as far up as the dock's end lets it."""
+        self._to_show = part
+        self._scrolling.start()
+
+    def _scroll(self) -> None:
+        bar = self.area.verticalScrollBar()
+        if self._to_show is not None and bar is not None:
+            bar.setValue(self._to_show.mapTo(self._inside, self._to_show.rect().topLeft()).y())
 
     # ---- what is going on
 

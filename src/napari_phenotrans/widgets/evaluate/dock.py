@@ -350,7 +350,7 @@ class EvaluateDock(EvaluateForm):
 
     def _scroll_to(self, title: str) -> None:
         self.sections[title].set_open(True)
-        self.area.ensureWidgetVisible(self.sections[title].button, 0, 0)
+        self.show_from_top(self.sections[title])
 
     def _show_object(self, location: ObjectLocation) -> None:
         assert self._made_with

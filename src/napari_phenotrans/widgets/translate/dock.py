@@ -363,7 +363,7 @@ class TranslateDock(TranslateForm):
             self.views.choose_difference(ABOVE)
             if self.views.comparison.view != "matrix":
                 self.views.choose_view("matrix")
-            self.area.ensureWidgetVisible(self.trust_panel.summary, 0, 40)
+            self.show_from_top(self.trust_panel.check_button)
 
     def _forget_check(self) -> None:
         self.views.forget_check()

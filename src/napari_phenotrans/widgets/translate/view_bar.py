@@ -89,7 +89,7 @@ class ViewBar(QWidget):
         self.units = narrow_box("")
         self.units.addItem("counts", WHOLE)
         self.units.addItem("multiples of the engine's error", RELATIVE)
-        self.units.addItem("counts, above the engine's error only", ABOVE)
+        self.units.addItem("counts, above the error only", ABOVE)
         self.units.currentIndexChanged.connect(lambda _: self.difference_chosen.emit(self.units.currentData()))
         self.run_button = push_button("Pause", "Stay at what is shown, or go on changing.")
         self.run_button.clicked.connect(self._run)
@@ -196,7 +196,7 @@ class ViewBar(QWidget):
         """
         with QSignalBlocker(self.units):
             self.units.setItemText(0, unit)
-            self.units.setItemText(2, f"{unit}, above the engine's error only")
+            self.units.setItemText(2, f"{unit}, above the error only")
             self._offer_spread()
             self.units.setCurrentIndex(max(0, self.units.findData(shown)))
         self._enable(1, possible)
