@@ -154,6 +154,7 @@ class TranslateDock(TranslateForm):
             # before what the click does: that is about the result, not about a look that covers part of it
             button.pressed.connect(self._settle)
         self.translating.noticed.connect(lambda text: self.notices.add("result", text))
+        self.translating.stopped.connect(lambda text: self.notices.add("run", text, ERROR))
         self.translating.ended.connect(self._on_translated)
         self.translating.failed.connect(lambda _, text: self._on_ended(text, failed=True))
         self.trust.moved.connect(self.show_progress)

@@ -21,7 +21,9 @@ class Pace:
         self._whole: set[tuple[str, str]] = set()
 
     def note(self, job: Translate, seconds: float) -> None:
-        """Learn from a translation that has ended."""
+        """Learn from a translation that has ended; nothing from a quick look, which leaves most of the work out."""
+        if job.quick:
+            return
         key = _key(job.recipe)
         if job.region is None:
             self._whole.add(key)

@@ -163,7 +163,9 @@ class Selection:
         if quick and EVALUATIONS in recipe.how:
             fewer = min(recipe.how[EVALUATIONS], QUICK_EVALUATIONS)
             recipe = replace(recipe, how=recipe.how | {EVALUATIONS: fewer})
-        return Translate(image, recipe, positions, region, channels=channels, reals=tuple(reals), preview=preview)
+        job = Translate(image, recipe, positions, region, channels=channels, reals=tuple(reals), preview=preview)
+        job.quick = quick
+        return job
 
     def crop(self) -> Region | None:
         """Return the crop at the view's center that a preview translates; None where there is nothing to preview."""

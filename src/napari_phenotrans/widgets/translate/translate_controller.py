@@ -54,7 +54,9 @@ class TranslateController(QObject):
     drawn
         The tiles that came since the last time were drawn.
     noticed
-        Something the user should know.
+        Something the user should know of the result.
+    stopped
+        Why it had to stop, or cannot be kept.
     sampled
         The `SampleLayers` of several answers, once all of a plane are there; None where there are none any more.
     ended
@@ -68,6 +70,7 @@ class TranslateController(QObject):
     moved = Signal(float, str)
     drawn = Signal()
     noticed = Signal(str)
+    stopped = Signal(str)
     sampled = Signal(object)
     ended = Signal(object, str)
     failed = Signal(object, str)
@@ -298,7 +301,7 @@ class TranslateController(QObject):
     def _stop(self, reason: str) -> None:
         self._runner.cancel()
         self._notices.append(reason)
-        self.noticed.emit(reason)
+        self.stopped.emit(reason)
 
     def _draw(self) -> None:
         if self._results:
@@ -349,7 +352,7 @@ class TranslateController(QObject):
                 self._timer.start(self.build_step_ms)
             self.drawn.emit()
             if self._results.problem and self._results.problem not in self._notices:
-                self.noticed.emit(self._results.problem)
+                self.stopped.emit(self._results.problem)
         if problem:
             self.failed.emit(job, problem.text)
         elif self._progress.share < 1:
