@@ -58,6 +58,9 @@ def test_folders_give_a_table_and_files(ask, data, tmp_path):
     ] * 2  # fmt: skip
     assert "below 200 crops it is mostly bias" in said
     written = json.loads((tmp_path / "out/scores.json").read_text(encoding="utf-8"))
+    # folders by their names: scores may leave this machine
+    assert (written["about"]["real"], written["about"]["translated"]) == ("treated", "made")
+    assert str(data) not in (tmp_path / "out/scores.json").read_text(encoding="utf-8")
     assert "features: profile, background subtracted" in said
     # the translations are noise with a shift, and the gate says what it sees of that
     assert "pictures: " in said

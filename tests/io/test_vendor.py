@@ -38,6 +38,7 @@ def _write_lif(path: Path, pixels: np.ndarray) -> None:
         f'Unit="" LUTName="{lut}" IsLUTInverted="0" BytesInc="{i * y * x * size}" BitInc="0"/>'
         for i, lut in enumerate(("Blue", "Green")[:c])
     )
+    place = '<Attachment Name="TileScanInfo"><Tile FieldX="0" FieldY="0" PosX="0.002" PosY="-0.001"/></Attachment>'
     steps = [
         (1, x, 5e-7, size),
         (2, y, 5e-7, size * x),
@@ -52,7 +53,7 @@ def _write_lif(path: Path, pixels: np.ndarray) -> None:
     xml = (
         '<LMSDataContainerHeader Version="2"><Element Name="project" UniqueID="a"><Data/><Memory Size="0" '
         'MemoryBlockID="MemBlock_0"/><Children><Element Name="well" UniqueID="b"><Data><Image><ImageDescription>'
-        f"<Channels>{channels}</Channels><Dimensions>{dimensions}</Dimensions></ImageDescription></Image></Data>"
+        f"<Channels>{channels}</Channels><Dimensions>{dimensions}</Dimensions></ImageDescription>{place}</Image></Data>"
         f'<Memory Size="{pixels.nbytes}" MemoryBlockID="MemBlock_1"/><Children/></Element></Children></Element>'
         "</LMSDataContainerHeader>"
     )
@@ -70,6 +71,8 @@ def test_lif(tmp_path: Path) -> None:
     assert (image.axes, image.colors) == ("TZCYX", ("#0000ff", "#00ff00"))
     assert (image.pixel_size_um, image.z_step_um) == (pytest.approx(0.5), pytest.approx(1))
     assert image.frame_interval_s == pytest.approx(10)
+    # the stage stood at the center of 30 × 20 pixels
+    assert image.origin_um == pytest.approx({"X": 2000 - 14.5 * 0.5, "Y": -1000 - 9.5 * 0.5})
     np.testing.assert_array_equal(image.pixels, pixels)
     np.testing.assert_array_equal(image.pixels[1, 2, :, 3:9:2], pixels[1, 2, :, 3:9:2])
     (tmp_path / "a.lif").write_bytes((tmp_path / "a.lif").read_bytes()[:-2000])
@@ -101,3 +104,40 @@ def test_czi(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image.pixels[1, 2, 0, 3:9:2, 7], pixels[1, 2, 0, 3:9:2, 7])
     with pytest.raises(InputError, match="holds 1 scenes; number 1 was asked for"):
         read(tmp_path / "a.czi", series=1)
+
+
+def test_scenes_of_a_czi_lie_where_they_were_on_the_slide(tmp_path: Path) -> None:
+    czi = pytest.importorskip(
+        "pylibCZIrw.czi", reason="pylibCZIrw comes with the extra formats, which is not installed"
+    )
+    planes = RNG.integers(0, 60000, (2, 20, 30)).astype(np.uint16)
+    with czi.create_czi(str(tmp_path / "a.czi")) as file:
+        for scene, place in enumerate(((100, 40), (400, 240))):
+            file.write(planes[scene], location=place, scene=scene, plane={"C": 0})
+        file.write_metadata("slide", channel_names={0: "DAPI"}, scale_x=5e-7, scale_y=5e-7)
+    for scene, origin in enumerate(({"X": 50, "Y": 20}, {"X": 200, "Y": 120})):
+        image = read(tmp_path / "a.czi", series=scene)
+        assert (image.axes, image.channels, image.sizes) == ("YX", ("DAPI",), {"Y": 20, "X": 30})
+        assert image.origin_um == pytest.approx(origin)
+        assert "holds 2 scenes" in image.notes[0]
+        np.testing.assert_array_equal(image.plane()[0], planes[scene])
+
+
+def test_a_real_nd2() -> None:
+    """A Nikon A1's stack over time; `tools/real_files.sh` fetches it out of another reader's sources."""
+    nd2 = pytest.importorskip("nd2", reason="nd2 comes with the extra formats, which is not installed")
+    path = Path(__file__).parents[2] / ".tox" / "real" / "cluster.nd2"
+    if not path.exists():
+        pytest.skip("the file is not here (tools/real_files.sh fetches it)")
+    image = read(path)
+    assert (image.axes, image.dtype) == ("TZCYX", np.uint16)
+    assert image.sizes == {"T": 3, "Z": 10, "C": 2, "Y": 31, "X": 38}
+    assert image.channels == ("5-FAM/pH 9.0", "FM 4-64/2% CHAPS")
+    assert image.colors == ("#78e90f", "#fe0100")
+    assert (image.pixel_size_um, image.z_step_um) == (pytest.approx(0.167809, abs=1e-6), 0.5)
+    # the stage stood at -26056.95, -4155.46 µm, at the center of the field
+    assert image.origin_um == pytest.approx({"X": -26056.951 - 18.5 * 0.167809, "Y": -4155.463 - 15 * 0.167809})
+    with nd2.ND2File(path) as file:
+        expected = file.asarray()
+    for t, z in image.positions():
+        np.testing.assert_array_equal(image.plane(t, z), expected[t, z])

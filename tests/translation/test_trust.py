@@ -235,6 +235,8 @@ def test_doubts_say_what_they_mean(make_checkpoint: Callable[..., Checkpoint]) -
 
     (text,) = doubts(card.model_copy(update={"scores": ()}), image(pixels, pixel_size_um=0.5))
     only(text, "no held-out score", "may be right or invented")
+    (text,) = doubts(card, image(pixels, pixel_size_um=0.5).replace(notes=("Its channels are a guess.",)))
+    assert text == "Its channels are a guess."
     (text,) = doubts(card, image(pixels))
     only(text, "pixel size is unknown", "translated badly")
     (text,) = doubts(card, image(pixels, pixel_size_um=5))

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import npe2
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QFileDialog
 
-from napari_phenotrans.io import READERS
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.image import Image
+from napari_phenotrans.io import READERS, write
 from napari_phenotrans.io.samples import SAMPLES
 from napari_phenotrans.widgets.reader import get_reader
 from napari_phenotrans.widgets.sample_data import sample_layers
+from napari_phenotrans.widgets.viewer import open_menu
 from napari_phenotrans.widgets.viewer.layers import KEY
 
 if TYPE_CHECKING:
@@ -61,6 +65,52 @@ def test_napari_opens_it_through_the_manifest(make_napari_viewer: Callable[..., 
     assert [layer.name for layer in layers] == ["DNA", "GFP"]
     assert tuple(layers[0].scale) == (2.0, 0.5, 0.5)
     assert viewer.dims.axis_labels == ("z", "y", "x")
+
+
+def test_napari_opens_what_only_makers_libraries_read(
+    make_napari_viewer: Callable[..., Viewer], tmp_path: Path
+) -> None:
+    czi = pytest.importorskip(
+        "pylibCZIrw.czi", reason="pylibCZIrw comes with the extra formats, which is not installed"
+    )
+    planes = np.random.default_rng(0).integers(0, 60000, (2, 20, 30)).astype(np.uint16)
+    with czi.create_czi(str(tmp_path / "a.czi")) as file:
+        for channel, plane in enumerate(planes):
+            file.write(plane, plane={"C": channel})
+        file.write_metadata("well", channel_names={0: "DAPI", 1: "GFP"}, scale_x=2.5e-7, scale_y=2.5e-7)
+    viewer = make_napari_viewer()
+    # nobody else reads it, so that napari does not ask who is to
+    layers = viewer.open(str(tmp_path / "a.czi"), plugin=None)
+    assert [layer.name for layer in layers] == ["DAPI", "GFP"]
+    assert tuple(layers[0].scale) == pytest.approx((0.25, 0.25))
+    np.testing.assert_array_equal(layers[1].data, planes[1])
+
+
+@pytest.mark.parametrize(("suffix", "library"), [("nd2", "nd2"), ("lif", "liffile"), ("czi", "pylibCZIrw.czi")])
+def test_what_is_not_installed_is_said_with_the_line_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, library: str
+) -> None:
+    (tmp_path / f"a.{suffix}").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, library, None)
+    read = get_reader(str(tmp_path / f"a.{suffix}"))
+    assert read is not None
+    with pytest.raises(InputError, match=r"pip install napari-phenotrans\[formats\]"):
+        read([str(tmp_path / f"a.{suffix}")])
+
+
+def test_a_plain_tiff_opens_by_the_menus_command(
+    make_napari_viewer: Callable[..., Viewer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Image(np.zeros((2, 9, 9), np.uint8), "CYX", ("DNA", "GFP"), 0.5), tmp_path / "a.tif")
+    (tmp_path / "b.tif").write_bytes(b"broken")
+    viewer, said = make_napari_viewer(), []
+    chosen = [str(tmp_path / name) for name in ("a.tif", "b.tif")]
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (chosen, ""))
+    monkeypatch.setattr(open_menu, "show_error", said.append)
+    open_menu.open_images(viewer)
+    assert [layer.name for layer in viewer.layers] == ["DNA", "GFP"]
+    assert tuple(viewer.layers[0].scale) == (0.5, 0.5)
+    assert len(said) == 1 and "b.tif" in said[0]
 
 
 @pytest.mark.parametrize("key", SAMPLES)

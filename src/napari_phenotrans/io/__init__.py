@@ -33,7 +33,6 @@ __all__ = [
     "read",
     "read_joined",
     "readable",
-    "refuse_dtype",
     "write",
 ]
 

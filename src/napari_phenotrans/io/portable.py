@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Entries that are paths while the program runs.
 _PATHS = ("real", "checkpoint file")
 REAL_DIGEST = "real sha256"
+# Where it stands, the pixels themselves are known by their digest, and the file need not be read once more.
+PIXELS_DIGEST = "made from"
 
 
 def portable(metadata: Mapping[str, Any] | None, *, read: bool = True) -> dict[str, Any]:
@@ -31,7 +33,8 @@ def portable(metadata: Mapping[str, Any] | None, *, read: bool = True) -> dict[s
     found = dict(metadata or {})
     paths = {name: Path(str(found[name])) for name in _PATHS if found.get(name)}
     real = paths.get("real")
-    if read and real is not None and REAL_DIGEST not in found and real.is_absolute():
+    known = REAL_DIGEST in found or PIXELS_DIGEST in found
+    if read and real is not None and not known and real.is_absolute():
         # a file that is gone, or a name with *: known by its name alone
         with suppress(OSError):
             found[REAL_DIGEST] = content_sha256(real) if real.exists() else ""

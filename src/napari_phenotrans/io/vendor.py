@@ -7,6 +7,7 @@ slicing, so that none stays open.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -45,6 +46,9 @@ def read_nd2(path: Path, axes: str | None = None, series: int = 0) -> Image:
         metadata = file.metadata
         channels = [channel.channel for channel in (getattr(metadata, "channels", None) or ())]
         period = next((p for p in map(_period_ms, file.experiment) if p), None)
+        loops = {letter: n for letter, n in file.sizes.items() if letter not in sizes}
+        first = [min(series, n - 1) if letter == "P" else 0 for letter, n in loops.items()]
+        stage = _stage_um(file, int(np.ravel_multi_index(first, tuple(loops.values()))) if loops else 0)
     notes = _choose(path, "positions", looped.pop("P", 1), series)
     stated = "".join(looped) + "".join(sizes)
     shape = (*looped.values(), *sizes.values())
@@ -67,6 +71,7 @@ def read_nd2(path: Path, axes: str | None = None, series: int = 0) -> Image:
         y=(float(size.y), "µm"),
         z=(float(size.z), "µm"),
         interval=(period, "ms") if period else None,
+        origin=_first_pixel(stage, {"X": (sizes["X"], size.x), "Y": (sizes["Y"], size.y)}),
     )
     return make_image(pixels, letters, facts, path, notes=(*notes, *guessed))
 
@@ -86,6 +91,7 @@ def read_lif(path: Path, axes: str | None = None, series: int = 0) -> Image:
         sizes, dtype = dict(image.sizes), image.dtype
         lengths = {a: (abs(c[-1] - c[0]) / max(1, len(c) - 1)) for a, c in image.coords.items() if a in "XYZT"}
         luts = [e.get("LUTName", "") for e in image.xml_element.iter("ChannelDescription")]
+        tiles = [e.attrib for e in image.xml_element.iter("Tile") if {"PosX", "PosY"} <= set(e.attrib)]
     stated, shape = "".join(a if len(a) == 1 else "?" for a in sizes), tuple(sizes.values())
     letters, guessed = settle(path, stated, shape, axes)
     planes = next((i for i, letter in enumerate(stated) if letter in "YX"), 0)
@@ -102,8 +108,22 @@ def read_lif(path: Path, axes: str | None = None, series: int = 0) -> Image:
         y=(lengths["Y"] * 1e6, "µm") if "Y" in lengths else None,
         z=(lengths["Z"] * 1e6, "µm") if "Z" in lengths else None,
         interval=(lengths["T"], "s") if "T" in lengths else None,
+        origin=_lif_origin(tiles, sizes, lengths),
     )
     return make_image(pixels, letters, facts, path, notes=(*notes, *guessed))
+
+
+def _lif_origin(
+    tiles: list[dict[str, str]], sizes: dict[str, int], lengths: dict[str, float]
+) -> dict[str, tuple[float, str]]:
+    """Return where the first pixel lies, by the place of the only tile, in meters."""
+    if len(tiles) != 1 or not {"X", "Y"} <= set(lengths):
+        return {}
+    try:
+        stage = {a: float(tiles[0][f"Pos{a}"]) * 1e6 for a in "XY"}
+    except ValueError:
+        return {}
+    return _first_pixel(stage, {a: (sizes[a], lengths[a] * 1e6) for a in "XY"})
 
 
 def read_czi(path: Path, axes: str | None = None, series: int = 0) -> Image:
@@ -148,7 +168,12 @@ def read_czi(path: Path, axes: str | None = None, series: int = 0) -> Image:
         return np.array(part[inner + within[2:]])
 
     pixels = LazyPixels(shape, dtypes[kinds[0]], len(looped), read, path=path, expected="a CZI file")
-    return make_image(pixels, letters, _czi_facts(document, colored), path, notes=(*notes, *guessed))
+    facts = _czi_facts(document, colored)
+    if len(scenes) > 1:
+        # scenes lie where they were on the slide, in pixels
+        places = {"X": (left, facts.x), "Y": (top, facts.y)}
+        facts = replace(facts, origin={a: (n * size[0], size[1]) for a, (n, size) in places.items() if size})
+    return make_image(pixels, letters, facts, path, notes=(*notes, *guessed))
 
 
 _NAMED = {
@@ -183,6 +208,18 @@ def _czi_facts(document: dict[str, Any], colored: bool) -> Facts:
         y=lengths.get("Y"),
         z=lengths.get("Z"),
     )
+
+
+def _stage_um(file: Any, frame: int) -> dict[str, float]:
+    """Return where the stage stood for a frame of an ND2 file, in micrometers, as far as it is noted."""
+    channels = getattr(file.frame_metadata(frame), "channels", None) or ()
+    position = getattr(getattr(next(iter(channels), None), "position", None), "stagePositionUm", None)
+    return {} if position is None else {a: float(getattr(position, a.lower())) for a in "XY"}
+
+
+def _first_pixel(stage: dict[str, float], sides: dict[str, tuple[int, float]]) -> dict[str, tuple[float, str]]:
+    """Return where the first pixel lies of a field whose center the stage stood at; (pixels, micrometers) per side."""
+    return {a: (stage[a] - (count - 1) / 2 * size, "µm") for a, (count, size) in sides.items() if a in stage}
 
 
 def _period_ms(loop: Any) -> float | None:

@@ -49,15 +49,15 @@ class FileStarted:
 class FileDone:
     """The results of a file are written, after so many ``seconds``.
 
-    ``provenance`` is the translation's, with the places of its files; empty where they were there already.
+    ``provenance`` is the translation's, with the places of its files; empty where the file was skipped.
     """
 
     path: Path
     translated: Path
     difference: Path
     answers: tuple[Path, ...] = ()
-    seconds: float = 0.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -134,13 +134,13 @@ class FilesRequest:
         Whether results that exist may be replaced.
     pyramid_above
         Pixels of a plane above which results are written with smaller versions of themselves, for viewers.
+    format
+        One of `io.FORMATS`; the usual one of each input where none is said.
     skip_existing
         Whether a file is passed over whose results exist and were made from the same pixels, by the same checkpoint
         and with the same settings. Other results are refused, or replaced where that is allowed.
     among
         All files of a batch of which ``paths`` are a part: results are named so that those of no two of them collide.
-    format
-        One of `io.FORMATS`; the usual one of each input where none is said.
     """
 
     paths: Sequence[Path]
@@ -151,9 +151,9 @@ class FilesRequest:
     reading: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     pyramid_above: int = PYRAMID
+    format: str | None = None
     skip_existing: bool = False
     among: Sequence[Path] = ()
-    format: str | None = None
 
 
 def translate_files(
@@ -188,13 +188,11 @@ def translate_files(
     def work(image: Image, positions: list[tuple[int, int]], files: ResultFiles, stop: _Stop) -> Iterator[Any]:
         return translating(image, translator, asked(image, positions), rooms=files.rooms, tick=stop)
 
-    def done(path: Path, to: Results, seconds: float, made: Translation | None) -> FileDone:
-        recorded = made.provenance if made else {}
-        return FileDone(path, to.translated, to.difference, to.answers, seconds, recorded)
+    def done(path: Path, to: Results, seconds: float, told: Mapping[str, Any]) -> FileDone:
+        return FileDone(path, to.translated, to.difference, to.answers, told, seconds)
 
-    results_of = result_paths(
-        request.among or request.paths, request.out, request.translation.answers.samples, request.format
-    )
+    samples = request.translation.answers.samples
+    results_of = result_paths(request.among or request.paths, request.out, samples, request.format)
     yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
@@ -210,9 +208,9 @@ class CompleteFiles:
     reading: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
     pyramid_above: int = PYRAMID
+    format: str | None = None
     skip_existing: bool = False
     among: Sequence[Path] = ()
-    format: str | None = None
 
 
 def complete_files(
@@ -228,12 +226,11 @@ def complete_files(
         completion = replace(request.completion, positions=positions)
         return completing(image, translator, completion, rooms=files.rooms, tick=stop)
 
-    def done(path: Path, to: CompletedResults, seconds: float, _: Any) -> FileCompleted:
+    def done(path: Path, to: CompletedResults, seconds: float, _: Mapping[str, Any]) -> FileCompleted:
         return FileCompleted(path, to.all, seconds)
 
-    results_of = completed_paths(
-        request.among or request.paths, request.out, request.completion.answers.samples, request.format
-    )
+    samples = request.completion.answers.samples
+    results_of = completed_paths(request.among or request.paths, request.out, samples, request.format)
     yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
@@ -263,10 +260,10 @@ class _Work:
     translator: Translator
     asked: Callable[[Image, list[tuple[int, int]]], TranslationRequest]
     work: Callable[[Image, list[tuple[int, int]], ResultFiles, _Stop], Iterator[Any]]
-    done: Callable[[Path, Any, float, Any], Any]
+    done: Callable[[Path, Any, float, Mapping[str, Any]], Any]
 
-    def made_from(self, image: Image, positions: list[tuple[int, int]], stop: _Stop) -> MadeFrom:
-        return MadeFrom.of(image, self.translator, self.asked(image, positions), tick=stop)
+    def made_from(self, image: Image, positions: list[tuple[int, int]], format: str, stop: _Stop) -> MadeFrom:
+        return MadeFrom.of(image, self.translator, self.asked(image, positions), format=format, tick=stop)
 
 
 def _file_by_file(
@@ -283,7 +280,7 @@ def _file_by_file(
     refuse_unwritable(request.out)
     for number, path in enumerate(paths, start=1):
         began, results = time.monotonic(), results_of[path]
-        made: Translation | Completion | None = None
+        told: Mapping[str, Any] = {}
         try:
             clear_leftovers(request.out)
             earlier = [each for each in results.all if each.exists()] if request.skip_existing else []
@@ -295,10 +292,10 @@ def _file_by_file(
             yield FileStarted(path, number, len(paths), len(positions))
 
             # ---- what is there already
-            made_from = work.made_from(image, positions, stop) if earlier else None
+            made_from = work.made_from(image, positions, results.format, stop) if earlier else None
             if made_from and _same(earlier, made_from, request.overwrite) and len(earlier) == len(results.all):
                 seconds = time.monotonic() - began
-                yield FileSkipped(path, work.done(path, results, seconds, None), seconds)
+                yield FileSkipped(path, work.done(path, results, seconds, {}), seconds)
                 continue
 
             # ---- what is to be made; of results of which some are gone all are made anew
@@ -307,9 +304,9 @@ def _file_by_file(
             with ResultFiles(results, overwrite=replaced, pyramid_above=request.pyramid_above) as files:
                 for event in work.work(image, positions, files, stop):
                     if isinstance(event, Translation | Completion):
-                        made_from = made_from or work.made_from(image, positions, stop)
-                        files.finish(replace(event, provenance=event.provenance | made_from.as_provenance()))
-                        made = event
+                        made_from = made_from or work.made_from(image, positions, results.format, stop)
+                        told = event.provenance
+                        files.finish(replace(event, provenance=told | made_from.as_provenance()))
                     else:
                         yield event
         except Exception as error:
@@ -317,7 +314,7 @@ def _file_by_file(
                 raise
             yield FileFailed(path, error, time.monotonic() - began)
         else:
-            yield work.done(path, results, time.monotonic() - began, made)
+            yield work.done(path, results, time.monotonic() - began, told)
 
 
 def _same(earlier: Sequence[Path], made_from: MadeFrom, overwrite: bool) -> bool:
@@ -355,7 +352,9 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     from napari_phenotrans.translation.translate import Translation
 
     image, translated, difference = read(done.path, **(reading or {})), read(done.translated), read(done.difference)
-    recorded = dict(done.provenance) or decoded(provenance(done.translated))
+    recorded = dict(done.provenance)
+    if not recorded:
+        recorded = decoded(provenance(done.translated))
     # that is the file's: pixels that are read into layers may become others
     recorded.pop(MADE_FROM, None)
     real = image.part(

@@ -41,7 +41,7 @@ class MadeFrom:
     checkpoint
         Digest of its weights and card.
     settings
-        As of `Translator.settings`, with the planes.
+        As of `Translator.settings`, with the planes and the format.
     """
 
     pixels: str
@@ -55,14 +55,15 @@ class MadeFrom:
         translator: Translator,
         request: TranslationRequest,
         *,
+        format: str = "",
         tick: Callable[[], None] | None = None,
     ) -> MadeFrom:
         """Read the pixels that will be translated once, for their digest.
 
-        ``request`` says its positions; ``tick`` is called before each part that is read.
+        ``request`` says its positions, ``format`` how it is written; ``tick`` is called before each part that is read.
         """
         positions = image.checked_positions(request.positions)
-        settings = translator.settings(request) | {"planes": [list(position) for position in positions]}
+        settings = translator.settings(request) | {"planes": [list(each) for each in positions], "format": format}
         # as it will be read again
         settings = json.loads(json.dumps(settings))
         content = pixels_digest(image, positions, request.region, tick)

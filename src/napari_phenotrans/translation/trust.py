@@ -304,8 +304,9 @@ def doubts(
 ) -> list[str]:
     """Return what makes a translation of this image by this checkpoint doubtful, each with what that means.
 
-    A checkpoint without held-out scores or of synthetic images, channels that were matched by position or are left
-    out, a pixel size that is unknown or far off and, where ``position`` is said, intensities outside what training saw.
+    A checkpoint without held-out scores or of synthetic images, what had to be guessed of the image, channels that were
+    matched by position or are left out, a pixel size that is unknown or far off and, where ``position`` is said,
+    intensities outside what training saw.
 
     Parameters
     ----------
@@ -323,7 +324,7 @@ def doubts(
     """
     indices, about_channels = match_channels(image, card, channels or {})
     _, about_size = working_scale(image, card)
-    texts = [*card_warnings(card), *about_channels, *about_size]
+    texts = [*card_warnings(card), *image.notes, *about_channels, *about_size]
     if position is not None:
         t, z = position
         plane = image.plane(t, z, region)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
+from napari_phenotrans.core import kinds
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import read, write
@@ -128,7 +129,7 @@ def test_the_slider_shows_each_sample_and_their_mean(open_dock: Open, flow: Path
     parts = {part.kind: part for part in layers_to_save(dock.viewer, rows)}
     assert parts["translated"].provenance["sample"] == "sample 2 of 2"
     np.testing.assert_array_equal(np.asarray(parts["translated"].image.plane()[1]), shown(dock)[0])
-    assert "samples-spread" in parts
+    assert kinds.SPREAD in parts
     assert "--samples 2 --redraw 0.6 --seed 3" in commands_of(rows)[0]
 
 

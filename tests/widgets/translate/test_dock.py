@@ -12,13 +12,14 @@ from qtpy.QtCore import Qt
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.effect import Effect
+from napari_phenotrans.core.image import Image
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES
 from napari_phenotrans.translation.limits import Limits
 from napari_phenotrans.translation.translate import translate_image
 from napari_phenotrans.translation.translator import Translator
 from napari_phenotrans.widgets.common.preferences import remember
-from napari_phenotrans.widgets.viewer.layers import KEY, role
+from napari_phenotrans.widgets.viewer.layers import KEY, layer_data, role
 from tests.widgets.gestures import drop
 
 if TYPE_CHECKING:
@@ -414,6 +415,38 @@ def test_guessed_axes_are_shown_and_can_be_said(
     assert dock.axes_edit.text() == "CYX"
     assert dock.conditions.source == "untreated"
     assert None not in dock.channels.layers
+
+
+def test_what_reading_guessed_is_said_whoever_opened_the_file(
+    open_dock: Open, checkpoint: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "untreated" / "pages.tif"
+    path.parent.mkdir()
+    tifffile.imwrite(path, np.random.default_rng(0).integers(0, 99, (2, 40, 50), np.uint8), metadata=None)
+    dock = open_dock(checkpoint)
+    for data, options, kind in layer_data(read(path)):
+        dock.viewer._add_layer_from_data(data, options, kind)
+    assert any(text.startswith("pages.tif: ") and "2 pages were taken as C" in text for text in dock.notices.texts)
+
+
+@pytest.mark.parametrize("scale", [(-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5)])
+def test_a_mirrored_layer_is_translated_as_it_is_stored(
+    open_dock: Open, checkpoint: Path, qtbot: QtBot, scale: tuple[float, float]
+) -> None:
+    dock = open_dock(checkpoint)
+    pixels = np.random.default_rng(0).integers(0, 150, (2, 96, 128), np.uint8)
+    for name, plane in zip(("DNA", "GFP"), pixels, strict=True):
+        dock.viewer.add_image(plane, name=name, scale=scale, units=("um", "um"), axis_labels=("y", "x"))
+    dock.conditions.choose("untreated", "drug")
+    assert any("negative scale" in text for text in dock.notices.texts)
+    dock.translate()
+    wait_for(qtbot, dock, "translated in")
+    image = Image(pixels, "CYX", ("DNA", "GFP"), pixel_size_um=0.5)
+    expected = translate_image(image, checkpoint, source="untreated", target="drug", device="cpu")
+    for channel, name in enumerate(("DNA", "GFP")):
+        np.testing.assert_array_equal(
+            layer(dock, f"{name} – translated to drug").data, expected.translated.pixels[channel]
+        )
 
 
 def test_axes_of_other_peoples_layers_can_be_said(open_dock: Open, checkpoint: Path, messages: list[str]) -> None:

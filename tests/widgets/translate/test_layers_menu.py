@@ -77,6 +77,7 @@ def test_the_menus_hold_what_the_docs_say(make_napari_viewer: Callable[..., View
             found |= entries(action.menu(), action.text().replace("&", ""))
     ours = {place for place in found if "Phenotype translation" in place and "Open Sample" not in place}
     assert ours == {
+        "File > IO Utilities > Open with scale, units, channel names and colors… (Phenotype translation)",
         "Layers > Transform > Translate… (Phenotype translation)",
         "Layers > Visualize > Compare… (Phenotype translation)",
         *(f"{PLUGINS} > {name} (Phenotype translation)" for name in NAMES),

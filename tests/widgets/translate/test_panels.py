@@ -295,11 +295,13 @@ def test_layers_are_saved_where_the_user_says(
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     qtbot.mouseClick(dock.save_panel.save_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: dock.save_panel.status.text().startswith("saved"), timeout=WAIT_MS)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "well_difference.ome.tif", "well_real.ome.tif", "well_translated.ome.tif",
+    assert [path.name for path in folder.iterdir()] == ["well_to_drug.phenotrans"]
+    kept_folder = folder / "well_to_drug.phenotrans"
+    assert sorted(path.name for path in kept_folder.iterdir()) == [
+        "comparison.json", "well_difference.ome.tif", "well_real.ome.tif", "well_translated.ome.tif",
     ]  # fmt: skip
     z = dock.viewer.dims.current_step[0]
-    kept = read(folder / "well_translated.ome.tif").plane(z=z)
+    kept = read(kept_folder / "well_translated.ome.tif").plane(z=z)
     assert np.array_equal(kept[1], dock.viewer.layers["GFP – translated to drug"].data[z])
 
 

@@ -197,7 +197,7 @@ def test_a_folder_is_translated_beside_the_gui(
     assert ended.args[1] is None
     panel.folder.end()
     assert [state.split(":")[0].split(" (")[0] for state in states(panel)] == ["failed", "done"]
-    assert panel.folder.status.text().startswith("2 images: 1 translated, 1 failed, in ")
+    assert panel.folder.status.text().startswith("1 done, 1 failed of 2, in ")
     done = panel.folder._done[well]
     assert read(done.translated).channels == ("DNA", "GFP")
     worker = reading_result(done)
@@ -235,7 +235,7 @@ def test_a_folder_is_continued_and_no_count_exceeds_its_images(
 
     assert translate() == ["done", "done"]
     assert translate() == ["skipped", "skipped"]
-    assert folder.status.text().startswith("2 images: 2 skipped, in ")
+    assert folder.status.text().startswith("2 skipped of 2, in ")
     folder.table.setCurrentCell(0, 0)
     assert "made before from the same pixels" in folder.details.text()
     with qtbot.waitSignal(folder.open_requested) as opened:

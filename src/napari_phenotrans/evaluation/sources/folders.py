@@ -98,7 +98,8 @@ def from_folders(
         cutter,
         crops,
     )
-    about = {role: str(path) for role, path in folders.items()} | cutter.about(names)
+    # by name: scores may leave this machine
+    about = {role: Path(path).name for role, path in folders.items()} | cutter.about(names)
     crops_to_fit, fit_fields = cutter.fit(data_set)
     yield EvaluationSet(comparisons, names, crops_to_fit, about, tuple(notes), fit_fields=fit_fields)
 

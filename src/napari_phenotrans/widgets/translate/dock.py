@@ -39,6 +39,7 @@ from napari_phenotrans.widgets.viewer.layer_info import (
     image_name,
     known_condition,
     made_alone,
+    path_of,
 )
 from napari_phenotrans.widgets.viewer.layers import channel_name, info, letters_of, pixel_size_um, set_pixel_size
 from napari_phenotrans.widgets.viewer.plane_storage import WHOLE, needs_folder
@@ -501,6 +502,10 @@ class TranslateDock(TranslateForm):
         synthetic = layer is not None and info(layer).get("synthetic")
         said = ["This image is synthetic: no microscope was involved."] if synthetic else []
         self.notices.say("synthetic", said, NOTE)
+        # also of what was opened without this dock
+        about = info(layer) if layer is not None else {}
+        path = path_of(layer) if layer is not None else None
+        self.notices.say("reading", [f"{path.name}: {note}" if path else note for note in about.get("notes", ())], NOTE)
         letters, known = letters_of(layer) if layer is not None else ("", True)
         guess = (
             f"The layer {layer.name} does not say what its axes are; {letters} is a guess. If that is wrong, say them "

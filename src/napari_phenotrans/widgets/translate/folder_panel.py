@@ -203,8 +203,7 @@ class FolderPanel(QWidget):
         self._running = False
         self._show_counts()
         if ends := self._summary.ends:
-            took = duration(sum(end.seconds for end in ends))
-            self._show_status(f"{self._summary.words()}, in {took}.")
+            self._show_status(f"{self.status.text()}, in {duration(sum(end.seconds for end in ends))}")
         self._update()
 
     # ---- what the user does
