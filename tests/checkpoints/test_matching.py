@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.checkpoints.checkpoint import Card
-from napari_phenotrans.checkpoints.matching import check_conditions, match_channels, outside_intensities, working_scale
+from napari_phenotrans.checkpoints.matching import (
+    check_conditions,
+    match_channels,
+    outside_intensities,
+    why_none_fits,
+    working_scale,
+)
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 
@@ -29,6 +35,17 @@ def card(**more: Any) -> Card:
 
 def image(*channels: str, **more: Any) -> Image:
     return Image(np.zeros((len(channels), 4, 4)), "CYX", channels, **more)
+
+
+def test_why_no_checkpoint_fits_is_one_sentence_for_all_of_them() -> None:
+    cards = [card(), card(), card(channels=("DNA", "GFP"))]
+    assert why_none_fits(["ph3", "Hoechst", "ZO1"], cards) == ""
+    assert why_none_fits(["actin", "tubulin"], cards) == (
+        "None of the 3 checkpoints fits this image, which shows actin, tubulin: they translate DAPI, PH3; DNA, GFP."
+    )
+    assert why_none_fits(["actin"], cards[:1]).startswith("The only checkpoint does not fit this image")
+    assert why_none_fits(["actin"], []) == "There is no checkpoint yet."
+    assert why_none_fits([], cards) == ""
 
 
 def test_channels_are_found_by_name_whatever_their_order_and_spelling() -> None:

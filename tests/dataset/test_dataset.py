@@ -157,3 +157,27 @@ def test_planes_are_chosen_by_name_and_resampled(folder: Path) -> None:
     assert planes["sick"][0].shape == (1, 24, 24)
     whole = DataSet.open(folder).planes(["GFP", "DNA"])
     np.testing.assert_array_equal(whole["healthy"][0], plane(0)[::-1])
+
+
+def test_crops_of_one_image_are_one_group(tmp_path: Path) -> None:
+    places = [(y, x) for y in (0, 128) for x in (0, 512)]
+    alone = ("A-01_y0128_x0512", "B-01_y1_x2", "max_y2", "C-01_X1-Y3")
+    save(
+        *(tmp_path / "healthy" / f"{well}_y{y:04}_x{x:04}.ome.tif" for well in ("A-01", "A-02") for y, x in places),
+        *(tmp_path / "sick" / f"{name}.ome.tif" for name in alone),
+    )
+    dataset = DataSet.open(tmp_path)
+    assert dataset.groups("healthy") == {"healthy/A-01", "A-02"}
+    assert dataset.groups("sick") == {"sick/A-01", "B-01", "max_y2", "C-01"}
+    training, held_out = dataset.split(0.5)
+    assert not {f.group for f in training.fields} & {f.group for f in held_out.fields}
+    assert len([f for f in held_out.fields if f.condition == "healthy"]) == 4
+
+
+def test_who_says_the_groups_is_believed(tmp_path: Path) -> None:
+    save(*(tmp_path / name / f"A-01_y0_x{x}.ome.tif" for name in ("healthy", "sick") for x in (0, 8)))
+    lines = [f"healthy/A-01_y0_x{x}.ome.tif,{x}" for x in (0, 8)]
+    (tmp_path / "fields.csv").write_text("\n".join(["file,group", *lines]))
+    dataset = DataSet.open(tmp_path)
+    assert dataset.groups("healthy") == {"0", "8"}
+    assert dataset.groups("sick") == {"sick/A-01"}

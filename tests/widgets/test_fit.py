@@ -74,6 +74,11 @@ class Looked:
         assert not misfits(self.dock), state
 
 
+def in_sight(part: QWidget, share: float = 1.0) -> bool:
+    """Whether a part is not scrolled out of sight, at least so much of it."""
+    return part.visibleRegion().boundingRect().height() >= share * part.height() > 0
+
+
 def long_named(folder: Path, conditions: tuple[str, ...] = ("untreated", "treated"), fields: int = 1) -> Path:
     """Write fields with long names: nuclei of any brightness, in one channel brighter in the second condition."""
     rng = np.random.default_rng(0)
@@ -112,12 +117,16 @@ def test_the_translate_dock(
     for section in (*dock.sections.values(), dock.engine.section):
         section.set_open(True)
     looked.at("opened")
-    for view in ("blink", "curtain", "composites", "matrix"):
-        dock.view_bar.buttons[view].click()
+    for view in ("matrix", "blink", "composites", "curtain"):
+        if dock.view_bar.view != view:
+            dock.view_bar.buttons[view].click()
         looked.at(view)
     dock.trust_panel.check_button.click()
     looked.wait("checked", "not checked")
     looked.at("checked")
+    # the answer is in sight, in the view that shows differences
+    qtbot.waitUntil(lambda: in_sight(dock.trust_panel.summary), timeout=WAIT_MS)
+    assert dock.view_bar.view == "matrix"
     for place in range(dock.view_bar.units.count()):
         dock.view_bar.units.setCurrentIndex(place)
         looked.at(f"units {place}")
@@ -166,6 +175,9 @@ def test_the_evaluate_dock(viewer: Viewer, save_checkpoint: Callable[..., Path],
     dock.start_button.click()
     looked.wait("the report is made")
     qtbot.waitUntil(lambda: dock.effects is not None and dock.effects.paired is not None, timeout=WAIT_MS)
+    # the answer and the plot are in sight
+    qtbot.waitUntil(lambda: in_sight(dock.answer) and in_sight(dock.effects.plot, 0.5), timeout=WAIT_MS)
+    looked.at("answered")
     for section in (*dock.sections.values(), dock.data.section, dock.data.engine.section):
         section.set_open(True)
     looked.at("report")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.widgets.evaluate.dock import EvaluateDock
 from napari_phenotrans.widgets.train.dock import TrainingDock
 from tests.widgets.gestures import click, drop
@@ -96,6 +97,23 @@ def test_what_was_noticed_of_a_result_goes_with_it_and_comes_back(
     assert not says(dock, "Brighter or darker")
     dock.channels.choose(dock.channels.image_box.itemData(before))
     assert says(dock, "Brighter or darker")
+
+
+def test_a_checkpoint_that_does_nothing_is_said_to(
+    open_dock: Callable[..., TranslateDock], checkpoint: Path, well: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    loaded = Checkpoint.load(checkpoint)
+    tensors = {name: np.zeros_like(values) for name, values in loaded.tensors.items()}
+    idle = Checkpoint(loaded.card, tensors).save(tmp_path / "idle.safetensors")
+    dock = open_dock(idle)
+    dock.viewer.show()
+    drop(dock, well)
+    qtbot.waitUntil(lambda: "translated in" in dock.status.text(), timeout=WAIT_MS)
+    assert says(dock, "changes next to nothing")
+    dock.checkpoints.choose(checkpoint)
+    click(qtbot, dock.start_button)
+    qtbot.waitUntil(lambda: "translated in" in dock.status.text() and not dock.busy, timeout=WAIT_MS)
+    assert not says(dock, "changes next to nothing")
 
 
 def test_buttons_stay_under_the_mouse_whatever_is_said(translating: TranslateDock, qtbot: QtBot) -> None:

@@ -12,7 +12,7 @@ from napari_phenotrans.core.resample import factor, refuse_extreme
 from napari_phenotrans.core.stains import bare, plain, stain_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_phenotrans.checkpoints.checkpoint import Card
     from napari_phenotrans.core.image import Image
@@ -134,6 +134,19 @@ def find_stains(
     if guesses:
         return places, [f"Taken by their meaning: {', '.join(guesses)}. If that is wrong, say which channel is which."]
     return places, []
+
+
+def why_none_fits(names: Sequence[str], cards: Iterable[Card]) -> str:
+    """Return in one sentence why no checkpoint fits an image with these channels; empty where one does."""
+    wanted = [card.channels for card in cards]
+    if not names or any(None not in find_stains(names, channels, {})[0] for channels in wanted):
+        return ""
+    if not wanted:
+        return "There is no checkpoint yet."
+    shows, kinds = ", ".join(names), "; ".join(", ".join(channels) for channels in dict.fromkeys(wanted))
+    if len(wanted) == 1:
+        return f"The only checkpoint does not fit this image, which shows {shows}: it translates {kinds}."
+    return f"None of the {len(wanted)} checkpoints fits this image, which shows {shows}: they translate {kinds}."
 
 
 def _refuse_ambiguous(image: Image, card: Card, synonyms: Mapping[str, str]) -> None:

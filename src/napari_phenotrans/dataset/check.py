@@ -12,10 +12,11 @@ import numpy as np
 
 from napari_phenotrans.core.image import REPEATED
 from napari_phenotrans.core.resample import SAME, factor, rescaled_size
-from napari_phenotrans.core.text import few, listed
+from napari_phenotrans.core.text import counted, few, listed
 from napari_phenotrans.dataset.channel_differences import ChannelDifference, ShapeSample
 from napari_phenotrans.dataset.check_conditions import stack_remarks, unlike_conditions
 from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report
+from napari_phenotrans.dataset.dataset import image_of_crop
 from napari_phenotrans.dataset.field_stats import Survey, survey
 
 if TYPE_CHECKING:
@@ -155,6 +156,12 @@ def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Prob
             what = f"{where} does not list all fields: each of the others counts as a group of its own."
             do = "Add them, or fields of one well may come to lie in both training and held-out."
             yield Problem("warning", what, do, table.unlisted)
+    crops = [field for field in training.fields if not field.grouped and image_of_crop(field.path)]
+    if crops:
+        images = len({field.group for field in crops})
+        what = f"{counted(len(crops), 'field')} are crops of {counted(images, 'image')}, as their names say."
+        do = "Each image counts as one group; say the groups in fields.csv where that is wrong."
+        yield Problem("warning", what, do, tuple(field.name for field in crops))
     count = training.count()
     held_out_count = held_out.count() if held_out else {}
     for condition in training.conditions:

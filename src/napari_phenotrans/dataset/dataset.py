@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,7 +36,8 @@ class Field:
     condition
         The folder that it lies in.
     group
-        The well, patient or organoid that it belongs to; its own name where ``fields.csv`` names none.
+        The well, patient or organoid that it belongs to; where ``fields.csv`` names none the image that it is a crop
+        of, as its name says (`image_of_crop`), else its own name.
     grouped
         Whether ``fields.csv`` names the group.
     columns
@@ -84,6 +86,16 @@ class Table:
     ambiguous: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
     unlisted: tuple[str, ...] = ()
+
+
+# A name that ends with a place, as in A-01_y0128_x0512: a crop of the image A-01.
+_PLACE = re.compile(r"(?P<image>.+?)[ _.-]+(y\d+[ _.-]*x\d+|x\d+[ _.-]*y\d+)", re.IGNORECASE)
+
+
+def image_of_crop(path: Path) -> str:
+    """Return the name of the image that a file is a crop of, as its name says; empty where it says no place."""
+    found = _PLACE.fullmatch(stem(path))
+    return found["image"] if found else ""
 
 
 @dataclass(frozen=True)
@@ -164,14 +176,18 @@ class DataSet:
         joined = {c: {min(f.files.values()): f for f in fields_of_channel_files(every[c])} for c in conditions}
         paths = {c: sorted(joined[c]) or every[c] for c in conditions}
         rows, table = read_table(folder, {f"{c}/{path.name}" for c, files in paths.items() for path in files})
-        # A field without a group is a group of its own, named by condition too where file names recur.
+        # A field without a group is a group of its own, and crops of one image are one; named by condition too where
+        # names recur.
         names = Counter(stem(path) for files in paths.values() for path in files)
+        images = Counter(name for files in paths.values() for name in {image_of_crop(path) for path in files})
         fields = []
         for condition, files in paths.items():
             for path in files:
                 columns = dict(rows.get(f"{condition}/{path.name}", {}))
                 group = columns.pop("group", "")
                 alone = stem(path) if names[stem(path)] == 1 else f"{condition}/{path.name}"
+                if image := image_of_crop(path):
+                    alone = image if images[image] == 1 and image not in names else f"{condition}/{image}"
                 fields.append(Field(path, condition, group or alone, bool(group), columns, joined[condition].get(path)))
         return cls(folder, conditions, tuple(fields), table)
 

@@ -14,6 +14,7 @@ from napari_phenotrans.widgets.common.form_parts import (
     elided,
     in_column,
     in_row,
+    in_words,
     keep_tab_order,
     narrow_box,
     progress_bar,
@@ -103,3 +104,27 @@ def test_the_name_of_a_row_is_no_markup(qtbot: QtBot) -> None:
     label = rows.labelForField(box)
     assert isinstance(label, QLabel)
     assert label.textFormat() == Qt.TextFormat.PlainText
+
+
+def test_settings_are_named_as_their_fields_are() -> None:
+    assert in_words("Say --pixel-size 0.65, to which all are resampled.") == (
+        "Set ‘Pixel size’ 0.65, to which all are resampled."
+    )
+    assert in_words("Choose a smaller --crop -- or wait.") == "Choose a smaller ‘Crop’ -- or wait."
+    assert in_words("A path/of--a file, and 3--4 pixels") == "A path/of--a file, and 3--4 pixels"
+
+
+def test_a_choice_is_shown_whole_as_far_as_there_is_room(qtbot: QtBot) -> None:
+    box = narrow_box("what is chosen")
+    qtbot.addWidget(box)
+    box.addItems(["short", "a choice of some more words"])
+    box.resize(box.minimumSizeHint())
+    box.show()
+    assert box.shown_text == "short"
+    box.setCurrentIndex(1)
+    assert box.shown_text == "a choice of some more words"
+    box.addItem("a_name_of_a_file_that_is_far_longer_than_any_dock_is_wide_D02.ome.tif")
+    box.setCurrentIndex(2)
+    assert box.minimumSizeHint().width() < 320
+    box.resize(box.minimumSizeHint())
+    assert box.shown_text.startswith("a_name") and box.shown_text.endswith(".ome.tif") and "…" in box.shown_text

@@ -79,12 +79,14 @@ def test_a_drawn_rectangle_is_all_that_is_translated(
     assert info(dock.viewer.layers["DNA – difference"])["provenance"]["regions"] == [(0, z, 20, 40, 40, 60)]
 
 
-def test_dragging_the_strength_shows_a_crop_and_letting_go_translates_anew(
+def test_dragging_the_strength_shows_a_crop_and_letting_go_what_the_plane_will_show_there(
     open_dock: Open, denoiser: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("napari_phenotrans.widgets.translate.selection.QUICK_EVALUATIONS", 2)
     dock = open_dock(denoiser)
     translated(qtbot, dock, well)
-    before = np.array(dock.viewer.layers["GFP – difference"].data)
+    layer = dock.viewer.layers["GFP – difference"]
+    before, about = np.array(layer.data), info(layer)
     jobs: list[Any] = []
     start = dock.translating.start
     monkeypatch.setattr(dock.translating, "start", lambda job, folder=None: (jobs.append(job), start(job, folder)))
@@ -94,23 +96,33 @@ def test_dragging_the_strength_shows_a_crop_and_letting_go_translates_anew(
     for step in (30, 35, 40):
         slider.setSliderPosition(step)
     qtbot.waitUntil(lambda: not dock.runner.busy, timeout=WAIT_MS)
-    # the first at once, then only the latest of those that came meanwhile
-    assert [job.recipe.how["strength"] for job in jobs] == [0.6, 0.8]
-    assert all(job.preview and job.region is not None for job in jobs)
-    assert "preview" in dock.status.text()
-    region = jobs[-1].region
-    shown = dock.viewer.layers["GFP – difference"].data[jobs[-1].positions[0][1]]
-    outside = np.ones(shown.shape, bool)
-    outside[region.slices] = False
-    assert shown[region.slices].any()
-    assert not shown[outside].any()
+    # the first at once, then only the latest of those that came meanwhile, all with fewer evaluations
+    assert [(job.recipe.how["strength"], job.recipe.how["evaluations"]) for job in jobs] == [(0.6, 2), (0.8, 2)]
     slider.setSliderDown(False)
+    qtbot.waitUntil(lambda: len(jobs) == 3 and not dock.runner.busy, timeout=WAIT_MS)
+    assert (jobs[-1].recipe.how["strength"], jobs[-1].recipe.how["evaluations"]) == (0.8, 4)
+    assert all(job.preview and job.region is not None for job in jobs)
+    qtbot.waitUntil(lambda: "press Translate for the rest: about" in dock.status.text(), timeout=WAIT_MS)
+
+    # a look covers the finished result, which is there all the same
+    region, z = jobs[-1].region, jobs[-1].positions[0][1]
+    outside = np.ones(before.shape[1:], bool)
+    outside[region.slices] = False
+    assert np.array_equal(layer.data[z][outside], before[z][outside])
+    looked = np.array(layer.data[z][region.slices])
+    assert not np.allclose(looked, before[z][region.slices])
+    assert info(layer) == about
+    qtbot.mousePress(dock.view_bar.hold_button, Qt.MouseButton.LeftButton)
+    assert np.array_equal(layer.data, before)
+    qtbot.mouseRelease(dock.view_bar.hold_button, Qt.MouseButton.LeftButton)
+
+    # the whole plane starts when it is asked for, and shows there what the look showed
+    qtbot.mouseClick(dock.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "translated in" in dock.status.text(), timeout=WAIT_MS)
     assert not jobs[-1].preview
-    after = dock.viewer.layers["GFP – difference"].data
-    assert (after[jobs[-1].positions[0][1]] != 0).mean() > 0.9
-    assert not np.allclose(after, before)
-    assert info(dock.viewer.layers["GFP – difference"])["provenance"]["strength"] == 0.8
+    assert (layer.data[z] != 0).mean() > 0.9
+    np.testing.assert_allclose(layer.data[z][region.slices], looked, atol=1.01)
+    assert info(layer)["provenance"]["strength"] == 0.8
 
 
 def test_what_comes_first_follows_the_view(

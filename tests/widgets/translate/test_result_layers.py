@@ -101,7 +101,7 @@ def test_planes_and_regions_land_where_they_belong(
 
 
 @pytest.mark.parametrize("folder", [True, False])
-def test_another_recipe_starts_afresh_and_the_same_goes_on(
+def test_another_recipe_takes_the_place_of_the_first_and_the_same_goes_on(
     folder: bool, viewer: ViewerModel, add: Callable[..., Any], tmp_path: Path
 ) -> None:
     reals, where = add(path=tmp_path / "well.ome.tif"), (tmp_path if folder else None)
@@ -120,10 +120,71 @@ def test_another_recipe_starts_afresh_and_the_same_goes_on(
     other = ResultLayers(viewer, reals, {**HOW, "strength": 0.5}, where, limits=SMALL)
     assert other.rows[0].layers == layers
     assert info(layers[1])["provenance"]["planes"] == []
-    assert not np.asarray(layers[1].data).any()
-    if folder:
+    if not folder:
+        # what was there stays in sight until something takes its place, and nothing of it is left in the end
+        np.testing.assert_array_equal(layers[1].data[1], done.translated[0])
+        new = plane_done(0, 0)
+        other.add_plane(new)
+        assert not other.settle()
+        np.testing.assert_array_equal(layers[1].data[0], new.translated[0])
+        assert not np.asarray(layers[1].data[1]).any()
+    else:
+        assert not np.asarray(layers[1].data).any()
         assert paths != other.paths
         np.testing.assert_array_equal(read(paths[0]).plane(z=1), done.translated)
+
+
+def look(viewer: ViewerModel, reals: Any, strength: float) -> ResultLayers:
+    """Return layers of a look at a crop with another strength."""
+    return ResultLayers(viewer, reals, {**HOW, "strength": strength}, limits=SMALL, preview=True)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_finished_comes_back(whole: bool, viewer: ViewerModel, add: Callable[..., Any]) -> None:
+    reals, limits = add(), None if whole else SMALL
+    first = ResultLayers(viewer, reals, dict(HOW), limits=limits)
+    done = plane_done(0, 0)
+    first.add_plane(done)
+    translated, difference = first.rows[0].translated, first.rows[0].difference
+    before = info(translated), translated.name, tuple(difference.contrast_limits)
+
+    # where another translation stops before a plane is whole
+    other = ResultLayers(viewer, reals, {**HOW, "strength": 0.5, "target": "other"}, limits=limits)
+    assert "other" in translated.name
+    tile = tile_done(0, 0, 3, 4)
+    other.add_tile(tile, np.ones(tile.translated.shape, np.float32))
+    np.testing.assert_array_equal(translated.data[0, 3:8, 4:11], tile.translated[0])
+    assert other.settle()
+    np.testing.assert_array_equal(translated.data[0], done.translated[0])
+    np.testing.assert_array_equal(difference.data[0], done.difference[0])
+    assert (info(translated), translated.name, tuple(difference.contrast_limits)) == before
+
+    # after any number of looks at a crop
+    for strength in (0.5, 0.25):
+        covering = look(viewer, reals, strength)
+        region = plane_done(0, 0, 4, 9, 11, 13)
+        covering.add_plane(region)
+        np.testing.assert_array_equal(translated.data[0, 4:15, 9:22], region.translated[0])
+        assert covering.covers
+        assert info(translated) == before[0]
+        assert covering.settle()
+        np.testing.assert_array_equal(translated.data[0], done.translated[0])
+        np.testing.assert_array_equal(difference.data[0], done.difference[0])
+
+
+def test_a_look_takes_the_place_of_a_look(viewer: ViewerModel, add: Callable[..., Any]) -> None:
+    reals = add()
+    first = ResultLayers(viewer, reals, {**HOW, "preview": True}, limits=SMALL, preview=True)
+    first.add_plane(plane_done(0, 0, 0, 0, 5, 6))
+    second = ResultLayers(viewer, reals, {**HOW, "strength": 0.5, "preview": True}, limits=SMALL, preview=True)
+    region = plane_done(0, 0, 4, 9, 11, 13)
+    second.add_plane(region)
+    assert not second.covers
+    assert not second.settle()
+    translated = np.asarray(second.rows[0].translated.data[0])
+    np.testing.assert_array_equal(translated[4:15, 9:22], region.translated[0])
+    assert np.count_nonzero(translated) == region.translated[0].size
+    assert info(second.rows[0].translated)["provenance"]["regions"] == [(0, 0, 4, 9, 11, 13)]
 
 
 def test_large_results_are_an_ome_zarr(viewer: ViewerModel, add: Callable[..., Any], tmp_path: Path) -> None:

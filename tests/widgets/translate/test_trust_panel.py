@@ -10,7 +10,7 @@ from napari_phenotrans.checkpoints.checkpoint import Score
 from napari_phenotrans.metrics.picture import Row, Verdict
 from napari_phenotrans.translation.events import PictureJudged
 from napari_phenotrans.translation.trust import TrustRow
-from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, summary
+from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, score_words, summary
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -52,7 +52,7 @@ def test_button_asks_for_a_check_and_not_twice(panel: TrustPanel, qtbot: QtBot) 
 
 def test_slider_says_the_factor_and_what_passes_by_chance(panel: TrustPanel, qtbot: QtBot) -> None:
     assert panel.factor == 2
-    assert "5 % of mere error" in panel.chance.text()
+    assert "5 % of the pixels would pass by chance" in panel.chance.text()
     for widget, key, factor in (
         (panel.factor_slider, Qt.Key.Key_Right, 2.1),
         (panel.factor_slider, Qt.Key.Key_PageUp, 2.6),
@@ -65,7 +65,7 @@ def test_slider_says_the_factor_and_what_passes_by_chance(panel: TrustPanel, qtb
     with qtbot.assertNotEmitted(panel.factor_changed):
         panel.set_factor(3)
     assert panel.factor == 3
-    assert "less than 1 % of mere error" in panel.chance.text()
+    assert "less than 1 % of the pixels" in panel.chance.text()
     panel.set_factor(5)
     assert "less than 1 %" in panel.chance.text()
     panel.set_factor(99)
@@ -76,8 +76,17 @@ def test_one_sentence_names_the_channel_that_changes_most_first() -> None:
     assert summary(ROWS) == (
         "In FKHR-EGFP, 23 % of all pixels change by more than what the engine gets wrong by itself; in DNA, 0.4 %."
     )
-    twice = TrustRow("DNA", 0, 0, 1, 0.0, 2.0, None, ())
+    twice = TrustRow("DNA", 0, 0, 1, 0.2, 2.0, None, ())
     assert "more than 2 times what the engine gets wrong" in summary([twice])
+    nothing = TrustRow("DNA", 0, 0, 1, 0.0, 2.0, None, ())
+    assert summary([nothing]).startswith("Nothing to speak of changes")
+
+
+def test_scores_are_named_in_words() -> None:
+    said = score_words("gap closed", "log GFP nucleus over ring")
+    assert said == "Share of the way to the target: GFP in the nucleus over the ring around it"
+    assert score_words("IoU", "nuclei before and after") == "Overlap: nuclei before and after"
+    assert score_words("KID", "") == "KID"
 
 
 def test_table_shows_numbers_scores_floor_and_copy_source(panel: TrustPanel) -> None:
@@ -89,7 +98,7 @@ def test_table_shows_numbers_scores_floor_and_copy_source(panel: TrustPanel) -> 
     for expected in ("FKHR-EGFP", "+4.5\n+1.5 %", "−0.4\n−0.2 %", "12\n4.0 %", "23 %", "0.4 %", "71 %", "–"):
         assert expected in shown
     # the scores of both channels are the same one, said once
-    assert texts(panel.scores)[-4:] == ["gap closed (4 groups)", "0.86\n0.8 to 0.9", "0.968", "0"]
+    assert texts(panel.scores)[-4:] == ["Share of the way to the target (4 groups)", "0.86\n0.8 to 0.9", "0.968", "0"]
     assert len(texts(panel.scores)) == 8
     assert "does not yet mean true" in panel.caution.text()
     assert panel.caution.isVisible()

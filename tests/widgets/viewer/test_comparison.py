@@ -310,3 +310,18 @@ def test_layers_that_come_later_find_their_places(view: str, viewer: ViewerModel
     comparison.leave()
     assert [layer.visible for layer in later] == [False] * 4
     assert all(row.real.visible for row in rows)
+
+
+def test_a_view_has_a_scale_bar_where_pixels_have_a_size(viewer: ViewerModel, comparison: Comparison) -> None:
+    rows = [add_row(viewer, "DNA")]
+    bar = viewer.canvas.overlays.scale_bar
+    comparison.show(rows, "matrix")
+    assert not bar.visible
+    comparison.leave()
+    for layer in rows[0].layers:
+        layer.scale, layer.units = (0.5, 0.5), ("um", "um")
+    for view in ("matrix", "blink"):
+        comparison.show(rows, view)
+        assert bar.visible
+    comparison.leave()
+    assert not bar.visible

@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, bundled
-from napari_phenotrans.checkpoints.describe import card_lines
+from napari_phenotrans.checkpoints.describe import IS_LOOK, card_lines, card_warnings
+from napari_phenotrans.checkpoints.matching import find_stains
 from napari_phenotrans.checkpoints.told_apart import describe_told, told_apart
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.widgets.common.form_parts import Form, in_column, narrow_box, wrapped_label
+from napari_phenotrans.runs.paths import BEST, LAST
+from napari_phenotrans.widgets.common.form_parts import (
+    Form,
+    add_choice,
+    as_tooltip,
+    in_column,
+    narrow_box,
+    wrapped_label,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QStandardItemModel
+
     from napari_phenotrans.checkpoints.checkpoint import Card
 
 CHOOSE_FILE = "Choose a file…"
+OTHER_CHANNELS = "The image has not all of these channels."
+
+
+def listed_as(name: str, card: Card) -> str:
+    """Return what a checkpoint is called in a list: a run's after its run, of which every one has a *best*."""
+    path = Path(name)
+    known = f"{path.parent.name}: {path.stem}" if path.name in (BEST, LAST) else path.name
+    return f"{known} (look)" if IS_LOOK in card_warnings(card) else known
+
+
+def about(card: Card) -> str:
+    """Return what a checkpoint is for, in two lines."""
+    way = f"{', '.join(card.channels)}: {' ↔ '.join(card.conditions)}"
+    return f"{card.about}\n{way}" if card.about else way
 
 
 class CheckpointChooser(QWidget):
@@ -40,7 +68,7 @@ class CheckpointChooser(QWidget):
         self._cards: dict[str, Card] = {}
         for name in bundled():
             self._cards[name] = Checkpoint.read_card(name)
-            self.box.addItem(name, name)
+            add_choice(self.box, name, listed_as(name, self._cards[name]), about(self._cards[name]))
         if not self._cards:
             self.box.addItem("no checkpoint yet", None)
         self.box.addItem(CHOOSE_FILE, CHOOSE_FILE)
@@ -80,7 +108,10 @@ class CheckpointChooser(QWidget):
         # read again each time: a file may have been trained on since
         self._cards[key] = Checkpoint.read_card(key)
         if self.box.findData(key) < 0:
-            self.box.insertItem(self.box.count() - 1, Path(key).name, key)
+            self.box.insertItem(self.box.count() - 1, "", key)
+        place, card = self.box.findData(key), self._cards[key]
+        self.box.setItemText(place, listed_as(key, card))
+        self.box.setItemData(place, as_tooltip(f"{about(card)}\n{key}"), Qt.ItemDataRole.ToolTipRole)
         if (placeholder := self.box.findData(None)) >= 0:
             self.box.removeItem(placeholder)
         with QSignalBlocker(self.box):
@@ -88,6 +119,20 @@ class CheckpointChooser(QWidget):
         self._name = key
         self._show_card()
         self.changed.emit()
+
+    def show_fit(self, channels: Sequence[str]) -> None:
+        """Say in the list which checkpoints an image with these channels is for; nothing is said where there is none.
+
+        The texts stay as wide as they are: those that fit stay as they were, and the others are dimmed.
+        """
+        model = cast("QStandardItemModel", self.box.model())
+        for name, card in self._cards.items():
+            item = model.item(self.box.findData(name))
+            if item is not None:
+                fits = not channels or None not in find_stains(channels, card.channels, {})[0]
+                item.setToolTip(as_tooltip(f"{about(card)}\n{'' if fits else OTHER_CHANNELS}".strip()))
+                role = QPalette.ColorGroup.Active if fits else QPalette.ColorGroup.Disabled
+                item.setForeground(self.box.palette().brush(role, QPalette.ColorRole.Text))
 
     def restore(self, name_or_path: str | None) -> bool:
         """Choose the checkpoint of an earlier session; return whether it is still there, or none was remembered."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QFrame, QLayout, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_phenotrans.widgets.common.form_parts import in_row, progress_bar, push_button, wrapped_label
 from napari_phenotrans.widgets.common.notices import ERROR, Notices
@@ -23,8 +23,17 @@ if TYPE_CHECKING:
 
 # Until what napari drops together with a dock is gone.
 COLLECT_AFTER_MS = 200
+# Until what was added or shown last has its place among the other parts.
+SCROLL_AFTER_MS = 50
 # A dock is narrower only where its content lets it be.
 LEAST_WIDTH = 300
+# Where the keyboard is: napari's themes show it in few fields. The frame is there always, so that nothing moves.
+FOCUS = """
+QPushButton, QToolButton { border: 1px solid transparent; }
+QPushButton:focus, QToolButton:focus, QAbstractSpinBox:focus, QLineEdit:focus { border: 1px solid #4e9af1; }
+QComboBox:focus { border: 1px solid #4e9af1; }
+QCheckBox:focus { text-decoration: underline; }
+"""
 # Of the dock's height, what sentences may take from its parts before they are scrolled.
 MOST_OF_NOTICES = 0.35
 
@@ -61,6 +70,7 @@ class Dock(QWidget):
         self._name = name
         self.setObjectName(f"phenotrans_{name}")
         self.setAcceptDrops(True)
+        self.setStyleSheet(FOCUS)
         self.notices = Notices()
         self.start_button = push_button(start)
         self.cancel_button = push_button("Cancel", cancel_tooltip)
@@ -71,6 +81,12 @@ class Dock(QWidget):
         self.area = QScrollArea()
         self._notice_area = QScrollArea()
         self._inside = QWidget()
+        # scrolls once what came has its place
+        self._to_show: QWidget | None = None
+        self._scrolling = QTimer(self)
+        self._scrolling.setSingleShot(True)
+        self._scrolling.setInterval(SCROLL_AFTER_MS)
+        self._scrolling.timeout.connect(self._scroll)
         self._column = QVBoxLayout(self._inside)
         self._column.setSpacing(8)
 
@@ -126,6 +142,16 @@ class Dock(QWidget):
             width = max(self._notice_area.width(), self.area.minimumWidth())
             wanted = self.notices.heightForWidth(width - bar.sizeHint().width())
             self._notice_area.setFixedHeight(min(wanted, max(60, round(MOST_OF_NOTICES * self.height()))))
+
+    def show_from_top(self, part: QWidget) -> None:
+        """Scroll until a part stands at the top, or as far up as the dock's end lets it."""
+        self._to_show = part
+        self._scrolling.start()
+
+    def _scroll(self) -> None:
+        bar = self.area.verticalScrollBar()
+        if self._to_show is not None and bar is not None:
+            bar.setValue(self._to_show.mapTo(self._inside, self._to_show.rect().topLeft()).y())
 
     # ---- what is going on
 
@@ -193,6 +219,22 @@ class Dock(QWidget):
             event.acceptProposedAction()
             self.take(paths)
 
+    def _tab(self) -> None:
+        """Share the place of another dock of this plugin, behind which it would else take half of the height."""
+        mine, window = self.parent(), self.window()
+        if not isinstance(mine, QDockWidget) or not isinstance(window, QMainWindow) or mine.isFloating():
+            return
+        area = window.dockWidgetArea(mine)
+        for other in window.findChildren(Dock):
+            place = other.parent()
+            if other is self or not isinstance(place, QDockWidget) or place.isFloating() or place.isHidden():
+                continue
+            if window.dockWidgetArea(place) == area and mine not in window.tabifiedDockWidgets(place):
+                window.tabifyDockWidget(place, mine)
+                mine.show()
+                mine.raise_()
+                return
+
     def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
         if a1 is not None and a1.type() == QEvent.Type.LayoutRequest:
             self._fit()
@@ -204,6 +246,9 @@ class Dock(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         # napari takes the widget out of its dock when that is closed, and merely hides it otherwise
+        if event is not None and event.type() == QEvent.Type.ParentChange and isinstance(self.parent(), QDockWidget):
+            # napari has a place for it only after this
+            QTimer.singleShot(0, self._tab)
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.end()
             # Its parts refer to each other, so that the garbage collector has to find them, which runs in whatever

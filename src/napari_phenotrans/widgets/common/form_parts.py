@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -42,6 +43,16 @@ def as_tooltip(text: str) -> str:
     Names come from files, and Qt takes what looks like HTML for HTML: it would load the pictures that it names.
     """
     return f"<qt>{escape(text)}</qt>".replace("\n", "<br>") if "<" in text else text
+
+
+def in_words(text: str) -> str:
+    """Return a sentence without the command line's names of settings: ``--pixel-size`` is what its field is called."""
+
+    def field(match: re.Match[str]) -> str:
+        name = match[1].replace("-", " ")
+        return f"‘{name[0].upper()}{name[1:]}’"
+
+    return re.sub(r"(?<![\w-])--([a-z][a-z-]*)", field, text.replace("Say --", "Set --"))
 
 
 def plain_label(text: str = "") -> QLabel:

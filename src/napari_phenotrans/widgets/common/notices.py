@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from napari_phenotrans.core.text import counted
 from napari_phenotrans.widgets.common.curves import COLORS
-from napari_phenotrans.widgets.common.form_parts import in_column, push_button, wrapped_label
+from napari_phenotrans.widgets.common.form_parts import in_column, in_words, push_button, wrapped_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ SHOWN = 2
 
 def sentence_label(kind: str, text: str, tooltip: str = "") -> QLabel:
     """Return a label that tells an error, a warning and a note apart, by word and by color."""
+    text = in_words(text)
     if kind == PLAIN:
         return wrapped_label(f"• {text}", tooltip)
     label = wrapped_label(f"{kind.capitalize()}: {text}", tooltip)
@@ -87,14 +88,14 @@ class Notices(QWidget):
     def say(self, subject: str, texts: Iterable[str] = (), kind: str = "") -> None:
         """Show these sentences about a subject in place of its earlier ones; nothing clears the subject."""
         before = self._sentences
-        self._said[subject] = [(kind or self._kind, text) for text in texts if text]
+        self._said[subject] = [(kind or self._kind, in_words(text)) for text in texts if text]
         if self._sentences != before:
             self._make()
 
     def add(self, subject: str, text: str, kind: str = "") -> None:
         """Show one more sentence about a subject."""
         before = self._sentences
-        self._said.setdefault(subject, []).append((kind or self._kind, text))
+        self._said.setdefault(subject, []).append((kind or self._kind, in_words(text)))
         if self._sentences != before:
             self._make()
 
@@ -116,15 +117,20 @@ class Notices(QWidget):
             label.setVisible(opened or few or place < self._shown)
         self.more_button.setVisible(not few)
         self.more_button.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
-        self.more_button.setText("Fewer" if opened else _counts([kind for kind, _ in self._sentences[self._shown :]]))
+        self.more_button.setText(
+            "Fewer"
+            if opened
+            else _counts([kind for kind, _ in self._sentences[self._shown :]], all_of_it=not self._shown)
+        )
         self.setVisible(bool(self._labels))
         self.changed.emit()
 
 
-def _counts(kinds: list[str]) -> str:
-    """Return how many sentences of each kind there are besides, as in "2 more: 1 warning and 1 note"."""
+def _counts(kinds: list[str], *, all_of_it: bool) -> str:
+    """Return how many sentences of each kind are folded, as in "2 more: 1 warning and 1 note"."""
     named = [counted(kinds.count(kind), kind) for kind in KINDS if kind != PLAIN and kind in kinds]
-    return f"{len(kinds)} more" + (f": {' and '.join(named)}" if named else "")
+    many = counted(len(kinds), "sentence") if all_of_it else f"{len(kinds)} more"
+    return many + (f": {' and '.join(named)}" if named else "")
 
 
 class Question(QWidget):

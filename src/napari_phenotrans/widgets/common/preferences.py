@@ -15,6 +15,8 @@ from napari_phenotrans.io.atomic import replacing
 
 PLUGIN = "napari-phenotrans"
 FILE = "napari-phenotrans-last.json"
+# In the user's home, for results of what lies where nothing can be written.
+HOME = "phenotrans"
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,15 @@ def open_folders_here(ending: str) -> None:
     plugins, pattern = get_settings().plugins, f"*{ending}{os.sep}"
     if pattern not in plugins.extension2reader:
         plugins.extension2reader = {**plugins.extension2reader, pattern: PLUGIN}
+
+
+def folder_to_write_to(wanted: Path) -> Path:
+    """Return a folder, or the user's own where it is part of this package or cannot be written to."""
+    package = Path(__file__).parents[2]
+    there = next((path for path in (wanted, *wanted.parents) if path.exists()), wanted)
+    if package in (wanted, *wanted.parents) or not os.access(there, os.W_OK):
+        return Path.home() / HOME
+    return wanted
 
 
 def _path() -> Path | None:

@@ -306,7 +306,7 @@ def _make_entry(name: str, info: FieldInfo) -> _Entry:
     line.setMinimumWidth(60)
     line.setToolTip(tooltip)
     if optional:
-        line.setPlaceholderText("not said")
+        line.setPlaceholderText("automatic")
     return _Entry(
         line,
         lambda: None if optional and not line.text().strip() else _parsed(line.text(), inner),

@@ -168,7 +168,7 @@ class EvaluationDataPanel(QWidget):
             "it changes all the same, any engine may invent.",
         )
         self.out = FolderChooser(
-            "Where the report is kept", "nowhere", "Folder for report.html and its tables; a folder of its own."
+            "Where the report is kept", "not kept", "Folder for report.html and its tables; a folder of its own."
         )
         self.replace_box = QCheckBox("Replace a report that is there")
         self.replace_box.setToolTip("Else nothing is computed where a report would take the place of another.")

@@ -21,7 +21,9 @@ from napari_phenotrans.runs.record import read_decided
 from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
 from napari_phenotrans.widgets.common.notices import ERROR
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
+from napari_phenotrans.widgets.common.time_left import TimeLeft
 from napari_phenotrans.widgets.evaluate.data_panel import LABELS
+from napari_phenotrans.widgets.evaluate.effect_text import answer
 from napari_phenotrans.widgets.evaluate.jobs import (
     CropsDrawn,
     DrawCrops,
@@ -73,6 +75,7 @@ class EvaluateDock(EvaluateForm):
         # what the shown report was made of, and with
         self._made_with: tuple[EvaluationRequest, Card] | None = None
         self._job: Job | None = None
+        self._time_left = TimeLeft()
         self._done = False
         # what is left to do to show a report, in one turn of the event loop each, so that none is long
         self._filling: Iterator[None] = iter(())
@@ -242,6 +245,7 @@ class EvaluateDock(EvaluateForm):
 
     def _start(self, job: Job) -> None:
         self._job, self._done = job, False
+        self._time_left = TimeLeft()
         self.notices.say("notes")
         self.begin("preparing…" if self.devices.loaded else "loading torch…")
         self.runner.start(job)
@@ -251,8 +255,9 @@ class EvaluateDock(EvaluateForm):
             return
         if isinstance(event, Progressed):
             share = event.done / max(event.total, 1)
-            count = f", {event.done + 1} of {event.total}" if event.total > 1 else ""
-            self.show_progress(share, f"{event.what}{count}")
+            count = f", {min(event.done + 1, event.total)} of {event.total}" if event.total > 1 else ""
+            left = self._time_left.after(event.what, share)
+            self.show_progress(share, f"{event.what}{count}{left}")
             self.runner.show_progress(share)
         elif isinstance(event, Notice):
             self.notices.add("notes", event.text)
@@ -313,6 +318,7 @@ class EvaluateDock(EvaluateForm):
         self.object_view.leave()
         self.result, self.files, self._made_with = report, dict(files), (request, card)
         self.pictures.show_verdicts([report.verdict] if report.verdict else [])
+        self.answer.setText(answer(report))
         self.in_short.say("report", report_text.in_short(report))
         control = report_text.control_sentence(report)
         self.read_first.say("report", [*report_text.read_first(report), control, *report.notices])
@@ -339,10 +345,12 @@ class EvaluateDock(EvaluateForm):
         for _ in self._filling:
             self._fill_timer.start()
             return
+        # all of it is there now, and what was above has its height
+        self._scroll_to("Report")
 
     def _scroll_to(self, title: str) -> None:
         self.sections[title].set_open(True)
-        self.area.ensureWidgetVisible(self.sections[title].button, 0, 0)
+        self.show_from_top(self.sections[title])
 
     def _show_object(self, location: ObjectLocation) -> None:
         assert self._made_with

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_phenotrans.core.text import few
+from napari_phenotrans.core.text import few, listed
 from napari_phenotrans.phenotype.page import text as report_text
 from napari_phenotrans.phenotype.page.figures import MARKS
 from napari_phenotrans.phenotype.page.html import MEANS
@@ -31,6 +31,23 @@ VERDICTS = {
 # By verdict: color and symbol, as in the report's own figure, and a sentence.
 LOOKS: dict[str, tuple[str, str]] = {str(verdict): look for verdict, look in MARKS.items()}
 SENTENCES = {str(verdict): text for verdict, text in MEANS.items()} | {"not tested": "Too few groups to judge it."}
+
+
+def answer(report: PhenotypeReport) -> str:
+    """Return in one sentence what the translation shows of what differs in reality."""
+    effects = report.effects
+    way = f"between real {report.source} and real {report.target}"
+    if not effects.real_tested:
+        return f"Too few groups to say what differs {way}: the plot shows the differences as they are."
+    if not effects.differing:
+        return f"Nothing is shown to differ {way}, so that there is nothing to translate."
+    differing, right = len(effects.differing), len(effects.of("reproduced"))
+    wrong, invented = len(effects.of("wrong way")), len(effects.of("suspected invention"))
+    also = [f"{wrong} the wrong way"] if wrong else []
+    also += [f"{invented} where reality shows no difference"] if invented else []
+    rest = f", and {listed(also)}" if also else ""
+    of_them = f"{right} of the {differing} measurements that differ {way}" if differing > 1 else "the one that differs"
+    return f"The translation changes {of_them} as reality does, beyond its own error{rest}."
 
 
 def verdict_words(verdict: str) -> str:

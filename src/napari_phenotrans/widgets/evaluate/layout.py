@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_phenotrans.widgets.common.device_chooser import DeviceChooser
 from napari_phenotrans.widgets.common.dock import Dock
-from napari_phenotrans.widgets.common.form_parts import as_panel, in_column, in_row, push_button
+from napari_phenotrans.widgets.common.form_parts import as_panel, in_column, in_row, push_button, wrapped_label
 from napari_phenotrans.widgets.common.notices import PLAIN, Notices
 from napari_phenotrans.widgets.evaluate.data_panel import EvaluationDataPanel
 from napari_phenotrans.widgets.evaluate.pictures_panel import PicturesPanel
@@ -28,7 +28,10 @@ class EvaluateForm(Dock):
             bar_tooltip="Fields read, translated and measured.",
         )
         self.data = EvaluationDataPanel()
-        self.read_first, self.in_short, self.limits = Notices(), Notices(kind=PLAIN), Notices(kind=PLAIN)
+        self.answer = wrapped_label(tooltip="What the report comes to; all of it stands below, and on its page.")
+        self.answer.setStyleSheet("QLabel { font-weight: bold; }")
+        self.read_first, self.limits = Notices(), Notices(kind=PLAIN)
+        self.in_short = Notices(kind=PLAIN, shown=0)
         self.open_button = push_button(
             "Open the report", "The whole report as one page, in the browser; it can be printed and sent."
         )
@@ -40,11 +43,12 @@ class EvaluateForm(Dock):
         self.scores = ScoresPanel()
         self.pictures = PicturesPanel()
         self.devices = DeviceChooser()
-        report = as_panel(self.in_short, in_row(self.open_button, self.leave_button), self.effects_column)
+        buttons = in_row(self.open_button, self.leave_button)
+        report = as_panel(self.answer, self.in_short, buttons, self.effects_column)
         for title, tooltip, part in (
             ("Data", "What to evaluate.", self.data),
-            ("Read first", "What makes these numbers mean less than they seem to.", self.read_first),
             ("Report", "What differs between the conditions, and what of it the engine shows.", report),
+            ("Read first", "What makes these numbers mean less than they seem to.", self.read_first),
             ("What the data cannot tell", "Limits of this report.", self.limits),
             ("Pictures", "What translated pictures are like, and whether you can tell them.", self.pictures),
             ("Scores", "How far translated images are from real ones, beside floor and copy source.", self.scores),

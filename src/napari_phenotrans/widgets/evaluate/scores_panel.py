@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 HEADINGS = (
     ("Score", "The metric, and the channel; below, what it allows to say."),
     ("Value", "Translated source against real target."),
-    ("Halves", "Floor: two random halves of the real target against each other. No engine can mean more than this."),
-    ("Copy", "Copy source: the real source offered as translation. An engine that is no better is worth nothing."),
+    ("Best", "Two random halves of the real target against each other: no engine can do better than this."),
+    ("Unchanged", "The real source as it is, offered as translation: an engine that is no better is worth nothing."),
 )
 TOGETHER = "all channels"
 TALLEST = 420
@@ -44,7 +44,7 @@ class ScoresPanel(QWidget):
         )
         self.table = QTreeWidget()
         self.table.setAccessibleName("Scores")
-        self.table.setToolTip("Read a score between its floor and what copying the source scores.")
+        self.table.setToolTip("Read a score between the best that is possible and what the unchanged source scores.")
         self.table.setHeaderLabels([heading for heading, _ in HEADINGS])
         titles, header = self.table.headerItem(), self.table.header()
         assert titles is not None and header is not None

@@ -48,10 +48,13 @@ class RunsPanel(QWidget):
         A checkpoint file that was put into the translate dock.
     settings_requested
         A run folder whose settings are to be filled in.
+    living_found
+        A run that is going on was chosen, for the user had chosen none.
     """
 
     translate_with = Signal(Path)
     settings_requested = Signal(Path)
+    living_found = Signal()
 
     def __init__(
         self, viewer: Viewer, parent: QWidget | None = None, *, remembered: RememberedRuns | None = None
@@ -137,6 +140,7 @@ class RunsPanel(QWidget):
             self.list.show_run(run)
             if self._nothing_chosen_yet and run.living:
                 self.list.choose([run.folder])
+                self.living_found.emit()
         if {run.folder for run in runs} & set(self.list.selected):
             self._show()
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_phenotrans.dataset.check import FieldSeen
 from napari_phenotrans.dataset.check_report import Report
+from napari_phenotrans.widgets.common.time_left import TimeLeft
 from napari_phenotrans.widgets.common.worker import Runner
 from napari_phenotrans.widgets.train.jobs import CheckDataSet
 
@@ -50,6 +51,7 @@ class CheckController(QObject):
         self._job: CheckDataSet | None = None
         self._checked: TrainingRequest | None = None
         self._draw = 0
+        self._time_left = TimeLeft()
         #: What the last check found; None where there was none, or it goes on.
         self.report: Report | None = None
         self._runner.came.connect(self._on_came)
@@ -83,11 +85,14 @@ class CheckController(QObject):
 
     def _run(self, job: CheckDataSet) -> None:
         self._job = job
+        self._time_left = TimeLeft()
         self._runner.start(job)
 
     def _on_came(self, job: CheckDataSet, event: Any) -> None:
         if isinstance(event, FieldSeen):
-            self.moved.emit(event.done / event.total, f"checking field {event.done} of {event.total}")
+            share = event.done / event.total
+            left = self._time_left.after("checking", share)
+            self.moved.emit(share, f"checking field {event.done} of {event.total}{left}")
         elif isinstance(event, Report):
             self.report = event
             self._table.show_report(event)

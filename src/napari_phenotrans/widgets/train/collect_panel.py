@@ -85,6 +85,7 @@ class CollectPanel(QWidget):
             in_row(self.layers_button, self.rectangles_button),
             in_row(self.folder_button, self.remove_button),
             self.table,
+            Form({"Data set": self.name_edit}),
             self.write_button,
             of=self,
         )
@@ -127,8 +128,14 @@ class CollectPanel(QWidget):
         for button in (self.layers_button, self.rectangles_button, self.folder_button):
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.remove_button = push_button("Remove", "Take the selected rows out again; nothing is deleted.")
+        self.name_edit = QLineEdit()
+        self.name_edit.setPlaceholderText("name of a new folder")
+        self.name_edit.setAccessibleName("Name of the data set's folder")
+        self.name_edit.setToolTip("The data set's folder is made with this name; without one, the chosen folder is it.")
         self.write_button = push_button(
-            "Write data set…", "Choose a folder: a new one, or a data set to add to. Nothing that is there is replaced."
+            "Write data set…",
+            "Choose where: the data set's folder is made there, or, without a name for it, a data set is added to. "
+            "Nothing that is there is replaced.",
         )
         self.layers_button.clicked.connect(lambda _: self._add_layers())
         self.rectangles_button.clicked.connect(lambda _: self._add_rectangles())
@@ -194,9 +201,11 @@ class CollectPanel(QWidget):
             self.add_folder(Path(folder), self._condition)
 
     def _ask_where(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder for the data set")
+        name = self.name_edit.text().strip()
+        title = f"Where the folder {name} is made" if name else "Folder for the data set"
+        folder = QFileDialog.getExistingDirectory(self, title, str(Path.home()))
         if folder:
-            self.write_requested.emit(self.pieces, Path(folder))
+            self.write_requested.emit(self.pieces, Path(folder) / name)
 
     @property
     def _condition(self) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari import Viewer
+    from napari.layers import Layer
 
     from napari_phenotrans.dataset.collect import Piece
     from napari_phenotrans.widgets.common.dataset_folder import FolderContents
@@ -82,6 +83,7 @@ class TrainingDock(TrainingForm):
         self.estimating.measured.connect(self._on_measured)
         self.estimating.failed.connect(self._on_stopped)
         self.runs.settings_requested.connect(self.load_settings)
+        self.runs.living_found.connect(self._show_run)
         self.restore()
 
     # ---- what the user can do
@@ -108,6 +110,24 @@ class TrainingDock(TrainingForm):
             self._show_collecting("")
         else:
             self.fail("None of what was dropped is a folder or an image that can be read.")
+
+    def take_image(self, path: Path | None, layers: Sequence[Layer]) -> None:
+        """Begin with the data that an image of the viewer is of.
+
+        Where its folder has others with images beside it, that is a data set; else the image, or its layers, are where
+        one is made.
+        """
+        if path is not None and len(_folders_of_images(path.parent.parent)) > 1:
+            self.open_dataset(path.parent.parent)
+            return
+        if path is not None:
+            self.data.collect.add_files([path])
+            self._show_collecting(
+                f"{path.name} shows one condition: add more of its images, and those of another condition."
+            )
+            return
+        self.viewer.layers.selection = set(layers)
+        self._show_collecting("Name the condition that the selected layers show, and press Add layers; then the next.")
 
     def open_dataset(self, folder: Path, **choices: Any) -> None:
         """Look into a folder to train on; ``conditions``, ``channels``, ``held_out`` and ``kept`` are chosen in it."""
@@ -164,10 +184,8 @@ class TrainingDock(TrainingForm):
         self.notices.say("run")
         self.status.setText(f"started {folder.name}; it goes on when napari is closed")
         self.run_folder.propose_next()
-        self.sections["Runs"].set_open(True)
         self.runs.open_run(folder)
-        self._following = True
-        self._follow_run()
+        self._show_run()
 
     # ---- data
 
@@ -238,6 +256,9 @@ class TrainingDock(TrainingForm):
             raise InputError("Choose two conditions or more.")
         if not channels:
             raise InputError("Choose a channel or more.")
+        if card := self.settings.start_from.card:
+            # networks know conditions and channels by their places
+            conditions, channels = card.conditions, card.channels
         settings = self.settings.settings(conditions=conditions, channels=channels)
         return TrainingRequest(data.folder, settings, data.held_out.value)
 
@@ -273,6 +294,7 @@ class TrainingDock(TrainingForm):
         if self.settings.file is None:
             remember(training={"engine": self.settings.engine, "preset": self.settings.preset})
         self.settings.kept.show_channels(self.data.channels.ticked)
+        self.settings.start_from.offer(self.settings.engine, self.data.chosen_conditions, self.data.channels.ticked)
         if self.data.folder:
             self.run_folder.propose(self.data.folder, self.settings.engine)
         self._update_state()
@@ -339,6 +361,12 @@ class TrainingDock(TrainingForm):
         clipboard.setText(line)
         self.status.setText("copied")
 
+    def _show_run(self) -> None:
+        """Bring the chosen run into sight, and keep it there while its view comes."""
+        self.sections["Runs"].set_open(True)
+        self._following = True
+        self._follow_run()
+
     def _follow_run(self) -> None:
         if self._following:
             self._scroll_bar.setValue(self.sections["Runs"].y())
@@ -379,3 +407,13 @@ class TrainingDock(TrainingForm):
         self.cancel()
         super().end()
         self.runs.close_viewer()
+
+
+def _folders_of_images(folder: Path) -> list[Path]:
+    """Return the folders in a folder that hold images that can be read."""
+    try:
+        inside = [path for path in folder.iterdir() if path.is_dir() and not readable(path)]
+        return [path for path in inside if any(map(readable, path.iterdir()))]
+    except OSError:
+        # a folder that may not be listed is none to train on
+        return []

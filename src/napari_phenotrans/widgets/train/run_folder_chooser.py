@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QLineEdit, QWidget
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.widgets.common.form_parts import Form, as_tooltip, elided, in_column, push_button
+from napari_phenotrans.widgets.common.preferences import folder_to_write_to
 
 SHOWN_WIDTH = 190
 
@@ -61,7 +62,7 @@ class RunFolderChooser(QWidget):
         """Name a run after its data set and engine, unless the user has named it; beside the data set at first."""
         self._stem = f"{dataset.name}-{engine}"
         if self._parent_folder is None:
-            self.set_parent_folder(dataset.parent)
+            self.set_parent_folder(folder_to_write_to(dataset.parent))
         else:
             self._propose()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_phenotrans.checkpoints.describe import SHOWN
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import LOOK, LOOK_MEANS, PRESETS
 from napari_phenotrans.engines import ENGINES, FIRST_CHOICE, WHY_FIRST, engine_entry
@@ -24,6 +25,7 @@ from napari_phenotrans.widgets.common.form_parts import (
 from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.settings_form import SettingsForm, label_of
 from napari_phenotrans.widgets.train.kept_chooser import KeptChooser
+from napari_phenotrans.widgets.train.start_chooser import StartChooser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +37,7 @@ DEFAULTS, OWN = "the engine's own", "own settings"
 # These are chosen among the data.
 AMONG_DATA = ("channels", "conditions")
 KEPT = "kept"  # has ticks of its own, for its names are those of the channels
+START_FROM = "start_from"  # among what fits the data
 SUMMARY = ("steps", "crop", "width", "batch")
 
 
@@ -68,6 +71,7 @@ class TrainingSettingsPanel(QWidget):
         )
         self.when = wrapped_label(tooltip="When to use this engine.")
         self.kept = KeptChooser()
+        self.start_from = StartChooser()
         self.preset_box = narrow_box("Settings that belong together.")
         self.look = wrapped_label(LOOK_MEANS, "What this preset is good for.")
         self.summary = wrapped_label(tooltip="The settings that cost most time and memory.")
@@ -84,6 +88,7 @@ class TrainingSettingsPanel(QWidget):
             # sentences stand between forms, not in one: in a form's field column one would be a narrow tower
             Form({"Engine": self.engine_box}),
             self.when,
+            self.start_from,
             self.kept,
             Form({"Preset": self.preset_box}),
             self.look,
@@ -96,6 +101,7 @@ class TrainingSettingsPanel(QWidget):
 
         self.engine_box.activated.connect(lambda _: self._on_engine())
         self.kept.changed.connect(self._on_field)
+        self.start_from.changed.connect(self._on_start_from)
         self.preset_box.activated.connect(lambda _: self._on_preset())
         self.estimate_button.clicked.connect(lambda _: self.estimate_requested.emit())
         self.load_button.clicked.connect(lambda _: self.file_requested.emit())
@@ -147,7 +153,8 @@ class TrainingSettingsPanel(QWidget):
             If a field holds what cannot be used.
         """
         values = self.form.settings.model_dump(include=set(self.form.fields))
-        return values | ({KEPT: self.kept.value} if self._keeps and self.kept.value is not None else {})
+        values |= {KEPT: self.kept.value} if self._keeps and self.kept.value is not None else {}
+        return values | ({START_FROM: self.start_from.name} if self.start_from.name else {})
 
     # ---- what the dock tells
 
@@ -170,6 +177,7 @@ class TrainingSettingsPanel(QWidget):
         self.engine_box.setCurrentIndex(self.engine_box.findData(engine))
         self._make_form()
         self._preset, self._file, self._base = None, file, known
+        self.start_from.choose(known.get(START_FROM))
         self._show_base()
 
     def set_pixel_size(self, pixel_size: float) -> None:
@@ -189,6 +197,14 @@ class TrainingSettingsPanel(QWidget):
         self._make_form()
         self._use_preset(before)
 
+    def _on_start_from(self) -> None:
+        """Take the settings that tell networks apart from the checkpoint: others would not fit its weights."""
+        if card := self.start_from.card:
+            same = {name: card.settings[name] for name in SHOWN if name in card.settings}
+            self.kept.choose(same.pop(KEPT, None))
+            self.form.set_values({name: value for name, value in same.items() if name in self.form.fields})
+        self._on_field()
+
     def _on_preset(self) -> None:
         if self.preset_box.currentData() != OWN:
             self._use_preset(self.preset_box.currentData())
@@ -202,7 +218,9 @@ class TrainingSettingsPanel(QWidget):
         if self._form:
             self._form.setParent(None)
             self._form.deleteLater()
-        self._form = SettingsForm(declared, [name for name in declared.model_fields if name not in (*AMONG_DATA, KEPT)])
+        self._form = SettingsForm(
+            declared, [name for name in declared.model_fields if name not in (*AMONG_DATA, KEPT, START_FROM)]
+        )
         self._form.changed.connect(self._on_field)
         self.section.add(self._form)
         keep_tab_order(self.section.button, *self._form.fields.values())

@@ -88,6 +88,10 @@ class AnswersForm(QWidget):
         """The channels to draw from the kept ones; none where translating."""
         return () if self.isHidden() else tuple(self.what.currentData() or ())
 
+    def settle(self) -> None:
+        """Take numbers as they stand, without emitting `changed`: they are used already."""
+        self._settling.stop()
+
     def set_card(self, card: Card | None) -> None:
         """Offer what another checkpoint can make; it starts with its translation alone."""
         share = engine_entry(card.engine).redraw if card else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
-from napari_phenotrans.widgets.common.form_parts import Form, in_column, keep_tab_order, narrow_box
+from napari_phenotrans.widgets.common.form_parts import Form, as_panel, in_column, keep_tab_order, narrow_box
 from napari_phenotrans.widgets.viewer.layer_info import image_id, image_name, match_layers, real_layers
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class ChannelChooser(QWidget):
         self._boxes: list[QComboBox] = []
         self.image_box = narrow_box("The image to translate: choosing one fills in the channels below.")
         self.image_box.activated.connect(lambda _: self.choose(self.image))
-        self._form = Form({"Image": self.image_box})
+        #: The box of the image, which stands before the checkpoint; the channels stand behind it.
+        self.image_part = as_panel(Form({"Image": self.image_box}))
+        self._form = Form()
         in_column(self._form, of=self)
         self.notices: list[str] = []
         events = viewer.layers.events
@@ -80,7 +82,7 @@ class ChannelChooser(QWidget):
             box.activated.connect(lambda _: self._on_chosen())
             self._form.add(name, box)
             self._boxes.append(box)
-        keep_tab_order(self.image_box, *self._boxes)
+        keep_tab_order(*self._boxes)
         self._fill()
         self.choose(self.image)
 

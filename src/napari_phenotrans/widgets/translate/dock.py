@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QSignalBlocker, QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_phenotrans.checkpoints.describe import card_warnings
+from napari_phenotrans.checkpoints.matching import why_none_fits
 from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import duration
 from napari_phenotrans.engines.settings import as_written_earlier
 from napari_phenotrans.translation.kept import is_kept
 from napari_phenotrans.translation.trust import doubts
 from napari_phenotrans.widgets.common.notices import ERROR, NOTE
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.translate.kept_layers import show_kept
+from napari_phenotrans.widgets.translate.layers_menu import train_on
 from napari_phenotrans.widgets.translate.layout import TranslateForm
 from napari_phenotrans.widgets.translate.made_images import MadeImages
+from napari_phenotrans.widgets.translate.no_change import CHANGES_NOTHING, changes_nothing
+from napari_phenotrans.widgets.translate.pace import Pace
 from napari_phenotrans.widgets.translate.save_controller import SaveController
 from napari_phenotrans.widgets.translate.selection import Selection
 from napari_phenotrans.widgets.translate.translate_controller import TranslateController
@@ -35,8 +41,9 @@ from napari_phenotrans.widgets.viewer.layer_info import (
     made_alone,
     path_of,
 )
-from napari_phenotrans.widgets.viewer.layers import info, letters_of
+from napari_phenotrans.widgets.viewer.layers import channel_name, info, letters_of, pixel_size_um, set_pixel_size
 from napari_phenotrans.widgets.viewer.plane_storage import WHOLE, needs_folder
+from napari_phenotrans.widgets.viewer.visible_region import shown_plane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,10 +68,12 @@ def refuse_too_many(job: Translate) -> None:
     if samples > 1 and needs_folder(job.image, len(job.positions), job.region, whole=WHOLE // (samples + 2)):
         raise InputError(
             f"{samples} samples of {len(job.positions)} planes are too large for memory. Translate a region or the "
-            f"shown plane, ask for fewer, or make them with phenotrans translate --samples {samples}."
+            f"shown plane, ask for fewer, or make them on the command line, which writes them to a folder."
         )
 
 
+# Looks at the center of the view: of fewer network evaluations while a slider moves, and as the plane will be there.
+QUICK, EXACT = "quick", "exact"
 # No engine is read while checkpoints are leafed through.
 READY_AFTER_MS = 300
 
@@ -90,11 +99,15 @@ class TranslateDock(TranslateForm):
         )
         # the image whose condition is chosen
         self._image: str | None = None
-        # the last translation that was asked for, and whether the slider has moved on since the preview began
+        # the last translation that was asked for, and the look that waits for the one that is on its way: a quick one
+        # while the slider moves, an exact one once it stands
         self._last_job: Translate | None = None
-        self._preview_again = False
+        self._next_look = ""
+        # layers whose pixel size the user has said, who may correct it
+        self._sized: WeakSet[ImageLayer] = WeakSet()
         # reads the engine as soon as it is known which, so that it is ready when it is asked for
         self._getting_ready = QTimer(self)
+        self._pace = Pace()
         self._getting_ready.setSingleShot(True)
         self._getting_ready.setInterval(READY_AFTER_MS)
         self._getting_ready.timeout.connect(self._get_ready)
@@ -108,11 +121,12 @@ class TranslateDock(TranslateForm):
         self.open_button.clicked.connect(self._ask_for_files)
         self.axes_edit.returnPressed.connect(self._apply_axes)
         self.axes_button.clicked.connect(self._apply_axes)
+        self.size_box.valueChanged.connect(self._apply_pixel_size)
         self.checkpoints.changed.connect(self._on_checkpoint)
         self.checkpoints.failed.connect(self.fail)
         self.channels.changed.connect(self._on_channels)
         self.conditions.changed.connect(self._on_conditions)
-        self.engine.dragging.connect(self._preview)
+        self.engine.dragging.connect(lambda: self._look(QUICK))
         self.engine.changed.connect(self._on_engine_settings)
         self.answers.changed.connect(self._on_answers)
         self.scope.changed.connect(self._on_scope)
@@ -124,6 +138,7 @@ class TranslateDock(TranslateForm):
         self.trust_panel.factor_changed.connect(self.trust.set_factor)
         self.question.answered.connect(self._on_condition_answered)
         self.start_button.clicked.connect(lambda _: self.translate())
+        self.train_button.clicked.connect(lambda _: train_on(self.viewer, self.channels.image_layers))
 
     def _connect_controllers(self) -> None:
         self.files.opened.connect(self._on_opened)
@@ -134,8 +149,13 @@ class TranslateDock(TranslateForm):
         self.translating.grown.connect(self._on_grown)
         self.translating.moved.connect(self.show_progress)
         self.translating.sampled.connect(self._on_samples)
-        self.translating.drawn.connect(self.views.comparison.refresh)
+        self.translating.drawn.connect(self.views.refresh)
+        self.view_bar.clear_requested.connect(self._clear)
+        for button in (self.view_bar.hold_button, self.save_panel.save_button, self.save_panel.copy_button):
+            # before what the click does: that is about the result, not about a look that covers part of it
+            button.pressed.connect(self._settle)
         self.translating.noticed.connect(lambda text: self.notices.add("result", text))
+        self.translating.stopped.connect(lambda text: self.notices.add("run", text, ERROR))
         self.translating.ended.connect(self._on_translated)
         self.translating.failed.connect(lambda _, text: self._on_ended(text, failed=True))
         self.trust.moved.connect(self.show_progress)
@@ -171,6 +191,7 @@ class TranslateDock(TranslateForm):
     def translate(self) -> None:
         """Translate what is chosen, or say what is missing."""
         self.question.hide()
+        self.answers.settle()
         if missing := self.selection.missing:
             self.fail(missing)
             return
@@ -191,7 +212,7 @@ class TranslateDock(TranslateForm):
                 self.status.setText("not translated: results this large need a folder")
                 return
             folder = Path(answer)
-        self._last_job = job
+        self._last_job, self._next_look = job, ""
         self._start(job, folder)
 
     def show_image(self, layers: Sequence[ImageLayer], provenance: dict[str, Any]) -> None:
@@ -220,58 +241,88 @@ class TranslateDock(TranslateForm):
         self.notices.say("result")
         self.notices.say("file failed")
         self.begin("preparing the engine…" if self.devices.loaded else "loading torch…")
+        self.start_button.setText("Translate" if job.preview else "Translate again")
         self.translating.start(job, folder)
 
-    def _preview(self) -> None:
+    def _look(self, how: str) -> None:
         """Translate a crop at the view's center; while one is on its way the next waits, and only the latest."""
         running = self.translating.job
         if running and running.preview:
-            self._preview_again = True
+            self._next_look = how
             return
-        self._preview_again = False
+        self._next_look = ""
         crop = self.selection.crop()
         if crop is None:
             return
         try:
-            self._start(self.selection.job(crop))
+            self._start(self.selection.job(crop, quick=how == QUICK))
         except InputError as error:
             self.fail(str(error))
 
     def _on_engine_settings(self) -> None:
         if self.checkpoints.name:
             remember(how={self.checkpoints.name: self.engine.how})
-        self._preview_again = False
-        if self._last_job and self.selection.reals == list(self._last_job.reals) and not self.selection.missing:
-            # what is shown was made otherwise: nothing stale stays
-            self.translate()
+        # the whole plane takes its time: it is translated when the user asks for it
+        self._look(EXACT)
 
     def _on_answers(self) -> None:
         # what is kept is drawn from, whatever condition it shows
         self.conditions.source_box.setEnabled(not self.answers.drawn)
         self._update_state()
-        if self._last_job and self.selection.reals == list(self._last_job.reals) and not self.selection.missing:
-            self.translate()
 
     def _on_samples(self, samples: SampleLayers | None) -> None:
         self.views.set_samples(samples)
         self.trust_panel.say_samples(samples.count if samples else 0)
 
     def _on_begun(self, rows: Sequence[Row]) -> None:
-        self._forget_check()
+        job = self.translating.job
+        if job is not None and not job.preview:
+            # what a preview covers comes back, and with it what was checked of it
+            self._forget_check()
         self.view_bar.set_enabled(True)
-        self.views.show(rows, captions_later=True)
+        self.views.begin(rows)
+
+    def _clear(self) -> None:
+        """Remove the result that is shown, and all that was made of it."""
+        reals = {str(row.real.unique_id) for row in self.selection.rows()}
+        self.translating.clear()
+        self._forget_check()
+        self.views.release()
+        for layer in list(self.viewer.layers):
+            if info(layer).get("of") in reals:
+                self.viewer.layers.remove(layer)
+        self._last_job = None
+        self.show_busy(self.busy)
+        self._notice_result()
+        self.views.update()
+        self._update_state()
 
     def _on_grown(self, rows: Sequence[Row]) -> None:
         if self.selection.reals == [row.real for row in rows]:
             self.views.show(self.selection.rows())
 
     def _on_translated(self, job: Translate, text: str) -> None:
+        if self.translating.complete:
+            self._pace.note(job, self.translating.seconds)
         if job.preview:
-            if self._preview_again:
-                self._preview()
+            if self._next_look:
+                self._look(self._next_look)
                 return
-            text = "a preview at the center of the view; press Translate for the rest"
+            text = f"the center of the view, as it will be; press Translate for the rest{self._time_it_takes}"
         self._on_ended(text)
+
+    @property
+    def _time_it_takes(self) -> str:
+        """How long what is chosen will take, as in ": about 3 min for this plane"; empty where nothing is known yet."""
+        if self.selection.missing or not self.selection.reals:
+            return ""
+        try:
+            seconds = self._pace.seconds(self.selection.job())
+        except InputError:
+            # what is missing is said elsewhere
+            return ""
+        what = {"stack": "the stack", "plane": "this plane"}.get(self.scope.scope, "this part of it")
+        return f": about {duration(seconds)} for {what}" if seconds else ""
 
     def _on_ended(self, text: str, *, failed: bool = False) -> None:
         # a check may wait for the translation that it replaced, and the other way round
@@ -285,7 +336,15 @@ class TranslateDock(TranslateForm):
 
     # ---- trust
 
+    def _settle(self) -> None:
+        """Show the whole result again where a look at a crop covers part of it."""
+        self._next_look = ""
+        if self.translating.settle():
+            self.show_busy(False)
+            self._update_state()
+
     def _check(self) -> None:
+        self._settle()
         rows = self.selection.rows()
         if not rows:
             self.fail("There is no translation to check: press Translate first.")
@@ -302,8 +361,11 @@ class TranslateDock(TranslateForm):
         self.trust_panel.set_busy(False)
         self._on_ended(text)
         if self.trust.layers:
-            # what was asked for is what is shown now
+            # what was asked for is what is shown now, in the view that shows differences, and its answer in sight
             self.views.choose_difference(ABOVE)
+            if self.views.comparison.view != "matrix":
+                self.views.choose_view("matrix")
+            self.show_from_top(self.trust_panel.check_button)
 
     def _forget_check(self) -> None:
         self.views.forget_check()
@@ -363,6 +425,24 @@ class TranslateDock(TranslateForm):
         except InputError as error:
             self.fail(str(error))
 
+    def _apply_pixel_size(self, micrometers: float) -> None:
+        layers = self.channels.image_layers
+        if not layers or not micrometers:
+            return
+        ids = {str(layer.unique_id) for layer in layers}
+        made = [layer for layer in self.viewer.layers if info(layer).get("of") in ids]
+        set_pixel_size([*layers, *made], micrometers)
+        self._sized.update(layers)
+        self.viewer.reset_view()
+        self._notice_doubts()
+
+    def _show_pixel_size(self, layer: ImageLayer | None) -> None:
+        """Ask for the pixel size of an image that does not say it."""
+        known = pixel_size_um(layer) if layer is not None else None
+        with QSignalBlocker(self.size_box):
+            self.size_box.setValue(known or 0.0)
+        self.reading.setRowVisible(self.size_row, layer is not None and (known is None or layer in self._sized))
+
     # ---- choices
 
     def restore(self) -> None:
@@ -403,6 +483,7 @@ class TranslateDock(TranslateForm):
         layer = self.selection.first
         self.notices.say("channels", self.channels.notices)
         self.axes_edit.setText(axes_of(layer) if layer else "")
+        self._show_pixel_size(layer)
         self.scope.set_layer(layer)
         card = self.checkpoints.card
         if layer is not None and card and image_id(layer) != self._image:
@@ -411,6 +492,7 @@ class TranslateDock(TranslateForm):
             self.conditions.choose(known_condition(layer, card.conditions))
         self._notice_image(layer)
         self._notice_doubts()
+        self._notice_unfit()
         self._notice_result()
         self._update_state()
         self.views.update()
@@ -445,12 +527,23 @@ class TranslateDock(TranslateForm):
                 texts = [str(error)]
         self.notices.say("doubts", texts)
 
+    def _notice_unfit(self) -> None:
+        """Say why no checkpoint fits the image, and lead on; layers chosen by hand are what they are said to be."""
+        names = [channel_name(layer) for layer in self.channels.image_layers]
+        by_hand = self.selection.reals and not self.channels.notices
+        self.checkpoints.show_fit(names)
+        why = "" if by_hand else why_none_fits(names, self.checkpoints.cards.values())
+        self.notices.say("unfit", [why])
+        self.train_button.setVisible(bool(why))
+
     def _notice_result(self) -> None:
         """Say what was noticed while the result that is shown was made; while one is being made, it comes by itself."""
         if not self.translating.job:
             rows = self.selection.rows()
             made = info(rows[0].translated).get("provenance", {}) if rows else {}
-            self.notices.say("result", made.get("notices", ()))
+            card = self.checkpoints.cards.get(made.get("checkpoint file") or made.get("checkpoint", ""))
+            nothing = card is not None and changes_nothing(card, rows, *shown_plane(self.viewer, rows[0].real))
+            self.notices.say("result", [*([CHANGES_NOTHING] if nothing else []), *made.get("notices", ())])
 
     def _show_known_pictures(self) -> None:
         card, name = self.checkpoints.card, self.checkpoints.name
@@ -475,7 +568,7 @@ class TranslateDock(TranslateForm):
         # what failed did so with what was chosen before
         self.notices.say("run")
         missing = self.selection.missing
-        self.status.setText(missing or "ready")
+        self.status.setText(missing or f"ready{self._time_it_takes}")
         self.start_button.setToolTip(missing or "Translate from source to target.")
         self.saving.update(self.selection.missing)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.core.region import View
+    from napari_phenotrans.translation.translate import Translator
     from napari_phenotrans.widgets.common.worker import Engines
 
 
@@ -90,7 +91,15 @@ class Translate(Job):
         The real layers, for the main thread; nothing here touches them.
     preview
         Whether this is a look at a crop while a slider moves.
+
+    Attributes
+    ----------
+    quick
+        Whether a preview's crop is translated without its surroundings, which are most of the work: near its edges it
+        is not what the plane will show.
     """
+
+    quick = False
 
     def __init__(
         self,
@@ -139,7 +148,10 @@ class Translate(Job):
             )
             plan = CompletionPlan.of(image, translator, asked)
             image, request, made = plan.image, plan.request, partial(plan.provenance, translator)
-        events = translator.translate(image, request, look_at=lambda: self.shared_view.view, tick=tick)
+        if self.quick and self.region is not None and not recipe.drawn:
+            events = self._alone(translator, request, self.region, tick)
+        else:
+            events = translator.translate(image, request, look_at=lambda: self.shared_view.view, tick=tick)
         yield Ready(describe_device(translator.device), made())
         tile = translator.tile
         read: tuple[tuple[int, int], np.ndarray] | None = None
@@ -161,6 +173,19 @@ class Translate(Job):
             rows = slice(event.top - top, event.top - top + height)
             real = read[1][:, rows, event.left - left : event.left - left + width]
             yield Tile(event, event.translated.astype("float32") - real.astype("float32"))
+
+    def _alone(
+        self, translator: Translator, request: TranslationRequest, region: Region, tick: Callable[[], None]
+    ) -> Iterator[Any]:
+        """Translate the region as if it were an image, and say of what comes where in the plane it lies."""
+        ((t, z),) = self.positions
+        crop = self.image.replace(pixels=self.image.plane(t, z, region), axes="CYX", pyramid=())
+        for event in translator.translate(crop, replace(request, positions=[(0, 0)], region=None), tick=tick):
+            if isinstance(event, TileDone | PlaneDone):
+                top, left = event.top + region.top, event.left + region.left
+                yield replace(event, t=t, z=z, top=top, left=left)
+            else:
+                yield event
 
     def _against_real(self, event: PlaneDone | SampleDone) -> PlaneDone | SampleDone:
         """Return what was drawn beside nothing, with its difference from the channel that the image has."""

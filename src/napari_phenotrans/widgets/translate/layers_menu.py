@@ -1,4 +1,4 @@
-"""The commands *Translate* and *Compare* of napari's Layers menu."""
+"""The commands *Translate* and *Compare* of napari's Layers menu, and the way from one dock to another."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QDockWidget
 
 from napari_phenotrans.widgets.viewer.channel_row import find_row
-from napari_phenotrans.widgets.viewer.layer_info import image_id, real_layers
+from napari_phenotrans.widgets.viewer.layer_info import image_id, path_of, real_layers
 from napari_phenotrans.widgets.viewer.layers import info
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
@@ -65,6 +67,17 @@ def raise_dock(viewer: Viewer) -> TranslateDock:
     # before a dock that is there already, such as the one that trains: half of the height is too little for either
     viewer.window.add_dock_widget(dock, name=DOCK_NAME, tabify=True)
     return dock
+
+
+def train_on(viewer: Viewer, reals: Sequence[ImageLayer]) -> None:
+    """Open or raise the dock that trains, with the data that an image is of.
+
+    Asked for by its name: docks that train stand on this one.
+    """
+    around, dock = viewer.window.add_plugin_dock_widget("napari-phenotrans", "Train", tabify=True)
+    around.show()
+    around.raise_()
+    dock.take_image(path_of(reals[0]), reals)
 
 
 def selected_reals(viewer: Viewer) -> list[ImageLayer]:

@@ -44,14 +44,30 @@ ROUND = (1, 2, 3, 5, 10)
 ENOUGH = 512
 # Pixels of layers that are drawn anew in one go.
 AT_ONCE = 2**23
+# In the provenance of layers that show nothing but a look at a crop.
+PREVIEW = "preview"
 # Entries of the provenance in which translations may differ whose planes share a layer; all others are the recipe.
-NOT_RECIPE = {"real", "device", "date", "notices", "channel", "planes", "regions", "partial", "region", "positions"}
+NOT_RECIPE = {
+    "real",
+    "device",
+    "date",
+    "notices",
+    "channel",
+    "planes",
+    "regions",
+    "partial",
+    "region",
+    "positions",
+    PREVIEW,
+}
 
 
 class ResultLayers:
     """Translated and difference layers of some real layers: made with the first tile, filled as tiles come.
 
-    Layers of an earlier translation of the same real layers are used again. Only to be used on the main thread.
+    Layers of an earlier translation of the same real layers are used again: what another recipe made stays in sight
+    until tiles replace it, and comes back where none of them made a plane, or a region, whole. Only to be used on the
+    main thread.
 
     Parameters
     ----------
@@ -67,6 +83,8 @@ class ResultLayers:
     later
         Whether layers that there are none of yet come into the viewer by calls of `build`, one each: napari takes a
         tenth of a second and more for one.
+    preview
+        Whether a crop is only looked at: it covers what is there, which `settle` brings back.
     limits
         From which size on pixels are held in parts.
 
@@ -84,9 +102,16 @@ class ResultLayers:
         folder: Path | None = None,
         *,
         later: bool = False,
+        preview: bool = False,
         limits: StorageLimits | None = None,
     ) -> None:
         self._viewer = viewer
+        self._preview = preview
+        # what another recipe made: the places of its planes, what its layers were, and pixels that tiles replaced
+        self._earlier: list[tuple[ImageLayer, str, dict[str, Any], tuple[float, float]]] = []
+        self._only_looked_at = False
+        self._earlier_planes: set[tuple[int, int]] = set()
+        self._replaced: list[tuple[Any, np.ndarray, tuple[int, int, int, int]]] = []
         self._provenance = provenance
         self._storage = PlaneStorage(reals[0], limits)
         self._planes: list[tuple[int, int]] = []
@@ -103,6 +128,8 @@ class ResultLayers:
         before = [info(row.translated).get("provenance", {}) if row else None for row in rows]
         # pixels may have been replaced by others of another shape since
         again = all(was is not None and _recipe(was) == _recipe(provenance) for was in before) and all(map(_fits, rows))
+        if not again and all(map(_fits, rows)):
+            self._remember(rows)
         if again and before[0]:
             self._planes = [tuple(plane) for plane in before[0].get("planes", [])]
             self._regions = [tuple(region) for region in before[0].get("regions", [])]
@@ -111,7 +138,7 @@ class ResultLayers:
         if earlier_files and folder is None:
             # results that were too large for memory once are so with another recipe
             folder = earlier_files[0].path.parent
-        if folder is None or (again and earlier_files):
+        if folder is None or (again and earlier_files) or (preview and earlier_files):
             files: tuple[ResultFile, ...] = ()
         else:
             image = to_image(reals, [channel_name(real) for real in reals])
@@ -123,6 +150,9 @@ class ResultLayers:
         # of translated and difference, what is written to: layers may show a sample in their place
         self.pixels = [(row.translated.data, row.difference.data) for row in self.rows]
         self.again = again
+        if files:
+            # the earlier result stands in files of its own
+            self._earlier = []
         if again and files:
             for t, z in {entry[:2] for entry in (*self._planes, *self._regions)}:
                 self._store(t, z)
@@ -166,8 +196,8 @@ class ResultLayers:
     def add_tile(self, tile: TileDone, difference: np.ndarray) -> None:
         """Show a tile (C, h, w) and its difference, before the plane is whole."""
         for into, translated, changed in zip(self.pixels, tile.translated, difference, strict=True):
-            self._storage.put(into[0], translated, tile.t, tile.z, tile.top, tile.left)
-            self._storage.put(into[1], changed, tile.t, tile.z, tile.top, tile.left)
+            self._put(into[0], translated, tile.t, tile.z, tile.top, tile.left)
+            self._put(into[1], changed, tile.t, tile.z, tile.top, tile.left)
         self._dirty = self.filled = True
 
     def add_plane(self, plane: PlaneDone) -> None:
@@ -178,14 +208,15 @@ class ResultLayers:
         for row, into, translated, difference in zip(
             self.rows, self.pixels, plane.translated, plane.difference, strict=True
         ):
-            self._storage.put(into[0], translated, plane.t, plane.z, plane.top, plane.left)
-            self._storage.put(into[1], difference, plane.t, plane.z, plane.top, plane.left)
-            if first:
+            self._put(into[0], translated, plane.t, plane.z, plane.top, plane.left)
+            self._put(into[1], difference, plane.t, plane.z, plane.top, plane.left)
+            if first and not self.covers:
                 limit = _limit(row.real.contrast_limits, difference)
                 row.difference.contrast_limits_range = (-4 * limit, 4 * limit)
                 row.difference.contrast_limits = (-limit, limit)
             self._write_provenance(row)
-        self._store(plane.t, plane.z)
+        if not self.covers:
+            self._store(plane.t, plane.z)
         self._dirty = self.filled = True
 
     def refresh(self, *, last: bool = False, at_once: int = AT_ONCE) -> bool:
@@ -209,8 +240,63 @@ class ResultLayers:
             self._unpictured = made
         return bool(self._stale or self._unpictured)
 
+    @property
+    def covers(self) -> bool:
+        """Whether a preview covers an earlier result that `settle` brings back."""
+        return self._preview and bool(self._earlier) and not self._only_looked_at
+
+    def settle(self) -> bool:
+        """End the replacing of what another recipe made; returns whether that is shown again.
+
+        It is where this was a preview, or stopped before a plane or a region was whole. Else planes of it that nothing
+        took the place of are cleared: a layer shows one translation.
+        """
+        covers, earlier, replaced = self.covers, self._earlier, self._replaced
+        self._earlier, self._replaced = [], []
+        if not earlier:
+            return False
+        if not covers and (self._planes or self._regions):
+            self._clear_rest()
+            self._dirty = True
+            return False
+        for pixels, values, (t, z, top, left) in reversed(replaced):
+            self._storage.put(pixels, values, t, z, top, left)
+        for layer, name, about, limits in earlier:
+            layer.name, layer.metadata[KEY], layer.contrast_limits = name, about, limits
+        self._dirty = True
+        return True
+
+    def _remember(self, rows: Sequence[Row | None]) -> None:
+        """Remember what another recipe made of the same layers."""
+        for row in rows:
+            for layer in (row.translated, row.difference) if row else ():
+                self._earlier.append((layer, layer.name, info(layer), tuple(layer.contrast_limits)))
+        self._earlier_planes = planes_done([row for row in rows if row])
+        self._only_looked_at = any(about.get("provenance", {}).get(PREVIEW) for _, _, about, _ in self._earlier)
+
+    def _put(self, pixels: Any, values: np.ndarray, t: int, z: int, top: int, left: int) -> None:
+        """Write a rectangle, and keep what it replaces as long as that may be wanted back."""
+        if self._earlier:
+            height, width = values.shape
+            region = slice(top, top + height), slice(left, left + width)
+            self._replaced.append((pixels, self._storage.get(pixels, t, z, region).copy(), (t, z, top, left)))
+        self._storage.put(pixels, values, t, z, top, left)
+
+    def _clear_rest(self) -> None:
+        """Clear what is left of the earlier result on planes that are not whole in this one."""
+        for t, z in self._earlier_planes - set(self._planes):
+            regions = [region[2:] for region in self._regions if region[:2] == (t, z)]
+            for pair in self.pixels:
+                for pixels in pair:
+                    plane = np.zeros(self._storage.plane_shape, pixels.dtype)
+                    for top, left, height, width in regions:
+                        region = slice(top, top + height), slice(left, left + width)
+                        plane[region] = self._storage.get(pixels, t, z, region)
+                    self._storage.put(pixels, plane, t, z)
+
     def withdraw(self) -> None:
-        """Remove the layers that were made for this translation; those of an earlier one stay, empty."""
+        """Remove the layers that were made for this translation; an earlier one is shown again."""
+        self.settle()
         self._missing = []
         for layer in self._added:
             if layer in self._viewer.layers:
@@ -239,7 +325,8 @@ class ResultLayers:
         if self._provenance.get("completed"):
             # what is kept is in no condition but its own
             verb = "completed as" if channel_name(real) in self._drawn else "kept beside"
-        if row is not None and again and not files:
+        if row is not None and (again or self._earlier) and not files:
+            # in place: what another recipe made stays until tiles replace it
             pixels = [row.translated.data, row.difference.data]
         elif files:
             pixels = [self._storage.planes(file.dtype, file, channel) for file in files]
@@ -256,7 +343,8 @@ class ResultLayers:
                 old, layer.data = layer.data, new
                 if again:
                     self._copy_done(old, new)
-            row.translated.name = translated_data(real, row.translated.data, target, verb)[1]["name"]
+            if not self.covers:
+                row.translated.name = translated_data(real, row.translated.data, target, verb)[1]["name"]
         self._write_provenance(row)
         return row
 
@@ -295,6 +383,9 @@ class ResultLayers:
         return tuple(file for file in files if file is not None)
 
     def _write_provenance(self, row: Row) -> None:
+        if self.covers:
+            # the layers are the earlier result's, which a crop covers for a while
+            return
         provenance = self._current_provenance() | {"channel": channel_name(row.real)}
         for layer in (row.translated, row.difference):
             layer.metadata[KEY] = info(layer) | {"provenance": provenance}

@@ -10,7 +10,13 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import FILE_WORDS
 from napari_phenotrans.translation.kept import SUFFIX as KEPT
 from napari_phenotrans.translation.provenance import translate_command
-from napari_phenotrans.widgets.common.preferences import last_choices, open_folders_here, preferences, remember
+from napari_phenotrans.widgets.common.preferences import (
+    folder_to_write_to,
+    last_choices,
+    open_folders_here,
+    preferences,
+    remember,
+)
 from napari_phenotrans.widgets.common.worker import Runner
 from napari_phenotrans.widgets.translate.folder_job import TranslateFolder, reading_result
 from napari_phenotrans.widgets.translate.result_layers import add_translation
@@ -100,7 +106,7 @@ class SaveController(QObject):
         done = bool(rows) and "planes" in info(rows[0].translated).get("provenance", {})
         self._panel.set_ready(done, "Translate something first.")
         if rows and not self._panel.start_in and (path := path_of(rows[0].real)):
-            self._panel.start_in = str(path.parent)
+            self._panel.start_in = str(folder_to_write_to(path.parent))
         self._panel.folder.set_ready(not missing, missing)
 
     def save(self, folder: Path, format: str, overwrite: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
@@ -10,7 +11,7 @@ from napari_phenotrans.widgets.common.preferences import preferences
 from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
 from napari_phenotrans.widgets.viewer.channel_row import find_row
 from napari_phenotrans.widgets.viewer.layer_info import image_for
-from napari_phenotrans.widgets.viewer.layers import absent_data, info
+from napari_phenotrans.widgets.viewer.layers import absent_data, info, pixel_size_um
 from napari_phenotrans.widgets.viewer.snapshot import add_quietly
 from napari_phenotrans.widgets.viewer.visible_region import shown_plane, visible_region
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 def kept_channels(card: Card) -> tuple[str, ...]:
     """Return the names of the channels that a checkpoint keeps."""
     return tuple(card.settings.get("kept") or ())
+
+
+# An engine's setting, and how many a look while the slider moves may take.
+EVALUATIONS, QUICK_EVALUATIONS = "evaluations", 6
 
 
 class Selection:
@@ -137,8 +142,10 @@ class Selection:
         """
         return image_for(card, self.reals)
 
-    def job(self, crop: Region | None = None) -> Translate:
+    def job(self, crop: Region | None = None, *, quick: bool = False) -> Translate:
         """Gather all of it; nothing may be missing. A ``crop`` of the shown plane is a preview, whatever the scope.
+
+        A ``quick`` one takes fewer network evaluations than what it is a preview of, where the engine takes several.
 
         Raises
         ------
@@ -153,7 +160,12 @@ class Selection:
         positions = tuple(image.positions()) if whole else (shown_plane(self._viewer, reals[0]),)
         region = crop or scope.region(self._viewer, reals[0])
         preview = crop is not None
-        return Translate(image, recipe, positions, region, channels=channels, reals=tuple(reals), preview=preview)
+        if quick and EVALUATIONS in recipe.how:
+            fewer = min(recipe.how[EVALUATIONS], QUICK_EVALUATIONS)
+            recipe = replace(recipe, how=recipe.how | {EVALUATIONS: fewer})
+        job = Translate(image, recipe, positions, region, channels=channels, reals=tuple(reals), preview=preview)
+        job.quick = quick
+        return job
 
     def crop(self) -> Region | None:
         """Return the crop at the view's center that a preview translates; None where there is nothing to preview."""
@@ -161,7 +173,14 @@ class Selection:
         region = visible_region(self._viewer, layer) if layer else None
         if card is None or region is None or self.missing:
             return None
-        # some tiles of the engine's, in pixels of the image as far as those are known
-        side = round(2 * card.crop * (card.pixel_size or 1 if card.pixel_unit == "pixel" else 1))
+        # what the engine was trained on, in pixels of the image: less shows no cell, more takes longer than a moment
+        side = round(card.crop * self._zoom(card, layer))
         y, x = region.center
         return Region(round(y) - side // 2, round(x) - side // 2, side, side).common(region)
+
+    def _zoom(self, card: Card, layer: ImageLayer) -> float:
+        """Return how many pixels of the image a working pixel of the checkpoint is wide, as far as that is known."""
+        if card.pixel_size is None:
+            return 1.0
+        here = 1.0 if card.pixel_unit == "pixel" else pixel_size_um(layer)
+        return card.pixel_size / here if here else 1.0

@@ -13,7 +13,7 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.translation.events import PlaneDone, SampleDone, SpreadDone
 from napari_phenotrans.widgets.translate.jobs import Ready, Shrunk, Tile, Translate
 from napari_phenotrans.widgets.translate.progress import Progress
-from napari_phenotrans.widgets.translate.result_layers import ResultLayers
+from napari_phenotrans.widgets.translate.result_layers import PREVIEW, ResultLayers
 from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
 from napari_phenotrans.widgets.viewer.batched_update import adding
 from napari_phenotrans.widgets.viewer.channel_row import find_row
@@ -54,7 +54,9 @@ class TranslateController(QObject):
     drawn
         The tiles that came since the last time were drawn.
     noticed
-        Something the user should know.
+        Something the user should know of the result.
+    stopped
+        Why it had to stop, or cannot be kept.
     sampled
         The `SampleLayers` of several answers, once all of a plane are there; None where there are none any more.
     ended
@@ -68,6 +70,7 @@ class TranslateController(QObject):
     moved = Signal(float, str)
     drawn = Signal()
     noticed = Signal(str)
+    stopped = Signal(str)
     sampled = Signal(object)
     ended = Signal(object, str)
     failed = Signal(object, str)
@@ -118,6 +121,11 @@ class TranslateController(QObject):
         return self._job
 
     @property
+    def seconds(self) -> float:
+        """How long the last translation has computed, without what the engine took to get ready."""
+        return time.monotonic() - self._progress.began
+
+    @property
     def building(self) -> tuple[Row, ...]:
         """The rows of which not all layers are in the viewer yet; nothing where all are."""
         return self._results.rows if self._results and not self._results.built else ()
@@ -125,11 +133,40 @@ class TranslateController(QObject):
     def start(self, job: Translate, folder: Path | None = None) -> None:
         """Translate, in place of what runs; large results are written to the folder."""
         self._build_all()
+        self._settle_results()
         self._job, self._folder = job, folder
         self._results, self._ready, self._notices, self._drawn = None, None, [], False
         self._progress = Progress(planes=len(job.positions))
         self._on_view()
         self._runner.start(job)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last translation came to its end."""
+        return self._progress.share >= 1
+
+    def settle(self) -> bool:
+        """End a preview, so that what it covers is shown again; returns whether one was running."""
+        running = self._job is not None and self._job.preview
+        if running:
+            self._runner.cancel()
+            self._job = None
+            self._timer.stop()
+        if running or self._job is None:
+            self._settle_results()
+        return running
+
+    def _settle_results(self) -> None:
+        if self._results and self._results.settle():
+            self._results.refresh()
+
+    def clear(self) -> None:
+        """Forget the last results, whose layers are removed; what runs is cancelled."""
+        self._runner.cancel()
+        self._build_all()
+        self._job = self._results = self._unfinished = None
+        self._timer.stop()
+        self._forget_samples()
 
     def close(self) -> None:
         """Forget what runs, and stop listening to the viewer."""
@@ -186,9 +223,12 @@ class TranslateController(QObject):
                 # what is translated goes to the pixels of the translation itself
                 self.samples.show(0)
             with nullcontext() if complete else adding(self._viewer):
-                self._results = ResultLayers(self._viewer, job.reals, self._ready.provenance, self._folder, later=True)
+                provenance = self._ready.provenance | ({PREVIEW: True} if job.preview else {})
+                self._results = ResultLayers(
+                    self._viewer, job.reals, provenance, self._folder, later=True, preview=job.preview
+                )
                 self._results.build()
-                if self.samples and not self._results.again:
+                if self.samples and not self._results.again and not self._results.covers:
                     self._forget_samples()
                 self.begun.emit(self._results.rows)
             if not self._results.built:
@@ -261,7 +301,7 @@ class TranslateController(QObject):
     def _stop(self, reason: str) -> None:
         self._runner.cancel()
         self._notices.append(reason)
-        self.noticed.emit(reason)
+        self.stopped.emit(reason)
 
     def _draw(self) -> None:
         if self._results:
@@ -300,20 +340,24 @@ class TranslateController(QObject):
                 f"The difference has them in full."
             )
             self.noticed.emit(self._notices[-1])
+        restored = False
         if self._results and not self._results.filled:
             # nothing came: layers that were made for it would show black
             self._results.withdraw()
         elif self._results:
-            self._results.add_notices(self._notices)
+            restored = not self._results.covers and self._results.settle()
+            if not restored:
+                self._results.add_notices(self._notices)
             if self._results.refresh(last=True):
                 self._timer.start(self.build_step_ms)
             self.drawn.emit()
             if self._results.problem and self._results.problem not in self._notices:
-                self.noticed.emit(self._results.problem)
+                self.stopped.emit(self._results.problem)
         if problem:
             self.failed.emit(job, problem.text)
         elif self._progress.share < 1:
-            self.ended.emit(job, f"cancelled after {self._progress.share:.0%}; what is translated stays")
+            kept = "the earlier result is shown again" if restored else "what is translated stays"
+            self.ended.emit(job, f"cancelled after {self._progress.share:.0%}; {kept}")
         else:
             assert self._ready is not None
             seconds = time.monotonic() - self._progress.began

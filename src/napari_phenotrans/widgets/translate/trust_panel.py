@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -50,10 +51,12 @@ COLUMNS = (
 )
 SCORE_COLUMNS = (
     ("Held-out scores", "What the checkpoint reached on wells or patients that training never saw; from its card."),
-    ("Reached", "The score, with its interval where one is known."),
-    ("Floor", "What real images score against real images of the target: no engine can mean more than this."),
-    ("Copy source", "What the unchanged source images score: an engine that is no better is worth nothing."),
+    ("This\ncheckpoint", "The score, with its interval where one is known."),
+    ("Best\npossible", "What real images score against real images of the target: no engine can do better than this."),
+    ("Unchanged\nimage", "What the source images score as they are: an engine that is no better is worth nothing."),
 )
+# A share of the pixels that is no answer: the table says it, the sentence that there is nothing.
+NOTHING = 0.001
 CAUTION = (
     "Above the error does not yet mean true: a change that the engine makes and then undoes is no error of the round "
     "trip. Only the held-out scores compare with real images."
@@ -108,19 +111,22 @@ class TrustPanel(QWidget):
         )
         self.known = Notices(kind=PLAIN)
         self.here = Notices(kind=NOTE)
-        self.summary = wrapped_label(tooltip="What the table says, in words.")
+        self.summary = wrapped_label(tooltip="What the table below says, in words.")
+        self.summary.setStyleSheet("QLabel { font-weight: bold; }")
         self.caution = wrapped_label(CAUTION, "What this check can and cannot tell.")
         self.samples = wrapped_label(tooltip="Choose a sample, or the spread, above.")
         self.samples.hide()
         self.table = QWidget()
         self.scores = QWidget()
 
-        label = QLabel("× error")
+        label = QLabel("Times the error")
         label.setToolTip(self.factor_slider.toolTip())
         label.setBuddy(self.factor_box)
         factor = in_row(label, self.factor_slider, self.factor_box, stretch=(0, 1, 0))
-        texts = (self.samples, self.chance, self.here, self.summary, self.table, self.caution, self.scores)
-        self._column = in_column(self.known_heading, self.known, self.check_button, factor, *texts, of=self)
+        # the answer stands where the question was asked, before all that it is made of
+        texts = (self.samples, self.chance, self.here, self.table, self.caution, self.scores)
+        above = (self.known_heading, self.known, self.check_button, self.summary)
+        self._column = in_column(*above, factor, *texts, of=self)
         self.set_factor(FACTOR)
         self.clear()
 
@@ -196,7 +202,7 @@ class TrustPanel(QWidget):
     def _show_chance(self) -> None:
         share = by_chance(self.factor)
         percent = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
-        self.chance.setText(f"At this factor {percent} of mere error would pass too.")
+        self.chance.setText(f"Where nothing changed, {percent} of the pixels would pass by chance.")
 
 
 def judged_words(judged: PictureJudged | None) -> list[str]:
@@ -209,6 +215,8 @@ def judged_words(judged: PictureJudged | None) -> list[str]:
 
 def summary(rows: Sequence[TrustRow]) -> str:
     """Return in one sentence which channels change beyond the engine's error, those that change most first."""
+    if all(row.above < NOTHING for row in rows):
+        return "Nothing to speak of changes by more than what the engine gets wrong by itself."
     first, *others = sorted(rows, key=lambda row: row.above, reverse=True)
     beyond = "what" if first.factor == 1 else f"{first.factor:g} times what"
     rest = "".join(f"; in {row.channel}, {_percent(row.above)}" for row in others)
@@ -229,10 +237,17 @@ def _cells(row: TrustRow) -> list[str]:
 
 
 def _score_cells(score: Score) -> list[str]:
-    what = f" of {score.what}" if score.what else ""
+    name = score_words(score.metric, score.what or "")
     spread = f"\n{score.low:.3g} to {score.high:.3g}" if score.low is not None and score.high is not None else ""
     beside = ["–" if value is None else f"{value:.3g}" for value in (score.floor, score.copy_source)]
-    return [f"{score.metric}{what} ({score.groups} groups)", f"{score.value:.3g}{spread}", *beside]
+    return [f"{name} ({score.groups} groups)", f"{score.value:.3g}{spread}", *beside]
+
+
+def score_words(metric: str, what: str) -> str:
+    """Return what a score is of in words that need no key: what was measured is a ratio, not its logarithm."""
+    measured = re.sub(r"^log (.+) nucleus over ring$", r"\1 in the nucleus over the ring around it", what)
+    name = {"gap closed": "Share of the way to the target", "IoU": "Overlap"}.get(metric, metric)
+    return f"{name}: {measured}" if measured else name
 
 
 def _percent(share: float, *, signed: bool = False) -> str:

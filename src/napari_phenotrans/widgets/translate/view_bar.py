@@ -8,6 +8,8 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
 from napari_phenotrans.widgets.common.form_parts import (
+    Form,
+    as_panel,
     as_tooltip,
     elided,
     in_column,
@@ -50,6 +52,8 @@ SAMPLE_WIDTH = 104
 WHOLE, RELATIVE, ABOVE = "whole", "relative", "above"
 # In place of the difference where several answers were drawn: where they differ.
 SPREAD = "spread"
+# What the result that is shown is compared with.
+REAL_IMAGE, HELD_RESULT = "real", "held"
 
 
 class ViewBar(QWidget):
@@ -63,11 +67,18 @@ class ViewBar(QWidget):
         The difference that the user chose: `WHOLE`, `RELATIVE`, `ABOVE` or `SPREAD`.
     sample_chosen
         The place among the samples that the user chose to see.
+    beside_chosen
+        What the result is compared with: `REAL_IMAGE` or `HELD_RESULT`.
+    hold_requested, clear_requested
+        The result that is shown is to be held beside the next, or to be removed.
     """
 
     view_chosen = Signal(str)
     difference_chosen = Signal(str)
     sample_chosen = Signal(int)
+    beside_chosen = Signal(str)
+    hold_requested = Signal()
+    clear_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,7 +89,7 @@ class ViewBar(QWidget):
         self.units = narrow_box("")
         self.units.addItem("counts", WHOLE)
         self.units.addItem("multiples of the engine's error", RELATIVE)
-        self.units.addItem("counts, above the engine's error only", ABOVE)
+        self.units.addItem("counts, above the error only", ABOVE)
         self.units.currentIndexChanged.connect(lambda _: self.difference_chosen.emit(self.units.currentData()))
         self.run_button = push_button("Pause", "Stay at what is shown, or go on changing.")
         self.run_button.clicked.connect(self._run)
@@ -120,7 +131,25 @@ class ViewBar(QWidget):
         self._sample_label.setFixedWidth(SAMPLE_WIDTH)
         self._samples = _options_row(QLabel("Shown"), self.sample, self._sample_label)
         self._samples.hide()
-        in_column(buttons, *self._options.values(), self._samples, of=self, spacing=4)
+        self.beside = narrow_box(
+            "What the result that is shown is compared with, in every view.",
+            {
+                REAL_IMAGE: ("the real image", "Real beside translated."),
+                HELD_RESULT: ("the result that is held", "The held result in the place of the real image."),
+            },
+        )
+        self.beside.activated.connect(lambda _: self.beside_chosen.emit(self.beside.currentData()))
+        self._beside = as_panel(Form({"Beside": self.beside}))
+        self._beside.hide()
+        self.hold_button = push_button(
+            "Hold this result",
+            "Keep a copy, so that the next one (another engine, strength or sample) stands beside it.",
+        )
+        self.hold_button.clicked.connect(lambda _: self.hold_requested.emit())
+        self.clear_button = push_button("Clear", "Remove this result, its check and what is held from the viewer.")
+        self.clear_button.clicked.connect(lambda _: self.clear_requested.emit())
+        held = in_row(self.hold_button, self.clear_button, stretch=(2, 1))
+        in_column(buttons, *self._options.values(), self._samples, self._beside, held, of=self, spacing=4)
         for options in self._options.values():
             options.hide()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
@@ -154,6 +183,8 @@ class ViewBar(QWidget):
 
     def set_enabled(self, enabled: bool, reason: str = "") -> None:
         """Let views be chosen, or give the reason why there are none."""
+        self.hold_button.setEnabled(enabled)
+        self.clear_button.setEnabled(enabled)
         for view, button in self.buttons.items():
             button.setEnabled(enabled)
             button.setToolTip(BUTTONS[view][1] if enabled else reason or BUTTONS[view][1])
@@ -165,7 +196,7 @@ class ViewBar(QWidget):
         """
         with QSignalBlocker(self.units):
             self.units.setItemText(0, unit)
-            self.units.setItemText(2, f"{unit}, above the engine's error only")
+            self.units.setItemText(2, f"{unit}, above the error only")
             self._offer_spread()
             self.units.setCurrentIndex(max(0, self.units.findData(shown)))
         self._enable(1, possible)
@@ -178,6 +209,11 @@ class ViewBar(QWidget):
             else "In the image's own units. Check this translation first to see differences as multiples of the "
             "engine's error."
         )
+
+    def set_held(self, held: bool, beside: str = REAL_IMAGE) -> None:
+        """Offer a held result to compare with, or none; ``beside`` is what is compared with now."""
+        self._beside.setVisible(held)
+        self.beside.setCurrentIndex(self.beside.findData(beside if held else REAL_IMAGE))
 
     def set_samples(self, names: Sequence[str], shown: int = 0) -> None:
         """Offer several answers by name; none where there are none."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import ABOVE_ERROR
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
-from napari_phenotrans.widgets.translate.view_bar import ABOVE, RELATIVE, SPREAD, WHOLE
+from napari_phenotrans.widgets.translate.held_result import HeldResult
+from napari_phenotrans.widgets.translate.view_bar import ABOVE, HELD_RESULT, REAL_IMAGE, RELATIVE, SPREAD, WHOLE
 from napari_phenotrans.widgets.viewer.comparison import VIEWS, Comparison
 from napari_phenotrans.widgets.viewer.difference_scale import unit_of
 from napari_phenotrans.widgets.viewer.layers import info, role
@@ -48,6 +49,9 @@ class ViewController:
     ) -> None:
         self._viewer = viewer
         self.comparison = Comparison(viewer)
+        # what the user holds, what the shown result is compared with, and whether no other result came since
+        self._held: HeldResult | None = None
+        self._beside, self._just_held = REAL_IMAGE, False
         self._bar, self._trust, self._rows, self._notices = bar, trust, rows, notices
         last = last_choices().view
         self._view = last if last is not None else preferences().view
@@ -56,6 +60,8 @@ class ViewController:
         bar.sample_chosen.connect(self.show_sample)
         bar.view_chosen.connect(self.choose_view)
         bar.difference_chosen.connect(self.choose_difference)
+        bar.beside_chosen.connect(self.choose_beside)
+        bar.hold_requested.connect(self.hold)
         bar.follow(self.comparison)
 
     def choose_view(self, view: str) -> None:
@@ -80,6 +86,43 @@ class ViewController:
         self.comparison.show_relative(layers.engine_errors if layers and shown == RELATIVE else None)
         self.update()
 
+    def choose_beside(self, beside: str) -> None:
+        """Compare the shown result with `REAL_IMAGE`, or with `HELD_RESULT`."""
+        self._beside, self._just_held = beside, False
+        self.update()
+
+    def hold(self) -> None:
+        """Hold what is shown now; the next result that comes stands beside it."""
+        rows = self._rows()
+        if not rows:
+            return
+        try:
+            self._held = HeldResult(self._viewer, rows)
+        except InputError as error:
+            self._notices.say("view", [str(error)])
+            return
+        self._beside, self._just_held = REAL_IMAGE, True
+        self.update()
+
+    def begin(self, rows: Sequence[Row]) -> None:
+        """Show the rows of a result that begins to come, beside one that was held for it."""
+        if self._just_held:
+            self._beside, self._just_held = HELD_RESULT, False
+        self.show(rows, captions_later=True)
+        self.show_units()
+
+    def refresh(self) -> None:
+        """Draw anew what is put together of several layers; to be called when pixels came."""
+        self.comparison.refresh()
+        if self._held and self._beside == HELD_RESULT:
+            self._held.refresh()
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        held, self._held, self._beside = self._held, None, REAL_IMAGE
+        if held:
+            held.clear()
+
     @property
     def shown(self) -> dict[str, str]:
         """Which view and which difference are shown, to be kept."""
@@ -97,7 +140,7 @@ class ViewController:
         """Show one of several answers in the layers of translated and difference."""
         if self._samples:
             self._samples.show(place)
-            self.comparison.refresh()
+            self.refresh()
             if self._trust.layers:
                 self._trust.layers.refresh()
             self.update()
@@ -120,19 +163,25 @@ class ViewController:
 
     def show(self, rows: Sequence[Row], *, captions_later: bool = False) -> None:
         """Show these rows, their captions after what is there is drawn if they may come later."""
+        beside = self._held.beside(rows) if self._held else []
+        self._bar.set_held(bool(beside), self._beside)
+        compared = beside if beside and self._beside == HELD_RESULT else self._with_difference(rows)
         if self._view:
-            third: Mapping[ImageLayer, ImageLayer] = {}
-            if self._difference == ABOVE:
-                third = self._above(rows)
-            elif self._samples and self._difference == SPREAD:
-                third = self._samples.spreads
-            rows = [replace(row, difference=third[row.real]) if row.real in third else row for row in rows]
             try:
-                self.comparison.show(rows, self._view, captions_later=captions_later)
+                self.comparison.show(compared, self._view, captions_later=captions_later)
             except InputError as error:
                 self._notices.say("view", [str(error)])
                 return
         self._notices.say("view")
+
+    def _with_difference(self, rows: Sequence[Row]) -> list[Row]:
+        """Return rows with what was chosen to be shown as their difference."""
+        third: Mapping[ImageLayer, ImageLayer] = {}
+        if self._difference == ABOVE:
+            third = self._above(rows)
+        elif self._samples and self._difference == SPREAD:
+            third = self._samples.spreads
+        return [replace(row, difference=third[row.real]) if row.real in third else row for row in rows]
 
     def show_units(self) -> None:
         """Offer differences against the engine's error where that is known."""

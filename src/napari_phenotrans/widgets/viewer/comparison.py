@@ -17,7 +17,7 @@ from napari_phenotrans.widgets.viewer.captions import Captions
 from napari_phenotrans.widgets.viewer.curtain import Curtain
 from napari_phenotrans.widgets.viewer.difference_scale import relative_data
 from napari_phenotrans.widgets.viewer.headings import difference_heading, real_heading, translated_heading
-from napari_phenotrans.widgets.viewer.layers import DIFFERENCE, TRANSLATED, info, role
+from napari_phenotrans.widgets.viewer.layers import DIFFERENCE, HELD, TRANSLATED, info, pixel_size_um, role
 from napari_phenotrans.widgets.viewer.snapshot import Snapshot, add_quietly, put_first, set_values
 
 if TYPE_CHECKING:
@@ -225,6 +225,9 @@ class Comparison:
             shown, grid = reals, {"enabled": False}
         self._shown = shown
         self._arrange()
+        if pixel_size_um(self._rows[0].real):
+            # a picture without one says nothing of size
+            set_values(self._viewer.canvas.overlays.scale_bar, {"visible": True, "position": "bottom_right"})
         set_values(self._viewer.canvas.grid, grid)
         set_values(self._viewer.canvas.overlay_tiling, {"bottom_left": "vertical"})
         if self._view == "blink":
@@ -284,7 +287,8 @@ class Comparison:
     def _hide_fresh(self) -> None:
         assert self._snapshot
         for layer in self._viewer.layers:
-            if role(layer) in (TRANSLATED, DIFFERENCE) and info(layer).get("of") and layer not in self._compared:
+            made = role(layer) in (TRANSLATED, DIFFERENCE, *HELD) and info(layer).get("of")
+            if made and layer not in self._compared:
                 self._compared.add(layer)
                 self._snapshot.hide(layer)
 

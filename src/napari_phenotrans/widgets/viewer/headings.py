@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.components.overlays import TextOverlay
 
 from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE, unit_of
-from napari_phenotrans.widgets.viewer.layers import BELIEVED, MADE, SPREAD, info, role
+from napari_phenotrans.widgets.viewer.layers import BELIEVED, COMPARED, HELD_RESULT, MADE, SPREAD, info, role
 from napari_phenotrans.widgets.viewer.snapshot import set_values
 
 if TYPE_CHECKING:
@@ -35,24 +35,38 @@ KEYS = ("phenotrans_left", "phenotrans_center", "phenotrans_right")
 POSITIONS = {1: ("top_left",), 2: ("top_left", "top_right"), 3: ("top_left", "top_center", "top_right")}
 
 
+# Of a recipe, what most often tells two results apart that are compared.
+TOLD_APART = ("strength", "depth", "guidance")
+
+
 def real_heading(rows: Sequence[Row]) -> str:
-    """Return what the real layers show."""
+    """Return what the real layers show, or a result that stands in their place."""
+    if role(rows[0].real) == HELD_RESULT:
+        return f"held: {_made_heading([row.real for row in rows], in_full=True)}"
     kind = "synthetic" if info(rows[0].real).get("synthetic") else "real"
     # a translation that is translated once more is none the less made
     kind = str(role(rows[0].real)) if role(rows[0].real) in MADE else kind
-    return f"{kind} {_shared_entry(rows, 'source')}".strip()
+    return f"{kind} {_shared_entry([row.translated for row in rows], 'source')}".strip()
 
 
 def translated_heading(rows: Sequence[Row]) -> str:
     """Return what the translated layers show, and that nobody measured it."""
-    source, target, checkpoint = (_shared_entry(rows, name) for name in ("source", "target", "checkpoint"))
-    drawn = info(rows[0].translated).get("provenance", {}).get("completed")
+    return _made_heading([row.translated for row in rows], in_full=role(rows[0].real) == HELD_RESULT)
+
+
+def _made_heading(layers: Sequence[ImageLayer], *, in_full: bool) -> str:
+    """Return what layers of a result show; ``in_full`` with what tells two of them apart."""
+    source, target, checkpoint = (_shared_entry(layers, name) for name in ("source", "target", "checkpoint"))
+    drawn = info(layers[0]).get("provenance", {}).get("completed")
     made = f"completed: {', '.join(drawn)} drawn" if drawn else "translated"
     way = f" {source} → {target}" if source and target else ""
     way = f" as {target}" if drawn else way
     name = Path(checkpoint).stem if checkpoint.endswith(".safetensors") else checkpoint
-    sample = info(rows[0].translated).get("sample")
+    sample = info(layers[0]).get("sample")
     which = f", {sample}" if sample else ""
+    for setting in TOLD_APART if in_full else ():
+        if value := _shared_entry(layers, setting):
+            which = f", {setting} {value}{which}"
     return f"{made}{way}{f' by {name}' if name else ''}{which} (not measured)"
 
 
@@ -62,6 +76,8 @@ def difference_heading(difference: ImageLayer, real: ImageLayer) -> str:
         return "difference in multiples of the engine's error"
     if role(difference) == SPREAD:
         return f"spread of the samples in {unit_of(real)} (standard deviation)"
+    if role(difference) == COMPARED:
+        return f"right minus left in {unit_of(real)}"
     if role(difference) == BELIEVED:
         return f"difference above the engine's error in {unit_of(real)}"
     return f"difference in {unit_of(real)} (translated − real)"
@@ -143,7 +159,7 @@ def _wrapped(text: str, letters: int) -> list[str]:
     return textwrap.wrap(text, max(letters, 1), break_long_words=False, break_on_hyphens=False)
 
 
-def _shared_entry(rows: Sequence[Row], name: str) -> str:
-    # empty where rows differ
-    values = {str(info(row.translated).get("provenance", {}).get(name) or "") for row in rows}
+def _shared_entry(layers: Sequence[ImageLayer], name: str) -> str:
+    # empty where layers differ
+    values = {str(info(layer).get("provenance", {}).get(name) or "") for layer in layers}
     return values.pop() if len(values) == 1 else ""

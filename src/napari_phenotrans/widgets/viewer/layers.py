@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Where layers keep what they are: `layer.metadata[KEY]`, a dictionary with at least "role".
 KEY = "phenotrans"
 BELIEVED = ABOVE_ERROR
+HELD_RESULT, COMPARED = HELD = ("held result", "difference of two results")
 
 # Bytes up to which an image's pixels are loaded when its layers are made.
 IN_MEMORY = 64 * 2**20
@@ -152,6 +153,18 @@ def absent_data(like_this: ImageLayer, channel: str) -> LayerData:
     return np.broadcast_to(zero, tuple(int(n) for n in pixels.shape)), options, "image"
 
 
+def held_data(real: ImageLayer, pixels: Any) -> LayerData:
+    """Return the layer of a channel's translation that is held to be compared with another one."""
+    options = translated_data(real, pixels, "")[1]
+    name = f"{channel_name(real)} – {HELD_RESULT}"
+    return pixels, options | {"name": name, "metadata": {KEY: _derived(real, HELD_RESULT)}}, "image"
+
+
+def compared_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
+    """Return the layer of what differs between a channel's shown and held translation, in float32."""
+    return _signed_data(real, pixels, limit, COMPARED)
+
+
 def spread_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
     """Return the layer of how much a channel's samples differ, in float32: black where they are all the same."""
     pixels, options, kind = _signed_data(real, pixels, limit, SPREAD)
@@ -238,6 +251,22 @@ def pixel_size_um(layer: ImageLayer) -> float | None:
     if high and wide and abs(high - wide) > 0.01 * min(high, wide):
         return math.sqrt(high * wide)
     return high
+
+
+def set_pixel_size(layers: Sequence[ImageLayer], micrometers: float) -> None:
+    """Say how large the pixels of layers are, which said nothing of it; what they show stays where it is in pixels."""
+    for layer in layers:
+        letters = letters_of(layer)[0]
+        letters = letters.replace("C", "") if layer.rgb else letters
+        sizes = [
+            float(np.sign(scale)) * micrometers if letter in "YX" else float(scale)
+            for letter, scale in zip(letters, layer.scale, strict=True)
+        ]
+        places = [start / old * new for start, old, new in zip(layer.translate, layer.scale, sizes, strict=True)]
+        # a Z step that nobody knows is shown as one micrometer, as in a file that knows the pixel size alone
+        units = zip(letters, layer.units, strict=True)
+        layer.units = tuple("um" if letter in "ZYX" else str(unit) for letter, unit in units)
+        layer.scale, layer.translate = sizes, places
 
 
 def to_image(layers: Sequence[ImageLayer], channels: Sequence[str]) -> Image:

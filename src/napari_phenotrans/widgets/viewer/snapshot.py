@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 GRID = ("stride", "shape", "spacing", "enabled")
 NAME = ("visible", "font_size", "position", "color", "box_color")
 BAR = ("visible", "font_size", "position", "color", "box_color", "size")
+SCALE_BAR = ("visible", "position")
 
 
 class Snapshot:
@@ -25,6 +26,7 @@ class Snapshot:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._grid = _values(viewer.canvas.grid, GRID)
+        self._scale_bar = _values(viewer.canvas.overlays.scale_bar, SCALE_BAR)
         self._tiling = viewer.canvas.overlay_tiling.bottom_left
         self._layers: WeakKeyDictionary[Layer, dict[str, Any]] = WeakKeyDictionary()
         self.remember()
@@ -58,6 +60,7 @@ class Snapshot:
         order = sorted(layers, key=lambda layer: self._layers.get(layer, {}).get("index", len(layers)))
         put_first(self._viewer, order)
         set_values(self._viewer.canvas.grid, self._grid)
+        set_values(self._viewer.canvas.overlays.scale_bar, self._scale_bar)
         set_values(self._viewer.canvas.overlay_tiling, {"bottom_left": self._tiling})
 
 
