@@ -50,8 +50,9 @@ def test_two_results_stand_beside_each_other_in_every_view(dock: TranslateDock, 
     click(qtbot, bar.hold_button)
     assert [role(row.real) for row in comparison.rows] == ["real", "real"]
 
-    # the next result comes beside it
+    # the next result comes beside it, and its captions and color bars after it
     translate_to(dock, "untreated", qtbot)
+    qtbot.wait(1200)
     assert bar.beside.currentData() == HELD_RESULT
     (held, shown, difference) = comparison.rows[0].layers
     np.testing.assert_array_equal(held.data, before)

@@ -294,7 +294,7 @@ class TrainingDock(TrainingForm):
         if self.settings.file is None:
             remember(training={"engine": self.settings.engine, "preset": self.settings.preset})
         self.settings.kept.show_channels(self.data.channels.ticked)
-        self.settings.start_from.offer(self.settings.engine, self.data.chosen_conditions, self.data.channels.ticked)
+        self.settings.offer_starts(self.data.chosen_conditions, self.data.channels.ticked)
         if self.data.folder:
             self.run_folder.propose(self.data.folder, self.settings.engine)
         self._update_state()

@@ -28,7 +28,7 @@ from napari_phenotrans.widgets.train.kept_chooser import KeptChooser
 from napari_phenotrans.widgets.train.start_chooser import StartChooser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from napari_phenotrans.core.settings import TrainingSettings
@@ -37,7 +37,7 @@ DEFAULTS, OWN = "the engine's own", "own settings"
 # These are chosen among the data.
 AMONG_DATA = ("channels", "conditions")
 KEPT = "kept"  # has ticks of its own, for its names are those of the channels
-START_FROM = "start_from"  # among what fits the data
+START_FROM = "start_from"  # a box offers what fits the data; any other file can be typed
 SUMMARY = ("steps", "crop", "width", "batch")
 
 
@@ -153,10 +153,17 @@ class TrainingSettingsPanel(QWidget):
             If a field holds what cannot be used.
         """
         values = self.form.settings.model_dump(include=set(self.form.fields))
-        values |= {KEPT: self.kept.value} if self._keeps and self.kept.value is not None else {}
-        return values | ({START_FROM: self.start_from.name} if self.start_from.name else {})
+        return values | ({KEPT: self.kept.value} if self._keeps and self.kept.value is not None else {})
 
     # ---- what the dock tells
+
+    def offer_starts(self, conditions: Sequence[str], channels: Sequence[str]) -> None:
+        """Offer the checkpoints that training on this may start from; a chosen one that fits no more is let go."""
+        before = self.start_from.name
+        self.start_from.offer(self.engine, conditions, channels)
+        if before is not None and self.start_from.name is None:
+            self.form.set_values({START_FROM: None})
+        self.start_from.choose(self.form.values[START_FROM])
 
     def choose(self, engine: str, preset: str | None) -> None:
         """Choose an engine and one of its presets, its own settings where it has none of that name."""
@@ -177,7 +184,6 @@ class TrainingSettingsPanel(QWidget):
         self.engine_box.setCurrentIndex(self.engine_box.findData(engine))
         self._make_form()
         self._preset, self._file, self._base = None, file, known
-        self.start_from.choose(known.get(START_FROM))
         self._show_base()
 
     def set_pixel_size(self, pixel_size: float) -> None:
@@ -199,6 +205,7 @@ class TrainingSettingsPanel(QWidget):
 
     def _on_start_from(self) -> None:
         """Take the settings that tell networks apart from the checkpoint: others would not fit its weights."""
+        self.form.set_values({START_FROM: self.start_from.name})
         if card := self.start_from.card:
             same = {name: card.settings[name] for name in SHOWN if name in card.settings}
             self.kept.choose(same.pop(KEPT, None))
@@ -218,9 +225,7 @@ class TrainingSettingsPanel(QWidget):
         if self._form:
             self._form.setParent(None)
             self._form.deleteLater()
-        self._form = SettingsForm(
-            declared, [name for name in declared.model_fields if name not in (*AMONG_DATA, KEPT, START_FROM)]
-        )
+        self._form = SettingsForm(declared, [name for name in declared.model_fields if name not in (*AMONG_DATA, KEPT)])
         self._form.changed.connect(self._on_field)
         self.section.add(self._form)
         keep_tab_order(self.section.button, *self._form.fields.values())

@@ -308,7 +308,10 @@ class TranslateDock(TranslateForm):
             if self._next_look:
                 self._look(self._next_look)
                 return
-            text = f"the center of the view, as it will be; press Translate for the rest{self._time_it_takes}"
+            if job.quick:
+                text = "a quick look at the center of the view; let go to see it as it will be"
+            else:
+                text = f"the center of the view, as it will be; press Translate for the rest{self._time_it_takes}"
         self._on_ended(text)
 
     @property

@@ -106,5 +106,4 @@ def _difference(viewer: Viewer, row: Row, copy: ImageLayer) -> ImageLayer:
     data = compared_data(row.real, pixels, limit)
     layer = add_quietly(viewer, (data[0], data[1] | {"visible": False}, data[2]))
     layer.contrast_limits_range = row.difference.contrast_limits_range
-    viewer.layers.link_layers([row.difference, layer], ("contrast_limits",))
     return layer

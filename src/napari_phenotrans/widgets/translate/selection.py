@@ -32,7 +32,7 @@ def kept_channels(card: Card) -> tuple[str, ...]:
 
 
 # An engine's setting, and how many a look while the slider moves may take.
-EVALUATIONS, QUICK_EVALUATIONS = "evaluations", 6
+EVALUATIONS, QUICK_EVALUATIONS = "evaluations", 4
 
 
 class Selection:

@@ -52,6 +52,8 @@ class ViewController:
         # what the user holds, what the shown result is compared with, and whether no other result came since
         self._held: HeldResult | None = None
         self._beside, self._just_held = REAL_IMAGE, False
+        # whether an image that a result was held of has gone: what is left of it is about to go, too
+        self._suspended = False
         self._bar, self._trust, self._rows, self._notices = bar, trust, rows, notices
         last = last_choices().view
         self._view = last if last is not None else preferences().view
@@ -66,7 +68,7 @@ class ViewController:
 
     def choose_view(self, view: str) -> None:
         """Show a view; none where it is empty."""
-        self._view = view
+        self._view, self._suspended = view, False
         remember(view=view)
         self.update()
 
@@ -108,6 +110,7 @@ class ViewController:
         """Show the rows of a result that begins to come, beside one that was held for it."""
         if self._just_held:
             self._beside, self._just_held = HELD_RESULT, False
+        self._suspended = False
         self.show(rows, captions_later=True)
         self.show_units()
 
@@ -154,8 +157,11 @@ class ViewController:
     def update(self) -> None:
         """Show what there is now."""
         rows = self._rows()
+        if self._held and any(real not in self._viewer.layers for real in self._held.reals):
+            # a viewer that closes takes the images first: nothing is to be shown of the rest
+            self._held, self._beside, self._suspended = None, REAL_IMAGE, True
         self._bar.set_enabled(bool(rows), "Translate first: there is nothing to compare.")
-        if not self._view or not rows:
+        if not self._view or not rows or self._suspended:
             self.comparison.leave()
         else:
             self.show(rows)
