@@ -21,6 +21,7 @@ def small_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_phenotrans.io.samples.FOLDER", tmp_path / "samples")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_samples")
 def test_demo_does_the_main_job_twice(tmp_path: Path) -> None:
     for _ in range(2):

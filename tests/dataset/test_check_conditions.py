@@ -105,5 +105,5 @@ def test_stacks_are_said_to_be_taken_plane_by_plane(tmp_path: Path) -> None:
 
 def test_a_dry_run_prints_it(tmp_path: Path) -> None:
     problems(tmp_path, lambda p: (p * 16).astype(np.uint16))
-    done = CliRunner().invoke(phenotrans, ["train", str(tmp_path), "--dry-run", "--crop", "64"])
+    done = CliRunner().invoke(phenotrans, ["train", str(tmp_path), "--dry-run", "--engine", "shift", "--crop", "64"])
     assert "drug is many times brighter than ctrl in every channel" in done.output

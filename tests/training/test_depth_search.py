@@ -61,7 +61,7 @@ def test_the_gap_decides_then_the_pictures_then_the_least_change() -> None:
     assert best_of([*trials, ({"depth": 1.0, "guidance": 1.0}, Trial(0.9, 9))])[0] == {"depth": 1.0, "guidance": 1.0}
 
 
-@pytest.mark.parametrize("engine", ["phendiff", "flow"])
+@pytest.mark.parametrize("engine", ["flow", pytest.param("phendiff", marks=pytest.mark.slow)])
 def test_a_run_says_what_it_chose_and_its_card_keeps_it(
     engine: str, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

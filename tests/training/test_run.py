@@ -198,7 +198,7 @@ raise SystemExit("was to be killed")
     [
         ("cyclegan", "stepping"),
         ("cyclegan", "writing"),
-        ("scgan", "stepping"),
+        pytest.param("scgan", "stepping", marks=pytest.mark.slow),
         pytest.param("phendiff", "stepping", marks=pytest.mark.slow),
         pytest.param("flow", "stepping", marks=pytest.mark.slow),
     ],

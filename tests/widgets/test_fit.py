@@ -37,7 +37,7 @@ SCREEN = 1280, 720
 LONG = "bbbc013_untreated_D02.ome.tif"
 
 
-@pytest.fixture(params=["dark", "light"])
+@pytest.fixture(params=["dark", pytest.param("light", marks=pytest.mark.slow)])
 def viewer(request: pytest.FixtureRequest, make_napari_viewer: Callable[..., Viewer], qtbot: QtBot) -> Viewer:
     made = make_napari_viewer()
     made.theme = request.param

@@ -11,6 +11,7 @@ import click
 
 from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.formats import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from napari_phenotrans.cli.progress import Progress
     from napari_phenotrans.translation.batch_summary import Summary
 
+FORMAT = click.option(
+    "--format",
+    type=click.Choice(list(FORMATS)),
+    help="Format of the results; imagej is a hyperstack for ImageJ and Fiji.  [default: that of the input's kind]",
+)
 # Exit codes: of several images some failed, or none was worked on (as one that is refused).
 SOME_FAILED, ALL_FAILED = 1, 2
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 import click
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.io.formats import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +19,6 @@ DEVICE = click.option("--device", default="auto", show_default=True, help="auto,
 OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 CHECKPOINT = click.option("--checkpoint", required=True, help="A checkpoint file, or the name of a bundled one.")
 PRECISION = click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", show_default=True)
-
-FORMAT = click.option(
-    "--format",
-    type=click.Choice(list(FORMATS)),
-    help="Format of the results; imagej is a hyperstack for ImageJ and Fiji.  [default: that of the input's kind]",
-)
 ALLOW_TRANSLATED = click.option(
     "--allow-translated", is_flag=True, help="Also take images that an engine made, which are refused otherwise."
 )

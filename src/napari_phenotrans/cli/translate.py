@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_phenotrans.cli.files import chosen_files, end_with, follow_files, many_files
+from napari_phenotrans.cli.files import FORMAT, chosen_files, end_with, follow_files, many_files
 from napari_phenotrans.cli.options import (
     ALLOW_TRANSLATED,
     CHECKPOINT,
     DEVICE,
-    FORMAT,
     OVERWRITE,
     PRECISION,
     channel_names,

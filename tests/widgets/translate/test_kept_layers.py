@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 WAIT_MS = 60_000
 
 
+OTHERS = [each for each in FORMATS if each not in ("ome-tiff", "ome-zarr")]
+
+
 @pytest.fixture
 def keep(open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot) -> Callable[..., tuple[TranslateDock, Path]]:
     """Return a function that translates a well, changes how it is shown, and keeps it."""
@@ -72,7 +75,9 @@ def state(viewer: Viewer) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "format", ["ome-tiff", "ome-zarr", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)]
+)
 def test_what_is_dropped_is_shown_as_it_was(keep: Any, open_dock: Open, tmp_path: Path, format: str) -> None:
     before, folder = keep(tmp_path / "kept", format)
     layers, headings, view = state(before.viewer), before.views.comparison.headings, before.views.comparison.view
