@@ -63,7 +63,9 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "engine", [pytest.param(name, marks=pytest.mark.slow) if name == "phendiff" else name for name in ENGINES]
+)
 def test_run_folder_tells_the_whole_story(engine: str, dataset: DataSet, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     events = list(run(dataset, folder, engine, score_every=4).events())
@@ -196,7 +198,7 @@ raise SystemExit("was to be killed")
 @pytest.mark.parametrize(
     ("engine", "moment"),
     [
-        ("cyclegan", "stepping"),
+        pytest.param("cyclegan", "stepping", marks=pytest.mark.slow),
         ("cyclegan", "writing"),
         pytest.param("scgan", "stepping", marks=pytest.mark.slow),
         pytest.param("phendiff", "stepping", marks=pytest.mark.slow),

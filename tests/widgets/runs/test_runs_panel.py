@@ -225,6 +225,7 @@ def test_a_run_is_followed_while_it_goes_on(open_panel: Open, run: Path, qtbot: 
     assert view.more_button.isEnabled()
 
 
+@pytest.mark.slow
 def test_more_steps_are_made_by_a_process_of_their_own(open_panel: Open, run: Path, qtbot: QtBot) -> None:
     decided = json.loads((run / "run.json").read_text())
     # as if another process than this one had made it, which has ended since

@@ -97,6 +97,7 @@ def type_into(qtbot: QtBot, dock: TrainingDock, **values: Any) -> None:
         qtbot.keyClick(field, Qt.Key.Key_Return)
 
 
+@pytest.mark.slow
 def test_from_clicks_to_a_translation(
     open_training: Open, plate: Path, answer: Callable[[Path], None], qtbot: QtBot
 ) -> None:

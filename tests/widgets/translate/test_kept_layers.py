@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 WAIT_MS = 60_000
 
 
-OTHERS = [each for each in FORMATS if each not in ("ome-tiff", "ome-zarr")]
+OTHERS = [each for each in FORMATS if each != "ome-tiff"]
 
 
 @pytest.fixture
@@ -75,9 +75,7 @@ def state(viewer: Viewer) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    "format", ["ome-tiff", "ome-zarr", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)]
-)
+@pytest.mark.parametrize("format", ["ome-tiff", *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)])
 def test_what_is_dropped_is_shown_as_it_was(keep: Any, open_dock: Open, tmp_path: Path, format: str) -> None:
     before, folder = keep(tmp_path / "kept", format)
     layers, headings, view = state(before.viewer), before.views.comparison.headings, before.views.comparison.view
