@@ -53,6 +53,11 @@ class Recipe:
     translation: dict[str, Any] = field(default_factory=dict)
     common: dict[str, Any] = field(default_factory=dict)
 
+    def split(self, dataset: DataSet) -> tuple[DataSet, DataSet | None]:
+        """Return the fields to train on and those held out; None where the recipe holds none out."""
+        groups = sorted({each.group for each in dataset.fields if self.held_out(each.group)})
+        return dataset.split(groups) if groups else (dataset, None)
+
 
 def prepare_bbbc013(folder: Path) -> DataSet:
     """Copy the whole wells with channel names; the wells of rows A to C train (6 and 12), those of row D do not."""
@@ -179,8 +184,7 @@ def bundle(name: str, work: Path, out: Path, trained: Path | None) -> None:
 def train_stages(recipe: Recipe, work: Path) -> Path:
     """Prepare the images and run the stages, each from the networks of the one before; returns the last checkpoint."""
     dataset = recipe.prepare(work / "images")
-    groups = sorted({f.group for f in dataset.fields if recipe.held_out(f.group)})
-    training, held_out = dataset.split(groups) if groups else (dataset, None)
+    training, held_out = recipe.split(dataset)
     latest: Path | None = None
     for number, stage in enumerate(recipe.stages, start=1):
         start = {"start_from": str(latest)} if latest else {}

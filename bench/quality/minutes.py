@@ -81,7 +81,8 @@ def minutes(recipe: str, at: str, steps: int, seed: int, work: Path, out: Path |
     said = {"steps": steps, "seed": seed, "save_every": 50}
     settings = engine_entry(chosen.engine).settings.make(**(chosen.common | said))
     dataset = chosen.prepare(work / "images")
-    training, held_out = dataset.split(sorted({f.group for f in dataset.fields if chosen.held_out(f.group)}))
+    training, held_out = chosen.split(dataset)
+    assert held_out is not None
     run = Run(work / "run", training, chosen.engine, settings)
     found = []
     looks = [float(each) for each in at.split(",")]
@@ -160,12 +161,7 @@ def look(
     }
     seconds = (time.process_time() - started) / (len(planes) * sum(map(len, planes.values())))
 
-    one, other = planes
-    ratios = {condition: _log_ratios(some) for condition, some in planes.items()}
-    there, back = (
-        gap_closed(_log_ratios(made[source][target]), ratios[target], ratios[source])
-        for source, target in ((one, other), (other, one))
-    )
+    there, back = gaps(planes, made)
     errors = [
         np.abs(same[TRANSLATED] - before[TRANSLATED].astype(float)).mean()
         for condition, some in planes.items()
@@ -174,6 +170,17 @@ def look(
     span = float(translator.card.intensity.range[TRANSLATED, 0, 0])
     gate = judge(Checkpoint.load(checkpoint), made)
     return Mark(*trained, there, back, 100 * float(np.mean(errors)) / span, gate, seconds)
+
+
+def gaps(planes: Mapping[str, Sequence[np.ndarray]], made: Made) -> tuple[float, float]:
+    """Return the gap closed there and back by planes that were translated, ``[source][target]``."""
+    one, other = planes
+    ratios = {condition: _log_ratios(some) for condition, some in planes.items()}
+    there, back = (
+        float(gap_closed(_log_ratios(made[source][target]), ratios[target], ratios[source]))
+        for source, target in ((one, other), (other, one))
+    )
+    return there, back
 
 
 def _log_ratios(planes: Sequence[np.ndarray]) -> np.ndarray:

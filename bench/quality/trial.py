@@ -33,7 +33,7 @@ def trial(recipe: str, choices: tuple[str, ...], work: Path, images: Path) -> No
     settings_class = engine_entry(chosen.engine).settings
     settings = settings_class.make(**(chosen.common | {"score_every": 0} | {k: _read(v) for k, v in said.items()}))
     dataset = chosen.prepare(images)
-    training, _ = dataset.split(sorted({f.group for f in dataset.fields if chosen.held_out(f.group)}))
+    training, _ = chosen.split(dataset)
     before = time.process_time()
     run = Run(work / "run", training, chosen.engine, settings, synthetic=chosen.synthetic)
     last = next(event for event in run.events() if isinstance(event, Saved) and event.step == settings.steps)

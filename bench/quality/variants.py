@@ -21,8 +21,7 @@ from scipy.optimize import linear_sum_assignment
 
 from bench.common.paired import circumstances
 from bench.quality.bundle import RECIPES
-from bench.quality.minutes import TRANSLATED, planes_of
-from bench.quality.phenotype import gap_closed, log_ratios
+from bench.quality.minutes import TRANSLATED, gaps, planes_of
 from bench.quality.scores import translate_plane
 from napari_phenotrans.core.crop_grid import grid
 from napari_phenotrans.engines import engine_entry, flow
@@ -118,7 +117,8 @@ def variants(minutes: float, seeds: int, only: tuple[str, ...], work: Path) -> N
 def try_variant(variant: Variant, seed: int, minutes: float, folder: Path, work: Path) -> dict[str, Any]:
     """Train a variant for so long, and return its steps and what it shows of row D."""
     dataset = RECIPE.prepare(work / "images")
-    training, held_out = dataset.split(sorted({f.group for f in dataset.fields if RECIPE.held_out(f.group)}))
+    training, held_out = RECIPE.split(dataset)
+    assert held_out is not None
     with ExitStack() as meanwhile:
         meanwhile.enter_context(variant.replaced())
 
@@ -146,17 +146,16 @@ def look(checkpoint: Path, planes: Mapping[str, Sequence[np.ndarray]]) -> dict[s
     """Return the gap closed both ways and the error of source → source (% of the range) in the middles of planes."""
     translator = Translator(checkpoint, how=RECIPE.translation)
     some = {condition: [middle(plane, MIDDLE) for plane in each] for condition, each in planes.items()}
-    ratios = {condition: [log_ratios(plane) for plane in each] for condition, each in some.items()}
     one, other = some
-    shown = {}
-    for name, source, target in (("there", one, other), ("back", other, one)):
-        made = [log_ratios(translate_plane(plane, translator, source, target)) for plane in some[source]]
-        shown[name] = float(gap_closed(*map(np.concatenate, (made, ratios[target], ratios[source]))))
+    made = {
+        source: {target: [translate_plane(plane, translator, source, target) for plane in some[source]]}
+        for source, target in ((one, other), (other, one))
+    }
+    there, back = gaps(some, made)
     plane = some[one][0]
     same = translate_plane(plane, translator, one, one)[TRANSLATED] - plane[TRANSLATED].astype(float)
-    return shown | {
-        "engine error": 100 * float(np.abs(same).mean() / translator.card.intensity.range[TRANSLATED, 0, 0])
-    }
+    span = translator.card.intensity.range[TRANSLATED, 0, 0]
+    return {"there": there, "back": back, "engine error": 100 * float(np.abs(same).mean() / span)}
 
 
 def table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
