@@ -29,6 +29,8 @@ FILE_WORDS = {
     MEAN: "samples-mean",
     SPREAD: "samples-spread",
 }
+#: The same of files that earlier versions wrote, where they called them otherwise.
+EARLIER_FILE_WORDS = {ABOVE_ERROR: "believed"}
 # Black where nothing changes, as a dark field is; blue and orange differ to every eye.
 DIVERGING = ((0.65, 0.9, 1, 1), (0.1, 0.4, 1, 1), (0, 0, 0, 1), (1, 0.45, 0, 1), (1, 0.92, 0.65, 1))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import EARLIER_FILE_WORDS, FILE_WORDS, MADE, SAMPLE
 from napari_phenotrans.core.text import counted, few, natural_key
 from napari_phenotrans.io import find_channel_files, readable
 from napari_phenotrans.io.ome_files import once_per_set
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.io import ChannelFiles
 
-# What `ResultFiles` and saving in the dock call their files.
-_OURS = re.compile(
-    r"_(translated|difference|round_trip|above_error|believed|completed|sample-\d+|samples-mean|samples-spread)"
-    r"(\.ome)?\.(tiff?|zarr)$",
-    re.IGNORECASE,
-)
+# What `ResultFiles` and saving in the dock call their files, or called them once; samples are numbered.
+_WORDS = [
+    re.escape(words[kind]) + (r"-\d+" if kind == SAMPLE else "")
+    for words in (FILE_WORDS, EARLIER_FILE_WORDS)
+    for kind in words
+    if kind in MADE
+]
+_OURS = re.compile(rf"_({'|'.join(_WORDS)})(\.ome)?\.(tiff?|zarr)$", re.IGNORECASE)
 _WILD = re.compile(r"[*?\[]")
 
 

@@ -26,7 +26,7 @@ from napari_phenotrans.engines.shift import Shift
 from napari_phenotrans.io import read, write
 from napari_phenotrans.widgets.common.worker import background
 from napari_phenotrans.widgets.viewer.layer_info import path_of
-from napari_phenotrans.widgets.viewer.layers import BELIEVED, KEY, ROUND_TRIP, info, role
+from napari_phenotrans.widgets.viewer.layers import ABOVE_ERROR, KEY, ROUND_TRIP, info, role
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,8 +155,8 @@ def test_a_check_shows_errors_and_a_table(open_dock: Open, checkpoint: Path, wel
     qtbot.mouseClick(dock.trust_panel.check_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: dock.status.text().startswith("checked"), timeout=WAIT_MS)
     roles = [role(layer) for layer in dock.viewer.layers]
-    assert roles.count(ROUND_TRIP) == roles.count(BELIEVED) == 2
-    believed = dock.viewer.layers[f"DNA – {BELIEVED}"]
+    assert roles.count(ROUND_TRIP) == roles.count(ABOVE_ERROR) == 2
+    believed = dock.viewer.layers[f"DNA – {ABOVE_ERROR}"]
     z = dock.viewer.dims.current_step[0]
     assert np.asarray(believed.data[z]).any()
     assert "DNA" in dock.trust_panel.summary.text()
@@ -172,7 +172,7 @@ def test_a_check_shows_errors_and_a_table(open_dock: Open, checkpoint: Path, wel
     dock.translate()
     qtbot.waitUntil(lambda: "translated in" in dock.status.text(), timeout=WAIT_MS)
     assert not dock.views.comparison.relative
-    assert not {ROUND_TRIP, BELIEVED} & {role(layer) for layer in dock.viewer.layers}
+    assert not {ROUND_TRIP, ABOVE_ERROR} & {role(layer) for layer in dock.viewer.layers}
     assert "Not checked" in dock.trust_panel.summary.text()
 
 

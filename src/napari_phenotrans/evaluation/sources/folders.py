@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.core import kinds
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.dataset.dataset import DataSet, Field
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.events import Progressed
 
-TRANSLATED = "_translated"
-NO_TRANSLATION = ("_difference", "_round_trip", "_above_error", "_believed")
+TRANSLATED = f"_{kinds.FILE_WORDS[kinds.TRANSLATED]}"
+NO_TRANSLATION = tuple(
+    f"_{words[kind]}"
+    for words in (kinds.FILE_WORDS, kinds.EARLIER_FILE_WORDS)
+    for kind in words
+    if kind in kinds.SIGNED
+)
 
 
 def from_folders(

@@ -10,7 +10,7 @@ import numpy as np
 from napari_phenotrans.translation.trust import FACTOR, believed
 from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.layers import (
-    BELIEVED,
+    ABOVE_ERROR,
     KEY,
     ROUND_TRIP,
     believed_data,
@@ -169,5 +169,5 @@ class TrustLayers:
     def _remove_earlier(self) -> None:
         ids = {str(row.real.unique_id) for row in self._rows}
         for layer in list(self._viewer.layers):
-            if role(layer) in (ROUND_TRIP, BELIEVED) and info(layer).get("of") in ids:
+            if role(layer) in (ROUND_TRIP, ABOVE_ERROR) and info(layer).get("of") in ids:
                 self._viewer.layers.remove(layer)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.components.overlays import TextOverlay
 
 from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE, unit_of
-from napari_phenotrans.widgets.viewer.layers import BELIEVED, COMPARED, HELD_RESULT, MADE, SPREAD, info, role
+from napari_phenotrans.widgets.viewer.layers import ABOVE_ERROR, COMPARED, HELD_RESULT, MADE, SPREAD, info, role
 from napari_phenotrans.widgets.viewer.snapshot import set_values
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def difference_heading(difference: ImageLayer, real: ImageLayer) -> str:
         return f"spread of the samples in {unit_of(real)} (standard deviation)"
     if role(difference) == COMPARED:
         return f"right minus left in {unit_of(real)}"
-    if role(difference) == BELIEVED:
+    if role(difference) == ABOVE_ERROR:
         return f"difference above the engine's error in {unit_of(real)}"
     return f"difference in {unit_of(real)} (translated − real)"
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # Where layers keep what they are: `layer.metadata[KEY]`, a dictionary with at least "role".
 KEY = "phenotrans"
-BELIEVED = ABOVE_ERROR
 HELD_RESULT, COMPARED = HELD = ("held result", "difference of two results")
 
 # Bytes up to which an image's pixels are loaded when its layers are made.
@@ -135,7 +134,7 @@ def round_trip_data(real: ImageLayer, pixels: np.ndarray, limit: float) -> Layer
 
 def believed_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
     """Return the layer of a channel's difference map where it exceeds the engine's error, 0 elsewhere, in float32."""
-    return _signed_data(real, pixels, limit, BELIEVED)
+    return _signed_data(real, pixels, limit, ABOVE_ERROR)
 
 
 def absent_data(like_this: ImageLayer, channel: str) -> LayerData:
