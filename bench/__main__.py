@@ -24,6 +24,7 @@ COMMANDS = {
     "gui": ("window.gui", "gui", "How smooth napari stays while the dock translates."),
     "gui-training": ("window.gui_training", "gui_training", "How smooth napari stays while a run trains beside it."),
     "quality": ("quality.engines", "quality", "How good the engines are, in fixed budgets on held-out wells."),
+    "bundled": ("quality.bundled", "bundled", "Every bundled checkpoint on all fields it never saw, with intervals."),
     "bundle": ("quality.bundle", "bundle", "Train a bundled checkpoint again, and score it."),
     "minutes": ("quality.minutes", "minutes", "What each engine reaches over minutes of training."),
     "minutes-figure": ("quality.minutes", "minutes_figure", "Such runs drawn over time: gap, engine error and gate."),

@@ -68,7 +68,7 @@ def run_entry(entry: Entry, work: Path, threads: int) -> str:
 @click.option("--work", type=click.Path(path_type=Path), required=True, help="Folder for images and runs; kept.")
 @click.option("--minutes", default=7.0, show_default=True, help="Minutes per training; at 100 % they take longer.")
 @click.option("--jobs", default=2, show_default=True, help="Trainings, or scorings, at a time; they share the cores.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("docs/results.md"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The Markdown file to write.")
 @click.option("--only", help="Only trainings whose folder name holds this text, and no table.")
 @click.option("--no-training", is_flag=True, help="Score what is there; trainings that are not finished are left out.")
 def quality(work: Path, minutes: float, jobs: int, out: Path, only: str | None, no_training: bool) -> None:

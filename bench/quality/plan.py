@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.quality.bundle import DENOISER, HALF, prepare_bbbc013, prepare_organoids
+from bench.quality.bundle import DENOISER, FLOW, HALF, prepare_bbbc013, prepare_organoids
 from napari_phenotrans.dataset.dataset import DataSet, Field
 
 if TYPE_CHECKING:
@@ -42,12 +42,14 @@ ENGINES: dict[str, tuple[str, dict[str, Any]]] = {
     "SCGAN": ("scgan", HALF | {"identity": 5.0}),
     "CycleGAN + DiffAugment (fluorescence)": ("cyclegan", HALF | {"augment": "fluorescence"}),
     "CycleGAN + DiffAugment (original)": ("cyclegan", HALF | {"augment": "original"}),
+    "flow": ("flow", FLOW),
     "PhenDiff": ("phendiff", DENOISER),
     **{f"PhenDiff ({goal})": ("phendiff", DENOISER | {"objective": goal}) for goal in OBJECTIVES},
 }
 
 
 PIXEL_SIZE = {"bbbc013": 2.0, "control": 2.0, "organoids": 1.3}
+KEPT = {"bbbc013": ("DNA",), "organoids": ("ZO1",)}  # by flows
 
 
 def plan(minutes: float) -> list[Entry]:
@@ -58,17 +60,19 @@ def plan(minutes: float) -> list[Entry]:
             for name in names:
                 engine, settings = ENGINES[name]
                 said = settings | {"pixel_size": PIXEL_SIZE[data]}
+                said |= {"kept": KEPT[data]} if engine == "flow" else {}
                 yield Entry(name, data, engine, share, seed, minutes * factor, said)
 
     augmented = ("CycleGAN + DiffAugment (fluorescence)", "CycleGAN + DiffAugment (original)")
     return [
         *entries(("SCGAN", "CycleGAN"), 0.4, range(3)),
-        *entries(("PhenDiff", "SCGAN", "CycleGAN"), 1.0, range(1), 6.0),
+        *entries(("flow",), 0.4, range(3)),
+        *entries(("flow", "PhenDiff", "SCGAN", "CycleGAN"), 1.0, range(1), 6.0),
         *entries(augmented[:1], 0.4, range(3)),
         *entries(augmented[1:], 0.4, range(1)),
         *entries(("CycleGAN",), 1.0, range(1), data="control"),
-        *entries(("SCGAN", "CycleGAN"), 0.2, range(1)),
-        *entries(("PhenDiff", "SCGAN"), 1.0, range(1), 2.0, data="organoids"),
+        *entries(("flow", "SCGAN", "CycleGAN"), 0.2, range(1)),
+        *entries(("flow", "PhenDiff", "SCGAN"), 1.0, range(1), 2.0, data="organoids"),
         *entries(tuple(f"PhenDiff ({goal})" for goal in OBJECTIVES), 1.0, range(1)),
     ]
 

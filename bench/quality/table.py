@@ -158,8 +158,8 @@ def _table(
         copies = [METRICS["kid"](real, copy, copy) for real, copy in ((to, from_), (to_anchored, from_anchored))] + [
             METRICS["gap closed"](to_values[m], from_values[m], from_values[m]) for m in measures
         ]
-        lines.append(f"| *floor* | {' | '.join(_cell(value) for value in floors)} | 1 | 0 |")
-        lines.append(f"| *copy source* | {' | '.join(_cell(value) for value in copies)} | 1 | 0 |")
+        lines.append(f"| *floor* | {' | '.join(cell(value) for value in floors)} | 1 | 0 |")
+        lines.append(f"| *copy source* | {' | '.join(cell(value) for value in copies)} | 1 | 0 |")
         features: dict[str, Features] = {}
         for name, some in arrays.items():
             features[name] = _joined(some, f"{way} features", f"{way} groups")
@@ -173,7 +173,7 @@ def _table(
                 np.concatenate([each[f"{way} {w}"] for each in some]).mean() for w in ("round trip", "change")
             )
             lines.append(
-                f"| {name} | {' | '.join(_cell(value) for value in values)} | {same:.2f} | {back / change:.2f} |"
+                f"| {name} | {' | '.join(cell(value) for value in values)} | {same:.2f} | {back / change:.2f} |"
             )
         compared = []
         for name in features:
@@ -183,7 +183,7 @@ def _table(
                 and np.array_equal(features[name].names, features["CycleGAN"].names)
             ):
                 difference = kid_difference(to, features[name], features["CycleGAN"])
-                compared.append(f"KID of {name} minus KID of CycleGAN on the same fields: {_cell(difference)}.")
+                compared.append(f"KID of {name} minus KID of CycleGAN on the same fields: {cell(difference)}.")
         lines += ["", *compared, ""] if compared else [""]
     return lines
 
@@ -241,7 +241,8 @@ def _joined(some: list[dict[str, np.ndarray]], values: str, groups: str) -> Feat
     return Features(stacked if stacked.ndim == 2 else stacked[:, None], np.concatenate([each[groups] for each in some]))
 
 
-def _cell(measured: Measured | None) -> str:
+def cell(measured: Measured | None) -> str:
+    """Return a value with its interval as the tables say it."""
     if measured is None:
         return "–"
     interval = f" [{measured.low:.3f}, {measured.high:.3f}]" if measured.low is not None else ""

@@ -53,6 +53,9 @@ def test_every_planned_training_has_settings_of_its_engine() -> None:
         assert ENGINES[entry.engine].settings.make(**entry.settings)
     # first what matters most: the two engines for few images, three seeds each
     assert [(e.engine, e.seed) for e in entries[:6]] == [(n, s) for s in range(3) for n in ("scgan", "cyclegan")]
+    # what stays is said to flows for each data set, and to nothing else
+    kept = {(e.engine, e.data): e.settings.get("kept") for e in entries if e.engine == "flow" or "kept" in e.settings}
+    assert kept == {("flow", "bbbc013"): ("DNA",), ("flow", "organoids"): ("ZO1",)}
     # last, the objectives of PhenDiff in equal minutes
     goals = ("edm", "v", "flow")
     assert [(e.name, e.settings["objective"]) for e in entries[-3:]] == [(f"PhenDiff ({goal})", goal) for goal in goals]
