@@ -58,6 +58,9 @@ COMMANDS = {
     "variants": ("quality.variants", "variants", "What makes the flow better at equal computing time, over seeds."),
     "unseen": ("quality.unseen", "unseen", "Presets on folders that no one tuned to: gap closed, gate, sheets."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
+    "fuzz": ("reliability.fuzz", "fuzz", "Mutated files of every kind: opened, or refused in a sentence."),
+    "faults": ("reliability.faults", "faults", "Runs and translations killed, starved and disturbed, then run again."),
+    "load": ("reliability.load", "load", "Whether memory, open files, threads and widgets grow under load."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }
 

@@ -141,9 +141,7 @@ def score(checkpoint: Checkpoint, unseen: Unseen) -> dict[str, list[str]]:
             {name: translate_plane(plane, translator, source, each) for name, plane in real.items()}
             for each in (target, source)
         )
-        back = {
-            name: translate_plane(plane, translator, target, source, way_back=True) for name, plane in made.items()
-        }
+        back = {name: translate_plane(plane, translator, target, source, way_back=True) for name, plane in made.items()}
         kept = [overlap(find_nuclei(real[name][0]).mask, find_nuclei(made[name][0]).mask) for name in real]
         identity = 100 * np.mean([_difference(real[name], same[name]) for name in real], axis=0) / spans
         round_trip, change = (np.mean([_difference(real[name], each[name]) for name in real]) for each in (back, made))

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -210,3 +211,34 @@ heavy = {"torch", "numpy", "pydantic", "napari", "rich"} & set(sys.modules)
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_batch_cleanly(
+    number: signal.Signals,
+    code: int,
+    phenotrans: Callable[..., tuple[int, str, str]],
+    wells: list[Path],
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_phenotrans.translation import outputs
+
+    original, written = outputs.write_as, []
+
+    def write_as(*arguments: Any, **more: Any) -> Any:
+        original(*arguments, **more)
+        written.append(arguments)
+        if len(written) == 3:  # the second image's translation is there, its difference is not
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(outputs, "write_as", write_as)
+    before = signal.getsignal(signal.SIGTERM)
+    out = tmp_path / "out"
+    ended, _, said = phenotrans("translate", *wells, "--checkpoint", checkpoint, *WAY, "--out", out)
+    assert ended == code
+    assert "Stopped." in said
+    assert "2 images: 1 translated, 1 not done." in said
+    assert sorted(path.name for path in out.iterdir()) == ["p1_A01_difference.ome.tif", "p1_A01_translated.ome.tif"]
+    assert signal.getsignal(signal.SIGTERM) is before

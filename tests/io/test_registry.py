@@ -56,3 +56,15 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
 def test_only_known_suffixes_are_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.jpg cannot be written: expected a name that ends in \.ome\.tif"):
         write(None, tmp_path / "a.jpg")  # type: ignore[arg-type]
+
+
+def test_what_an_image_refuses_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_phenotrans.io import pictures
+
+    def without_pixels(*_: object) -> None:
+        raise InputError("The image is empty: shape (0, 0) along YX. Choose a file that holds pixels.")
+
+    monkeypatch.setattr(pictures, "read_picture", without_pixels)
+    (tmp_path / "a.png").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"a\.png cannot be read\. The image is empty"):
+        read(tmp_path / "a.png")

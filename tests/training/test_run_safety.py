@@ -318,3 +318,14 @@ def test_a_stop_from_before_does_not_count_and_one_while_it_reads_does(
     last = list(one.for_steps(9).events(resume=True))[-1]
     assert isinstance(last, Stopped)
     assert last.step == 7
+
+
+@pytest.mark.parametrize(("name", "value"), [("devices", 2**32 - 1), ("scovery", 3), ("learning_rate", "fast")])
+def test_settings_that_cannot_be_used_name_their_file(run: Any, name: str, value: object) -> None:
+    folder = run().folder
+    list(run().events())
+    decided = json.loads((folder / "run.json").read_text())
+    decided["settings"][name] = value
+    (folder / "run.json").write_text(json.dumps(decided))
+    with pytest.raises(InputError, match=rf"run\.json cannot be used\..*{name.replace('_', '.')}"):
+        Run.load(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -16,6 +17,8 @@ from napari_phenotrans.cli.options import read_arguments, reading
 from napari_phenotrans.cli.progress import Progress
 from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.errors import InputError
+
+INTERRUPTED, TERMINATED = 130, 143  # exit codes, as of a shell: 128 and the number of the signal
 
 # Commands whose options come from settings; those need pydantic, for which `phenotrans --help` does not wait.
 LAZY = {
@@ -117,16 +120,27 @@ def main() -> None:
         _run()
 
 
+class _Terminated(KeyboardInterrupt):
+    """The machine asked to end, as a cluster does before it takes its node back: what is unfinished is removed."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
+
+
 def _run() -> None:
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         # what a command returns is nothing, or the code that it ended with
         sys.exit(phenotrans(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
+    except click.Abort as error:
         say("Stopped.", err=True)
-        sys.exit(130)
+        sys.exit(TERMINATED if isinstance(error.__cause__, _Terminated) else INTERRUPTED)
     except InputError as error:
         say(f"phenotrans: {error}", err=True)
         sys.exit(2)
+    finally:
+        signal.signal(signal.SIGTERM, before)

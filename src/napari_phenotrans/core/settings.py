@@ -98,7 +98,9 @@ class TrainingSettings(Settings):
         None, description="Checkpoint (a file, or a bundled name) whose networks training starts from."
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps.")
-    devices: int = Field(1, ge=1, description="Processes to train with, one per GPU; on a CPU they share its cores.")
+    devices: int = Field(
+        1, ge=1, le=1024, description="Processes to train with, one per GPU; on a CPU they share its cores."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto trains in bf16 on a GPU that computes in it, in fp32 elsewhere."
     )

@@ -87,6 +87,11 @@ def read_one(path: Path, axes: str | None = None, series: int = 0, *, missing_as
     quiet_libraries()
     module, function = reader_name.split(":")
     reader: Reader = getattr(import_module(f"napari_phenotrans.io.{module}"), function)
-    if reader_name == _ZARR:
-        return reader(path, axes, series, missing_as_zero)
-    return reader(path, axes, series)
+    more = (missing_as_zero,) if reader_name == _ZARR else ()
+    try:
+        return reader(path, axes, series, *more)
+    except InputError as error:
+        # what an image refuses of its pixels names no file
+        if path.name in str(error):
+            raise
+        raise InputError(f"{path} cannot be read. {error}") from error

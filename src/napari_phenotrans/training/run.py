@@ -76,11 +76,14 @@ class Run:
         Raises
         ------
         InputError
-            If the folder holds no run.
+            If the folder holds no run, or one of settings that this version does not know.
         """
         folder = Path(folder)
         decided = read_decided(folder / DECIDED)
-        settings = engine_entry(decided["engine"]).settings.make(**decided["settings"])
+        try:
+            settings = engine_entry(decided["engine"]).settings.make(**decided["settings"])
+        except InputError as error:
+            raise InputError(f"{folder / DECIDED} cannot be used. {error}") from error
         training, held_out = (
             fields_from(decided[part], tuple(decided["conditions"])) for part in ("training", "held-out")
         )

@@ -1,0 +1,82 @@
+"""The bench of faults: what is done to a fork happens, and what is left or another is seen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.reliability import faults
+from bench.reliability.faults import LEFT, OTHER, SAME, Trial, die_at, digest, fail_at, leftovers, limit_files, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+def in_fork(act: Callable[[], None]) -> int:
+    """Return how a fork that does this ends: 3 where it raises OSError."""
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+        except OSError:
+            os._exit(3)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def replaces(folder: Path, before: Callable[[], None]) -> Callable[[], None]:
+    """Return what puts a file in the place of another twice, after a fault was prepared."""
+
+    def act() -> None:
+        before()
+        for name in ("a", "b"):
+            (folder / f"{name}.part").write_bytes(b"x" * 200)
+            os.replace(folder / f"{name}.part", folder / name)
+
+    return act
+
+
+def test_faults_happen_where_they_are_told_to(tmp_path: Path) -> None:
+    assert in_fork(replaces(tmp_path, lambda: die_at("replace", 1))) == -signal.SIGKILL
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b.part"]
+    fired = tmp_path / "fired"
+    assert in_fork(replaces(tmp_path, lambda: fail_at(0, fired))) == 3
+    assert fired.exists()
+    assert in_fork(replaces(tmp_path, lambda: fail_at(7, tmp_path / "never"))) == 0
+    assert not (tmp_path / "never").exists()
+    assert in_fork(replaces(tmp_path, lambda: limit_files(100))) == 3
+    assert in_fork(replaces(tmp_path, lambda: limit_files(1000))) == 0
+
+
+def test_results_and_what_is_left_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.ome.tif").write_bytes(b"1")
+    first = digest(tmp_path)
+    (tmp_path / "events.jsonl").write_text("when, and how long")
+    assert digest(tmp_path) == first
+    (tmp_path / "a.ome.tif").write_bytes(b"2")
+    assert digest(tmp_path) != first
+    assert leftovers(tmp_path) == []
+    (tmp_path / ".abc-1.part.b.ome.tif").touch()
+    (tmp_path / "lock").touch()
+    assert sorted(leftovers(tmp_path)) == [".abc-1.part.b.ome.tif", "lock"]
+    found = [Trial("training", "killed", "1", SAME), Trial("training", "killed", "2", LEFT)]
+    assert table([*found, Trial("training", "killed", "3", OTHER)])[-1] == (
+        "| training | killed | 3 | 1 | 0 | 1 something unfinished is left, 1 another result |"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="forks, and limits of the size of files")
+def test_nothing_is_lost_by_any_fault(bench: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "POINTS", ("replace",))
+    done = bench("faults", "--moments", 2)
+    assert done.exit_code == 0, done.output
+    assert "| training | killed at a random moment | 2 | " in done.output
+    assert "| translation | the disk is full once | " in done.output
