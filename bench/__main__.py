@@ -56,6 +56,8 @@ COMMANDS = {
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),
     "variants": ("quality.variants", "variants", "What makes the flow better at equal computing time, over seeds."),
     "unseen": ("quality.unseen", "unseen", "Presets on folders that no one tuned to: gap closed, gate, sheets."),
+    "claim": ("quality.claim", "claim", "SCGAN and CycleGAN on three wells: who learns them by heart?"),
+    "claim-table": ("quality.claim", "claim_table", "What these trainings reach on all other wells, and the verdict."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }

@@ -158,22 +158,22 @@ def _table(
         copies = [METRICS["kid"](real, copy, copy) for real, copy in ((to, from_), (to_anchored, from_anchored))] + [
             METRICS["gap closed"](to_values[m], from_values[m], from_values[m]) for m in measures
         ]
-        lines.append(f"| *floor* | {' | '.join(_cell(value) for value in floors)} | 1 | 0 |")
-        lines.append(f"| *copy source* | {' | '.join(_cell(value) for value in copies)} | 1 | 0 |")
+        lines.append(f"| *floor* | {' | '.join(cell(value) for value in floors)} | 1 | 0 |")
+        lines.append(f"| *copy source* | {' | '.join(cell(value) for value in copies)} | 1 | 0 |")
         features: dict[str, Features] = {}
         for name, some in arrays.items():
-            features[name] = _joined(some, f"{way} features", f"{way} groups")
-            anchored = _joined(some, f"{way} anchored", f"{way} groups")
+            features[name] = joined(some, f"{way} features", f"{way} groups")
+            anchored = joined(some, f"{way} anchored", f"{way} groups")
             values = [METRICS["kid"](to, features[name], from_), METRICS["kid"](to_anchored, anchored, from_anchored)]
             for measure in measures:
-                translated = _joined(some, f"{way} {measure} values", f"{way} {measure} groups")
+                translated = joined(some, f"{way} {measure} values", f"{way} {measure} groups")
                 values.append(METRICS["gap closed"](to_values[measure], translated, from_values[measure]))
             same = np.concatenate([each[f"{way} overlap"] for each in some]).mean()
             back, change = (
                 np.concatenate([each[f"{way} {w}"] for each in some]).mean() for w in ("round trip", "change")
             )
             lines.append(
-                f"| {name} | {' | '.join(_cell(value) for value in values)} | {same:.2f} | {back / change:.2f} |"
+                f"| {name} | {' | '.join(cell(value) for value in values)} | {same:.2f} | {back / change:.2f} |"
             )
         compared = []
         for name in features:
@@ -183,7 +183,7 @@ def _table(
                 and np.array_equal(features[name].names, features["CycleGAN"].names)
             ):
                 difference = kid_difference(to, features[name], features["CycleGAN"])
-                compared.append(f"KID of {name} minus KID of CycleGAN on the same fields: {_cell(difference)}.")
+                compared.append(f"KID of {name} minus KID of CycleGAN on the same fields: {cell(difference)}.")
         lines += ["", *compared, ""] if compared else [""]
     return lines
 
@@ -235,13 +235,14 @@ def _read(folder: Path, how: dict[str, Any]) -> dict[str, np.ndarray]:
         return dict(stored)
 
 
-def _joined(some: list[dict[str, np.ndarray]], values: str, groups: str) -> Features:
+def joined(some: list[dict[str, np.ndarray]], values: str, groups: str) -> Features:
     """Put the folds together; one field translated by two seeds counts as one group."""
     stacked = np.concatenate([each[values] for each in some])
     return Features(stacked if stacked.ndim == 2 else stacked[:, None], np.concatenate([each[groups] for each in some]))
 
 
-def _cell(measured: Measured | None) -> str:
+def cell(measured: Measured | None) -> str:
+    """Write a value with its interval."""
     if measured is None:
         return "–"
     interval = f" [{measured.low:.3f}, {measured.high:.3f}]" if measured.low is not None else ""

@@ -25,7 +25,6 @@ from napari_phenotrans.engines.image_pool import Pool
 from napari_phenotrans.engines.kept import places_of
 from napari_phenotrans.engines.noise_input import with_drawn, with_noise, with_usual
 from napari_phenotrans.engines.round_trip import channel_weights, difference, drowned, feature_difference
-from napari_phenotrans.metrics.picture.field import noise_sd
 from napari_phenotrans.networks.augment import AUGMENTATIONS
 from napari_phenotrans.networks.ema import average, widening
 from napari_phenotrans.networks.norm import make_sets
@@ -130,6 +129,9 @@ class CycleGAN(Engine):
 
     def measure(self, pieces: Mapping[str, Sequence[Tensor]]) -> None:
         if self.settings.cycle_camera:
+            # imported here: it brings all measures of pictures with it, which translating does not need
+            from napari_phenotrans.metrics.picture.field import noise_sd
+
             every = [piece.cpu().numpy() for some in pieces.values() for piece in some]
             noise = [[noise_sd(piece[c]) for piece in every] for c in range(self.channels)]
             self.camera = torch.tensor(noise).median(dim=1).values
