@@ -93,7 +93,7 @@ def find_masks(
     """
     named = [name for name in channels if NUCLEI.search(name)]
     name = channel or next(iter(named), None)
-    if name not in channels:
+    if name is None or name not in channels:
         said = f"{channel} is none of the channels" if channel else "no channel's name says that it shows nuclei"
         raise InputError(
             f"Shapes cannot be compared: {said}. Name one of {', '.join(channels)} with --shape-channel, or a folder "

@@ -240,7 +240,8 @@ class CycleGAN(Engine):
             if s.pin_background:
                 translated = [_pinned(made, real[1 - i]) for i, made in enumerate(translated)]
             # where the images of a condition have no counterpart: said by the generator that takes them to the other
-            free = [None if both[1 - i].unmatched is None else both[1 - i].unmatched[:count] for i in range(2)]
+            masks = [both[1 - i].unmatched for i in range(2)]
+            free = [None if mask is None else mask[:count] for mask in masks]
 
             # Zhu et al. 2017, eq. 1 and 2
             named["adversarial"] = [self._deceive(i, translated[i], real[i], augment, chance) for i in range(2)]
@@ -343,7 +344,7 @@ class CycleGAN(Engine):
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         # a copy: optimizers take the tensors themselves, and would change what they were given
-        state = {"projections": {}, "patches": True} | copy.deepcopy(state)
+        state = {"projections": {}, "patches": True, **copy.deepcopy(state)}
         for name in self._live:
             getattr(self, name).load_state_dict(state[name])
         # another timing might find otherwise, and go on with other roundings
