@@ -270,6 +270,11 @@ def test_a_price_of_the_mask_without_a_mask_is_refused(make_engine: Callable[...
         make_engine("cyclegan", sparsity=0.5)
 
 
+def test_a_price_of_what_need_not_come_back_without_a_way_back_is_refused(make_engine: Callable[..., Engine]) -> None:
+    with pytest.raises(InputError, match=r"without a way back\. Say a --cycle above 0, or --unmatched 0"):
+        make_engine("cyclegan", unmatched=0.5, cycle=0)
+
+
 @pytest.mark.parametrize("pinned", [True, False])
 def test_a_pinned_background_cannot_be_shifted(
     pinned: bool, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]

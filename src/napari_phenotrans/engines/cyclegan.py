@@ -74,6 +74,11 @@ class CycleGAN(Engine):
                 f"A sparsity of {settings.sparsity:g} is the price of a mask, and the output {settings.output!r} has "
                 f"none. Say --output masked too, or --sparsity 0."
             )
+        if settings.unmatched and not settings.cycle:
+            raise InputError(
+                f"A price of {settings.unmatched:g} for what need not come back says nothing without a way back. Say a "
+                f"--cycle above 0, or --unmatched 0."
+            )
         self.settings: GANSettings = settings
         self.kept = places_of(settings.kept or (), settings.channels, channels)
         self.draws, self.redraw = settings.noise, 1.0 if settings.noise else None
