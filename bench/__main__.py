@@ -57,6 +57,8 @@ COMMANDS = {
     "null": ("quality.null", "null", "What the phenotype report calls changed where nothing differs."),
     "variants": ("quality.variants", "variants", "What makes the flow better at equal computing time, over seeds."),
     "unseen": ("quality.unseen", "unseen", "Presets on folders that no one tuned to: gap closed, gate, sheets."),
+    "claim": ("quality.claim", "claim", "SCGAN and CycleGAN on three wells: who learns them by heart?"),
+    "claim-table": ("quality.claim", "claim_table", "What these trainings reach on all other wells, and the verdict."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
     "fuzz": ("reliability.fuzz", "fuzz", "Mutated files of every kind: opened, or refused in a sentence."),
     "faults": ("reliability.faults", "faults", "Runs and translations killed, starved and disturbed, then run again."),

@@ -162,11 +162,11 @@ def _table(
         lines.append(f"| *copy source* | {' | '.join(cell(value) for value in copies)} | 1 | 0 |")
         features: dict[str, Features] = {}
         for name, some in arrays.items():
-            features[name] = _joined(some, f"{way} features", f"{way} groups")
-            anchored = _joined(some, f"{way} anchored", f"{way} groups")
+            features[name] = joined(some, f"{way} features", f"{way} groups")
+            anchored = joined(some, f"{way} anchored", f"{way} groups")
             values = [METRICS["kid"](to, features[name], from_), METRICS["kid"](to_anchored, anchored, from_anchored)]
             for measure in measures:
-                translated = _joined(some, f"{way} {measure} values", f"{way} {measure} groups")
+                translated = joined(some, f"{way} {measure} values", f"{way} {measure} groups")
                 values.append(METRICS["gap closed"](to_values[measure], translated, from_values[measure]))
             same = np.concatenate([each[f"{way} overlap"] for each in some]).mean()
             back, change = (
@@ -235,14 +235,14 @@ def _read(folder: Path, how: dict[str, Any]) -> dict[str, np.ndarray]:
         return dict(stored)
 
 
-def _joined(some: list[dict[str, np.ndarray]], values: str, groups: str) -> Features:
+def joined(some: list[dict[str, np.ndarray]], values: str, groups: str) -> Features:
     """Put the folds together; one field translated by two seeds counts as one group."""
     stacked = np.concatenate([each[values] for each in some])
     return Features(stacked if stacked.ndim == 2 else stacked[:, None], np.concatenate([each[groups] for each in some]))
 
 
 def cell(measured: Measured | None) -> str:
-    """Return a value with its interval as the tables say it."""
+    """Write a value with its interval."""
     if measured is None:
         return "–"
     interval = f" [{measured.low:.3f}, {measured.high:.3f}]" if measured.low is not None else ""

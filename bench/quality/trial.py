@@ -14,7 +14,7 @@ from bench.quality.bundle import RECIPES
 from bench.quality.picture import fields_for, judge_checkpoint, sheet, translate_fields
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.engines import engine_entry
-from napari_phenotrans.training.events import Saved
+from napari_phenotrans.training.events import Saved, Scored
 from napari_phenotrans.training.run import Run
 
 if TYPE_CHECKING:
@@ -31,12 +31,20 @@ def trial(recipe: str, choices: tuple[str, ...], work: Path, images: Path) -> No
     chosen = RECIPES[recipe]
     said = dict(choice.split("=", 1) for choice in choices)
     settings_class = engine_entry(chosen.engine).settings
-    settings = settings_class.make(**(chosen.common | {"score_every": 0} | {k: _read(v) for k, v in said.items()}))
+    settings = settings_class.make(**(chosen.common | {k: _read(v) for k, v in said.items()}))
     dataset = chosen.prepare(images)
-    training, _ = chosen.split(dataset)
+    training, held_out = chosen.split(dataset)
+    # scored once, at the end, where the recipe holds fields out
+    settings = settings.model_copy(update={"score_every": settings.steps if held_out else 0})
     before = time.process_time()
-    run = Run(work / "run", training, chosen.engine, settings, synthetic=chosen.synthetic)
-    last = next(event for event in run.events() if isinstance(event, Saved) and event.step == settings.steps)
+    run = Run(work / "run", training, chosen.engine, settings, held_out, synthetic=chosen.synthetic)
+    kids: dict[str, float] = {}
+    for event in run.events():
+        if isinstance(event, Scored):
+            kids = {name: value for name, value in event.scores.items() if name.startswith("kid")}
+        if isinstance(event, Saved) and event.step == settings.steps:
+            last = event
+            break
     minutes = (time.process_time() - before) / 60
 
     checkpoint = Checkpoint.load(run.folder / last.path)
@@ -49,13 +57,16 @@ def trial(recipe: str, choices: tuple[str, ...], work: Path, images: Path) -> No
         sheet(file, fields.unseen[source][0], made[source][target][0], fields.unseen[target][0])
 
     click.echo(f"{recipe} {' '.join(choices)}: {settings.steps} steps, {minutes:.1f} CPU minutes")
+    for name, value in kids.items():
+        click.echo(f"  {name}: {value:.3f}")
     for score in scores:
         click.echo(f"  {score.metric}, {score.direction}: {score.value} ({score.what})")
     for verdict in verdicts:
         click.echo(f"  {verdict.direction}: {' '.join(verdict.sentences)}{_fates(verdict)}")
     rows = [verdict.to_dict() for verdict in verdicts]
     result = {"circumstances": circumstances(), "recipe": recipe, "settings": said, "minutes": minutes, "rows": rows}
-    (work / "trial.json").write_text(json.dumps(result | {"scores": [s.model_dump() for s in scores]}, indent=1))
+    result |= {"kid": kids, "scores": [score.model_dump() for score in scores]}
+    (work / "trial.json").write_text(json.dumps(result, indent=1))
 
 
 def _fates(verdict: Verdict) -> str:

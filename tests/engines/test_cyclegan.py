@@ -30,6 +30,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "cycle_noise": 0.1, "cycle_end": 0.1, "cycle_pool": 2, "adversarial": "relativistic", "penalty": 1,
         "pin_background": True, "discriminator_rate": 1e-4,
     },
+    "left to chance": {
+        "noise": True, "unmatched": 0.5, "cycle_camera": 2, "cycle_features": 0.5, "averaging": 0.1,
+        "convolutions": "plain",
+    },
 }  # fmt: skip
 both_gans = pytest.mark.parametrize("name", ["cyclegan", "scgan"])
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
@@ -225,6 +229,7 @@ def test_only_what_a_setting_asks_for_is_computed(
     common = {"adversarial", "identity", "discriminator"}
     assert named["no way back"] == common | {"contrast", "changed"}
     assert named["noisy way back"] == common | {"round trip", "penalty"}
+    assert named["left to chance"] == common | {"round trip", "no counterpart"}
 
 
 def test_kept_channels_are_seen_and_come_back_bit_for_bit(
@@ -265,6 +270,11 @@ def test_a_price_of_the_mask_without_a_mask_is_refused(make_engine: Callable[...
         make_engine("cyclegan", sparsity=0.5)
 
 
+def test_a_price_of_what_need_not_come_back_without_a_way_back_is_refused(make_engine: Callable[..., Engine]) -> None:
+    with pytest.raises(InputError, match=r"without a way back\. Say a --cycle above 0, or --unmatched 0"):
+        make_engine("cyclegan", unmatched=0.5, cycle=0)
+
+
 @pytest.mark.parametrize("pinned", [True, False])
 def test_a_pinned_background_cannot_be_shifted(
     pinned: bool, make_engine: Callable[..., Engine], make_parts: Callable[..., list[BatchPart]]
@@ -289,7 +299,7 @@ def test_the_round_trips_weight_falls(
     engine.start_training()
     weights, loss = [], engine._generators_loss
     monkeypatch.setattr(
-        engine, "_generators_loss", lambda part, update, weight: weights.append(weight) or loss(part, update, weight)
+        engine, "_generators_loss", lambda part, update, of: weights.append(of["round trip"]) or loss(part, update, of)
     )
     for step in (0, 10, 20):
         engine.training_step(step, make_parts(step), Update())

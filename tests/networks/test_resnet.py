@@ -32,14 +32,40 @@ def test_residual_output_has_no_ceiling_and_tanh_has_one() -> None:
 def test_a_masked_output_changes_nothing_where_its_mask_is_shut() -> None:
     torch.manual_seed(0)
     network, x = ResNetGenerator(2, 4, 1, output="masked"), torch.rand(1, 2, 16, 16)
-    made, mask = network.translate(x)
+    made, mask, unmatched = network.translate(x)
     assert mask is not None
+    assert unmatched is None
     assert mask.shape == (1, 1, 16, 16)
     assert bool((mask > 0.5).all())
     assert torch.equal(made, network(x))
     with torch.no_grad():
         network.leave.bias[-1] = -1e4
     assert torch.equal(network(x), x)
+
+
+@pytest.mark.parametrize("output", ["residual", "masked", "tanh"])
+def test_what_has_no_counterpart_is_said_beside_any_output(output: str) -> None:
+    torch.manual_seed(0)
+    plain, asked = (ResNetGenerator(2, 4, 1, output=output, unmatched=unmatched) for unmatched in (False, True))
+    x = torch.rand(1, 2, 16, 16)
+    made = asked.translate(x)
+    assert made.unmatched is not None
+    assert made.unmatched.shape == (1, 1, 16, 16)
+    assert bool((made.unmatched < 0.1).all())  # at first everything has to come back
+    with torch.no_grad():
+        asked.leave.bias[-1] += 10
+    shifted = asked.translate(x)
+    assert torch.equal(shifted.crops, made.crops)
+    assert bool((shifted.unmatched > 0.9).all())
+    assert plain.leave.out_channels == asked.leave.out_channels - 1
+
+
+def test_noise_has_a_say_and_is_not_given_out() -> None:
+    torch.manual_seed(0)
+    network, x, noise = ResNetGenerator(2, 4, 1, noise=3), torch.rand(1, 2, 16, 16), torch.randn(2, 3, 16, 16)
+    one, other = (network(torch.cat([x, each[None]], dim=1)) for each in noise)
+    assert one.shape == x.shape
+    assert not torch.allclose(one, other)
 
 
 def test_features_lead_to_the_middle_of_the_network() -> None:

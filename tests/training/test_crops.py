@@ -77,3 +77,17 @@ def test_large_pieces_are_multiples_of_four() -> None:
 def test_planes_smaller_than_a_crop_are_refused() -> None:
     with pytest.raises(InputError, match=r"1 planes are smaller than a crop of 96 × 96.*smaller --crop"):
         Crops({"untreated": [spots(slice(0, 8), 64)], "treated": [spots(slice(0, 8))]}, INTENSITY, 96)
+
+
+def test_masks_are_cut_turned_and_mirrored_with_their_crops() -> None:
+    planes = {"untreated": [spots(slice(0, 8)), spots(slice(40, 48))], "treated": [spots(slice(20, 90))]}
+    masks = {condition: [plane[1] > 60 for plane in some] for condition, some in planes.items()}
+    crops, chance = Crops(planes, INTENSITY, 32, masks=masks), KeyedRandom(0, 0, 0, 40)
+    for condition in planes:
+        drawn, where = crops.draw(condition, chance), crops.draw_masks(condition, chance)
+        assert where.shape == (40, 1, 32, 32)
+        assert where.dtype == torch.float32
+        threshold = INTENSITY.normalize(np.full((2, 1, 1), 60, np.float32))[1, 0, 0]
+        assert torch.equal(where[:, 0] > 0, drawn[:, 1] > threshold)
+    # looking where objects are is no draw of its own
+    assert crops.drawn["treated"] == 40 + crops.blank["treated"]

@@ -60,3 +60,24 @@ def test_each_input_of_a_network_has_statistics_of_its_own(make_engine: Callable
     convolution, norm = engine.translators["1"].enter[:2]
     torch.testing.assert_close(norm.mean[2], convolution(translated)[0].mean(dim=(1, 2)))
     assert engine.statistics_are_fixed
+
+
+def test_engines_are_shown_the_objects_of_their_own_crops(make_engine: Callable[..., Engine]) -> None:
+    engine = make_engine("shift", batch=4, steps=1)
+    engine.start_training()
+    seen = []
+    step = engine.training_step
+    engine.training_step = lambda number, parts, update: seen.extend(parts) or step(number, parts, update)
+    list(train(engine, draw, engine.settings, draw_masks=lambda c, chance: draw(c, chance)[:, :1] + 1))
+    assert seen
+    for part in seen:
+        for condition, crops in part.crops.items():
+            assert torch.equal(part.masks[condition], crops[:, :1] + 1)
+
+
+def test_backgrounds_are_measured_of_engines_without_statistics_too(make_engine: Callable[..., Engine]) -> None:
+    pieces = {"untreated": [torch.rand(2, 32, 32) - 1], "treated": [torch.rand(2, 32, 32)]}
+    for name, settings, measured in (("cyclegan", {"norm": "position"}, 6), ("shift", {}, 0)):
+        engine = make_engine(name, **settings)
+        fix_statistics(engine, pieces)
+        assert len(engine.offsets) == measured

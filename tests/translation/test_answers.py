@@ -248,3 +248,56 @@ def test_the_command_translates_with_samples(checkpoint: Checkpoint, tmp_path: P
     for number, sample in enumerate(expected.samples, start=1):
         made = read(tmp_path / "out" / f"well_sample-{number}.ome.tif")
         np.testing.assert_array_equal(made.plane(), sample.plane())
+
+
+# ---- a GAN that is shown noise
+
+
+@pytest.fixture(scope="module")
+def left_to_chance() -> Checkpoint:
+    torch.manual_seed(0)
+    entry = ENGINES["cyclegan"]
+    settings = entry.settings.make(crop=32, width=8, blocks=1, norm="position", noise=True, channels=NAMES)
+    engine = entry.load()(settings, 2, ("untreated", "treated"))
+    with torch.no_grad():
+        for value in engine.translators.parameters():
+            value *= 2
+    card = Card(
+        engine="cyclegan",
+        settings=settings.model_dump(mode="json"),
+        conditions=("untreated", "treated"),
+        channels=NAMES,
+        low=(0.0, 0.0),
+        high=(60_000.0, 60_000.0),
+        crop=32,
+    )
+    return Checkpoint.of(engine, card)
+
+
+def test_noise_of_a_gan_depends_on_the_place_in_the_plane_alone(left_to_chance: Checkpoint) -> None:
+    """In one piece, in tiles, or a region of it: the same noise, and so the same picture."""
+    image = image_of(240, 240)
+    image = image.replace(pixels=image.pixels.astype(np.float32))
+    whole = translate_image(image, left_to_chance, **WAY).translated.pixels
+    np.testing.assert_array_equal(whole, translate_image(image, left_to_chance, **WAY).translated.pixels)
+    tiled = translate_image(image, Translator(left_to_chance, tile=160, overlap=96), **WAY).translated.pixels
+    np.testing.assert_allclose(tiled, whole, atol=60_000 * 1e-4)
+    region = translate_image(image, left_to_chance, **WAY, region=Region(100, 120, 40, 40)).translated.pixels
+    np.testing.assert_allclose(region, whole[:, 100:140, 120:160], atol=60_000 * 1e-4)
+
+
+def test_samples_of_a_gan_differ_by_as_much_as_is_drawn_anew(left_to_chance: Checkpoint) -> None:
+    image = image_of(64, 64)
+    image = image.replace(pixels=image.pixels.astype(np.float32))
+    plain = translate_image(image, left_to_chance, **WAY).translated.pixels
+    off = [
+        np.abs(translate_image(image, left_to_chance, **WAY, samples=2, redraw=r).samples[0].pixels - plain).mean()
+        for r in (0.0, 0.2, 1.0)
+    ]
+    assert off[0] == 0
+    assert 0 < off[1] < off[2]
+
+
+def test_a_gan_completes_nothing(left_to_chance: Checkpoint) -> None:
+    with pytest.raises(InputError, match="draws no channel from others"):
+        translate_image(image_of(64, 64), left_to_chance, **WAY, drawn_channels=("GFP",))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Of the squares in which the noise of a plane is drawn: the least that is drawn for one pixel.
 SQUARE = 64
+# Of the noise of planes where nobody asks for another.
+USUAL_SEED, USUAL_SAMPLE = 0, 0
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,12 @@ class Engine(ABC):
     inverts
         Whether translating first inverts the image with the source condition. What such an engine gets wrong by
         itself shows in source → source, that of others in the round trip.
+    draws
+        Whether noise beside the image has a say in every translation. It comes as `Drawn.noise`, wholly; where a
+        plane is translated whole and nothing is drawn, the engine takes that of the plane's places itself.
+    shifts_background
+        Whether what a direction adds to the background is to be measured, and taken out: not of engines that invert,
+        which keep it, nor of one that does nothing else.
     redraw
         Which `Drawn.share` of the noise makes several answers that differ and keep the places of cells, as measured;
         None where an engine gives one answer only.
@@ -136,6 +142,8 @@ class Engine(ABC):
     kept: tuple[int, ...] = ()
     redraws: bool = False
     inverts: bool = False
+    draws: bool = False
+    shifts_background: bool = False
     redraw: float | None = None
     translation_settings: type[TranslationSettings] = TranslationSettings
 

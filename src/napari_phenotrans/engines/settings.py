@@ -79,6 +79,11 @@ class GANSettings(TrainingSettings):
         "tanh is the paper's saturating output.",
     )
     sparsity: float = Field(0.0, ge=0, description="Weight of the mask's mean: how dear it is to change a place.")
+    noise: bool = Field(
+        False,
+        description="Show generators noise beside the image, so that what the image does not tell, such as which "
+        "mitosis goes, can be decided at random: by the place in the plane, the same each time.",
+    )
     kept: tuple[str, ...] | None = Field(
         None,
         description="Channels that come back bit for bit, by name: the networks see them, and the others are made to "
@@ -100,8 +105,33 @@ class GANSettings(TrainingSettings):
         description="SD of the noise on a translated crop before its way back, as a share of the range: hidden signals "
         "drown in it.",
     )
+    cycle_camera: float = Field(
+        0.0,
+        ge=0,
+        le=20,
+        description="SD of further noise there, in SDs of the camera's own in each channel, measured on training "
+        "images; above 0 what goes back is rounded to 256 gray levels too.",
+    )
     cycle_pool: int = Field(
         1, ge=1, le=16, description="Pixels along a side that are averaged before the round trip is compared."
+    )
+    cycle_features: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the round trip's error that is taken of the discriminator's feature maps in place of "
+        "pixels, which must not come back each as it was.",
+    )
+    unmatched: float = Field(
+        0.0,
+        ge=0,
+        description="Price of a mask, learned along, of what has no counterpart in the target and need not come back: "
+        "the mean of it counts so much. At 0 there is none, and everything has to come back.",
+    )
+    l1_weights: tuple[str, ...] | None = Field(
+        None,
+        description="By how much the round trip's and the identity's error in a channel counts, as in PH3=4; once "
+        "where nothing is said.",
     )
     contrast: float = Field(
         0.0,
@@ -126,6 +156,34 @@ class GANSettings(TrainingSettings):
     )
     pool: int = Field(50, ge=0, description="Translated crops kept to show discriminators again; 0 turns it off.")
     ema: float = Field(0.995, ge=0, lt=1, description="Decay of the averaged generators that translate.")
+    averaging: float = Field(
+        0.0,
+        ge=0,
+        le=0.28,
+        description="Width of that average as a share of the steps so far, in place of the decay: short and long "
+        "trainings then average alike. At 0 the decay holds.",
+    )
+    convolutions: Literal["patches", "plain", "timed"] = Field(
+        "patches",
+        description="How wide convolutions are trained on a processor: patches where these should be faster, plain "
+        "always directly, timed as half a second of timing says. They differ by rounding.",
+    )
+    shape: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of shape consistency: a small network for each condition, which learns to find objects in "
+        "real images, shall find those of the source in what is made of it.",
+    )
+    shape_channel: str | None = Field(
+        None,
+        description="Channel that shows the objects whose shape has to stay; the first whose name says DNA where none "
+        "is said. Not needed with masks.",
+    )
+    masks: str | None = Field(
+        None,
+        description="Folder of label images of these objects: the data set's folders and file names, 0 for background. "
+        "Where none is said, nuclei are found.",
+    )
     augment: Literal["none", "level", "fluorescence", "original"] = Field(
         "none",
         description="Augmentation of all that discriminators see: level varies gain and offset of each channel, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,10 +32,13 @@ class BatchPart:
     chance
         Gives random numbers for these n crops; an engine draws from nowhere else, so that a step does not depend on
         how its batch was divided.
+    masks
+        (n, 1, H, W) of each condition, 1 where the objects of its crops are; empty where the engine asks for none.
     """
 
     crops: dict[str, Tensor]
     chance: KeyedRandom
+    masks: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Update:

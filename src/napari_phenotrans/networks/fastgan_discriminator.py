@@ -107,6 +107,11 @@ class SelfSupervisedDiscriminator(nn.Module):
         logits = torch.cat([self.judge(maps[-1]), self.judge_copy(copy)], dim=1)
         return DiscriminatorOutput(logits, maps[-1], copy, maps[-2])
 
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps that the decoders start from."""
+        look = self.look(x)
+        return [look.middle, look.last, look.copy]
+
     def reconstruct(self, look: DiscriminatorOutput, x: Tensor, corners: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return pairs of what should be seen and what is reconstructed, (N, C, s, s) each.
 

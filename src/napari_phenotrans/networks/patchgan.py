@@ -41,3 +41,13 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps that the logits are made of, finest first."""
+        maps = []
+        for layer in self.layers[:-1]:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                # rectifiers change maps in place, and nothing comes between this one and the next convolution
+                maps.append(x)
+        return maps

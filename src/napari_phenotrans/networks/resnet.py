@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,27 @@ Output = Literal["residual", "masked", "tanh"]
 
 STRIDE = 4
 
-# A masked output begins with a mask of 0.88 everywhere, so that what is to change is found before what is not.
-OPEN = 2.0
+# A masked output begins with a mask of 0.88 everywhere, so that what is to change is found before what is not; the mask
+# of what has no counterpart with 0.05, so that everything has to come back at first.
+OPEN, CLOSED = 2.0, -3.0
+
+
+class Translated(NamedTuple):
+    """What a generator makes of crops (N, C, H, W).
+
+    Parameters
+    ----------
+    crops
+        (N, C, H, W).
+    mask
+        (N, 1, H, W), where the crops change; None where the output is not masked.
+    unmatched
+        (N, 1, H, W), how surely a place of the image has no counterpart in the target; None where nobody asked.
+    """
+
+    crops: Tensor
+    mask: Tensor | None = None
+    unmatched: Tensor | None = None
 
 
 class ResNetGenerator(nn.Module):
@@ -46,6 +65,11 @@ class ResNetGenerator(nn.Module):
         2018, eq. 1, with the real image as background).
     norm
         ``crop``: `CropNorm`. ``position``: `PositionNorm`.
+    noise
+        Channels of noise that come after the image's in the input; the output has the image's only.
+    unmatched
+        Whether it also says which places of the image have no counterpart in the target (Wu et al. 2024, section 3.2,
+        there of features, here of pixels).
     """
 
     def __init__(
@@ -56,17 +80,22 @@ class ResNetGenerator(nn.Module):
         upsampling: Upsampling = "resize",
         output: Output = "residual",
         norm: str = "crop",
+        *,
+        noise: int = 0,
+        unmatched: bool = False,
     ) -> None:
         super().__init__()
-        self.output = output
+        self.channels, self.output, self.unmatched = channels, output, unmatched
         make_norm = NORMS[norm]
         self.enter = nn.Sequential(
-            nn.Conv2d(channels, width, 7, padding=3, padding_mode="reflect"), make_norm(width), nn.ReLU(inplace=True)
+            nn.Conv2d(channels + noise, width, 7, padding=3, padding_mode="reflect"),
+            make_norm(width),
+            nn.ReLU(inplace=True),
         )
         self.down = nn.Sequential(_down(width, upsampling, make_norm), _down(2 * width, upsampling, make_norm))
         self.blocks = nn.Sequential(*(ResidualBlock(4 * width, make_norm) for _ in range(blocks)))
         self.up = nn.Sequential(_up(4 * width, upsampling, make_norm), _up(2 * width, upsampling, make_norm))
-        leaving = channels + 1 if output == "masked" else channels
+        leaving = channels + (output == "masked") + unmatched
         self.leave = nn.Conv2d(width, leaving, 7, padding=3, padding_mode="reflect")
         # of each of the `features`
         self.feature_widths = (width, 2 * width, 4 * width, 4 * width)
@@ -74,24 +103,29 @@ class ResNetGenerator(nn.Module):
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.normal_(layer.weight, 0, 0.02)
                 nn.init.constant_(cast("Tensor", layer.bias), 0)
+        bias = cast("Tensor", self.leave.bias)
         if output == "masked":
-            nn.init.constant_(cast("Tensor", self.leave.bias)[-1:], OPEN)
+            nn.init.constant_(bias[channels : channels + 1], OPEN)
+        if unmatched:
+            nn.init.constant_(bias[-1:], CLOSED)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.translate(x)[0]
+        return self.translate(x).crops
 
-    def translate(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return the translation, and the mask (N, 1, H, W) where the output is masked."""
+    def translate(self, x: Tensor) -> Translated:
+        """Return the translation of an image (with its noise, where there is some) and its masks."""
         h = self.leave(self.up(self.blocks(self.down(self.enter(x)))))
+        image, made = x[:, : self.channels], h[:, : self.channels]
+        unmatched = torch.sigmoid(h[:, -1:]) if self.unmatched else None
         if self.output == "tanh":
-            return torch.tanh(h), None
+            return Translated(torch.tanh(made), unmatched=unmatched)
         if self.output == "residual":
-            return x + h, None
-        mask = torch.sigmoid(h[:, -1:])
-        return x + mask * h[:, :-1], mask
+            return Translated(image + made, unmatched=unmatched)
+        mask = torch.sigmoid(h[:, self.channels : self.channels + 1])
+        return Translated(image + mask * made, mask, unmatched)
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Return the feature maps on the way to the middle of the network, finest first."""
+        """Return the feature maps on the way to the middle of the network, finest first; ``x`` as of `translate`."""
         maps = [self.enter(x)]
         for layers in (*self.down, self.blocks[: (len(self.blocks) + 1) // 2]):
             maps.append(layers(maps[-1]))

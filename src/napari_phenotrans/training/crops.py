@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,17 @@ DRAWS = 50  # after so many crops of background one is taken all the same
 SHARE_OF_GPU = 0.25
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where in which plane a crop is cut out, how many quarters it is turned, and whether mirrored then."""
+
+    number: int
+    top: int
+    left: int
+    turns: int
+    mirrored: bool
+
+
 class Crops:
     """Random square crops of each condition, turned and mirrored.
 
@@ -37,6 +49,8 @@ class Crops:
         Side of a crop in pixels.
     device
         Where crops are wanted. The planes live there too where they fit.
+    masks
+        Bool (Y, X) of each plane, of the objects whose shape matters to the engine; None where none does.
 
     Raises
     ------
@@ -50,6 +64,7 @@ class Crops:
         intensity: Intensity,
         crop: int,
         device: torch.device | str = "cpu",
+        masks: dict[str, list[np.ndarray]] | None = None,
     ) -> None:
         too_small = [p.shape[1:] for ps in planes.values() for p in ps if min(p.shape[1:]) < crop]
         if too_small:
@@ -65,6 +80,7 @@ class Crops:
         self._foreground = {c: [self._sums(p) for p in ps] for c, ps in normalized.items()}
         storage = self._choose_storage(sum(p.nbytes for ps in normalized.values() for p in ps))
         self.planes = {c: [torch.from_numpy(p).to(storage) for p in ps] for c, ps in normalized.items()}
+        self._masks = {c: [torch.from_numpy(m) for m in ms] for c, ms in (masks or {}).items()}
         self.drawn = dict.fromkeys(planes, 0)
         self.blank = dict.fromkeys(planes, 0)
 
@@ -75,8 +91,17 @@ class Crops:
 
     def draw(self, condition: str, chance: KeyedRandom) -> Tensor:
         """Return float32 (count, C, crop, crop) in about [-1, 1] on the device, one for each crop of ``chance``."""
-        cut = torch.stack([self._draw_crop(condition, rng) for rng in chance.each(f"crop of {condition}")])
-        return cut.to(self.device)
+        places = [self._draw_place(condition, rng) for rng in chance.each(f"crop of {condition}")]
+        for _, draws, blank in places:
+            self.drawn[condition] += draws
+            self.blank[condition] += blank
+        return torch.stack([self._cut(self.planes[condition], place) for place, _, _ in places]).to(self.device)
+
+    def draw_masks(self, condition: str, chance: KeyedRandom) -> Tensor:
+        """Return float32 (count, 1, crop, crop) on the device, 1 where objects are in the crops that `draw` gives."""
+        places = [self._draw_place(condition, rng)[0] for rng in chance.each(f"crop of {condition}")]
+        cut = [self._cut([mask[None] for mask in self._masks[condition]], place) for place in places]
+        return torch.stack(cut).float().to(self.device)
 
     def large(self, condition: str, count: int) -> list[Tensor]:
         """Return (C, h, w) pieces of ``count`` planes, up to four crops wide, their sides multiples of 4.
@@ -88,19 +113,23 @@ class Crops:
         height, width = (min(4 * self.crop, *(p.shape[axis] // 4 * 4 for p in evenly_spread)) for axis in (1, 2))
         return [p[:, :height, :width].to(self.device) for p in evenly_spread]
 
-    def _draw_crop(self, condition: str, rng: np.random.Generator) -> Tensor:
+    def _draw_place(self, condition: str, rng: np.random.Generator) -> tuple[_Place, int, int]:
+        """Return where a crop is; and how many were drawn, and how many of these held nothing but background."""
         planes = self.planes[condition]
-        for _ in range(DRAWS):
+        draws, found = 0, False
+        while draws < DRAWS and not found:
+            draws += 1
             number = int(rng.integers(len(planes)))
             top = int(rng.integers(planes[number].shape[1] - self.crop + 1))
             left = int(rng.integers(planes[number].shape[2] - self.crop + 1))
-            self.drawn[condition] += 1
-            if self._has_foreground(self._foreground[condition][number], top, left):
-                break
-            self.blank[condition] += 1
-        cut = planes[number][:, top : top + self.crop, left : left + self.crop]
-        turned = torch.rot90(cut, int(rng.integers(4)), dims=(1, 2))
-        return turned.flip(2) if rng.integers(2) else turned
+            found = self._has_foreground(self._foreground[condition][number], top, left)
+        place = _Place(number, top, left, turns=int(rng.integers(4)), mirrored=bool(rng.integers(2)))
+        return place, draws, draws - found
+
+    def _cut(self, planes: list[Tensor], place: _Place) -> Tensor:
+        cut = planes[place.number][:, place.top : place.top + self.crop, place.left : place.left + self.crop]
+        turned = torch.rot90(cut, place.turns, dims=(1, 2))
+        return turned.flip(2) if place.mirrored else turned
 
     def _sums(self, plane: np.ndarray) -> np.ndarray:
         """Return (C, Y + 1, X + 1) sums of foreground pixels above and left of each corner."""

@@ -29,6 +29,7 @@ def train(
     update: Update | None = None,
     process: int = 0,
     processes: int = 1,
+    draw_masks: Callable[[str, KeyedRandom], torch.Tensor] | None = None,
 ) -> Iterator[Losses | Divided]:
     """Update an engine step by step.
 
@@ -50,6 +51,8 @@ def train(
         Precision and processes; float32 in one process where none is given.
     process, processes
         Which share of every batch this process computes.
+    draw_masks
+        Gives (count, 1, crop, crop) of the objects in the same crops; None where the engine asks for none.
 
     Raises
     ------
@@ -63,7 +66,14 @@ def train(
     def draw_parts(step: int) -> list[BatchPart]:
         size = own // parts
         chances = [KeyedRandom(settings.seed, step, process * own + i * size, size) for i in range(parts)]
-        return [BatchPart({c: draw(c, chance) for c in engine.conditions}, chance) for chance in chances]
+        return [
+            BatchPart(
+                {c: draw(c, chance) for c in engine.conditions},
+                chance,
+                {c: draw_masks(c, chance) for c in engine.conditions} if draw_masks else {},
+            )
+            for chance in chances
+        ]
 
     for step in range(first_step, settings.steps):
         while True:
@@ -91,8 +101,7 @@ def train(
 def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> None:
     """Average normalization statistics over pieces of what each network will translate, and keep them.
 
-    With them fixed, what each direction adds to the background is measured too. Engines without such statistics, which
-    invert the image, keep its background by themselves.
+    With them fixed, what each direction adds to the background is measured too, of engines that shift it.
 
     A network meets its own condition (the identity control), the other one, and on the way back what was translated
     from its own: the statistics of these differ, and each has its own. (Those of the other condition alone, used for
@@ -110,7 +119,7 @@ def fix_statistics(engine: Engine, planes: dict[str, list[torch.Tensor]]) -> Non
         (C, H, W) pieces of each condition, as `Crops.large` gives them: over small crops, most of which hold no
         mitosis, the variance comes out too small, and every mitosis is translated far too bright.
     """
-    if not engine.stores_statistics:
+    if not engine.stores_statistics and not engine.shifts_background:
         return
     for target in engine.conditions:
         for source in engine.conditions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -11,6 +11,7 @@ from napari_phenotrans.core.digests import sha256_of
 from napari_phenotrans.core.intensity import Intensity
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.dataset.dataset import DataSet
+from napari_phenotrans.dataset.masks import Masks, find_masks, read_masks
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.engines.update import BatchPart
 from napari_phenotrans.training.crops import Crops
@@ -19,12 +20,13 @@ from napari_phenotrans.training.loop import start_from
 from napari_phenotrans.training.validation import HeldOut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.engines.base import Engine
+    from napari_phenotrans.engines.settings import GANSettings
 
 STATISTICS_PLANES = 25  # per condition, that normalization statistics are averaged over
 PREVIEW_CROPS = 4  # per condition
@@ -48,6 +50,8 @@ class Prepared:
         The data set's intensity limits.
     crops
         What it trains on.
+    draw_masks
+        Gives the objects in these crops, for engines that ask for them; None for others.
     held_out, held_out_crops
         What it is scored on, and crops of it; None where it is not scored.
     preview_crops
@@ -62,6 +66,7 @@ class Prepared:
     channels: tuple[str, ...]
     intensity: Intensity
     crops: Crops
+    draw_masks: Callable[[str, KeyedRandom], torch.Tensor] | None
     held_out: HeldOut | None
     held_out_crops: Crops | None
     preview_crops: dict[str, torch.Tensor]
@@ -114,7 +119,8 @@ def prepare(
     s = settings.model_copy(update={"channels": channels})
     planes = dataset.planes(channels, s.pixel_size)
     intensity = Intensity.fit(plane for of_condition in planes.values() for plane in of_condition)
-    crops = Crops(planes, intensity, s.crop, device)
+    masks = _masks(dataset, planes, s)
+    crops = Crops(planes, intensity, s.crop, device, masks)
     torch.manual_seed(s.seed)
     engine = engine_entry(engine_name).load()(s, len(channels), dataset.conditions).to(device)
     pieces = {c: crops.large(c, STATISTICS_PLANES) for c in engine.conditions}
@@ -141,6 +147,7 @@ def prepare(
         channels,
         intensity,
         crops,
+        crops.draw_masks if masks else None,
         scored_on,
         held_out_crops,
         preview_crops={
@@ -150,6 +157,16 @@ def prepare(
         images=_digest(planes),
         held_out_images=_digest({c: [p for _, p in pairs] for c, pairs in held_out_planes.items()}) if held_out else "",
     )
+
+
+def _masks(dataset: DataSet, planes: dict[str, list[np.ndarray]], s: TrainingSettings) -> Masks | None:
+    """Return the objects whose shape the engine is to keep; None where it does not look at shapes."""
+    if not getattr(s, "shape", 0.0):
+        return None
+    said = cast("GANSettings", s)
+    if said.masks:
+        return read_masks(said.masks, dataset, planes)
+    return find_masks(planes, s.channels or (), said.shape_channel)
 
 
 def _digest(planes: dict[str, list[np.ndarray]]) -> str:

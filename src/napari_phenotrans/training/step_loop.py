@@ -95,6 +95,7 @@ class StepLoop:
         for event in train(
             self.prepared.engine, self.prepared.crops.draw, s, first_step=self.progress.step,
             update=FabricUpdate(self.fabric), process=self.fabric.global_rank, processes=self.fabric.world_size,
+            draw_masks=self.prepared.draw_masks,
         ):  # fmt: skip
             if lock:
                 lock.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from napari_phenotrans.checkpoints.matching import check_conditions, match_chann
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.intensity import to_dtype
-from napari_phenotrans.core.keyed_random import plane_noise
+from napari_phenotrans.core.keyed_random import USUAL_SAMPLE, USUAL_SEED, plane_noise
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.translation.events import (
     EvaluationDone,
@@ -100,7 +101,7 @@ class ImageTranslation:
         """Return the places of the channels that are completed; refuse what the engine cannot give."""
         engine, wanted = self._driver.engine, request.drawn_channels
         moving = [name for place, name in enumerate(names) if place not in engine.kept]
-        if (wanted or request.answers.several) and engine.redraw is None:
+        if (wanted and not engine.redraws) or (request.answers.several and engine.redraw is None):
             raise InputError(
                 f"The engine {self._card.engine} of this checkpoint gives one answer only, and draws no channel from "
                 f"others. Leave --samples out, or choose a checkpoint of the engine flow."
@@ -132,7 +133,8 @@ class ImageTranslation:
         request = self._request
         task = Task(request.source, request.target, self._how, view_in_cut, tick or (lambda: None), request.way_back)
         in_regions = in_regions and self._fixed
-        once = in_regions and self._driver.evaluates_once(task)
+        # a strip does not know its place, on which noise depends
+        once = in_regions and not self._driver.engine.draws and self._driver.evaluates_once(task)
         large = in_regions and cut.working.height * cut.working.width > limits.large_plane
         left = list(self._positions)
         while left:
@@ -159,7 +161,9 @@ class ImageTranslation:
         # Tile by tile, and back: a difference that is added to the image's own pixels.
         padded = working.padded(engine.stride, engine.smallest)
         several = self._request.answers.several
-        first = self._answer(task, cut, padded, 1) if self._drawn_channels else task
+        first = task
+        if self._drawn_channels or engine.draws:
+            first = self._answer(task, cut, padded, 1 if self._drawn_channels else USUAL_SAMPLE)
         done: PlaneDone | None = None
         # what several answers have in common is an inversion of this very cut
         for event in self._driver.translation(padded, first, glimpse=glimpse, keep=keep or several):
@@ -207,11 +211,18 @@ class ImageTranslation:
         yield SpreadDone(plane.t, plane.z, mean, spread.sd, done.top, done.left)
 
     def _answer(self, task: Task, cut: Cut, padded: np.ndarray, sample: int) -> Task:
-        """Return the task with the noise of one sample; what a pixel gets depends on its place in the plane alone."""
+        """Return the task with the noise of one sample; what a pixel gets depends on its place in the plane alone.
+
+        Of engines that always draw, the sample `USUAL_SAMPLE` is the one where nobody asks for another answer.
+        """
         answers, default = self._request.answers, self._driver.engine.redraw
         redraw = 1.0 if self._drawn_channels else default if answers.redraw is None else answers.redraw
         place = Region(cut.working.top, cut.working.left, *padded.shape[1:])
         noise = plane_noise(answers.seed, sample, len(padded), place)
+        if self._driver.engine.draws:
+            usual = plane_noise(USUAL_SEED, USUAL_SAMPLE, len(padded), place)
+            share, redraw = 0.0 if sample == USUAL_SAMPLE else redraw or 0.0, 1.0
+            noise = math.sqrt(1 - share**2) * usual + share * noise
         return replace(task, noise=noise, redraw=redraw or 0.0)
 
     def _finished(self, plane: _PlaneNumber, working: WorkingPlane, event: Whole, sample: int = 0) -> PlaneDone:

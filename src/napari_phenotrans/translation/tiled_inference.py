@@ -158,10 +158,10 @@ class TiledInference:
         self, evaluation: NetworkCall, x: np.ndarray, task: Task
     ) -> Generator[Notice | Tiled | Evaluated, None, np.ndarray]:
         """Evaluate all tiles; returns them blended, (C, Y, X)."""
-        channels, height, width = evaluation.x.shape[1:]
+        height, width = evaluation.x.shape[2:]
         while True:
             tiles = self._tiles(height, width)
-            blend = Blend(channels, height, width, self.overlap)
+            blend = Blend(self.engine.channels, height, width, self.overlap)
             left = list(tiles)
             while left:
                 view = task.view()

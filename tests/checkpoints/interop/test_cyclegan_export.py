@@ -233,10 +233,13 @@ def test_half_precision_is_written_as_float32(make: Callable[..., Checkpoint], t
         ({"output": "residual"}, r"output is 'residual'.*--output tanh\.$"),
         ({"upsampling": "resize"}, r"up-sampling is 'resize'.*--upsampling transposed or antialias\.$"),
         ({"output": "residual", "upsampling": "resize"}, "--output tanh; and its up-sampling"),
+        ({"norm": "position"}, r"it has normalization over the channels of each position \(--norm position\), which"),
+        ({"noise": True}, r"it has noise beside the image \(--noise\), which the original does not know"),
+        ({"unmatched": 1.0}, r"it has a mask of what has no counterpart \(--unmatched\), which"),
     ],
 )
 def test_what_the_layout_cannot_express_is_refused(
-    make: Callable[..., Checkpoint], tmp_path: Path, settings: dict[str, str], said: str
+    make: Callable[..., Checkpoint], tmp_path: Path, settings: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
         export_checkpoint(make(settings=SETTINGS | settings), tmp_path / "out")

@@ -78,6 +78,13 @@ def _refuse_inexpressible(name: str, settings: dict[str, object]) -> None:
             f"its up-sampling is {settings['upsampling']!r}, which the original does not have: "
             f"train with --upsampling transposed or antialias"
         )
+    beyond = {
+        "normalization over the channels of each position (--norm position)": settings["norm"] != "crop",
+        "noise beside the image (--noise)": settings["noise"],
+        "a mask of what has no counterpart (--unmatched)": settings["unmatched"],
+        "channels that it keeps (--kept)": settings["kept"],
+    }
+    reasons += [f"it has {what}, which the original does not know" for what, there in beyond.items() if there]
     if reasons:
         raise InputError(
             f"{name} cannot be expressed in the layout of pytorch-CycleGAN-and-pix2pix: {'; and '.join(reasons)}."
