@@ -51,6 +51,11 @@ _OWN_PRESETS = "; ".join(
     help="Share of each condition's groups to hold out, where no folder and no groups are named.",
 )
 @click.option("--held-out-groups", type=Names(), help="Groups that training must not see, by name.")
+@click.option(
+    "--split-by",
+    metavar="COLUMN",
+    help="Hold out whole batches: values of this column of fields.csv (plate, batch, day) count in place of groups.",
+)
 @click.option("--from", "from_", type=click.Path(path_type=Path), help="Take data set and settings from a run.json.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder; --steps may be raised.")
 @click.option("--dry-run", is_flag=True, help="Check the data set, say what was decided, time a few steps, and end.")

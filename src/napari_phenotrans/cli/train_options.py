@@ -22,7 +22,7 @@ class TrainOptions:
 
     Parameters
     ----------
-    dataset, engine, preset, out, held_out, held_out_share, held_out_groups, from_, resume, dry_run, report
+    dataset, engine, preset, out, held_out, held_out_share, held_out_groups, split_by, from_, resume, dry_run, report
         As the command's help says.
     settings
         The engine's settings that were typed, by their names.
@@ -40,6 +40,7 @@ class TrainOptions:
     held_out: Path | None = None
     held_out_share: float = 0.2
     held_out_groups: tuple[str, ...] | None = None
+    split_by: str | None = None
     from_: Path | None = None
     resume: Path | None = None
     dry_run: bool = False
@@ -70,7 +71,8 @@ class TrainOptions:
     def _resumed_run(self, folder: Path) -> Run:
         from napari_phenotrans.training.run import Run
 
-        others = (self.dataset, self.engine, self.preset, self.out, self.held_out, self.held_out_groups, self.from_)
+        others = (self.dataset, self.engine, self.preset, self.out, self.held_out, self.held_out_groups, self.split_by)
+        others = (*others, self.from_)
         if any(other is not None for other in others) or set(self.settings) - {"steps"}:
             raise InputError("--resume goes on with the run's own data set and settings; only --steps may be raised.")
         return Run.load(folder).for_steps(self.settings.get("steps"))
@@ -112,5 +114,5 @@ class TrainOptions:
             if earlier is None:
                 raise InputError("Which images? Name a data set folder: one folder of images per condition.")
             return earlier.dataset, earlier.held_out
-        choice = HeldOutChoice(self.held_out_share, self.held_out_groups or (), self.held_out)
+        choice = HeldOutChoice(self.held_out_share, self.held_out_groups or (), self.held_out, self.split_by)
         return choice.split(DataSet.open(self.dataset, settings.conditions), settings.seed)

@@ -53,6 +53,13 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
     "--redraw", type=float, help="[flow] Share of the noise drawn anew for them, 0 to 1.  [default: as measured]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="[flow] Of what is drawn.")
+@click.option(
+    "--turns",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Translate the image in so many of its 8 flips and quarter turns, and give the mean, and how far they differ.",
+)
 @reading
 @DEVICE
 @PRECISION
@@ -65,6 +72,7 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
 def translate(**typed: Any) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
 
+    With --turns also OUT/<name>_turned.ome.tif: how far translations of the turned image differ.
     With --samples also OUT/<name>_sample-1.ome.tif and so on, …_samples-mean and …_samples-spread.
 
     INPUTS are image files, folders of images, and patterns in quotes ("plates/**/*.tif"); the results of an OME-Zarr
@@ -95,6 +103,7 @@ def _requested(**typed: Any) -> tuple[FilesRequest, Translator]:
         region=Region(*region) if region else None,
         answers=Answers(typed.pop("samples"), typed.pop("redraw"), typed.pop("seed")),
         allow_translated=typed.pop("allow_translated"),
+        turns=typed.pop("turns"),
     )
     how_read = {name: typed.pop(name) for name in ("axes", "join", "pattern", "series", "missing_as_zero")}
     arguments = read_arguments(how_read)

@@ -33,6 +33,8 @@ _BLANK = 0.05  # of the contrast that good fields have
 _UNBALANCED, _OTHER_SIZE = 3, 4  # ratios of field counts, and of pixels per field
 _TELLS = 0.9  # share of fields whose condition can be guessed from a column
 _SMALLEST_CROP = 32
+# Columns of fields.csv that say what was made or imaged together, and whose values do not name wells.
+_BATCHES = frozenset({"plate", "batch", "day", "date", "donor", "slide", "experiment", "experimenter", "replicate"})
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         crop=settings.crop,
         histograms={channel: _histogram(training.conditions, surveys, channel) for channel in channels},
         differences=differences,
-        remarks=stack_remarks(readable),
+        remarks=(*stack_remarks(readable), *batch_remarks(training, held_out)),
     )
 
 
@@ -352,6 +354,28 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
                 f"fields that have both, or train between two values of {column} in one condition as a control."
             )
             yield Problem("warning", what, do)
+
+
+def batch_remarks(training: DataSet, held_out: DataSet | None) -> tuple[str, ...]:
+    """Say of which batches scores know nothing else: those that training and held-out fields share.
+
+    Only where whole ones could be held out: each condition has several.
+    """
+    said = []
+    for column in dict.fromkeys(name for f in training.fields for name in f.columns):
+        if held_out is None or column.strip().casefold() not in _BATCHES:
+            continue
+        sides = [{f.columns.get(column) for f in of.fields} - {None, ""} for of in (training, held_out)]
+        each = [
+            {f.columns.get(column) for f in (*training.fields, *held_out.fields) if f.condition == condition}
+            for condition in training.conditions
+        ]
+        if sides[0] & sides[1] and all(len(values) > 1 for values in each):
+            said.append(
+                f"Held-out fields are of the same {column} as training fields: scores say nothing of another {column}. "
+                f"--split-by {column} holds whole ones out."
+            )
+    return tuple(said)
 
 
 def _blank(readable: Sequence[Survey], channels: Sequence[str]) -> list[Survey]:

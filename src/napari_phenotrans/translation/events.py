@@ -109,6 +109,22 @@ class SpreadDone:
 
 
 @dataclass(frozen=True, eq=False)
+class TurnedDone:
+    """How a place translates when the image is turned, after its `PlaneDone` or `RegionDone`, which is the mean.
+
+    ``upright`` (C, h, w) is the translation of the image as it lies, in its units and dtype; ``disagreement`` how far
+    the others, turned back, differ from it on average, float32, at least 0. ``top`` and ``left`` are the place.
+    """
+
+    t: int
+    z: int
+    upright: np.ndarray
+    disagreement: np.ndarray
+    top: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class ErrorDone:
     """What an engine gets wrong by itself in a plane, or in a region of one whose place is ``top`` and ``left``.
 
@@ -139,5 +155,5 @@ class FlickerDone:
     rows: tuple[FlickerRow, ...]
 
 
-Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone | SampleDone | SpreadDone
+Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone | SampleDone | SpreadDone | TurnedDone
 """What translating an image yields."""

@@ -13,6 +13,7 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.intensity import to_dtype
 from napari_phenotrans.core.keyed_random import plane_noise
 from napari_phenotrans.core.region import Region
+from napari_phenotrans.core.turns import turned, turned_back
 from napari_phenotrans.translation.events import (
     EvaluationDone,
     PlaneDone,
@@ -20,6 +21,7 @@ from napari_phenotrans.translation.events import (
     SampleDone,
     SpreadDone,
     TileDone,
+    TurnedDone,
 )
 from napari_phenotrans.translation.spread import Spread
 from napari_phenotrans.translation.streaming import Stream, StreamedRegion, rows_at_once
@@ -132,7 +134,7 @@ class ImageTranslation:
         request = self._request
         task = Task(request.source, request.target, self._how, view_in_cut, tick or (lambda: None), request.way_back)
         in_regions = in_regions and self._fixed
-        once = in_regions and self._driver.evaluates_once(task)
+        once = in_regions and request.turns == 1 and self._driver.evaluates_once(task)
         large = in_regions and cut.working.height * cut.working.width > limits.large_plane
         left = list(self._positions)
         while left:
@@ -175,7 +177,10 @@ class ImageTranslation:
                     yield TileDone(plane.t, plane.z, where.top, where.left, translated, event.done, event.total)
             else:
                 done = self._finished(plane, working, event)
-                yield done
+                if self._request.turns == 1:
+                    yield done
+        if done is not None and self._request.turns > 1:
+            yield from self._turned(done, plane, task, working, padded)
         if several and done is not None:
             yield from self._answers(done, plane, cut, task, working, padded)
 
@@ -205,6 +210,29 @@ class ImageTranslation:
         real = working.real(Region(done.top, done.left, *done.translated.shape[1:]))
         mean, _ = self._translated(real, spread.mean)
         yield SpreadDone(plane.t, plane.z, mean, spread.sd, done.top, done.left)
+
+    def _turned(
+        self, upright: PlaneDone, plane: _PlaneNumber, task: Task, working: WorkingPlane, padded: np.ndarray
+    ) -> Iterator[Event]:
+        """Translate in all other turns, too; of what is ``upright`` the mean over all is given out."""
+        turns, whole = self._request.turns, replace(task, view=lambda: None)
+        total, apart = upright.difference.copy(), np.zeros_like(upright.difference)
+        for number in range(1, turns):
+            for event in self._driver.translation(turned(padded, number), whole, keep=False):
+                if isinstance(event, Notice):
+                    yield event
+                elif isinstance(event, Whole):
+                    other = self._finished(plane, working, Whole(turned_back(event.values, number))).difference
+                    total += other
+                    apart += np.abs(other - upright.difference)
+                else:
+                    yield EvaluationDone(plane.t, plane.z, event.done, event.total)
+        mean = total / turns
+        real = working.real(Region(upright.top, upright.left, *mean.shape[1:]))
+        translated, clipped = self._translated(real, mean)
+        yield replace(upright, translated=translated, difference=mean, clipped=clipped)
+        apart /= turns - 1
+        yield TurnedDone(plane.t, plane.z, upright.translated, apart, upright.top, upright.left)
 
     def _answer(self, task: Task, cut: Cut, padded: np.ndarray, sample: int) -> Task:
         """Return the task with the noise of one sample; what a pixel gets depends on its place in the plane alone."""

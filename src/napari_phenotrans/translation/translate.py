@@ -10,7 +10,7 @@ import numpy as np
 from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io.scratch import Scratch
-from napari_phenotrans.translation.events import Event, PlaneDone, RegionDone, SampleDone, SpreadDone
+from napari_phenotrans.translation.events import Event, PlaneDone, RegionDone, SampleDone, SpreadDone, TurnedDone
 from napari_phenotrans.translation.provenance import of_images
 from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.translation.translator import Translator
@@ -42,6 +42,9 @@ class Translation:
         Where several answers were asked for, each of them.
     mean, spread
         Their mean, and their standard deviation in float32.
+    turned
+        Where turns were asked for, over which the translation is the mean: how far they differ from the upright one,
+        float32.
     """
 
     real: Image
@@ -52,17 +55,18 @@ class Translation:
     samples: tuple[Image, ...] = ()
     mean: Image | None = None
     spread: Image | None = None
+    turned: Image | None = None
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """All that was made: translated, difference, and of several answers each, their mean and their spread."""
+        """All that was made: translated, difference, of turns their disagreement, of samples each, mean and spread."""
         answers = () if self.mean is None or self.spread is None else (*self.samples, self.mean, self.spread)
-        return self.translated, self.difference, *answers
+        return self.translated, self.difference, *((self.turned,) if self.turned else ()), *answers
 
     @property
     def provenances(self) -> list[dict[str, Any]]:
         """The provenance of each of `images`: its ``kind``, the ``unit`` of its pixels, which sample it is."""
-        return of_images(self.provenance, self.real.dtype, len(self.samples))
+        return of_images(self.provenance, self.real.dtype, len(self.samples), turned=self.turned is not None)
 
 
 class ResultSink(Protocol):
@@ -143,7 +147,8 @@ def translating(
     events = translator.translate(image, request, in_regions=True, look_at=look_at, tick=tick)
     indices, _ = match_channels(image, translator.card, request.channels)
     real = image.part(channels=indices, positions=positions, region=region)
-    sinks = rooms(real) if rooms else scratch_for(real, request.answers.samples)
+    turns = request.turns > 1
+    sinks = rooms(real) if rooms else scratch_for(real, request.answers.samples, turned=turns)
     translated, difference, *answers = sinks
     top, left = (region.top, region.left) if region else (0, 0)
     position_in_result = dict(zip(positions, real.positions(), strict=True))
@@ -158,6 +163,9 @@ def translating(
             translated.put(event.translated, *position)
             difference.put(event.difference, *position)
             clipped += event.clipped
+        elif isinstance(event, TurnedDone):
+            at = (*position_in_result[event.t, event.z], event.top - top, event.left - left)
+            answers[0].put(event.disagreement, *at)
         elif isinstance(event, SampleDone | SpreadDone):
             put_answer(event, answers, (*position_in_result[event.t, event.z], event.top - top, event.left - left))
     for name, count in zip(real.channels, clipped, strict=True):
@@ -168,10 +176,14 @@ def translating(
             )
             yield Notice(notices[-1])
     provenance = translator.provenance(image, request) | {"notices": notices}
-    abouts = of_images(provenance, real.dtype, max(0, len(answers) - 2))
+    abouts = of_images(provenance, real.dtype, request.answers.samples, turned=turns)
     made = [sink.image().replace(provenance=about, display=()) for sink, about in zip(sinks, abouts, strict=True)]
+    whole = real, made[0], made[1], tuple(notices), provenance
+    if turns:
+        yield Translation(*whole, turned=made[2])
+        return
     *samples, mean, spread = made[2:] or (None, None)
-    yield Translation(real, made[0], made[1], tuple(notices), provenance, tuple(samples), mean, spread)
+    yield Translation(*whole, tuple(samples), mean, spread)
 
 
 def put_answer(
@@ -195,8 +207,10 @@ def _requested(source: str, target: str, arguments: dict[str, Any]) -> tuple[Tra
     return TranslationRequest(source, target, **asked), others
 
 
-def scratch_for(image: Image, samples: int) -> list[ResultSink]:
+def scratch_for(image: Image, samples: int, *, turned: bool = False) -> list[ResultSink]:
     """Make room for `Translation.images`."""
     number = np.dtype(np.float32)
+    if turned:
+        return [Scratch(image, dtype) for dtype in (image.dtype, number, number)]
     answers = [*[image.dtype] * samples, image.dtype, number] if samples > 1 else []
     return [Scratch(image, dtype) for dtype in (image.dtype, number, *answers)]

@@ -140,7 +140,8 @@ class Translator:
         Returns
         -------
         Iterator of `Notice`, `EvaluationDone`, `TileDone`, `PlaneDone` and `RegionDone`; where several answers
-        are asked for, after each of the last two a `SampleDone` for each, and a `SpreadDone`. If it is known what the
+        are asked for, after each of the last two a `SampleDone` for each, and a `SpreadDone`; of several turns a
+        `TurnedDone`. If it is known what the
         user looks at, and tiles are large, a glimpse comes first: a `TileDone` of a small crop there, 0 of the plane's
         tiles done.
         What cannot be translated is refused here, before the first event.
@@ -174,6 +175,7 @@ class Translator:
             **self._asked,
             **self._choose_how(request.how).model_dump(mode="json"),
             **(drawn if answers.several or request.drawn_channels else {}),
+            **({"turns": request.turns} if request.turns > 1 else {}),
         }
 
     def provenance(self, image: Image, request: TranslationRequest) -> dict[str, Any]:
