@@ -88,6 +88,8 @@ class Table:
     unlisted: tuple[str, ...] = ()
 
 
+LEAST_HALVED = 4  # groups of a condition that is divided into two halves
+
 # A name that ends with a place, as in A-01_y0128_x0512: a crop of the image A-01.
 _PLACE = re.compile(r"(?P<image>.+?)[ _.-]+(y\d+[ _.-]*x\d+|x\d+[ _.-]*y\d+)", re.IGNORECASE)
 
@@ -149,6 +151,33 @@ class DataSet:
                 f"Put each condition's images into a folder of its own, or name folders with --conditions."
             )
         return cls._listed(folder, names)
+
+    @classmethod
+    def open_halves(cls, folder: str | Path, condition: str, seed: int = 0) -> DataSet:
+        """List the fields of one condition as two: random halves of its groups, between which nothing differs.
+
+        They are called after the condition, ``untreated half 1`` and ``untreated half 2``.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder, or it has fewer than four groups.
+        """
+        folder = Path(folder)
+        if not (folder / condition).is_dir():
+            raise InputError(f"{folder} has no folder {condition}: there is no such condition to divide into halves.")
+        whole = cls._listed(folder, (condition,))
+        groups = sorted(whole.groups(condition))
+        if len(groups) < LEAST_HALVED:
+            raise InputError(
+                f"{condition} has {len(groups)} groups (wells, patients, organoids): expected {LEAST_HALVED} or more, "
+                f"for two halves with something to hold out. Add groups, or name another condition."
+            )
+        order = np.random.default_rng(seed).permutation(groups).tolist()
+        names = tuple(f"{condition} half {number}" for number in (1, 2))
+        half_of = {group: names[place >= (len(order) + 1) // 2] for place, group in enumerate(order)}
+        fields = sorted((replace(f, condition=half_of[f.group]) for f in whole.fields), key=lambda f: f.condition)
+        return replace(whole, conditions=names, fields=tuple(fields))
 
     @classmethod
     def open_held_out(cls, folder: str | Path, like: DataSet) -> DataSet:

@@ -58,12 +58,12 @@ class FileDone:
     answers: tuple[Path, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
-    turned: Path | None = None
+    extras: tuple[Path, ...] = ()
 
     @property
     def written(self) -> tuple[Path, ...]:
         """All files of its results."""
-        return self.translated, self.difference, *((self.turned,) if self.turned else ()), *self.answers
+        return self.translated, self.difference, *self.extras, *self.answers
 
 
 @dataclass(frozen=True)
@@ -190,10 +190,10 @@ def translate_files(
         return translating(image, translator, asked(image, positions), rooms=files.rooms, tick=stop)
 
     def done(path: Path, to: Results, seconds: float, told: Mapping[str, Any]) -> FileDone:
-        return FileDone(path, to.translated, to.difference, to.answers, told, seconds, to.turned)
+        return FileDone(path, to.translated, to.difference, to.answers, told, seconds, to.extras)
 
-    samples, turned = request.translation.answers.samples, request.translation.turns > 1
-    results_of = result_paths(request.among or request.paths, request.out, samples, request.format, turned=turned)
+    samples, extras = request.translation.answers.samples, translator.extras(request.translation)
+    results_of = result_paths(request.among or request.paths, request.out, samples, request.format, extras)
     yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
@@ -366,4 +366,5 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     made = [read(answer) for answer in done.answers]
     *samples, mean, spread = made or (None, None)
     whole = real, translated, difference, tuple(recorded["notices"]), recorded
-    return Translation(*whole, tuple(samples), mean, spread, read(done.turned) if done.turned else None)
+    maps = {each.kind: each for each in map(read, done.extras)}
+    return Translation(*whole, tuple(samples), mean, spread, maps)

@@ -14,7 +14,9 @@ from napari_phenotrans.core.intensity import to_dtype
 from napari_phenotrans.core.keyed_random import plane_noise
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.core.turns import turned, turned_back
+from napari_phenotrans.metrics.agreement import Agreement
 from napari_phenotrans.translation.events import (
+    AgreementDone,
     EvaluationDone,
     PlaneDone,
     RegionDone,
@@ -26,6 +28,7 @@ from napari_phenotrans.translation.events import (
 from napari_phenotrans.translation.spread import Spread
 from napari_phenotrans.translation.streaming import Stream, StreamedRegion, rows_at_once
 from napari_phenotrans.translation.tiled_inference import Evaluated, Task, Tiled, Whole
+from napari_phenotrans.translation.trust import WINDOW, local_error
 from napari_phenotrans.translation.working_plane import Cut, WorkingPlane
 
 if TYPE_CHECKING:
@@ -195,6 +198,15 @@ class ImageTranslation:
     ) -> Iterator[Event]:
         """Draw the answers for what is ``done``; of a completion that is the first of them."""
         samples, spread = self._request.answers.samples, Spread()
+        agreement, error = Agreement(), None
+        if self._request.answers.agreement and not self._drawn_channels:
+            # what the engine changes where it should change nothing; the inversion is there already
+            for event in self._driver.translation(padded, replace(task, target=task.source)):
+                if isinstance(event, Whole):
+                    same = self._finished(plane, working, event).difference
+                    error = local_error(same, self._card, WINDOW / self._scale)
+                elif isinstance(event, Evaluated | Tiled):
+                    yield EvaluationDone(plane.t, plane.z, event.done, event.total)
         for sample in range(1, samples + 1):
             each = done
             if sample > 1 or not self._drawn_channels:
@@ -206,10 +218,14 @@ class ImageTranslation:
                     else:
                         yield EvaluationDone(plane.t, plane.z, event.done, event.total)
             spread.add(each.difference)
+            if error is not None:
+                agreement.add(each.difference, error)
             yield SampleDone(**vars(each), sample=sample, samples=samples)
         real = working.real(Region(done.top, done.left, *done.translated.shape[1:]))
         mean, _ = self._translated(real, spread.mean)
         yield SpreadDone(plane.t, plane.z, mean, spread.sd, done.top, done.left)
+        if error is not None:
+            yield AgreementDone(plane.t, plane.z, agreement.map, agreement.sums, done.top, done.left)
 
     def _turned(
         self, upright: PlaneDone, plane: _PlaneNumber, task: Task, working: WorkingPlane, padded: np.ndarray

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from napari_phenotrans.checkpoints.checkpoint import BUNDLED, Checkpoint, bundled
 from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.kinds import DIFFERENCE, MADE, MEAN, SAMPLE, SPREAD, TRANSLATED, TURNED, unit_word
+from napari_phenotrans.core.kinds import DIFFERENCE, MADE, MEAN, SAMPLE, SPREAD, TRANSLATED, unit_word
 from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.engines.settings import as_written_earlier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -90,7 +90,7 @@ def decoded(noted: Mapping[str, str]) -> dict[str, Any]:
 
 
 def of_images(
-    provenance: Mapping[str, Any], dtype: np.dtype, samples: int = 0, *, turned: bool = False
+    provenance: Mapping[str, Any], dtype: np.dtype, samples: int = 0, extras: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """Return the provenance of a translation and its difference, and what comes beside; each says its kind and unit.
 
@@ -102,11 +102,11 @@ def of_images(
         Of the real image.
     samples
         How many answers were drawn.
-    turned
-        Whether turns were compared.
+    extras
+        Kinds of further maps.
     """
     unit = {"unit": unit_word(dtype)}
-    pair = [{**provenance, "kind": kind, **unit} for kind in (TRANSLATED, DIFFERENCE, *[TURNED] * turned)]
+    pair = [{**provenance, "kind": kind, **unit} for kind in (TRANSLATED, DIFFERENCE, *extras)]
     return [*pair, *of_answers({**provenance, **unit}, samples)]
 
 
@@ -141,7 +141,8 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
         raise InputError("There is no command for a checkpoint that lies in no file. Save it, and load the file.")
     completed = provenance.get("completed", ())
     verb, matched = ("complete", "--name") if completed else ("translate", "--channel")
-    parts = ["phenotrans", verb, provenance["real"], "--checkpoint", checkpoint]
+    several = [name for name in provenance.get("training files", ()) if name] or [checkpoint]
+    parts = ["phenotrans", verb, provenance["real"], *(part for name in several for part in ("--checkpoint", name))]
     if completed:
         parts += ["--condition", provenance["target"], "--out", out]
         parts += [part for name in completed for part in ("--channel", name)]

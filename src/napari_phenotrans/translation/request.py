@@ -30,6 +30,8 @@ class Answers:
         nothing but the kept channels says what they show. The engine's own where None.
     seed
         Of what is drawn. A sample depends on it and its number alone, however many are made.
+    agreement
+        Whether it is also said where samples of a translation change the same, which costs one answer more.
 
     Raises
     ------
@@ -40,6 +42,7 @@ class Answers:
     samples: int = 1
     redraw: float | None = None
     seed: int = 0
+    agreement: bool = False
 
     def __post_init__(self) -> None:
         problems = [
