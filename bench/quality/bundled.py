@@ -91,9 +91,9 @@ def unseen_wells() -> Unseen:
 
 
 @cache
-def unseen_organoids() -> Unseen:
-    """Return synthetic organoids, and other ones to compare their translations to."""
-    pairs = {str(seed): pair(seed) for seed in HELD_OUT_SEEDS}
+def unseen_organoids(count: int) -> Unseen:
+    """Return so many synthetic organoids, and twelve others to compare their translations to."""
+    pairs = {str(seed): pair(seed) for seed in HELD_OUT_SEEDS[:count]}
     planes = {
         "healthy": {name: one.healthy.image.plane() for name, one in pairs.items()},
         "diseased": {name: one.diseased.image.plane() for name, one in pairs.items()},
@@ -107,14 +107,15 @@ def unseen_organoids() -> Unseen:
 
 @click.command()
 @click.argument("names", nargs=-1)
+@click.option("--organoids", default=12, show_default=True, help="Unseen synthetic organoids of each condition.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The Markdown file to write.")
-def bundled(names: tuple[str, ...], out: Path) -> None:
+def bundled(names: tuple[str, ...], organoids: int, out: Path) -> None:
     """Score bundled checkpoints (all where none is named) on all fields that they never saw, with intervals."""
     chosen = names or tuple(sorted(path.stem for path in BUNDLED.glob("*.safetensors")))
     rows: dict[str, dict[str, list[str]]] = {}
     for name in chosen:
         checkpoint = Checkpoint.load(name)
-        unseen = unseen_organoids() if checkpoint.card.synthetic else unseen_wells()
+        unseen = unseen_organoids(organoids) if checkpoint.card.synthetic else unseen_wells()
         for way, row in score(checkpoint, unseen).items():
             known = rows.setdefault(f"{unseen.data}: {way}", {})
             if not known:

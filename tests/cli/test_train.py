@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from napari_phenotrans.cli.train import train
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.settings import PRESETS
+from napari_phenotrans.dataset.check import MORE_CONDITIONS
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import write
+from napari_phenotrans.runs.family import Family
 from napari_phenotrans.training.events import Losses
 
 if TYPE_CHECKING:
@@ -263,3 +266,58 @@ def test_a_dry_run_says_what_would_be_kept(stained: Path, tmp_path: Path) -> Non
     written = json.loads((tmp_path / "report.json").read_text())
     assert written["settings"]["kept"] == ["DNA"]
     assert [row["channel"] for row in written["check"]["differences"]] == ["DNA", "GFP"]
+
+
+def test_one_seed_after_the_other_into_one_family(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "three"
+    result = call(images, "--out", out, *SMALL, "--seed", 7, "--repeats", 3)
+    assert result.exit_code == 0, result.output
+    family = Family.load(out)
+    assert family.seeds == (7, 8, 9)
+    decided = [json.loads((folder / "run.json").read_text()) for folder in family.members.values()]
+    assert [one["settings"]["seed"] for one in decided] == [7, 8, 9]
+    assert decided[0]["training"] == decided[1]["training"] == decided[2]["training"]
+    assert len({Checkpoint.read_digest(path) for path in family.checkpoints()}) == 3
+    # what lacks is trained, what is finished stays
+    shutil.rmtree(out / "seed-8")
+    before = (out / "seed-9" / "events.jsonl").read_bytes()
+    result = call("--resume", out)
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / "seed-8" / "run.json").read_text())["settings"]["seed"] == 8
+    assert (out / "seed-9" / "events.jsonl").read_bytes() == before
+    assert "from step 4" in call("--resume", out, "--steps", 6).output
+    with pytest.raises(InputError, match="holds trainings already"):
+        call(images, "--out", out, *SMALL, "--repeats", 2)
+    with pytest.raises(InputError, match="only --steps may be raised"):
+        call("--resume", out, "--seed", 3)
+
+
+def test_control_against_control(images: Path, tmp_path: Path) -> None:
+    words = ("--engine", "shift", "--steps", 4, "--crop", 32, "--score-every", 0, "--null", "a")
+    result = call(images, "--out", tmp_path / "null", *words)
+    assert result.exit_code == 0, result.output
+    card = Checkpoint.read_card(tmp_path / "null" / "last.safetensors")
+    assert card.conditions == ("a half 1", "a half 2")
+    decided = json.loads((tmp_path / "null" / "run.json").read_text())
+    files = [file for part in ("training", "held-out") for file, _, _ in decided[part]["fields"]]
+    assert sorted(files) == [f"a/a{well}.ome.tif" for well in range(4)]
+    with pytest.raises(InputError, match="no folder c"):
+        call(images, "--out", tmp_path / "other", *words[:-1], "c")
+    with pytest.raises(InputError, match="leave --conditions"):
+        call(images, "--out", tmp_path / "other", *words, "--conditions", "a,b")
+    (images / "a" / "a0.ome.tif").unlink()
+    with pytest.raises(InputError, match=r"a has 3 groups .* expected 4 or more"):
+        call(images, "--out", tmp_path / "other", *words)
+
+
+@pytest.mark.parametrize("engine", ["cyclegan", "scgan"])
+def test_gans_refuse_a_third_condition_before_anything_is_read(engine: str, images: Path, tmp_path: Path) -> None:
+    shutil.copytree(images / "b", images / "c")
+    with pytest.raises(InputError, match=r"learns between two conditions, and there are 3.*--conditions a,b.*phendiff"):
+        call(images, "--engine", engine, "--out", tmp_path / "run", "--crop", 32)
+    assert not (tmp_path / "run").exists()
+
+
+def test_engines_that_are_named_for_more_conditions_take_them() -> None:
+    named = re.findall(r"--engine (\w+)", MORE_CONDITIONS)
+    assert set(named) == {name for name, entry in ENGINES.items() if not entry.settings.two_conditions} - {"shift"}

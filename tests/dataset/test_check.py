@@ -389,3 +389,14 @@ def test_fields_are_told_one_by_one_and_intensities_per_condition(tmp_path: Path
             assert sum(shares) == pytest.approx(1)
         # background under camera noise about 100, nuclei about 1100
         assert histogram.edges[0] < 100 < 1000 < histogram.edges[-1]
+
+
+def test_plates_that_training_and_held_out_fields_share_are_remarked(tmp_path: Path) -> None:
+    make(tmp_path, groups=10)
+    table(tmp_path, "plate", "row", row=lambda condition, n: f"P{n // 2 % 2},{'AB'[n // 2 % 2]}")
+    dataset = DataSet.open(tmp_path)
+    settings = TrainingSettings.make(crop=64)
+    (remark,) = check(*dataset.split(0.2), settings).remarks
+    assert "of the same plate as training fields" in remark and "--split-by plate" in remark
+    assert check(*dataset.split(0.2, by="plate"), settings).remarks == ()
+    assert check(dataset, None, settings).remarks == ()

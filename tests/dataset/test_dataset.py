@@ -181,3 +181,38 @@ def test_who_says_the_groups_is_believed(tmp_path: Path) -> None:
     dataset = DataSet.open(tmp_path)
     assert dataset.groups("healthy") == {"0", "8"}
     assert dataset.groups("sick") == {"sick/A-01"}
+
+
+def plates(tmp_path: Path, layout: dict[str, str], groups: str = "") -> DataSet:
+    """Save one field per well, ``a1`` of condition a, on the plates that ``layout`` says."""
+    save(*(tmp_path / name[0] / f"{name}.ome.tif" for name in layout))
+    rows = [f"{name[0]}/{name}.ome.tif,{groups or name},{plate}" for name, plate in layout.items()]
+    (tmp_path / "fields.csv").write_text("\n".join(["file,group,plate", *rows]))
+    return DataSet.open(tmp_path)
+
+
+BOTH = {f"{c}{n}": f"P{n % 3}" for c in "ab" for n in range(6)}
+
+
+def test_whole_plates_are_held_out(tmp_path: Path) -> None:
+    dataset = plates(tmp_path, BOTH)
+    for seed in range(3):
+        # a fifth of three plates is less than one: one is held out all the same
+        training, held_out = dataset.split(0.2, seed, by="plate")
+        (plate,) = {f.columns["plate"] for f in held_out.fields}
+        assert held_out.count() == {"a": 2, "b": 2}
+        assert plate not in {f.columns["plate"] for f in training.fields}
+        assert {f.group for f in held_out.fields} < set(BOTH)
+    training, held_out = dataset.split(["P0", "P2"], by="plate")
+    assert {f.columns["plate"] for f in training.fields} == {"P1"}
+    assert dataset.split(0.0, by="plate")[1].count() == {"a": 0, "b": 0}
+
+
+def test_plates_that_cannot_be_held_out_are_said(tmp_path: Path) -> None:
+    dataset = plates(tmp_path / "both", BOTH)
+    with pytest.raises(InputError, match=r"does not say the day of a/a0.*beside file and group: plate"):
+        dataset.split(0.2, by="day")
+    with pytest.raises(InputError, match="No whole plate can be held out: b has one only"):
+        plates(tmp_path / "one", {"a1": "P1", "a2": "P2", "b1": "P1", "b2": "P1"}).split(0.2, by="plate")
+    with pytest.raises(InputError, match="The group w has fields of plate P0, P1, P2"):
+        plates(tmp_path / "torn", BOTH, groups="w").split(0.2, by="plate")

@@ -103,6 +103,13 @@ def test_the_command_line_says_what_was_chosen_and_no_more(
     assert "--batch" not in words
 
 
+def test_whole_batches_are_held_out_by_the_command_line_too() -> None:
+    words = train_arguments("data", "shift", "out", {}, held_out=HeldOutChoice(0.3, by="my plate"))
+    params = train.make_context("train", words[1:]).params
+    assert (params["held_out_share"], params["split_by"]) == (0.3, "my plate")
+    assert "--split-by" not in train_arguments("data", "shift", "out", {}, held_out=HeldOutChoice(0.3))
+
+
 def test_no_name_can_be_typed() -> None:
     words = train_arguments("data", "flow", "out", {"kept": ()})
     assert words[-2:] == ["--kept", "none"]

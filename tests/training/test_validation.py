@@ -140,8 +140,8 @@ def test_pieces_are_whole_crops_from_as_many_groups_as_possible():
     held = HeldOut(planes(3, fields=4), TRAINING, CHANNELS, ScoringPlan(32, stride=4, pieces=3))
     held.score(engine, 0)
     assert {shape for _, _, shape in engine.asked} == {(1, 2, 64, 96)}
-    # per piece: there and back in two directions, and each condition to itself
-    assert len(engine.asked) == 3 * (2 * 2 + 2)
+    # per piece: there, back and upside down in two directions, and each condition to itself
+    assert len(engine.asked) == 3 * (2 * 3 + 2)
     assert {score.groups for score in held.score(engine, 0).scores} == {3}
     assert "Scores use 3 of 12 held-out fields of treated." in held.notes
 
@@ -224,3 +224,15 @@ def test_held_out_fields_that_cannot_be_scored_are_refused():
         HeldOut(planes(1), TRAINING, CHANNELS, ScoringPlan(64))
     with pytest.raises(InputError, match="multiples of 5"):
         held_out(stride=5)
+
+
+def test_an_engine_that_knows_up_from_down_is_told_by_the_turn_test() -> None:
+    def leaning(x: Tensor, source: str, target: str) -> Tensor:
+        rows = torch.linspace(0, 0.2, x.shape[2])[:, None]
+        return x + rows * torch.tensor([1.0, 0.0])[:, None, None]
+
+    scores = held_out(3).score(Known(leaning), 0)
+    mine = {(s.direction, s.what): s for s in scores.scores if s.metric == "turned disagreement"}
+    assert mine["untreated → treated", "DNA"].value == pytest.approx(0.05, rel=0.05)
+    assert mine["treated → untreated", "GFP"].value == 0
+    assert mine["untreated → treated", "DNA"].groups == 3

@@ -15,6 +15,7 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import provenance, read, write
+from napari_phenotrans.metrics.agreement import Agreement
 from napari_phenotrans.translation.batch import FileDone, FilesRequest, read_result, translate_files
 from napari_phenotrans.translation.events import Event, PlaneDone, SampleDone, SpreadDone
 from napari_phenotrans.translation.inputs import images_in
@@ -23,7 +24,7 @@ from napari_phenotrans.translation.provenance import translate_command
 from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.translation.spread import Spread
 from napari_phenotrans.translation.translate import Translation, Translator, translate_image
-from napari_phenotrans.translation.trust import check_translation
+from napari_phenotrans.translation.trust import check_translation, local_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,6 +227,22 @@ def test_files_of_samples(checkpoint: Checkpoint, tmp_path: Path, suffix: str) -
     assert len(inside.results) == 6
 
 
+def test_samples_agree_above_the_error_of_source_to_source(checkpoint: Checkpoint) -> None:
+    image = image_of(40, 40)
+    made = translate_image(image, checkpoint, **WAY, samples=3, redraw=0.3, agreement=True)
+    assert translate_image(image, checkpoint, **WAY, samples=3, redraw=0.3).agreement is None
+    same = translate_image(image, checkpoint, source="untreated", target="untreated").difference.plane()
+    error = local_error(same, checkpoint.card, 2.0)
+    found = Agreement()
+    for sample in made.samples:
+        found.add(np.asarray(sample.pixels, np.float32) - image.pixels, error)
+    assert made.agreement is not None
+    # but for rounding of what lies at the limit
+    assert (made.agreement.plane() == found.map).mean() > 0.99
+    assert (made.agreement.plane()[0] == 0).all() and made.provenance["agreement"]["DNA"] is None
+    assert made.provenance["agreement"]["GFP"] > 0
+
+
 def test_spread_is_mean_and_standard_deviation() -> None:
     some = np.random.default_rng(0).normal(5, 2, (6, 2, 3, 3)).astype(np.float32)
     spread = Spread()
@@ -241,7 +258,9 @@ def test_the_command_translates_with_samples(checkpoint: Checkpoint, tmp_path: P
     line = ["translate", str(tmp_path / "well.ome.tif"), "--checkpoint", str(file), "--source", "untreated"]
     line += ["--target", "treated", "--out", str(tmp_path / "out"), "--samples", "2", "--redraw", "0.4", "--seed", "9"]
     done = CliRunner().invoke(phenotrans, line, catch_exceptions=False)
-    assert len(done.stdout.split()) == 6
+    assert len(done.stdout.split()) == 7
+    agreed = read(tmp_path / "out" / "well_agreement.ome.tif")
+    assert agreed.kind == "agreement of the change" and "Over 2 samples" in done.stderr
     expected = translate_image(
         read(tmp_path / "well.ome.tif"), Checkpoint.load(file), **WAY, samples=2, redraw=0.4, seed=9
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_phenotrans.cli.options import (
-    CHECKPOINT,
     DEVICE,
     OVERWRITE,
     PRECISION,
@@ -38,7 +37,12 @@ POSITIVE = "PH3=500"  # an example
 
 @click.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
-@CHECKPOINT
+@click.option(
+    "--checkpoint",
+    required=True,
+    help="A checkpoint file, the name of a bundled one, or the folder of a training with --repeats: then it is also "
+    "said what would come out again.",
+)
 @click.option("--source", required=True, help="Condition to translate from, a folder of DATASET.")
 @click.option("--target", required=True, help="Condition to translate to, a folder of DATASET.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the page and the tables.")
@@ -56,9 +60,12 @@ POSITIVE = "PH3=500"  # an example
     help="Intensity above background from which an object is positive, as in PH3=500; by Otsu where none is said.",
 )
 @click.option(
+    "--null",
     "--control",
+    "control",
     type=click.Path(path_type=Path),
-    help="Run folder of an engine that was trained between two halves of one condition.",
+    help="Run folder of a training between two halves of one condition (phenotrans train --null): what it changes "
+    "stands beside every effect.",
 )
 @click.option(
     "--truth",
@@ -108,12 +115,16 @@ def _request(
     """Return what was typed as what a report is asked for; settings of reports and engines are among the others."""
     from napari_phenotrans.dataset.dataset import DataSet
     from napari_phenotrans.phenotype.request import ReportRequest
+    from napari_phenotrans.runs.family import with_families
 
+    first, *repeats = with_families((others.pop("checkpoint"),))
     as_typed = {field.name for field in fields(ReportRequest)}
     settings = {name: value for name, value in others.items() if name not in as_typed and value is not None}
     intensities = pairs("--positive", positive, "NAME=VALUE", POSITIVE)
     of_report = {name: value for name, value in settings.items() if name in ReportSettings.model_fields}
     return ReportRequest(
+        checkpoint=first,
+        repeats=repeats,
         dataset=DataSet.open(dataset, (others["source"], others["target"])),
         settings=ReportSettings.make(**of_report),
         channels=pairs("--channel", channels, "NAME=VALUE", "DAPI=Hoechst"),

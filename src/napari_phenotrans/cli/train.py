@@ -18,6 +18,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import LOOK, LOOK_MEANS, PRESETS, TrainingSettings
 from napari_phenotrans.engines import ENGINES, FIRST_CHOICE
 from napari_phenotrans.engines.settings import FlowSettings
+from napari_phenotrans.runs.family import Family, is_family
 
 if TYPE_CHECKING:
     from napari_phenotrans.dataset.check_report import Report
@@ -51,6 +52,23 @@ _OWN_PRESETS = "; ".join(
     help="Share of each condition's groups to hold out, where no folder and no groups are named.",
 )
 @click.option("--held-out-groups", type=Names(), help="Groups that training must not see, by name.")
+@click.option(
+    "--split-by",
+    metavar="COLUMN",
+    help="Hold out whole batches: values of this column of fields.csv (plate, batch, day) count in place of groups.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Train so often, one seed after the other, into folders of --out: what comes out again is no accident.",
+)
+@click.option(
+    "--null",
+    metavar="CONDITION",
+    help="Control against control: train between two random halves of this condition's groups, where nothing differs.",
+)
 @click.option("--from", "from_", type=click.Path(path_type=Path), help="Take data set and settings from a run.json.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder; --steps may be raised.")
 @click.option("--dry-run", is_flag=True, help="Check the data set, say what was decided, time a few steps, and end.")
@@ -65,6 +83,9 @@ def train(**typed: Any) -> None:
     """
     options = TrainOptions.typed(typed)
     say("loading torch", err=True)
+    if options.resume is not None and is_family(options.resume):
+        _follow_family(Family.load(options.resume), None, options)
+        return
     run = options.run()
     if options.preset == LOOK and run.settings.has_look():
         say(f"note: {LOOK_MEANS}", err=True)
@@ -73,7 +94,50 @@ def train(**typed: Any) -> None:
         return
     if options.resume is None:
         run = _check(run)
-    _follow(run, resume=options.resume is not None)
+    if options.repeats > 1:
+        _follow_family(_new_family(run, options.repeats), run, options)
+        return
+    if _follow(run, resume=options.resume is not None):
+        click.get_current_context().exit(STOPPED)
+
+
+def _new_family(run: Run, repeats: int) -> Family:
+    """Make the folder of so many trainings, and say where they go."""
+    family = Family(run.folder, tuple(run.settings.seed + number for number in range(repeats)))
+    family.write()
+    return family
+
+
+def _follow_family(family: Family, first: Run | None, options: TrainOptions) -> None:
+    """Train what a family lacks, one training after the other, all on the same fields; ends as a single training does.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to go on with.
+    """
+    from napari_phenotrans.runs.monitor import RunWatch
+    from napari_phenotrans.training.run import Run
+
+    if options.resume is not None and options.settings.keys() - {"steps"}:
+        raise InputError("--resume goes on with the trainings' own data set and settings; only --steps may be raised.")
+    begun = family.begun
+    if first is None and not begun:
+        raise InputError(f"No training of {family.folder} has begun: there is nothing to go on with. Train it anew.")
+    like = first or Run.load(next(iter(begun.values())))
+    steps = options.settings.get("steps")
+    for number, (seed, folder) in enumerate(family.members.items(), start=1):
+        say(f"training {number} of {len(family.seeds)}: {folder}", err=True)
+        resumed = seed in begun
+        if resumed:
+            watch = RunWatch(folder)
+            watch.poll()
+            if watch.state == "finished" and not (steps and steps > watch.steps):
+                continue
+        of_seed = like.settings.model_copy(update={"seed": seed})
+        run = Run.load(folder) if resumed else dataclasses.replace(like, folder=folder, settings=of_seed)
+        if _follow(run.for_steps(steps), resume=resumed):
+            click.get_current_context().exit(STOPPED)
 
 
 def _check(run: Run) -> Run:
@@ -137,8 +201,8 @@ def _dry_run(run: Run, file: Path | None) -> None:
         click.get_current_context().exit(UNFIT)
 
 
-def _follow(run: Run, *, resume: bool) -> None:
-    """Train, and print what happens; ends with `STOPPED` where the user stopped it."""
+def _follow(run: Run, *, resume: bool) -> bool:
+    """Train, and print what happens; returns whether the user stopped it."""
     from napari_phenotrans.cli.train_lines import event_line
     from napari_phenotrans.runs.paths import STOP
     from napari_phenotrans.training.events import BY_REQUEST, Stopped
@@ -164,5 +228,4 @@ def _follow(run: Run, *, resume: bool) -> None:
     finally:
         for signal_number, handler in before.items():
             signal.signal(signal_number, handler)
-    if stopped:
-        click.get_current_context().exit(STOPPED)
+    return stopped

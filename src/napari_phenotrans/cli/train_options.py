@@ -22,7 +22,8 @@ class TrainOptions:
 
     Parameters
     ----------
-    dataset, engine, preset, out, held_out, held_out_share, held_out_groups, from_, resume, dry_run, report
+    dataset, engine, preset, out, held_out, held_out_share, held_out_groups, split_by, null, repeats, from_, resume,
+    dry_run, report
         As the command's help says.
     settings
         The engine's settings that were typed, by their names.
@@ -30,7 +31,7 @@ class TrainOptions:
     Raises
     ------
     InputError
-        If a report is asked for without a dry run.
+        If a report is asked for without a dry run, or a null with what does not go with it.
     """
 
     dataset: Path | None = None
@@ -40,6 +41,9 @@ class TrainOptions:
     held_out: Path | None = None
     held_out_share: float = 0.2
     held_out_groups: tuple[str, ...] | None = None
+    split_by: str | None = None
+    null: str | None = None
+    repeats: int = 1
     from_: Path | None = None
     resume: Path | None = None
     dry_run: bool = False
@@ -47,6 +51,11 @@ class TrainOptions:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.null is not None and (self.held_out or self.settings.get("conditions")):
+            raise InputError(
+                "--null divides one condition into halves, of which a share or groups are held out: leave --conditions "
+                "and --held-out out."
+            )
         if self.report and not self.dry_run:
             raise InputError("--report goes with --dry-run: a training writes its own files into --out.")
 
@@ -70,8 +79,11 @@ class TrainOptions:
     def _resumed_run(self, folder: Path) -> Run:
         from napari_phenotrans.training.run import Run
 
-        others = (self.dataset, self.engine, self.preset, self.out, self.held_out, self.held_out_groups, self.from_)
-        if any(other is not None for other in others) or set(self.settings) - {"steps"}:
+        others = (
+            *(self.dataset, self.engine, self.preset, self.out, self.held_out, self.held_out_groups),
+            *(self.split_by, self.null, self.from_),
+        )
+        if any(other is not None for other in others) or self.repeats > 1 or set(self.settings) - {"steps"}:
             raise InputError("--resume goes on with the run's own data set and settings; only --steps may be raised.")
         return Run.load(folder).for_steps(self.settings.get("steps"))
 
@@ -105,6 +117,7 @@ class TrainOptions:
 
     def _fields(self, settings: TrainingSettings, earlier: Run | None) -> tuple[DataSet, DataSet | None]:
         """Return the fields to train on and those held out."""
+        from napari_phenotrans.dataset.check import too_many_conditions
         from napari_phenotrans.dataset.dataset import DataSet
         from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 
@@ -112,5 +125,11 @@ class TrainOptions:
             if earlier is None:
                 raise InputError("Which images? Name a data set folder: one folder of images per condition.")
             return earlier.dataset, earlier.held_out
-        choice = HeldOutChoice(self.held_out_share, self.held_out_groups or (), self.held_out)
-        return choice.split(DataSet.open(self.dataset, settings.conditions), settings.seed)
+        if self.null is not None:
+            dataset = DataSet.open_halves(self.dataset, self.null, settings.seed)
+        else:
+            dataset = DataSet.open(self.dataset, settings.conditions)
+        for problem in too_many_conditions(dataset.conditions, settings):
+            raise InputError(f"{problem.what} {problem.do}")
+        choice = HeldOutChoice(self.held_out_share, self.held_out_groups or (), self.held_out, self.split_by)
+        return choice.split(dataset, settings.seed)

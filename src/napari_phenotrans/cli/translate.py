@@ -10,7 +10,6 @@ import click
 from napari_phenotrans.cli.files import FORMAT, chosen_files, end_with, follow_files, many_files
 from napari_phenotrans.cli.options import (
     ALLOW_TRANSLATED,
-    CHECKPOINT,
     DEVICE,
     OVERWRITE,
     PRECISION,
@@ -34,7 +33,14 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
 
 @click.command()
 @many_files
-@CHECKPOINT
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    required=True,
+    multiple=True,
+    help="A checkpoint file, the name of a bundled one, or the folder of a training with --repeats; several, and such "
+    "a folder, give the mean of what they change and where they agree.",
+)
 @click.option("--source", required=True, help="Condition that the images show.")
 @click.option("--target", required=True, help="Condition to translate to; the source itself is the identity control.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the results.")
@@ -53,6 +59,13 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
     "--redraw", type=float, help="[flow] Share of the noise drawn anew for them, 0 to 1.  [default: as measured]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="[flow] Of what is drawn.")
+@click.option(
+    "--turns",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Translate the image in so many of its 8 flips and quarter turns, and give the mean, and how far they differ.",
+)
 @reading
 @DEVICE
 @PRECISION
@@ -65,6 +78,8 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
 def translate(**typed: Any) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
 
+    With --turns also OUT/<name>_turned.ome.tif: how far translations of the turned image differ. With several
+    trainings, or --samples, also OUT/<name>_agreement.ome.tif: which share of them changes a pixel the same way.
     With --samples also OUT/<name>_sample-1.ome.tif and so on, …_samples-mean and …_samples-spread.
 
     INPUTS are image files, folders of images, and patterns in quotes ("plates/**/*.tif"); the results of an OME-Zarr
@@ -83,18 +98,21 @@ def translate(**typed: Any) -> None:
 def _requested(**typed: Any) -> tuple[FilesRequest, Translator]:
     """Return what was typed as what to translate, and what translates; the options are popped as they are used."""
     from napari_phenotrans.core.region import Region
+    from napari_phenotrans.runs.family import with_families
     from napari_phenotrans.translation.batch import FilesRequest
+    from napari_phenotrans.translation.family import TranslatorFamily
     from napari_phenotrans.translation.request import Answers, TranslationRequest
     from napari_phenotrans.translation.translator import Translator
 
-    region = typed.pop("region")
+    region, checkpoints = typed.pop("region"), typed.pop("checkpoints")
     translation = TranslationRequest(
         typed.pop("source"),
         typed.pop("target"),
         pairs("--channel", typed.pop("channels"), "CHECKPOINT=IMAGE", "DAPI=Hoechst"),
         region=Region(*region) if region else None,
-        answers=Answers(typed.pop("samples"), typed.pop("redraw"), typed.pop("seed")),
+        answers=Answers(typed.pop("samples"), typed.pop("redraw"), typed.pop("seed"), agreement=True),
         allow_translated=typed.pop("allow_translated"),
+        turns=typed.pop("turns"),
     )
     how_read = {name: typed.pop(name) for name in ("axes", "join", "pattern", "series", "missing_as_zero")}
     arguments = read_arguments(how_read)
@@ -108,7 +126,10 @@ def _requested(**typed: Any) -> tuple[FilesRequest, Translator]:
         overwrite=typed.pop("overwrite"),
         format=typed.pop("format"),
     )
-    computed = {name: typed.pop(name) for name in ("checkpoint", "device", "precision", "tile", "overlap")}
+    computed = {name: typed.pop(name) for name in ("device", "precision", "tile", "overlap")}
     # what is left are settings of engines
     how = {name: value for name, value in typed.items() if value is not None}
-    return request, Translator(**computed, how=how)
+    checkpoints = with_families(checkpoints)
+    if len(checkpoints) > 1:
+        return request, TranslatorFamily(checkpoints, **computed, how=how)
+    return request, Translator(checkpoints[0], **computed, how=how)

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 REAL, TRANSLATED, COMPLETED, DIFFERENCE = "real", "translated", "completed", "difference"
 ROUND_TRIP, ABOVE_ERROR = "round-trip error", "difference above the engine's error"
 SAMPLE, MEAN, SPREAD = "sample", "mean of the samples", "spread of the samples"
+TURNED, AGREEMENT = "turned disagreement", "agreement of the change"
 # Signed: 0 is no change.
-SIGNED = frozenset({DIFFERENCE, ROUND_TRIP, ABOVE_ERROR})
+SIGNED = frozenset({DIFFERENCE, ROUND_TRIP, ABOVE_ERROR, AGREEMENT})
+# Never negative: 0 is where nothing is in doubt.
+AMOUNTS = frozenset({SPREAD, TURNED})
 # Everything but what a microscope, or a program that invents cells, made.
-MADE = frozenset({TRANSLATED, COMPLETED, SAMPLE, MEAN, SPREAD}) | SIGNED
+MADE = frozenset({TRANSLATED, COMPLETED, SAMPLE, MEAN}) | SIGNED | AMOUNTS
 
 #: Kind to what files are called after the image's name, in the order in which they are written.
 FILE_WORDS = {
@@ -25,6 +28,8 @@ FILE_WORDS = {
     DIFFERENCE: "difference",
     ROUND_TRIP: "round_trip",
     ABOVE_ERROR: "above_error",
+    TURNED: "turned",
+    AGREEMENT: "agreement",
     SAMPLE: "sample",
     MEAN: "samples-mean",
     SPREAD: "samples-spread",
@@ -63,6 +68,8 @@ def sentence_of(provenance: Mapping[str, Any]) -> str:
         DIFFERENCE: "A difference map, translated - real, of what was made by an engine",
         ROUND_TRIP: "What a round trip through the engine changes, made by an engine",
         ABOVE_ERROR: "A difference map where it exceeds the engine's error, of what was made by an engine",
+        TURNED: "How far translations of the turned image differ, made by an engine",
+        AGREEMENT: "Which share of trainings or samples changes this in the same direction, made by an engine",
         SPREAD: "How much samples differ (standard deviation), made by an engine",
         MEAN: "Not measured, but the mean of samples made by an engine",
     }.get(kind, "Not measured, but made by an engine")

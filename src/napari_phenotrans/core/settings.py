@@ -68,11 +68,13 @@ class TrainingSettings(Settings):
     """Settings that every engine's training has.
 
     ``presets`` are settings that belong together, by name, those of `PRESETS` first; what a user says beside one goes
-    before it. ``when`` says in a sentence when the engine is the one to take.
+    before it. ``when`` says in a sentence when the engine is the one to take. ``two_conditions`` says that it learns
+    between two conditions and no more.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     when: ClassVar[str] = ""
+    two_conditions: ClassVar[bool] = False
 
     steps: int = Field(3000, ge=1, description="Number of updates.")
     crop: int = Field(128, ge=32, multiple_of=4, description="Side of the square training crops in working pixels.")

@@ -33,6 +33,9 @@ _BLANK = 0.05  # of the contrast that good fields have
 _UNBALANCED, _OTHER_SIZE = 3, 4  # ratios of field counts, and of pixels per field
 _TELLS = 0.9  # share of fields whose condition can be guessed from a column
 _SMALLEST_CROP = 32
+MORE_CONDITIONS = "--engine flow or --engine phendiff"
+# Columns of fields.csv that say what was made or imaged together, and whose values do not name wells.
+_BATCHES = frozenset({"plate", "batch", "day", "date", "donor", "slide", "experiment", "experimenter", "replicate"})
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
 
     differences = shapes.differences(channels)
     problems = [
+        *too_many_conditions(training.conditions, settings),
         *_unfit_folders(training, held_out),
         *_unfit_files(readable, [s for s in surveys + held_out_surveys if s.unreadable], settings, channels, proposed),
         *_unfit_pixels(readable, channels, blank),
@@ -124,7 +128,7 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         crop=settings.crop,
         histograms={channel: _histogram(training.conditions, surveys, channel) for channel in channels},
         differences=differences,
-        remarks=stack_remarks(readable),
+        remarks=(*stack_remarks(readable), *batch_remarks(training, held_out)),
     )
 
 
@@ -136,6 +140,18 @@ def _kept_that_differ(kept: Sequence[str], differences: Sequence[ChannelDifferen
             what += f"(AUC {difference.figures}): effects that pass through it will not show."
             do = "Let it move, unless the question is what follows from it."
             yield Problem("warning", what, do)
+
+
+def too_many_conditions(conditions: Sequence[str], settings: TrainingSettings) -> Iterable[Problem]:
+    """Say where an engine learns between two conditions and there are more."""
+    if settings.two_conditions and len(conditions) > 2:
+        engine = type(settings).__name__.removesuffix("Settings")
+        what = f"{engine} learns between two conditions, and there are {len(conditions)}: {few(conditions)}."
+        do = (
+            f"Pick two with --conditions {conditions[0]},{conditions[1]}, or take an engine that learns all of them at "
+            f"once: {MORE_CONDITIONS}."
+        )
+        yield Problem("error", what, do)
 
 
 def _unfit_folders(training: DataSet, held_out: DataSet | None) -> Iterable[Problem]:
@@ -352,6 +368,28 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
                 f"fields that have both, or train between two values of {column} in one condition as a control."
             )
             yield Problem("warning", what, do)
+
+
+def batch_remarks(training: DataSet, held_out: DataSet | None) -> tuple[str, ...]:
+    """Say of which batches scores know nothing else: those that training and held-out fields share.
+
+    Only where whole ones could be held out: each condition has several.
+    """
+    said = []
+    for column in dict.fromkeys(name for f in training.fields for name in f.columns):
+        if held_out is None or column.strip().casefold() not in _BATCHES:
+            continue
+        sides = [{f.columns.get(column) for f in of.fields} - {None, ""} for of in (training, held_out)]
+        each = [
+            {f.columns.get(column) for f in (*training.fields, *held_out.fields) if f.condition == condition}
+            for condition in training.conditions
+        ]
+        if sides[0] & sides[1] and all(len(values) > 1 for values in each):
+            said.append(
+                f"Held-out fields are of the same {column} as training fields: scores say nothing of another {column}. "
+                f"--split-by {column} holds whole ones out."
+            )
+    return tuple(said)
 
 
 def _blank(readable: Sequence[Survey], channels: Sequence[str]) -> list[Survey]:

@@ -88,6 +88,8 @@ class Table:
     unlisted: tuple[str, ...] = ()
 
 
+LEAST_HALVED = 4  # groups of a condition that is divided into two halves
+
 # A name that ends with a place, as in A-01_y0128_x0512: a crop of the image A-01.
 _PLACE = re.compile(r"(?P<image>.+?)[ _.-]+(y\d+[ _.-]*x\d+|x\d+[ _.-]*y\d+)", re.IGNORECASE)
 
@@ -151,6 +153,33 @@ class DataSet:
         return cls._listed(folder, names)
 
     @classmethod
+    def open_halves(cls, folder: str | Path, condition: str, seed: int = 0) -> DataSet:
+        """List the fields of one condition as two: random halves of its groups, between which nothing differs.
+
+        They are called after the condition, ``untreated half 1`` and ``untreated half 2``.
+
+        Raises
+        ------
+        InputError
+            If there is no such folder, or it has fewer than four groups.
+        """
+        folder = Path(folder)
+        if not (folder / condition).is_dir():
+            raise InputError(f"{folder} has no folder {condition}: there is no such condition to divide into halves.")
+        whole = cls._listed(folder, (condition,))
+        groups = sorted(whole.groups(condition))
+        if len(groups) < LEAST_HALVED:
+            raise InputError(
+                f"{condition} has {len(groups)} groups (wells, patients, organoids): expected {LEAST_HALVED} or more, "
+                f"for two halves with something to hold out. Add groups, or name another condition."
+            )
+        order = np.random.default_rng(seed).permutation(groups).tolist()
+        names = tuple(f"{condition} half {number}" for number in (1, 2))
+        half_of = {group: names[place >= (len(order) + 1) // 2] for place, group in enumerate(order)}
+        fields = sorted((replace(f, condition=half_of[f.group]) for f in whole.fields), key=lambda f: f.condition)
+        return replace(whole, conditions=names, fields=tuple(fields))
+
+    @classmethod
     def open_held_out(cls, folder: str | Path, like: DataSet) -> DataSet:
         """List the fields of a held-out folder that has the conditions of the data set ``like``.
 
@@ -191,19 +220,25 @@ class DataSet:
                 fields.append(Field(path, condition, group or alone, bool(group), columns, joined[condition].get(path)))
         return cls(folder, conditions, tuple(fields), table)
 
-    def split(self, held_out: Sequence[str] | float, seed: int = 0) -> tuple[DataSet, DataSet]:
+    def split(self, held_out: Sequence[str] | float, seed: int = 0, by: str | None = None) -> tuple[DataSet, DataSet]:
         """Split into training and held-out fields; a group is never in both.
 
         Parameters
         ----------
         held_out
             Names of the held-out groups, or the share of each condition's groups to hold out, drawn with ``seed``.
+        by
+            A column of ``fields.csv``, such as plate or day, whose values count in the place of groups: whole batches
+            are held out then.
 
         Raises
         ------
         InputError
-            If a group is unknown, or a condition would have no field left to train on.
+            If a group is unknown, a condition would have no field left to train on or, ``by`` a column, a field has no
+            value of it or a group has several.
         """
+        if by:
+            return self._split_by(by, held_out, seed)
         if isinstance(held_out, float | int):
             rng = np.random.default_rng(seed)
             held_out_groups: set[str] = set()
@@ -225,6 +260,39 @@ class DataSet:
         for condition in self.conditions:
             if self.count()[condition] and not training.count()[condition]:
                 raise InputError(f"All fields of {condition} are held out; leave at least one group to train on.")
+        return training, held_out_part
+
+    def _split_by(self, column: str, held_out: Sequence[str] | float, seed: int) -> tuple[DataSet, DataSet]:
+        """Split as `split` does, with the values of a column for groups."""
+        values: dict[str, set[str]] = defaultdict(set)
+        for field in self.fields:
+            values[field.group].add(field.columns.get(column, ""))
+        if without := [field.name for field in self.fields if not field.columns.get(column)]:
+            known = sorted({name for field in self.fields for name in field.columns})
+            raise InputError(
+                f"{self.folder / 'fields.csv'} does not say the {column} of {first_of(without)}: nothing can be held "
+                f"out by it. Its columns beside file and group: {', '.join(known) or 'none'}."
+            )
+        if several := {group: sorted(those) for group, those in values.items() if len(those) > 1}:
+            group, those = next(iter(several.items()))
+            raise InputError(
+                f"The group {group} has fields of {column} {', '.join(those)}, so that it would be both in training "
+                f"and held out. Split by groups, or name groups of different {column} differently in fields.csv."
+            )
+        batches = replace(self, fields=tuple(replace(f, group=f.columns[column]) for f in self.fields))
+        if isinstance(held_out, float | int) and held_out:
+            only = [c for c in self.conditions if len(batches.groups(c)) == 1]
+            if only:
+                raise InputError(
+                    f"No whole {column} can be held out: {', '.join(only)} has one only, and nothing would be left to "
+                    f"train on. Split by groups, and read scores as those of one {column}."
+                )
+            # there are few batches, and at least one is to be held out
+            held_out = max(held_out, 0.51 / min(len(batches.groups(c)) for c in self.conditions))
+        _, apart = batches.split(held_out, seed)
+        names = {field.name for field in apart.fields}
+        parts = (tuple(f for f in self.fields if (f.name in names) is held) for held in (False, True))
+        training, held_out_part = (replace(self, fields=part) for part in parts)
         return training, held_out_part
 
     def count(self) -> dict[str, int]:

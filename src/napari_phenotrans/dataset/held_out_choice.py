@@ -23,14 +23,17 @@ class HeldOutChoice:
         Names of groups to hold out.
     folder
         A data set folder of its own, with the same conditions.
+    by
+        A column of ``fields.csv`` whose values count in the place of groups: whole plates, batches or days.
     """
 
     share: float = 0.2
     groups: tuple[str, ...] = ()
     folder: Path | None = None
+    by: str | None = None
 
     def split(self, dataset: DataSet, seed: int) -> tuple[DataSet, DataSet]:
         """Return the fields to train on and those held out; raises as `DataSet.split` and `DataSet.open_held_out`."""
         if self.folder is not None:
             return dataset, DataSet.open_held_out(self.folder, dataset)
-        return dataset.split(self.groups or self.share, seed)
+        return dataset.split(self.groups or self.share, seed, self.by)

@@ -31,6 +31,7 @@ class ShiftSettings(TrainingSettings):
 class GANSettings(TrainingSettings):
     """Two generators that must undo each other, each against a discriminator."""
 
+    two_conditions: ClassVar[bool] = True
     # On one core a look takes about ten minutes and a night about six hours; a GPU has the published sizes.
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "look": {

@@ -17,6 +17,7 @@ from napari_phenotrans.evaluation.critic import CriticProtocol, critic_row
 from napari_phenotrans.evaluation.flicker import flicker_rows
 from napari_phenotrans.evaluation.inputs import background_of
 from napari_phenotrans.evaluation.pictures import judge_pictures
+from napari_phenotrans.evaluation.turned import turn_rows
 from napari_phenotrans.features import Entry, Extractor, ExtractorResources, extractor_entry
 from napari_phenotrans.metrics import METRICS, Features
 from napari_phenotrans.metrics.score_row import ScoreRow, score_row
@@ -136,6 +137,7 @@ def _steps(request: EvaluationRequest, resources: ExtractorResources) -> Iterato
         for comparison in evaluation_set.comparisons:
             rows.append((yield from critic_row(comparison, request.critic, resources, seed=request.seed)))
     rows += yield from flicker_rows(evaluation_set, resources.tick)
+    rows += yield from turn_rows(evaluation_set, resources.tick)
     pictures = yield from judge_pictures(evaluation_set, resources.tick)
     if resources.cache.problem:
         yield Notice(resources.cache.problem)

@@ -14,7 +14,7 @@ from napari_phenotrans.core.resample import factor, rescaled_size, to_size
 from napari_phenotrans.dataset.dataset import DataSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.core.intensity import Intensity
@@ -87,12 +87,17 @@ Side = tuple[Cut, ...]
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The sides that one row of scores compares; ``direction`` names source and target where they are known."""
+    """The sides that one row of scores compares.
+
+    ``direction`` names source and target where they are known. Of some translated fields, by their place, ``turned``
+    returns how far they are from what is made of them upside down: planes as of `Cut.planes`, at least 0.
+    """
 
     direction: str
     real: Side
     translated: Side
     source: Side | None = None
+    turned: Mapping[int, Planes] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

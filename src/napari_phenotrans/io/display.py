@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_phenotrans.core.kinds import DIVERGING, SIGNED, SPREAD
+from napari_phenotrans.core.kinds import AMOUNTS, DIVERGING, SIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +78,7 @@ def fitting(pixels: np.ndarray, kind: str) -> Window:
         limit = float(np.percentile(np.abs(finite), REACHED)) or float(np.abs(finite).max()) or 1.0
         return -limit, limit
     low, high = (float(value) for value in np.percentile(finite, (LOWEST, HIGHEST)))
-    if kind == SPREAD:
+    if kind in AMOUNTS:
         low = 0.0
     return (low, high) if high > low else (low, low + 1)
 

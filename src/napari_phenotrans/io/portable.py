@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Entries that are paths while the program runs.
 _PATHS = ("real", "checkpoint file")
+_PATH_LISTS = ("training files",)
 REAL_DIGEST = "real sha256"
 # Where it stands, the pixels themselves are known by their digest, and the file need not be read once more.
 PIXELS_DIGEST = "made from"
@@ -31,6 +32,10 @@ def portable(metadata: Mapping[str, Any] | None, *, read: bool = True) -> dict[s
         Whether the real image's file is read for its digest, where that is not known yet.
     """
     found = dict(metadata or {})
+    for name in _PATH_LISTS:
+        if name in found:
+            # checkpoints of a family are called alike, their folders not
+            found[name] = ["/".join(Path(str(path)).parts[-2:]) for path in found[name]]
     paths = {name: Path(str(found[name])) for name in _PATHS if found.get(name)}
     real = paths.get("real")
     known = REAL_DIGEST in found or PIXELS_DIGEST in found

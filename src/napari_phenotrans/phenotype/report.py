@@ -27,7 +27,7 @@ from napari_phenotrans.phenotype.objects.tables import densities, positive_thres
 from napari_phenotrans.phenotype.page.gallery import gallery
 from napari_phenotrans.phenotype.pictures import judge_pictures
 from napari_phenotrans.phenotype.pipeline import Optics, gather
-from napari_phenotrans.phenotype.result import Control, PhenotypeReport, ReportDone
+from napari_phenotrans.phenotype.result import Control, PhenotypeReport, Repeat, ReportDone
 from napari_phenotrans.phenotype.selection import check_fields, choose, control_run, find_object_channel, look_at
 from napari_phenotrans.phenotype.statistics.verdicts import LEAST_OBJECTS, judge
 
@@ -87,6 +87,7 @@ def report(
         effects = stages.judge(tables)
         truth = yield from stages.against_truth(gathered, thresholds, tables, effects)
         control = yield from stages.control(thresholds, effects)
+        repeats = yield from stages.repeats(thresholds, effects)
         verdict = yield from judge_pictures(plan.subject, (request.source, request.target), gathered, plan.optics, tick)
         pictured = stages.gallery(gathered, effects)
     cache.prune()
@@ -105,6 +106,7 @@ def report(
         effects=effects,
         control=control,
         truth=None if truth is None else truth[0],
+        repeats=repeats,
         confounders=_confounders(plan),
         notices=tuple(dict.fromkeys([*plan.notices, *([cache.problem] if cache.problem else [])])),
         gallery=pictured,
@@ -349,6 +351,28 @@ class _Stages:
         )
         yield Progressed("comparing halves", 0, 1)
         return Control.of(run, self.judge(self.with_counts(halves.tables, thresholds)), effects)
+
+    def repeats(
+        self, thresholds: Mapping[str, float], effects: Effects
+    ) -> Generator[Progressed | Notice, None, tuple[Repeat, ...]]:
+        """Translate and measure the same fields with other trainings of the engine."""
+        plan, found = self._plan, []
+        for number, checkpoint in enumerate(self._request.repeats, start=2):
+            translator = _translator(self._request, checkpoint)
+            if translator.card.channels != plan.card.channels:
+                raise InputError(
+                    f"{checkpoint} has the channels {', '.join(translator.card.channels)}, the report's checkpoint "
+                    f"{', '.join(plan.card.channels)}. Name trainings on the same channels."
+                )
+            check_conditions(translator.card, *self._conditions)
+            optics = replace(plan.optics, translator=translator)
+            prefix = f"training {number}: "
+            gathered = yield from gather(
+                plan.subject, self._conditions, optics, self.measuring, self._pictures, prefix=prefix
+            )
+            judged = self.judge(self.with_counts(gathered.tables, thresholds))
+            found.append(Repeat.of(translator.name, judged, effects))
+        return tuple(found)
 
     def gallery(self, gathered: Gathered, effects: Effects) -> tuple[GalleryRow, ...]:
         """Cut out objects before and after; there are none of whole crops."""

@@ -49,6 +49,9 @@ class ReportRequest:
         Per channel the intensity above background, in the images' units, from which an object counts as positive.
     control
         Run folder, or a checkpoint in one, of an engine that was trained between two halves of one condition.
+    repeats
+        Checkpoints of other trainings of the same engine on the same images: what they change, too, would come out
+        again.
     truth
         Folder with every translated field as it would be in the target condition, by the same file name.
     how
@@ -72,6 +75,7 @@ class ReportRequest:
     labels: Known | None = None
     positive: Mapping[str, float] = field(default_factory=dict)
     control: Path | None = None
+    repeats: Sequence[str | Path] = ()
     truth: Path | None = None
     how: Mapping[str, Any] = field(default_factory=dict)
     device: str = "auto"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.phenotype.objects.pairs import Pairs
     from napari_phenotrans.phenotype.objects.tables import Table
     from napari_phenotrans.phenotype.selection import ControlRun, Subject
-    from napari_phenotrans.phenotype.statistics.effects import Effects, Role
+    from napari_phenotrans.phenotype.statistics.effects import Effect, Effects, Role
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +75,39 @@ class Control:
 
 
 @dataclass(frozen=True, eq=False)
+class Repeat:
+    """What another training of the same engine changes.
+
+    Parameters
+    ----------
+    name
+        The checkpoint.
+    made_sd
+        Its change of each measurement, by key, in the report's standard deviations between objects.
+    beyond
+        Keys of the measurements that it changes beyond its own error, and beyond what counts as a change where that is
+        tested.
+    """
+
+    name: str
+    made_sd: dict[str, float]
+    beyond: frozenset[str]
+
+    @classmethod
+    def of(cls, name: str, judged: Effects, main: Effects) -> Repeat:
+        """Take what another training changed of the report's measurements."""
+        rows = {row.measurement.key: row for row in judged.rows}
+        pairs = [(row, rows[row.measurement.key]) for row in main.rows if row.measurement.key in rows]
+        beyond = [key for row, again in pairs if goes_beyond(again) for key in (row.measurement.key,)]
+        return cls(name, {row.measurement.key: again.made / row.spread for row, again in pairs}, frozenset(beyond))
+
+
+def goes_beyond(row: Effect) -> bool:
+    """Return whether an engine changes a measurement beyond its own error, and is said to where that is tested."""
+    return row.changed if row.margin is not None else abs(row.made) > row.error
+
+
+@dataclass(frozen=True, eq=False)
 class PhenotypeReport:
     """A finished report.
 
@@ -98,6 +131,8 @@ class PhenotypeReport:
         What differs and what the engine changes.
     control, truth
         None where there is none.
+    repeats
+        What other trainings of the engine change.
     confounders
         Columns of ``fields.csv`` that coincide with the condition, in sentences.
     notices
@@ -136,6 +171,22 @@ class PhenotypeReport:
     verdict: Verdict | None = None
     doubts: tuple[str, ...] = ()
     known_pictures: tuple[str, ...] = ()
+    repeats: tuple[Repeat, ...] = ()
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings of the engine were looked at, this one included."""
+        return 1 + len(self.repeats)
+
+    def again(self, row: Effect) -> int:
+        """Return in how many trainings, this one included, a measurement changes in this one's direction.
+
+        Beyond each training's own error; 0 where this one's change is within it.
+        """
+        if not goes_beyond(row):
+            return 0
+        key = row.measurement.key
+        return 1 + sum(key in each.beyond and each.made_sd[key] * row.made > 0 for each in self.repeats)
 
 
 @dataclass(frozen=True, eq=False)

@@ -147,6 +147,8 @@ def train_arguments(
         arguments += ["--held-out-groups", _join_names("--held-out-groups", held_out.groups)]
     elif held_out and not held_out.folder:
         arguments += ["--held-out-share", f"{held_out.share:g}"]
+    if held_out and held_out.by:
+        arguments += ["--split-by", held_out.by]
 
     defaults = _command_defaults(settings_class, engine, preset, from_)
     for name, value in settings_class.make(**(defaults | dict(settings))).model_dump().items():

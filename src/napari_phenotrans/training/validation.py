@@ -13,6 +13,7 @@ from napari_phenotrans.checkpoints.checkpoint import Score
 from napari_phenotrans.core.crop_grid import evenly, spread
 from napari_phenotrans.core.intensity import RANGE
 from napari_phenotrans.core.keyed_random import KeyedRandom
+from napari_phenotrans.core.turns import turned, turned_back
 from napari_phenotrans.engines.base import directions
 from napari_phenotrans.engines.effect import run_kept
 from napari_phenotrans.features.profile import Profile
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 FITTED = 256  # training crops per condition that the profile is fitted to
 SAME = 1e-3  # of the variance between real crops: less between translated crops, and they are all the same
+TURNED_PIECES = 4  # held-out pieces of a direction that are translated upside down besides
 FLAT = 1e-4  # of the variance within real crops: less within translated crops, and nothing is on them
 
 NOT_FINITE = "translations are not finite"
@@ -47,7 +49,8 @@ class HeldOutScores:
         Number of updates made.
     scores
         As a checkpoint's card lists them: per direction KID and the faults of the pictures, and per channel the gap
-        closed, the round trip's and the identity control's mean absolute error (shares of the range). Empty where
+        closed, the round trip's and the identity control's mean absolute error, and how far the translation of what is
+        turned upside down is from it (shares of the range). Empty where
         translations are not finite.
     collapsed
         What is wrong with the translations, in words; None where nothing is.
@@ -222,12 +225,14 @@ class HeldOut:
             # ---- against the training images, and the engine's own error
             if self.plan.copies:
                 scores += self._score_copies(engine, step, crops, direction, target, len(features.names))
-            scores += self._score_errors("round trip", direction, held, back)
+            scores += self._score_errors("round trip", direction, held.batches, back, len(held.features.names))
+            scores += self._score_turned(engine, (source, target), translated, how)
         for condition, held in self._held.items():
             same = [_translate(engine, batch, condition, condition, how) for batch in held.batches]
             if not all(np.isfinite(batch).all() for batch in same):
                 return HeldOutScores(step, (), f"{condition} → {condition}: {NOT_FINITE}")
-            scores += self._score_errors("identity", f"{condition} → {condition}", held, same)
+            groups = len(held.features.names)
+            scores += self._score_errors("identity", f"{condition} → {condition}", held.batches, same, groups)
         return HeldOutScores(step, tuple(scores), "; ".join(collapses) or None, tuple(verdicts))
 
     @property
@@ -313,14 +318,25 @@ class HeldOut:
         }
         return [Score(metric=name, direction=direction, value=v, groups=groups) for name, v in values.items()]
 
-    def _score_errors(
-        self, metric: str, direction: str, held: HeldOutCrops, after: Sequence[np.ndarray]
+    def _score_turned(
+        self, engine: Engine, way: tuple[str, str], translated: Sequence[np.ndarray], how: TranslationSettings | None
     ) -> list[Score]:
-        """Return the mean absolute error per channel of what should have come back as it was."""
-        groups = len(held.features.names)
+        """Return how far what is made of pieces upside down, turned back, is from what is made of them as they lie."""
+        # of engines that depend on their tile a batch holds many crops already
+        few = 1 if self.plan.tile else TURNED_PIECES
+        held = self._held[way[0]]
+        again = [turned_back(_translate(engine, turned(each, 1), *way, how), 1) for each in held.batches[:few]]
+        crops = sum(each[:, 0].size for each in again) // self.plan.crop**2
+        groups = len(set(held.groups[:crops].tolist()))
+        return self._score_errors("turned disagreement", " → ".join(way), translated[:few], again, groups)
+
+    def _score_errors(
+        self, metric: str, direction: str, before: Sequence[np.ndarray], after: Sequence[np.ndarray], groups: int
+    ) -> list[Score]:
+        """Return the mean absolute error per channel of what should be the same before and after."""
         return [
             Score(metric=metric, direction=direction, value=error, groups=groups, what=channel)
-            for channel, error in zip(self.channels, _errors(held.batches, after), strict=True)
+            for channel, error in zip(self.channels, _errors(before, after), strict=True)
         ]
 
 

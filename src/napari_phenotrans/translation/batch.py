@@ -58,11 +58,12 @@ class FileDone:
     answers: tuple[Path, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    extras: tuple[Path, ...] = ()
 
     @property
     def written(self) -> tuple[Path, ...]:
         """All files of its results."""
-        return self.translated, self.difference, *self.answers
+        return self.translated, self.difference, *self.extras, *self.answers
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,10 @@ def translate_files(
         return translating(image, translator, asked(image, positions), rooms=files.rooms, tick=stop)
 
     def done(path: Path, to: Results, seconds: float, told: Mapping[str, Any]) -> FileDone:
-        return FileDone(path, to.translated, to.difference, to.answers, told, seconds)
+        return FileDone(path, to.translated, to.difference, to.answers, told, seconds, to.extras)
 
-    samples = request.translation.answers.samples
-    results_of = result_paths(request.among or request.paths, request.out, samples, request.format)
+    samples, extras = request.translation.answers.samples, translator.extras(request.translation)
+    results_of = result_paths(request.among or request.paths, request.out, samples, request.format, extras)
     yield from _file_by_file(request, _Work(translator, asked, work, done), results_of, tick)
 
 
@@ -364,4 +365,6 @@ def read_result(done: FileDone, reading: Mapping[str, Any] | None = None) -> Tra
     )
     made = [read(answer) for answer in done.answers]
     *samples, mean, spread = made or (None, None)
-    return Translation(real, translated, difference, tuple(recorded["notices"]), recorded, tuple(samples), mean, spread)
+    whole = real, translated, difference, tuple(recorded["notices"]), recorded
+    maps = {each.kind: each for each in map(read, done.extras)}
+    return Translation(*whole, tuple(samples), mean, spread, maps)

@@ -10,6 +10,7 @@ from napari_phenotrans.core.events import Notice
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_phenotrans.metrics.agreement import AgreementSums
     from napari_phenotrans.metrics.flicker import FlickerRow
     from napari_phenotrans.metrics.picture import Verdict
 
@@ -109,6 +110,39 @@ class SpreadDone:
 
 
 @dataclass(frozen=True, eq=False)
+class TurnedDone:
+    """How a place translates when the image is turned, after its `PlaneDone` or `RegionDone`, which is the mean.
+
+    ``upright`` (C, h, w) is the translation of the image as it lies, in its units and dtype; ``disagreement`` how far
+    the others, turned back, differ from it on average, float32, at least 0. ``top`` and ``left`` are the place.
+    """
+
+    t: int
+    z: int
+    upright: np.ndarray
+    disagreement: np.ndarray
+    top: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class AgreementDone:
+    """Where several trainings, or samples, change the same, after the last of them is done there.
+
+    ``agreement`` (C, h, w) is the share that shows the same sign above the engine's error, float32: 1 where all go up,
+    -1 where all go down, 0 where fewer than two thirds agree. ``sums`` is what the place adds to the number of each
+    channel; ``top`` and ``left`` are the place.
+    """
+
+    t: int
+    z: int
+    agreement: np.ndarray
+    sums: AgreementSums
+    top: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, eq=False)
 class ErrorDone:
     """What an engine gets wrong by itself in a plane, or in a region of one whose place is ``top`` and ``left``.
 
@@ -139,5 +173,7 @@ class FlickerDone:
     rows: tuple[FlickerRow, ...]
 
 
-Event = Notice | EvaluationDone | TileDone | PlaneDone | RegionDone | SampleDone | SpreadDone
+Event = (
+    Notice | EvaluationDone | TileDone | PlaneDone | RegionDone | SampleDone | SpreadDone | TurnedDone | AgreementDone
+)
 """What translating an image yields."""

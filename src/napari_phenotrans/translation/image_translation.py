@@ -14,17 +14,22 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.intensity import to_dtype
 from napari_phenotrans.core.keyed_random import USUAL_SAMPLE, USUAL_SEED, plane_noise
 from napari_phenotrans.core.region import Region
+from napari_phenotrans.core.turns import turned, turned_back
+from napari_phenotrans.metrics.agreement import Agreement
 from napari_phenotrans.translation.events import (
+    AgreementDone,
     EvaluationDone,
     PlaneDone,
     RegionDone,
     SampleDone,
     SpreadDone,
     TileDone,
+    TurnedDone,
 )
 from napari_phenotrans.translation.spread import Spread
 from napari_phenotrans.translation.streaming import Stream, StreamedRegion, rows_at_once
 from napari_phenotrans.translation.tiled_inference import Evaluated, Task, Tiled, Whole
+from napari_phenotrans.translation.trust import WINDOW, local_error
 from napari_phenotrans.translation.working_plane import Cut, WorkingPlane
 
 if TYPE_CHECKING:
@@ -134,7 +139,7 @@ class ImageTranslation:
         task = Task(request.source, request.target, self._how, view_in_cut, tick or (lambda: None), request.way_back)
         in_regions = in_regions and self._fixed
         # a strip does not know its place, on which noise depends
-        once = in_regions and not self._driver.engine.draws and self._driver.evaluates_once(task)
+        once = in_regions and request.turns == 1 and not self._driver.engine.draws and self._driver.evaluates_once(task)
         large = in_regions and cut.working.height * cut.working.width > limits.large_plane
         left = list(self._positions)
         while left:
@@ -179,7 +184,10 @@ class ImageTranslation:
                     yield TileDone(plane.t, plane.z, where.top, where.left, translated, event.done, event.total)
             else:
                 done = self._finished(plane, working, event)
-                yield done
+                if self._request.turns == 1:
+                    yield done
+        if done is not None and self._request.turns > 1:
+            yield from self._turned(done, plane, task, working, padded)
         if several and done is not None:
             yield from self._answers(done, plane, cut, task, working, padded)
 
@@ -194,6 +202,15 @@ class ImageTranslation:
     ) -> Iterator[Event]:
         """Draw the answers for what is ``done``; of a completion that is the first of them."""
         samples, spread = self._request.answers.samples, Spread()
+        agreement, error = Agreement(), None
+        if self._request.answers.agreement and not self._drawn_channels:
+            # what the engine changes where it should change nothing; the inversion is there already
+            for event in self._driver.translation(padded, replace(task, target=task.source)):
+                if isinstance(event, Whole):
+                    same = self._finished(plane, working, event).difference
+                    error = local_error(same, self._card, WINDOW / self._scale)
+                elif isinstance(event, Evaluated | Tiled):
+                    yield EvaluationDone(plane.t, plane.z, event.done, event.total)
         for sample in range(1, samples + 1):
             each = done
             if sample > 1 or not self._drawn_channels:
@@ -205,10 +222,37 @@ class ImageTranslation:
                     else:
                         yield EvaluationDone(plane.t, plane.z, event.done, event.total)
             spread.add(each.difference)
+            if error is not None:
+                agreement.add(each.difference, error)
             yield SampleDone(**vars(each), sample=sample, samples=samples)
         real = working.real(Region(done.top, done.left, *done.translated.shape[1:]))
         mean, _ = self._translated(real, spread.mean)
         yield SpreadDone(plane.t, plane.z, mean, spread.sd, done.top, done.left)
+        if error is not None:
+            yield AgreementDone(plane.t, plane.z, agreement.map, agreement.sums, done.top, done.left)
+
+    def _turned(
+        self, upright: PlaneDone, plane: _PlaneNumber, task: Task, working: WorkingPlane, padded: np.ndarray
+    ) -> Iterator[Event]:
+        """Translate in all other turns, too; of what is ``upright`` the mean over all is given out."""
+        turns, whole = self._request.turns, replace(task, view=lambda: None)
+        total, apart = upright.difference.copy(), np.zeros_like(upright.difference)
+        for number in range(1, turns):
+            for event in self._driver.translation(turned(padded, number), whole, keep=False):
+                if isinstance(event, Notice):
+                    yield event
+                elif isinstance(event, Whole):
+                    other = self._finished(plane, working, Whole(turned_back(event.values, number))).difference
+                    total += other
+                    apart += np.abs(other - upright.difference)
+                else:
+                    yield EvaluationDone(plane.t, plane.z, event.done, event.total)
+        mean = total / turns
+        real = working.real(Region(upright.top, upright.left, *mean.shape[1:]))
+        translated, clipped = self._translated(real, mean)
+        yield replace(upright, translated=translated, difference=mean, clipped=clipped)
+        apart /= turns - 1
+        yield TurnedDone(plane.t, plane.z, upright.translated, apart, upright.top, upright.left)
 
     def _answer(self, task: Task, cut: Cut, padded: np.ndarray, sample: int) -> Task:
         """Return the task with the noise of one sample; what a pixel gets depends on its place in the plane alone.

@@ -67,7 +67,7 @@ class MadeFrom:
         # as it will be read again
         settings = json.loads(json.dumps(settings))
         content = pixels_digest(image, positions, request.region, tick)
-        return cls(content, translator.checkpoint.digest, settings)
+        return cls(content, translator.digest, settings)
 
     @classmethod
     def recorded(cls, result: Path) -> MadeFrom | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.kinds import MEAN, SAMPLE, TRANSLATED
+from napari_phenotrans.core.kinds import FILE_WORDS, MEAN, SAMPLE, TRANSLATED
 from napari_phenotrans.io import FORMATS, write_as
 from napari_phenotrans.io.atomic import clear_leftovers, refuse_existing, replacing_together
 from napari_phenotrans.io.display import windows
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.translation.translate import ResultSink, Translation
 
 # What is no image of the input's kind, and is written as float32.
-_FLOAT = re.compile(r"_(difference|samples-spread)\.ome\.(tif|zarr)$")
+_FLOAT = re.compile(r"_(difference|turned|agreement|samples-spread)\.ome\.(tif|zarr)$")
 _FLOATING = np.dtype(np.float32)
 # Pixels of a plane.
 PYRAMID = 4096 * 4096
@@ -49,6 +49,8 @@ class Results:
         Where several were drawn: a file for each sample, then their mean and their spread.
     format
         One of `io.FORMATS`.
+    extras
+        A file for each further map that was asked for.
     """
 
     name: str
@@ -56,11 +58,12 @@ class Results:
     difference: Path
     answers: tuple[Path, ...] = ()
     format: str = "ome-tiff"
+    extras: tuple[Path, ...] = ()
 
     @property
     def all(self) -> tuple[Path, ...]:
         """All files, in the order of `Translation.images`."""
-        return self.translated, self.difference, *self.answers
+        return self.translated, self.difference, *self.extras, *self.answers
 
     @property
     def in_the_way(self) -> list[Path]:
@@ -91,21 +94,26 @@ def answer_names(samples: int) -> list[str]:
     return [*(f"sample-{number}" for number in range(1, samples + 1)), "samples-mean", "samples-spread"]
 
 
-def result_paths(inputs: Sequence[Path], out: Path, samples: int = 1, format: str | None = None) -> dict[Path, Results]:
+def result_paths(
+    inputs: Sequence[Path], out: Path, samples: int = 1, format: str | None = None, extras: Sequence[str] = ()
+) -> dict[Path, Results]:
     """Name the results of each input: ``out/<name>_translated.ome.tif`` and ``out/<name>_difference.ome.tif``.
 
     Of several samples also ``<name>_sample-1.ome.tif`` and so on, ``<name>_samples-mean.ome.tif`` and
-    ``<name>_samples-spread.ome.tif``. Those of an OME-Zarr are OME-Zarr too, unless ``format``, one of `io.FORMATS`,
-    says otherwise. Inputs of equal name get as much of their folder in front as tells them apart: ``plate1_A01``,
-    ``plate2_A01``.
+    ``<name>_samples-spread.ome.tif``; ``extras`` are kinds of further maps, such as
+    ``<name>_turned.ome.tif``. Those of an OME-Zarr are OME-Zarr too, unless ``format``, one of `io.FORMATS`, says
+    otherwise. Inputs of equal name get as much of their folder in front as tells
+    them apart: ``plate1_A01``, ``plate2_A01``.
     """
     results = {}
     for path, name in _names(inputs).items():
-        translated, difference, *answers = (
-            out / f"{name}_{what}{FORMATS[format or usual_format(path)].suffix}"
-            for what in ("translated", "difference", *answer_names(samples))
+        key = format or usual_format(path)
+        translated, difference, *others = (
+            out / f"{name}_{what}{FORMATS[key].suffix}"
+            for what in ("translated", "difference", *(FILE_WORDS[kind] for kind in extras), *answer_names(samples))
         )
-        results[path] = Results(name, translated, difference, tuple(answers), format or usual_format(path))
+        maps, answers = others[: len(extras)], others[len(extras) :]
+        results[path] = Results(name, translated, difference, tuple(answers), key, tuple(maps))
     return results
 
 

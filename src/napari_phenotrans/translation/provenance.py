@@ -18,7 +18,7 @@ from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.engines.settings import as_written_earlier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -73,6 +73,7 @@ def provenance_of(
         "positions": None if everywhere else [list(position) for position in positions or ()],
         **{name: value for name, value in computed.items() if name != "redraw"},
         **(drawn if answers.several else {}),
+        **({"turns": request.turns} if request.turns > 1 else {}),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -88,8 +89,10 @@ def decoded(noted: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def of_images(provenance: Mapping[str, Any], dtype: np.dtype, samples: int = 0) -> list[dict[str, Any]]:
-    """Return the provenance of a translation and its difference, and of its answers; each says its kind and unit.
+def of_images(
+    provenance: Mapping[str, Any], dtype: np.dtype, samples: int = 0, extras: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the provenance of a translation and its difference, and what comes beside; each says its kind and unit.
 
     Parameters
     ----------
@@ -99,9 +102,11 @@ def of_images(provenance: Mapping[str, Any], dtype: np.dtype, samples: int = 0) 
         Of the real image.
     samples
         How many answers were drawn.
+    extras
+        Kinds of further maps.
     """
     unit = {"unit": unit_word(dtype)}
-    pair = [{**provenance, "kind": kind, **unit} for kind in (TRANSLATED, DIFFERENCE)]
+    pair = [{**provenance, "kind": kind, **unit} for kind in (TRANSLATED, DIFFERENCE, *extras)]
     return [*pair, *of_answers({**provenance, **unit}, samples)]
 
 
@@ -136,7 +141,8 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
         raise InputError("There is no command for a checkpoint that lies in no file. Save it, and load the file.")
     completed = provenance.get("completed", ())
     verb, matched = ("complete", "--name") if completed else ("translate", "--channel")
-    parts = ["phenotrans", verb, provenance["real"], "--checkpoint", checkpoint]
+    several = [name for name in provenance.get("training files", ()) if name] or [checkpoint]
+    parts = ["phenotrans", verb, provenance["real"], *(part for name in several for part in ("--checkpoint", name))]
     if completed:
         parts += ["--condition", provenance["target"], "--out", out]
         parts += [part for name in completed for part in ("--channel", name)]
@@ -160,7 +166,7 @@ def translate_command(provenance: Mapping[str, Any], out: str = "translated") ->
     # a completion begins at noise, draws all of it, and goes from no condition to another
     settings = ["evaluations"] if completed else list(engine_entry(provenance["engine"]).translation.model_fields)
     parts += ["--allow-translated"] if "made of" in provenance else []
-    drawn = ("samples", "seed") if completed else ("samples", "redraw", "seed")
+    drawn = ("samples", "seed") if completed else ("samples", "redraw", "seed", "turns")
     said = as_written_earlier(provenance)
     for name in ("device", "precision", "tile", "overlap", *settings, *drawn):
         value = said.get(name)  # earlier versions had fewer

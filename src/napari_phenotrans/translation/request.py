@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.turns import TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ class Answers:
         nothing but the kept channels says what they show. The engine's own where None.
     seed
         Of what is drawn. A sample depends on it and its number alone, however many are made.
+    agreement
+        Whether it is also said where samples of a translation change the same, which costs one answer more.
 
     Raises
     ------
@@ -39,6 +42,7 @@ class Answers:
     samples: int = 1
     redraw: float | None = None
     seed: int = 0
+    agreement: bool = False
 
     def __post_init__(self) -> None:
         problems = [
@@ -85,6 +89,14 @@ class TranslationRequest:
         back as they are.
     allow_translated
         Whether an image that an engine made may be translated once more; it is refused otherwise.
+    turns
+        In how many of the 8 flips and quarter turns (`core.turns`) the image is translated: the translation is the mean
+        over them, turned back. From engines that depend on their tile a region is then not quite as in the whole plane.
+
+    Raises
+    ------
+    InputError
+        If there are not so many turns, or samples are asked for besides.
     """
 
     source: str
@@ -97,3 +109,12 @@ class TranslationRequest:
     answers: Answers = Answers()
     drawn_channels: tuple[str, ...] = ()
     allow_translated: bool = False
+    turns: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.turns <= TURNS:
+            raise InputError(f"--turns {self.turns}: expected 1 to {TURNS}, flips and quarter turns together.")
+        if self.turns > 1 and (self.answers.several or self.drawn_channels):
+            raise InputError(
+                "Turns are averaged of the translation alone, not of samples or completions. Ask for one of the two."
+            )

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from napari_phenotrans.checkpoints.matching import match_channels
 from napari_phenotrans.core.events import Notice
+from napari_phenotrans.core.kinds import AGREEMENT, TURNED
 from napari_phenotrans.io.scratch import Scratch
-from napari_phenotrans.translation.events import Event, PlaneDone, RegionDone, SampleDone, SpreadDone
+from napari_phenotrans.metrics.agreement import AgreementSums, agreement_rows, agreement_sentence
+from napari_phenotrans.translation.events import (
+    AgreementDone,
+    Event,
+    PlaneDone,
+    RegionDone,
+    SampleDone,
+    SpreadDone,
+    TurnedDone,
+)
 from napari_phenotrans.translation.provenance import of_images
 from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.translation.translator import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
@@ -42,6 +52,9 @@ class Translation:
         Where several answers were asked for, each of them.
     mean, spread
         Their mean, and their standard deviation in float32.
+    extras
+        Maps that were asked for, by their kind, float32: how far turns differ from the upright translation, where the
+        translation is their mean; where several trainings or samples agree.
     """
 
     real: Image
@@ -52,17 +65,28 @@ class Translation:
     samples: tuple[Image, ...] = ()
     mean: Image | None = None
     spread: Image | None = None
+    extras: Mapping[str, Image] = field(default_factory=dict)
 
     @property
     def images(self) -> tuple[Image, ...]:
-        """All that was made: translated, difference, and of several answers each, their mean and their spread."""
+        """All that was made: translated, difference, `extras`, of several answers each, their mean and their spread."""
         answers = () if self.mean is None or self.spread is None else (*self.samples, self.mean, self.spread)
-        return self.translated, self.difference, *answers
+        return self.translated, self.difference, *self.extras.values(), *answers
+
+    @property
+    def turned(self) -> Image | None:
+        """How far turns differ, where they were asked for."""
+        return self.extras.get(TURNED)
+
+    @property
+    def agreement(self) -> Image | None:
+        """Where trainings or samples agree, where that was asked for."""
+        return self.extras.get(AGREEMENT)
 
     @property
     def provenances(self) -> list[dict[str, Any]]:
         """The provenance of each of `images`: its ``kind``, the ``unit`` of its pixels, which sample it is."""
-        return of_images(self.provenance, self.real.dtype, len(self.samples))
+        return of_images(self.provenance, self.real.dtype, len(self.samples), tuple(self.extras))
 
 
 class ResultSink(Protocol):
@@ -143,11 +167,14 @@ def translating(
     events = translator.translate(image, request, in_regions=True, look_at=look_at, tick=tick)
     indices, _ = match_channels(image, translator.card, request.channels)
     real = image.part(channels=indices, positions=positions, region=region)
-    sinks = rooms(real) if rooms else scratch_for(real, request.answers.samples)
-    translated, difference, *answers = sinks
+    extras = translator.extras(request)
+    sinks = rooms(real) if rooms else scratch_for(real, request.answers.samples, len(extras))
+    translated, difference, *maps = sinks[: 2 + len(extras)]
+    answers = sinks[2 + len(extras) :]
     top, left = (region.top, region.left) if region else (0, 0)
     position_in_result = dict(zip(positions, real.positions(), strict=True))
     notices: list[str] = []
+    agreed: AgreementSums | None = None
     clipped = np.zeros(len(indices), np.int64)
     for event in events:
         yield event
@@ -158,6 +185,11 @@ def translating(
             translated.put(event.translated, *position)
             difference.put(event.difference, *position)
             clipped += event.clipped
+        elif isinstance(event, TurnedDone | AgreementDone):
+            at = (*position_in_result[event.t, event.z], event.top - top, event.left - left)
+            maps[0].put(event.disagreement if isinstance(event, TurnedDone) else event.agreement, *at)
+            if isinstance(event, AgreementDone):
+                agreed = event.sums if agreed is None else agreed + event.sums
         elif isinstance(event, SampleDone | SpreadDone):
             put_answer(event, answers, (*position_in_result[event.t, event.z], event.top - top, event.left - left))
     for name, count in zip(real.channels, clipped, strict=True):
@@ -167,11 +199,22 @@ def translating(
                 f"nearest value; the difference map has them in full."
             )
             yield Notice(notices[-1])
-    provenance = translator.provenance(image, request) | {"notices": notices}
-    abouts = of_images(provenance, real.dtype, max(0, len(answers) - 2))
+    provenance = translator.provenance(image, request)
+    if agreed is not None:
+        rows = agreement_rows(real.channels, agreed)
+        several = provenance.get("trainings")
+        notices.append(
+            agreement_sentence(rows, several or request.answers.samples, "training" if several else "sample")
+        )
+        yield Notice(notices[-1])
+        provenance["agreement"] = {row.channel: None if row.again is None else round(row.again, 4) for row in rows}
+    provenance |= {"notices": notices}
+    abouts = of_images(provenance, real.dtype, request.answers.samples, extras)
     made = [sink.image().replace(provenance=about, display=()) for sink, about in zip(sinks, abouts, strict=True)]
-    *samples, mean, spread = made[2:] or (None, None)
-    yield Translation(real, made[0], made[1], tuple(notices), provenance, tuple(samples), mean, spread)
+    by_kind = dict(zip(extras, made[2:], strict=False))
+    *samples, mean, spread = made[2 + len(extras) :] or (None, None)
+    whole = real, made[0], made[1], tuple(notices), provenance
+    yield Translation(*whole, tuple(samples), mean, spread, by_kind)
 
 
 def put_answer(
@@ -195,8 +238,8 @@ def _requested(source: str, target: str, arguments: dict[str, Any]) -> tuple[Tra
     return TranslationRequest(source, target, **asked), others
 
 
-def scratch_for(image: Image, samples: int) -> list[ResultSink]:
-    """Make room for `Translation.images`."""
+def scratch_for(image: Image, samples: int, extras: int = 0) -> list[ResultSink]:
+    """Make room for `Translation.images`, of which so many are ``extras``."""
     number = np.dtype(np.float32)
     answers = [*[image.dtype] * samples, image.dtype, number] if samples > 1 else []
-    return [Scratch(image, dtype) for dtype in (image.dtype, number, *answers)]
+    return [Scratch(image, dtype) for dtype in (image.dtype, number, *[number] * extras, *answers)]

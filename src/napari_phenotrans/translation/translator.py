@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.kinds import MADE, sentence_of
+from napari_phenotrans.core.kinds import AGREEMENT, MADE, TURNED, sentence_of
 from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
+from napari_phenotrans.runs.paths import BEST, LAST
 from napari_phenotrans.translation.image_translation import ImageTranslation
 from napari_phenotrans.translation.limits import USUAL_LIMITS, Limits
 from napari_phenotrans.translation.provenance import provenance_of
@@ -140,7 +141,8 @@ class Translator:
         Returns
         -------
         Iterator of `Notice`, `EvaluationDone`, `TileDone`, `PlaneDone` and `RegionDone`; where several answers
-        are asked for, after each of the last two a `SampleDone` for each, and a `SpreadDone`. If it is known what the
+        are asked for, after each of the last two a `SampleDone` for each, a `SpreadDone`, and an `AgreementDone`
+        where that is asked for; of several turns a `TurnedDone`. If it is known what the
         user looks at, and tiles are large, a glimpse comes first: a `TileDone` of a small crop there, 0 of the plane's
         tiles done.
         What cannot be translated is refused here, before the first event.
@@ -156,6 +158,23 @@ class Translator:
         how = self._choose_how(request.how)
         translation = ImageTranslation(self._driver, self.card, image, request, how)
         return translation.events(in_regions=in_regions, look_at=look_at, tick=tick)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name, with its folder where that tells it from others of one family."""
+        path = self.checkpoint.path
+        same = path is not None and path.name in (BEST, LAST)
+        return f"{path.parent.name}/{self.checkpoint.name}" if path is not None and same else self.checkpoint.name
+
+    @property
+    def digest(self) -> str:
+        """What a result is by: the digest of weights and card."""
+        return self.checkpoint.digest
+
+    def extras(self, request: TranslationRequest) -> tuple[str, ...]:
+        """Return the kinds of the maps that come beside the difference, see `core.kinds`."""
+        drawn = request.answers.several and request.answers.agreement and not request.drawn_channels
+        return (TURNED,) if request.turns > 1 else (AGREEMENT,) if drawn else ()
 
     def settings(self, request: TranslationRequest) -> dict[str, Any]:
         """Return what a translation depends on beside the image and the checkpoint, as numbers, names and lists.
@@ -174,6 +193,7 @@ class Translator:
             **self._asked,
             **self._choose_how(request.how).model_dump(mode="json"),
             **(drawn if answers.several or request.drawn_channels else {}),
+            **({"turns": request.turns} if request.turns > 1 else {}),
         }
 
     def provenance(self, image: Image, request: TranslationRequest) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from napari_phenotrans.checkpoints.describe import card_warnings
 from napari_phenotrans.checkpoints.matching import check_conditions, match_channels, outside_intensities, working_scale
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.region import Region
+from napari_phenotrans.metrics.agreement import FACTOR
 from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, PlaneDone, TileDone
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ WINDOW = 2.0
 # Share of the range that counts as error in any case: the same that a faster arithmetic may cost. Where an engine
 # makes next to no error, on an empty background, any breath of a change would else be many times that.
 LEAST_ERROR = 0.005
-# At twice the error 5 % of mere error passes, at once 32 %.
-FACTOR = 2.0
 MOST = 5.0
 
 
@@ -132,7 +131,7 @@ def _check_events(
     if translator.engine.inverts:
         same = translator.translate(image, replace(request, target=request.source), tick=tick)
         error = yield from _difference(same, t, z)
-    engine_error = _engine_error(error, translator.card, WINDOW / scale)
+    engine_error = local_error(error, translator.card, WINDOW / scale)
     yield ErrorDone(t, z, region.top, region.left, round_trip, engine_error)
 
 
@@ -172,7 +171,8 @@ def _difference(events: Iterator[Any], t: int, z: int) -> Any:
     raise AssertionError("a translation ends with its plane")
 
 
-def _engine_error(error: np.ndarray, card: Card, sigma: float) -> np.ndarray:
+def local_error(error: np.ndarray, card: Card, sigma: float) -> np.ndarray:
+    """Return the local root mean square of an error (C, h, w), over ``sigma`` pixels, at least 0.5 % of the range."""
     # loaded when first used: a dock opens without it
     from scipy import ndimage
 

@@ -83,6 +83,13 @@ def test_ways_to_hold_out(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
     qtbot.mouseClick(chooser.folder_button, Qt.MouseButton.LeftButton)
     assert chooser.value == HeldOutChoice(folder=tmp_path)
+    use(3)
+    assert chooser.share_box.isVisible() and chooser.by_edit.isVisible()
+    chooser.by_edit.setText(" ")
+    with pytest.raises(InputError, match="No column is named"):
+        _ = chooser.value
+    chooser.choose(HeldOutChoice(0.4, by="day"))
+    assert chooser.value == HeldOutChoice(0.4, by="day")
     chooser.choose(HeldOutChoice(0.0, ("A1",)))
     assert chooser.box.currentText() == "Groups by name"
     assert chooser.value.groups == ("A1",)

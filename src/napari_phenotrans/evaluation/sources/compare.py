@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from napari_phenotrans.core.crop_grid import spread
 from napari_phenotrans.core.events import Progressed
 from napari_phenotrans.evaluation.inputs import Comparison
-from napari_phenotrans.translation.events import PlaneDone
+from napari_phenotrans.translation.events import PlaneDone, TurnedDone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from napari_phenotrans.evaluation.inputs import Cutter, Planes
     from napari_phenotrans.translation.request import TranslationRequest
     from napari_phenotrans.translation.translator import Translator
+
+# Fields of each direction that are translated upside down besides: more would hardly change the number.
+TURNED_FIELDS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,9 @@ class Direction:
         Returns what gives a translation's planes.
     doing
         What is done for each, in a few words.
+    turned
+        Returns the same planes, and how far they are from those that are made upside down; None where nothing can be
+        translated.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Direction:
     translated: Sequence[Field]
     planes: Callable[[Field], Planes]
     doing: Callable[[Field], str]
+    turned: Callable[[Field], tuple[Planes, Planes]] | None = None
 
     @classmethod
     def translated_by(
@@ -60,6 +68,13 @@ class Direction:
             translated = [event.translated for event in events if isinstance(event, PlaneDone)]
             return cutter.resampled(translated, image.pixel_size_um)
 
+        def turned(field: Field) -> tuple[Planes, Planes]:
+            image = field.image()
+            events = translator.translate(image, replace(request, turns=2), tick=tick)
+            done = [event for event in events if isinstance(event, TurnedDone)]
+            upright, apart = ([getattr(each, name) for each in done] for name in ("upright", "disagreement"))
+            return cutter.resampled(upright, image.pixel_size_um), cutter.resampled(apart, image.pixel_size_um)
+
         source, target = request.source, request.target
         return cls(
             f"{source} → {target}",
@@ -68,6 +83,7 @@ class Direction:
             fields[source],
             planes,
             lambda field: f"translating {field.name} to {target}",
+            turned if request.turns == 1 else None,
         )
 
 
@@ -82,13 +98,23 @@ def compare(
     done = 0
     comparisons = []
     for direction in directions:
-        planes = []
-        for field in direction.translated:
+        planes, turned = [], {}
+        tested = spread(len(direction.translated), TURNED_FIELDS) if direction.turned else ()
+        for place, field in enumerate(direction.translated):
             yield Progressed(direction.doing(field), done, total)
-            planes.append(direction.planes(field))
+            if direction.turned and place in tested:
+                upright, turned[place] = direction.turned(field)
+                planes.append(upright)
+            else:
+                planes.append(direction.planes(field))
             done += 1
         real, source = (real_sides.get(id(fields)) for fields in (direction.real, direction.source))
         assert real is not None
         translated = cutter.side(direction.translated, crops, planes)
-        comparisons.append(Comparison(direction.name, real, translated, source))
+        # a field too small for a crop is no cut
+        by_name = {(cut.group, cut.name): index for index, cut in enumerate(translated)}
+        fields = direction.translated
+        kept = {(fields[place].group, fields[place].name): apart for place, apart in turned.items()}
+        tests = {by_name[key]: apart for key, apart in kept.items() if key in by_name}
+        comparisons.append(Comparison(direction.name, real, translated, source, tests))
     return tuple(comparisons)

@@ -109,6 +109,9 @@ def _effects(report: PhenotypeReport) -> dict[str, list[Any]]:
     columns["gap_floor"] = [row.gap_floor for row in rows]
     if report.control:
         columns["control_sd"] = [report.control.made_sd.get(row.measurement.key) for row in rows]
+    if report.repeats:
+        columns["trainings"] = [report.trainings for _ in rows]
+        columns["again"] = [report.again(row) for row in rows]
     if report.truth:
         true = {row.effect.measurement.key: row.true for row in report.truth.effects}
         columns["true"] = [true.get(row.measurement.key) for row in rows]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.text import counted, few, listed, minus_signs, percent, three_digits
+from napari_phenotrans.phenotype.result import goes_beyond
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS, LEVEL
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def in_short(report: PhenotypeReport) -> list[str]:
             f"It changes {counted(len(invented), 'measurement')} in which reality shows no difference, suspected "
             f"invention{what}."
         )
+    sentences += comes_again(report)
+    sentences += beside_null(report)
     if report.verdict is not None:
         sentences.append(pictures_in_short(report.verdict))
     pairs = report.pairs
@@ -147,6 +150,54 @@ def in_short(report: PhenotypeReport) -> list[str]:
             f"{len(pairs.gained)} are there that were not before."
         )
     return sentences
+
+
+def comes_again(report: PhenotypeReport) -> list[str]:
+    """Say of the engine's changes whether they would come out again; nothing where it was trained once."""
+    every = report.trainings
+    if every < 2:
+        return []
+    rows = [(row, report.again(row)) for row in report.effects.leading]
+    changed = [(row, times) for row, times in rows if times]
+    if not changed:
+        return [
+            f"Nothing that this training changes goes beyond its own error, so nothing could come out {every} times."
+        ]
+    always = [row for row, times in changed if times == every]
+    once = [row for row, times in changed if times == 1]
+    named = "; ".join(f"{row.measurement.words} {times} of {every}" for row, times in changed[:NAMED])
+    sentences = [
+        f"Trained {every} times, {len(always)} of {counted(len(changed), 'change')} beyond its own error would come "
+        f"out again in {every} of {every} trainings ({named})."
+    ]
+    if once:
+        names = [row.measurement.words for row in once]
+        sentences.append(f"In this training alone it changes {few(names, NAMED)}: that is no phenotype.")
+    return sentences
+
+
+def beside_null(report: PhenotypeReport) -> list[str]:
+    """Say which changes are no larger than those of an engine that learned from nothing; nothing without one."""
+    if report.control is None:
+        return []
+    null = report.control.made_sd
+    changed = [row for row in report.effects.leading if goes_beyond(row) and row.measurement.key in null]
+    as_large = [row for row in changed if abs(row.made_sd) <= abs(null[row.measurement.key])]
+    if not changed:
+        return []
+    if not as_large:
+        return [
+            f"All {len(changed)} changes beyond its own error are larger than in control against control, an engine "
+            f"that was trained where nothing differs."
+        ]
+    each = "; ".join(
+        f"{row.measurement.words} ({sd(row.made_sd)} SD, there {sd(null[row.measurement.key])})"
+        for row in as_large[:NAMED]
+    )
+    return [
+        f"{len(as_large)} of {counted(len(changed), 'change')} beyond its own error are only as large as in control "
+        f"against control, where nothing differs: {each}."
+    ]
 
 
 def pictures_in_short(verdict: Verdict) -> str:
@@ -189,8 +240,13 @@ def read_first(report: PhenotypeReport) -> list[str]:
     sentences.append(report.subject.why)
     if report.control is None:
         sentences.append(
-            "No control engine was given. Train one between two halves of one condition, where nothing differs: what "
-            "it changes all the same, this engine may have invented too."
+            "No control engine was given. Train one between two halves of one condition, where nothing differs "
+            "(phenotrans train --null): what it changes all the same, this engine may have invented too."
+        )
+    if not report.repeats:
+        sentences.append(
+            "The engine was trained once. Whether its changes would come out again is not known: train it with "
+            "--repeats 3, and report the folder of all three."
         )
     return sentences
 

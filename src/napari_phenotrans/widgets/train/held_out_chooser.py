@@ -16,11 +16,12 @@ from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SHARE, GROUPS, FOLDER = "share", "groups", "folder"
+SHARE, GROUPS, FOLDER, BATCHES = "share", "groups", "folder", "batches"
 WAYS = {
     SHARE: ("Share of groups", "Drawn by the seed from the groups of each condition."),
     GROUPS: ("Groups by name", "As fields.csv names them; without one each field is a group named as its file."),
     FOLDER: ("Another folder", "A data set folder of its own, with the same conditions."),
+    BATCHES: ("Whole batches", "By a column of fields.csv: plates, days, donors. Scores are of batches never seen."),
 }
 
 
@@ -50,6 +51,9 @@ class HeldOutChooser(QWidget):
         self.share_box.setToolTip("Share of each condition's groups; 0 holds nothing out, and there are no scores.")
         self.share_box.setAccessibleName("Share of the groups that is held out")
         wheel_where_focused(self.share_box)
+        self.by_edit = QLineEdit("plate")
+        self.by_edit.setToolTip("Column of fields.csv, as it is spelled there; a share of its values is held out.")
+        self.by_edit.setAccessibleName("Column whose batches are held out")
         self.groups_edit = QLineEdit()
         self.groups_edit.setPlaceholderText("A01, A02")
         self.groups_edit.setToolTip("Names of groups, separated by commas.")
@@ -59,10 +63,11 @@ class HeldOutChooser(QWidget):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.groups_edit.setCompleter(completer)
         self.folder_button = push_button("Choose…", "Choose the folder with held-out fields.")
-        in_column(self.box, self.share_box, self.groups_edit, self.folder_button, of=self)
+        in_column(self.box, self.share_box, self.by_edit, self.groups_edit, self.folder_button, of=self)
         self.box.activated.connect(lambda _: self._on_way())
         self.share_box.valueChanged.connect(lambda _: self.changed.emit())
         self.groups_edit.editingFinished.connect(self.changed)
+        self.by_edit.editingFinished.connect(self.changed)
         self.folder_button.clicked.connect(lambda _: self._ask())
         self._show()
 
@@ -73,11 +78,16 @@ class HeldOutChooser(QWidget):
         Raises
         ------
         InputError
-            If groups or a folder are to be held out and none is named.
+            If groups, batches or a folder are to be held out and none is named.
         """
         way = self.box.currentData()
         if way == SHARE:
             return HeldOutChoice(self.share_box.value() / 100)
+        if way == BATCHES:
+            column = self.by_edit.text().strip()
+            if not column:
+                raise InputError("No column is named. Name the column of fields.csv whose batches are to be held out.")
+            return HeldOutChoice(self.share_box.value() / 100, by=column)
         if way == GROUPS:
             names = tuple(name.strip() for name in self.groups_edit.text().split(",") if name.strip())
             if not names:
@@ -89,7 +99,8 @@ class HeldOutChooser(QWidget):
 
     def choose(self, held_out: HeldOutChoice) -> None:
         """Show another choice, without emitting `changed`."""
-        way = FOLDER if held_out.folder else GROUPS if held_out.groups else SHARE
+        way = FOLDER if held_out.folder else GROUPS if held_out.groups else BATCHES if held_out.by else SHARE
+        self.by_edit.setText(held_out.by or self.by_edit.text())
         self.box.setCurrentIndex(self.box.findData(way))
         with QSignalBlocker(self.share_box):
             self.share_box.setValue(round(100 * held_out.share))
@@ -114,7 +125,8 @@ class HeldOutChooser(QWidget):
 
     def _show(self) -> None:
         way = self.box.currentData()
-        self.share_box.setVisible(way == SHARE)
+        self.share_box.setVisible(way in (SHARE, BATCHES))
+        self.by_edit.setVisible(way == BATCHES)
         self.groups_edit.setVisible(way == GROUPS)
         self.folder_button.setVisible(way == FOLDER)
         self.folder_button.setText(self._folder.name if self._folder else "Choose…")

@@ -11,7 +11,17 @@ import numpy as np
 from napari_phenotrans.core import kinds
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import AXES, Image
-from napari_phenotrans.core.kinds import ABOVE_ERROR, DIFFERENCE, MADE, REAL, ROUND_TRIP, SIGNED, SPREAD, TRANSLATED
+from napari_phenotrans.core.kinds import (
+    ABOVE_ERROR,
+    AMOUNTS,
+    DIFFERENCE,
+    MADE,
+    REAL,
+    ROUND_TRIP,
+    SIGNED,
+    SPREAD,
+    TRANSLATED,
+)
 from napari_phenotrans.io.display import fitting
 from napari_phenotrans.io.metadata import unit_symbol
 
@@ -420,7 +430,7 @@ def _units(image: Image, letters: str) -> tuple[str, ...]:
 def _colormap(image: Image, index: int) -> Any:
     if image.kind in SIGNED:
         return DIVERGING
-    if image.kind == SPREAD:
+    if image.kind in AMOUNTS:
         return "inferno"
     if image.colors[index]:
         return str(image.colors[index])

@@ -1,0 +1,106 @@
+"""A family of runs: the same training again and again, one seed after the other, each in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
+
+FAMILY = "family.json"
+MOST = 100
+
+
+@dataclass(frozen=True)
+class Family:
+    """Runs in the folders ``seed-0``, ``seed-1`` … of one folder, which are alike but for their seed.
+
+    Parameters
+    ----------
+    folder
+        Holds them, and `FAMILY`, which lists the seeds.
+    seeds
+        In the order in which they are trained.
+    """
+
+    folder: Path
+    seeds: tuple[int, ...]
+
+    @property
+    def members(self) -> dict[int, Path]:
+        """The run folder of each seed, whether it is there or not."""
+        return {seed: self.folder / f"seed-{seed}" for seed in self.seeds}
+
+    @property
+    def begun(self) -> dict[int, Path]:
+        """The run folders in which a training began."""
+        return {seed: folder for seed, folder in self.members.items() if (folder / DECIDED).is_file()}
+
+    def write(self) -> None:
+        """Make the folder, and note the seeds in it.
+
+        Raises
+        ------
+        InputError
+            If a family or a run is there already.
+        """
+        if (self.folder / FAMILY).exists() or (self.folder / DECIDED).exists():
+            raise InputError(
+                f"{self.folder} holds trainings already. Choose another folder for --out, or go on with --resume."
+            )
+        with replacing(self.folder / FAMILY) as temporary:
+            temporary.write_text(json.dumps({"seeds": self.seeds}), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Family:
+        """Read a family from its folder.
+
+        Raises
+        ------
+        InputError
+            If there is none, or what lists the seeds is damaged.
+        """
+        path = Path(folder) / FAMILY
+        try:
+            seeds = json.loads(path.read_bytes())["seeds"]
+            fits = 1 <= len(seeds) <= MOST and all(type(seed) is int and 0 <= seed < 2**63 for seed in seeds)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(
+                f"{path} cannot be read: {error}. Expected what 'phenotrans train --repeats' wrote."
+            ) from error
+        if not fits or len(set(seeds)) != len(seeds):
+            raise InputError(f"{path} does not list different seeds. Expected what 'phenotrans train --repeats' wrote.")
+        return cls(path.parent, tuple(seeds))
+
+    def checkpoints(self) -> list[Path]:
+        """Return the best checkpoint of each training, or else its last one; of those that have one.
+
+        Raises
+        ------
+        InputError
+            If fewer than two trainings have one.
+        """
+        found = [
+            next((folder / name for name in (BEST, LAST) if (folder / name).is_file()), None)
+            for folder in self.members.values()
+        ]
+        there = [path for path in found if path is not None]
+        if len(there) < 2:
+            raise InputError(
+                f"{len(there)} of the {len(found)} trainings in {self.folder} have a checkpoint, and two are needed to "
+                f"hold one against the other. Go on with --resume {self.folder}, or name the checkpoint of a training."
+            )
+        return there
+
+
+def is_family(folder: str | Path) -> bool:
+    """Return whether a folder holds a family of runs."""
+    return (Path(folder) / FAMILY).is_file()
+
+
+def with_families(names: tuple[str, ...]) -> list[str | Path]:
+    """Return checkpoints by name or file, those of its trainings in the place of a family's folder."""
+    return [each for name in names for each in (Family.load(name).checkpoints() if is_family(name) else [name])]
