@@ -114,6 +114,8 @@ class PhenotypeReport:
         What makes the checkpoint doubtful whatever it translates, in sentences.
     known_pictures
         What else is known of the checkpoint's pictures, in sentences.
+    first_look
+        From how many fields it is, and of how many, while the others are being measured; None where it is from all.
     """
 
     source: str
@@ -136,6 +138,7 @@ class PhenotypeReport:
     verdict: Verdict | None = None
     doubts: tuple[str, ...] = ()
     known_pictures: tuple[str, ...] = ()
+    first_look: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +159,14 @@ class GalleryRow:
     before: np.ndarray
     after: np.ndarray
     captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FirstLook:
+    """A report of the first few fields is there, and its page where a folder was named; the whole one comes later."""
+
+    report: PhenotypeReport
+    files: dict[str, Path]
 
 
 @dataclass(frozen=True, eq=False)
