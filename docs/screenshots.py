@@ -170,7 +170,7 @@ def evaluation_pictures(dataset: Path, theme: str, out: Path) -> None:
     viewer.window._qt_window.resizeDocks([frame], [WIDE], Qt.Orientation.Horizontal)
     dock.data.checkpoints.choose(ENGINE)
     dock.take([dataset])
-    while dock.status.text() != "ready":
+    while not dock.status.text().startswith("ready"):
         wait(0.2)
     dock.make_report()
     while dock.runner.busy or dock.effects is None or dock.effects.paired is None:

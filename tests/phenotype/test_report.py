@@ -25,7 +25,7 @@ from napari_phenotrans.phenotype.page.html import page
 from napari_phenotrans.phenotype.page.text import about_pictures, beside_null, comes_again, pictures_in_short
 from napari_phenotrans.phenotype.report import _made, report
 from napari_phenotrans.phenotype.request import ReportRequest
-from napari_phenotrans.phenotype.result import PhenotypeReport, Repeat, ReportDone, goes_beyond
+from napari_phenotrans.phenotype.result import FirstLook, PhenotypeReport, Repeat, ReportDone, goes_beyond
 from napari_phenotrans.phenotype.settings import ReportSettings
 from napari_phenotrans.runs.paths import LAST
 from napari_phenotrans.training.run import Run
@@ -212,7 +212,8 @@ def test_lengths_and_counts_are_in_micrometers(result: PhenotypeReport) -> None:
 
 def test_progress_is_said_and_reading_can_be_stopped(said: list, done: ReportDone, dataset: DataSet, trained) -> None:
     steps = [event for event in said if isinstance(event, Progressed)]
-    assert [step.done for step in steps if "a0" in step.what or "b4" in step.what] == [0, 2 * GROUPS - 1]
+    measured = [(step.done, step.total) for step in steps if step.what == "translating and measuring fields"]
+    assert measured == [(done, 2 * GROUPS) for done in range(2 * GROUPS + 1)]
     assert any(isinstance(event, Notice) for event in said)
     calls = []
 
@@ -223,6 +224,37 @@ def test_progress_is_said_and_reading_can_be_stopped(said: list, done: ReportDon
 
     with pytest.raises(KeyboardInterrupt):
         list(report(ReportRequest(dataset, trained, "ring", "nucleus"), tick=tick))
+
+
+def test_a_first_look_comes_from_four_fields_and_its_page_is_replaced(
+    said: list, done: ReportDone, run_report, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (look,) = [event for event in said if isinstance(event, FirstLook)]
+    place = said.index(look)
+    before = [event.done for event in said[:place] if isinstance(event, Progressed) and "fields" in event.what]
+    assert before == [0, 1, 2, 3, 4]
+    assert look.report.first_look == (4, 2 * GROUPS)
+    assert {p.field for p in look.report.tables["source"].places} == {"ring/a0.ome.tif", "ring/a4.ome.tif"}
+    assert not look.report.effects.real_tested
+    assert done.report.first_look is None
+    assert "A first look at 4 of 10 fields" in page(look.report)
+    assert "A first look" not in done.files["page"].read_text(encoding="utf-8")
+    # the fields stand in their own order all the same
+    assert [p.field for p in done.report.tables["source"].places] == [f"ring/a{i}.ome.tif" for i in range(GROUPS)]
+
+    # stopped after it, its page does not stand in the way of the next try
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_phenotrans.phenotype.report.judge_pictures", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_report(out=tmp_path / "twice")
+    assert "A first look" in (tmp_path / "twice" / "report.html").read_text(encoding="utf-8")
+    run_report(out=tmp_path / "twice")
+    assert "A first look" not in (tmp_path / "twice" / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="exists already"):
+        run_report(out=tmp_path / "twice")
 
 
 def test_below_five_groups_there_are_sizes_and_the_reason(run_report, dataset: DataSet) -> None:

@@ -88,7 +88,7 @@ def report(**typed: Any) -> None:
     from napari_phenotrans.features.cache import Cache, default_folder
     from napari_phenotrans.phenotype.page.text import in_short
     from napari_phenotrans.phenotype.report import report as events
-    from napari_phenotrans.phenotype.result import ReportDone
+    from napari_phenotrans.phenotype.result import FirstLook, ReportDone
 
     cache = Cache(None if typed.pop("no_cache") else default_folder())
     with Progress("loading torch") as progress:
@@ -97,6 +97,9 @@ def report(**typed: Any) -> None:
                 progress.show(event)
             elif isinstance(event, Notice):
                 say(f"note: {event.text}", err=True)
+            elif isinstance(event, FirstLook):
+                for path in event.files.values():
+                    say(f"note: a first look at a few fields is in {path}", err=True)
             elif isinstance(event, ReportDone):
                 for text in in_short(event.report):
                     say(text)

@@ -22,12 +22,14 @@ from napari_phenotrans.features.cache import Cache
 from napari_phenotrans.phenotype.ground_truth import Truth, measure_truth, true_effects
 from napari_phenotrans.phenotype.objects.measure import Scale
 from napari_phenotrans.phenotype.objects.measure_cached import Measuring
+from napari_phenotrans.phenotype.objects.measure_pool import cores
+from napari_phenotrans.phenotype.objects.measure_process import Way
 from napari_phenotrans.phenotype.objects.segmenters import choose_finder, open_finder
 from napari_phenotrans.phenotype.objects.tables import densities, positive_threshold
 from napari_phenotrans.phenotype.page.gallery import gallery
 from napari_phenotrans.phenotype.pictures import judge_pictures
 from napari_phenotrans.phenotype.pipeline import Optics, gather
-from napari_phenotrans.phenotype.result import Control, PhenotypeReport, Repeat, ReportDone
+from napari_phenotrans.phenotype.result import Control, FirstLook, PhenotypeReport, Repeat, ReportDone
 from napari_phenotrans.phenotype.selection import check_fields, choose, control_run, find_object_channel, look_at
 from napari_phenotrans.phenotype.statistics.verdicts import LEAST_OBJECTS, judge
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from napari_phenotrans.checkpoints.checkpoint import Card
-    from napari_phenotrans.phenotype.objects.segmentation import Finder
+    from napari_phenotrans.phenotype.objects.segmentation import Finder, ObjectAppearance
     from napari_phenotrans.phenotype.objects.segmenters import ChosenSegmenter
     from napari_phenotrans.phenotype.objects.tables import Table
     from napari_phenotrans.phenotype.pipeline import Gathered
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 
 def report(
     request: ReportRequest, *, cache: Cache | None = None, tick: Callable[[], None] | None = None
-) -> Iterator[Progressed | Notice | ReportDone]:
+) -> Iterator[Progressed | Notice | FirstLook | ReportDone]:
     """Measure real source, real target and translated source, and say what differs, and what may be believed.
 
     Parameters
@@ -63,7 +65,7 @@ def report(
 
     Returns
     -------
-    Iterator of `Progressed`, `Notice`, and last `ReportDone`.
+    Iterator of `Progressed`, `Notice`, a `FirstLook` where there are many fields, and last `ReportDone`.
 
     Raises
     ------
@@ -77,8 +79,12 @@ def report(
     plan = _plan(request)
     yield from map(Notice, plan.notices)
     finding = yield from _how_objects_are_found(plan)
-    with tempfile.TemporaryDirectory() as pictures, finding.finder as finder:
-        stages = _Stages(plan, finding, finder, Path(pictures), cache, tick)
+    with (
+        tempfile.TemporaryDirectory() as pictures,
+        finding.finder as finder,
+        _measuring(plan, finding, finder, cache, tick) as measuring,
+    ):
+        stages = _Stages(plan, finding, measuring, Path(pictures))
         gathered = yield from stages.measure()
         thresholds = stages.thresholds(gathered)
         tables = stages.with_counts(gathered.tables, thresholds)
@@ -92,28 +98,17 @@ def report(
         pictured = stages.gallery(gathered, effects)
     cache.prune()
 
-    finished = PhenotypeReport(
-        source=request.source,
-        target=request.target,
-        channels=plan.card.channels,
-        objects=plan.objects,
-        given=request.labels is not None,
-        subject=plan.subject,
-        scale=stages.measuring.scale,
-        tables=tables if truth is None else {**tables, "truth": truth[1]},
-        pairs=gathered.pairs,
-        thresholds=thresholds,
-        effects=effects,
+    finished = stages.put_together(
+        gathered,
+        thresholds,
+        tables if truth is None else {**tables, "truth": truth[1]},
+        effects,
         control=control,
         truth=None if truth is None else truth[0],
         repeats=repeats,
-        confounders=_confounders(plan),
-        notices=tuple(dict.fromkeys([*plan.notices, *([cache.problem] if cache.problem else [])])),
         gallery=pictured,
         verdict=verdict,
-        doubts=tuple(card_warnings(plan.card)),
-        known_pictures=_known_of_pictures(plan),
-        made=_made(plan, finding),
+        notices=tuple(dict.fromkeys([*plan.notices, *([cache.problem] if cache.problem else [])])),
     )
     files = {}
     if request.out is not None:
@@ -218,7 +213,9 @@ class _Finding:
     Parameters
     ----------
     finder
-        A context that gives what finds them, None for whole crops.
+        A context that gives what finds them in this process; None where ``look`` says all, and for whole crops.
+    look
+        What objects look like that scikit-image finds; None where another library finds them, or nothing is found.
     diameter
         Of a typical object in pixels.
     identity, description
@@ -226,6 +223,7 @@ class _Finding:
     """
 
     finder: AbstractContextManager[Finder | None]
+    look: ObjectAppearance | None
     diameter: float
     identity: str
     description: str
@@ -234,7 +232,7 @@ class _Finding:
 def _how_objects_are_found(plan: _Plan) -> Generator[Progressed, None, _Finding]:
     settings, segmenter = plan.request.settings, plan.segmenter
     if plan.crops:
-        return _Finding(nullcontext(), float(plan.crop), "none", f"crops of {plan.crop} pixels")
+        return _Finding(nullcontext(), None, float(plan.crop), "none", f"crops of {plan.crop} pixels")
     yield Progressed("measuring what objects look like", 0, 1)
     look = look_at(plan.subject, plan.optics, plan.object_channel, settings.diameter)
     identity, description = f"{settings.objects} {look}", f"{settings.objects}; {look.words}"
@@ -242,7 +240,18 @@ def _how_objects_are_found(plan: _Plan) -> Generator[Progressed, None, _Finding]
         identity += f" {segmenter.identity} {look.low} {look.high}"
         description += f"; {segmenter.identity}"
         yield Progressed(f"loading {segmenter.name}", 0, 1)
-    return _Finding(open_finder(segmenter, look, plan.request.device), look.diameter, identity, description)
+    finder = open_finder(segmenter, look, plan.request.device)
+    return _Finding(finder, None if segmenter.weights else look, look.diameter, identity, description)
+
+
+def _measuring(
+    plan: _Plan, finding: _Finding, finder: Finder | None, cache: Cache, tick: Callable[[], None]
+) -> Measuring:
+    """Return what measures all planes of a report in one way, each in one of several processes."""
+    card = plan.card
+    scale = Scale(card.low, card.high, finding.diameter, plan.optics.pixel_size_um)
+    way = Way(card.channels, scale, plan.object_channel, finding.look, plan.crop)
+    return Measuring(way, finder, finding.identity, cache, tick, processes=cores())
 
 
 # ---- measuring and judging
@@ -255,35 +264,73 @@ class _Stages:
     ----------
     plan, finding
         What was decided.
-    finder
-        Finds objects; None for whole crops.
+    measuring
+        Finds and measures objects.
     pictures
         Folder for planes that are needed later, as files.
-    cache, tick
-        As of `report`.
     """
 
-    def __init__(
-        self,
-        plan: _Plan,
-        finding: _Finding,
-        finder: Finder | None,
-        pictures: Path,
-        cache: Cache,
-        tick: Callable[[], None],
-    ) -> None:
-        self._plan, self._request, self._pictures, self._tick = plan, plan.request, pictures, tick
-        card, optics = plan.card, plan.optics
+    def __init__(self, plan: _Plan, finding: _Finding, measuring: Measuring, pictures: Path) -> None:
+        self._plan, self._finding, self._request, self._pictures = plan, finding, plan.request, pictures
+        self.measuring, self._tick = measuring, measuring.tick
         self._conditions = plan.request.source, plan.request.target
-        scale = Scale(card.low, card.high, finding.diameter, optics.pixel_size_um)
-        self.measuring = Measuring(
-            card.channels, scale, finder, finding.identity, plan.object_channel, plan.crop, cache, tick
+
+    def measure(self) -> Generator[Progressed | Notice | FirstLook, None, Gathered]:
+        """Measure all real fields, and translate and measure those that are to be; say early what the first tell."""
+        plan = self._plan
+        return gather(
+            plan.subject, self._conditions, plan.optics, self.measuring, self._pictures, look=self._first_look
         )
 
-    def measure(self) -> Generator[Progressed | Notice, None, Gathered]:
-        """Measure all real fields, and translate and measure those that are to be."""
-        plan = self._plan
-        return gather(plan.subject, self._conditions, plan.optics, self.measuring, self._pictures)
+    def _first_look(self, gathered: Gathered, fields: int, total: int) -> FirstLook | None:
+        """Report the first few fields, without what takes long; None where they are too few for anything."""
+        from napari_phenotrans.phenotype.page.files import write_page
+
+        out, thresholds = self._request.out, self.thresholds(gathered)
+        tables = self.with_counts(gathered.tables, thresholds)
+        try:
+            effects = self.judge(tables)
+        except InputError:
+            return None
+        found = self.put_together(
+            gathered,
+            thresholds,
+            tables,
+            effects,
+            gallery=self.gallery(gathered, effects),
+            notices=tuple(self._plan.notices),
+            first_look=(fields, total),
+        )
+        return FirstLook(found, write_page(found, out, overwrite=self._request.overwrite) if out else {})
+
+    def put_together(
+        self,
+        gathered: Gathered,
+        thresholds: dict[str, float],
+        tables: Mapping[Role, Table],
+        effects: Effects,
+        **found: Any,
+    ) -> PhenotypeReport:
+        """Return a report of what was measured and judged; ``found`` are further fields of it."""
+        plan, request = self._plan, self._request
+        return PhenotypeReport(
+            source=request.source,
+            target=request.target,
+            channels=plan.card.channels,
+            objects=plan.objects,
+            given=request.labels is not None,
+            subject=plan.subject,
+            scale=self.measuring.scale,
+            tables=dict(tables),
+            pairs=gathered.pairs,
+            thresholds=thresholds,
+            effects=effects,
+            confounders=_confounders(plan),
+            doubts=tuple(card_warnings(plan.card)),
+            known_pictures=_known_of_pictures(plan),
+            made=_made(plan, self._finding),
+            **({"control": None, "truth": None} | found),
+        )
 
     def thresholds(self, gathered: Gathered) -> dict[str, float]:
         """Return from which signal, as a share of the range, an object is positive in a channel other than its own."""
@@ -333,7 +380,7 @@ class _Stages:
 
     def control(
         self, thresholds: Mapping[str, float], effects: Effects
-    ) -> Generator[Progressed | Notice, None, Control | None]:
+    ) -> Generator[Progressed | Notice | FirstLook, None, Control | None]:
         """Hold the engine against one that was trained between two halves of one condition, where there is one."""
         if self._request.control is None:
             return None

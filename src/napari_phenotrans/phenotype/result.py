@@ -149,6 +149,8 @@ class PhenotypeReport:
         What makes the checkpoint doubtful whatever it translates, in sentences.
     known_pictures
         What else is known of the checkpoint's pictures, in sentences.
+    first_look
+        From how many fields it is, and of how many, while the others are being measured; None where it is from all.
     """
 
     source: str
@@ -172,6 +174,7 @@ class PhenotypeReport:
     doubts: tuple[str, ...] = ()
     known_pictures: tuple[str, ...] = ()
     repeats: tuple[Repeat, ...] = ()
+    first_look: tuple[int, int] | None = None
 
     @property
     def trainings(self) -> int:
@@ -207,6 +210,14 @@ class GalleryRow:
     before: np.ndarray
     after: np.ndarray
     captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FirstLook:
+    """A report of the first few fields is there, and its page where a folder was named; the whole one comes later."""
+
+    report: PhenotypeReport
+    files: dict[str, Path]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
-from napari_phenotrans.metrics.picture.shift import displacements
+from napari_phenotrans.metrics.picture.shift import displacements, learn_shift
 
 
 def boxes(places: list[tuple[int, int]]) -> np.ndarray:
@@ -26,3 +28,11 @@ def test_one_that_is_gone_takes_no_partner_from_another() -> None:
 
 def test_no_nuclei_no_displacement() -> None:
     assert len(displacements(boxes([]), boxes([(10, 10)]))) == 0
+
+
+def test_fields_whose_nuclei_lie_in_the_same_places_teach_nothing() -> None:
+    places = [(y, x) for y in range(5, 90, 12) for x in range(5, 90, 12)]
+    alike = [SimpleNamespace(nuclei=boxes(places)) for _ in range(3)]
+    assert learn_shift(alike, 0, {}) == {}
+    moved = [*alike[:2], SimpleNamespace(nuclei=boxes([(y + 3, x) for y, x in places]))]
+    assert learn_shift(moved, 0, {})["shift"] == 3

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,7 +12,12 @@ from napari_phenotrans.phenotype.objects import catalog
 from napari_phenotrans.phenotype.objects import measure as measurements
 from napari_phenotrans.phenotype.objects.measure import MeasuredPlane, Scale, measure
 from napari_phenotrans.phenotype.objects.measure_cached import Measuring
+from napari_phenotrans.phenotype.objects.measure_pool import MeasurePool
+from napari_phenotrans.phenotype.objects.measure_process import Way
 from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance, scikit_image_finder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytest.importorskip("cp_measure", reason="the extra 'report' is not installed")
 
@@ -145,7 +151,7 @@ def test_what_was_measured_is_kept_by_content(make_cells, labels, tmp_path) -> N
         return labels
 
     def measuring(scale: Scale = SCALE) -> Measuring:
-        return Measuring(CHANNELS, scale, find, "stand-in", 0, 32, Cache(tmp_path), lambda: None)
+        return Measuring(Way(CHANNELS, scale, 0, None, 32), find, "stand-in", Cache(tmp_path), lambda: None)
 
     _, first = measuring()(make_cells())
     objects, again = measuring()(make_cells())
@@ -158,3 +164,61 @@ def test_what_was_measured_is_kept_by_content(make_cells, labels, tmp_path) -> N
     measuring()(brighter)
     measuring(Scale((0.0, 0.0), (255.0, 255.0), 11.0))(make_cells())
     assert len(calls) == 3
+
+
+class Asked(Exception):
+    """The user wants no more."""
+
+
+def test_processes_measure_what_this_one_does_and_end_with_the_report(make_cells, tmp_path: Path) -> None:
+    planes = [make_cells(seed) for seed in range(3)]
+    look = ObjectAppearance.of([plane[0] for plane in planes])
+    way = Way(CHANNELS, Scale((0.0, 0.0), (255.0, 255.0), 10.0, 0.5), 0, look, 32)
+    given = np.kron(np.arange(1, 10, dtype=np.int32).reshape(3, 3), np.ones((24, 24), np.int32))
+    with Measuring(way, None, "a look", Cache(tmp_path), lambda: None, processes=1) as measuring:
+        started = [measuring.start(plane) for plane in planes]
+        # the same plane is measured once, whether it is there already or on its way
+        assert measuring.start(planes[0]) is started[0] or started[0].done()
+        found = [measuring.result(future) for future in started]
+        _, of_given = measuring(planes[0], given)
+        (child,) = measuring._pool._children
+    assert child.poll() is not None
+    for plane, (objects, values) in zip(planes, found, strict=True):
+        expected_objects, expected = way(plane, None)
+        np.testing.assert_array_equal(objects, expected_objects)
+        np.testing.assert_array_equal(values.values, expected.values)
+        assert (values.columns, values.field) == (expected.columns, expected.field)
+    np.testing.assert_array_equal(of_given.values, way(planes[0], given)[1].values)
+    assert len(list(tmp_path.iterdir())) == 4
+
+    # nothing is waited for where the user wants no more
+    def tick() -> None:
+        if asked:
+            raise Asked
+
+    asked: list[int] = []
+    with Measuring(way, None, "a look", Cache(), tick, processes=1) as measuring:
+        future = measuring.start(planes[0])
+        asked.append(1)
+        with pytest.raises(Asked):
+            measuring.result(future)
+
+
+def test_a_process_that_dies_is_started_again_and_what_cannot_be_measured_is_said(make_cells) -> None:
+    pool = MeasurePool(Way(CHANNELS, SCALE, 0, ObjectAppearance(10.0, 10.0, 30.0), 32), 1)
+    try:
+        assert len(pool.measure(make_cells(), None).result(60)["labels"])
+        (first,) = pool._children
+        first.kill()
+        first.wait()
+        assert len(pool.measure(make_cells(1), None).result(60)["labels"])
+        with pytest.raises(InputError, match="last saying: IndexError"):
+            pool.measure(make_cells()[:0], None).result(60)
+    finally:
+        pool.close()
+    small = MeasurePool(Way(CHANNELS, SCALE, 0, None, 500), 1)
+    try:
+        with pytest.raises(InputError, match="does not fit into a field of 72 × 72"):
+            small.measure(make_cells(), None).result(60)
+    finally:
+        small.close()

@@ -159,6 +159,19 @@ def test_measurements_that_cannot_be_compared_are_named(make_tables) -> None:
     assert len(effects.rows) == COLUMNS - 2 + 1  # and that of the field
 
 
+def test_objects_that_are_all_alike_but_for_rounding_are_compared_in_nothing(make_tables) -> None:
+    tables = make_tables({0: 3.0}, {})
+    for number, table in enumerate(tables.values()):
+        noise = np.random.default_rng(number).choice([-1e-15, 1e-15], table.values.shape)
+        table.values[:] = 4.0 + number + noise
+        table.plane_values[:] = 1.0
+    with pytest.raises(InputError, match="All objects of a condition are alike in every measurement"):
+        judge(tables)
+    for table in tables.values():
+        table.values[:, 2] = rows(3, columns=1)[np.arange(len(table.values)) % OBJECTS, 0]
+    assert [row.measurement.key for row in judge(tables).rows] == ["m2"]
+
+
 def test_groups_without_objects_are_left_out_and_said(make_tables) -> None:
     tables = make_tables({0: 3.0}, {})
     tables["target"].values[tables["target"].groups == "t0"] = np.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ def dock(open_evaluate: Open, small: Path, checkpoint: Path, qtbot: QtBot) -> Ev
     """The dock with a small data set and the checkpoint dropped on it."""
     dock = open_evaluate()
     drop(dock, small, checkpoint)
-    qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: dock.status.text().startswith("ready"), timeout=WAIT_MS)
     return dock
 
 
@@ -280,6 +281,31 @@ def test_from_a_dropped_folder_to_a_nucleus(dock: EvaluateDock, qtbot: QtBot, op
     assert "Phenotype report: untreated" in opened[0].read_text(encoding="utf-8")
 
 
+def test_a_first_look_is_shown_while_the_rest_is_measured(
+    open_evaluate: Open, plate: Path, checkpoint: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_phenotrans.widgets.evaluate.report_pace.LEAST_S", 0.0)
+    dock = open_evaluate()
+    drop(dock, plate, checkpoint)
+    qtbot.waitUntil(lambda: dock.status.text().startswith("ready"), timeout=WAIT_MS)
+    assert dock.status.text() == "ready: 10 fields; a first look comes after 4 of them"
+    said: list[str] = []
+    answers: list[str] = []
+    show_progress, show_report = dock.show_progress, dock._show_report
+    monkeypatch.setattr(dock, "show_progress", lambda share, text: (said.append(text), show_progress(share, text)))
+    monkeypatch.setattr(dock, "_show_report", lambda *a: (show_report(*a), answers.append(dock.answer.text())))
+    make_report(dock, qtbot)
+    # a count never goes beyond all there are
+    counts = [re.search(r"(\d+) of (\d+)", text) for text in said]
+    assert {(int(found[1]), int(found[2])) for found in counts if found} == {(done, 10) for done in range(11)}
+    assert len(answers) == 2
+    assert answers[0].startswith("A first look at 4 of 10 fields")
+    assert "first look" not in answers[1] and dock.result is not None and dock.result.first_look is None
+    # and the next report is known to take its time
+    dock.data.conditions.choose(*CONDITIONS)
+    assert re.fullmatch(r"ready: 10 fields, about .* s; a first look comes after 4 of them", dock.status.text())
+
+
 def test_every_measurement_is_drawn_as_it_was_judged(judged: PhenotypeReport, qtbot: QtBot) -> None:
     load_pyqtgraph()
     from napari_phenotrans.widgets.evaluate.effects_panel import EffectsPanel
@@ -349,7 +375,7 @@ def test_scores_stand_beside_floor_and_copy_source(
 ) -> None:
     dock = open_evaluate()
     drop(dock, plate, checkpoint)
-    qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: dock.status.text().startswith("ready"), timeout=WAIT_MS)
     click(qtbot, dock.scores.button)
     qtbot.waitUntil(lambda: dock.status.text() == "done", timeout=WAIT_MS)
     table = dock.scores.table
@@ -398,7 +424,7 @@ def test_what_is_missing_is_said(
     drop(dock, tmp_path)
     qtbot.waitUntil(lambda: "two or more conditions are needed" in dock.data.dataset.about.text(), timeout=WAIT_MS)
     drop(dock, plate, checkpoint)
-    qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: dock.status.text().startswith("ready"), timeout=WAIT_MS)
     dock.data.conditions.choose("drug", "drug")
     click(qtbot, dock.start_button)
     assert "Choose two conditions" in dock.notices.texts[-1]
@@ -413,7 +439,7 @@ def test_what_is_missing_is_said(
     (box,) = dock.data._channel_boxes.values()
     box.setCurrentIndex(box.findData("DNA"))
     box.activated.emit(box.currentIndex())
-    assert dock.status.text() == "ready"
+    assert dock.status.text().startswith("ready")
     assert dock.data.channels == {"Hoechst 33342": "DNA"}
 
 
@@ -435,7 +461,7 @@ def test_a_dropped_run_names_data_set_and_checkpoint(
     assert "no checkpoint yet" in dock.notices.texts[-1]
     checkpoint.rename(run / "best.safetensors")
     drop(dock, run)
-    qtbot.waitUntil(lambda: dock.status.text() == "ready", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: dock.status.text().startswith("ready"), timeout=WAIT_MS)
     assert dock.data.checkpoints.name == str(run / "best.safetensors")
     assert dock.data.contents is not None and dock.data.contents.folder == plate
 

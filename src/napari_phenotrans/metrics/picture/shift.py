@@ -47,10 +47,11 @@ def _centers(labels: np.ndarray) -> np.ndarray:
 
 
 def learn_shift(fields: Sequence[Field], channel: int, shared: Mapping[str, float]) -> Numbers:
-    """Learn how far apart nuclei of unrelated fields lie that are nearest to each other."""
+    """Learn how far apart the nearest nuclei of unrelated fields lie; nothing where all lie in the same places."""
     pairs = [cut_alike(one.nuclei, fields[i - 1].nuclei) for i, one in enumerate(fields)]
     moved = np.concatenate([displacements(*pair) for pair in pairs]) if len(fields) > 1 else np.empty((0, 2))
-    return {"shift": float(np.median(np.hypot(*moved.T)))} if len(moved) >= LEAST_NUCLEI else {}
+    typical = float(np.median(np.hypot(*moved.T))) if len(moved) >= LEAST_NUCLEI else 0.0
+    return {"shift": typical} if typical > 0 else {}
 
 
 def read_shift(case: Case) -> Reading:

@@ -2,98 +2,136 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_phenotrans.core.digests import digest
-from napari_phenotrans.phenotype.objects.catalog import Measurement
-from napari_phenotrans.phenotype.objects.measure import MeasuredPlane, Scale, measure
-from napari_phenotrans.phenotype.objects.segmentation import squares
+from napari_phenotrans.phenotype.objects.measure_pool import MeasurePool
+from napari_phenotrans.phenotype.objects.measure_process import packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_phenotrans.features.cache import Cache
+    from napari_phenotrans.phenotype.objects.measure import MeasuredPlane, Scale
+    from napari_phenotrans.phenotype.objects.measure_process import Way
     from napari_phenotrans.phenotype.objects.segmentation import Finder
+
+    Arrays = dict[str, np.ndarray]
 
 # Counts up when what is found or measured changes, so that nothing older is taken from the cache.
 VERSION = 2
+WAIT_S = 0.1
 
 
-@dataclass(frozen=True, eq=False)
 class Measuring:
-    """How planes are measured: one way for all of a report.
+    """How planes are measured: one way for all of a report. A context: leaving it ends the processes that measure.
 
     Parameters
     ----------
-    channels
-        Names, in the order of the planes.
-    scale
-        What pixels mean.
-    finder, finder_name
-        Finds objects, and what distinguishes it from others; where it is None objects are squares of ``crop`` pixels.
-    object_channel
-        Index of the channel that shows the objects.
-    crop
-        See there.
+    way
+        How, in every process.
+    finder
+        Finds objects here, where another library than scikit-image does; None where ``way`` says how.
+    finder_name
+        What distinguishes the way that objects are found from others.
     cache
         Keeps what was measured.
     tick
-        Called before every plane; raise in it to stop.
+        Called before every plane, and while one is waited for; raise in it to stop.
+    processes
+        How many there may be at most; with 0 planes are measured in this one.
     """
 
-    channels: tuple[str, ...]
-    scale: Scale
-    finder: Finder | None
-    finder_name: str
-    object_channel: int
-    crop: int
-    cache: Cache
-    tick: Callable[[], None]
+    def __init__(
+        self,
+        way: Way,
+        finder: Finder | None,
+        finder_name: str,
+        cache: Cache,
+        tick: Callable[[], None],
+        processes: int = 0,
+    ) -> None:
+        self.way, self.tick = way, tick
+        self._finder, self._finder_name, self._cache = finder, finder_name, cache
+        self._pool = MeasurePool(way, processes) if processes else None
+        # what is on its way, by key: the same plane may be asked for again before it is there
+        self._waiting: dict[str, Future[Arrays]] = {}
+
+    def __enter__(self) -> Measuring:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+    @property
+    def scale(self) -> Scale:
+        """What pixels mean."""
+        return self.way.scale
 
     def __call__(self, plane: np.ndarray, labels: np.ndarray | None = None) -> tuple[np.ndarray, MeasuredPlane]:
         """Return the objects (Y, X) of a plane (C, Y, X) and their values; ``labels`` where they are known."""
+        return self.result(self.start(plane, labels))
+
+    def start(self, plane: np.ndarray, labels: np.ndarray | None = None) -> Future[Arrays]:
+        """Have a plane measured, for `result` to wait for; waits itself where as many as there may be are on their way.
+
+        Takes what `__call__` does.
+        """
         self.tick()
         key = self._key(plane, labels)
-        cached = self.cache.get(key)
+        if key in self._waiting:
+            return self._waiting[key]
+        cached = self._cache.get(key)
         if cached is not None:
-            return cached["objects"], _unpacked(cached)
-        if labels is not None:
-            objects = labels.astype(np.int32)
-        elif self.finder is None:
-            objects = squares(plane.shape[1], plane.shape[2], self.crop)
-        else:
-            objects = self.finder(plane[self.object_channel].astype(np.float32))
-        measured = measure(plane, objects, self.channels, self.scale, crops=labels is None and self.finder is None)
-        self.cache.put(key, _packed(measured) | {"objects": objects})
-        return objects, measured
+            return _there(cached)
+        if labels is None and self._finder is not None:
+            labels = self._finder(plane[self.way.object_channel].astype(np.float32))
+        if self._pool is None:
+            made = packed(*self.way(plane, labels))
+            self._cache.put(key, made)
+            return _there(made)
+        while len(self._waiting) >= self._pool.ahead:
+            self.tick()
+            wait(list(self._waiting.values()), WAIT_S, FIRST_COMPLETED)
+        future = self._waiting[key] = self._pool.measure(plane, labels)
+        future.add_done_callback(lambda done: self._keep(key, done))
+        return future
+
+    def result(self, future: Future[Arrays]) -> tuple[np.ndarray, MeasuredPlane]:
+        """Wait for what `start` returned: objects and values.
+
+        Raises
+        ------
+        InputError
+            If the plane cannot be measured.
+        """
+        while not future.done():
+            self.tick()
+            wait([future], WAIT_S)
+        return unpacked(future.result())
+
+    def _keep(self, key: str, done: Future[Arrays]) -> None:
+        """Keep what was measured; called on the thread that it came on."""
+        if done.exception() is None:
+            self._cache.put(key, done.result())
+        self._waiting.pop(key, None)
 
     def _key(self, plane: np.ndarray, labels: np.ndarray | None) -> str:
         try:
             library = version("cp_measure")
         except PackageNotFoundError:
             library = ""
-        how = (VERSION, library, self.channels, self.scale, self.finder_name, self.object_channel, self.crop)
+        way = self.way
+        how = (VERSION, library, way.channels, way.scale, self._finder_name, way.object_channel, way.crop)
         return f"objects-{digest(repr(how), plane, *([] if labels is None else [labels]))}"
 
 
-def _packed(measured: MeasuredPlane) -> dict[str, np.ndarray]:
-    names = json.dumps([[asdict(m) for m in measurements] for measurements in (measured.columns, measured.field)])
-    return {
-        "labels": measured.labels,
-        "centers": measured.centers,
-        "values": measured.values,
-        "field": np.array(list(measured.field.values())),
-        "names": np.frombuffer(names.encode(), np.uint8),
-    }
-
-
-def _unpacked(cached: dict[str, np.ndarray]) -> MeasuredPlane:
-    names = json.loads(cached["names"].tobytes().decode())
-    columns, of_field = ([Measurement(**fields) for fields in measurements] for measurements in names)
-    field = dict(zip(of_field, cached["field"].tolist(), strict=True))
-    return MeasuredPlane(cached["labels"], cached["centers"], tuple(columns), cached["values"], field)
+def _there(arrays: Arrays) -> Future[Arrays]:
+    future: Future[Arrays] = Future()
+    future.set_result(arrays)
+    return future

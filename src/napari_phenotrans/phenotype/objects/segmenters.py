@@ -15,7 +15,6 @@ import numpy as np
 
 from napari_phenotrans.core.digests import digest, file_sha256
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.phenotype.objects.segmentation import scikit_image_finder
 from napari_phenotrans.phenotype.objects.segmenter_process import READY, receive, send
 
 if TYPE_CHECKING:
@@ -125,8 +124,10 @@ def choose_finder(name: str, weights: str | None) -> ChosenSegmenter:
 
 
 @contextmanager
-def open_finder(chosen: ChosenSegmenter, look: ObjectAppearance, device: str) -> Iterator[Finder]:
+def open_finder(chosen: ChosenSegmenter, look: ObjectAppearance, device: str) -> Iterator[Finder | None]:
     """Load what finds objects; a library's process ends with the block.
+
+    None where scikit-image finds them: it does so where they are measured.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def open_finder(chosen: ChosenSegmenter, look: ObjectAppearance, device: str) ->
         If the library is not installed, or cannot use the weights.
     """
     if chosen.name not in LIBRARIES:
-        yield scikit_image_finder(look)
+        yield None
         return
     arguments = [chosen.name, chosen.weights, device, f"{look.diameter:g}"]
     with (

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 TABLES = ("effects", "objects", "planes", "pairs")
+# Stands in the head of a page that is replaced unasked, within so many characters.
+FIRST_LOOK, BEGINNING = '<meta name="phenotrans" content="first look">', 300
 
 
 def refuse_existing_report(out: Path, tables: str, overwrite: bool) -> None:
@@ -27,8 +29,9 @@ def refuse_existing_report(out: Path, tables: str, overwrite: bool) -> None:
     InputError
         Also if tables as Parquet are wanted and pyarrow is not installed.
     """
-    for name in (PAGE, *(f"{table}.{tables}" for table in TABLES)):
-        refuse_existing(out / name, overwrite)
+    refuse_existing(out / PAGE, overwrite or _is_first_look(out / PAGE))
+    for table in TABLES:
+        refuse_existing(out / f"{table}.{tables}", overwrite)
     if tables == "parquet":
         _pyarrow()
 
@@ -36,19 +39,33 @@ def refuse_existing_report(out: Path, tables: str, overwrite: bool) -> None:
 def write_report(
     report: PhenotypeReport, out: Path, *, tables: str = "csv", overwrite: bool = False
 ) -> dict[str, Path]:
-    """Write the page and the tables; returns the files by name.
+    """Write the page and the tables; returns the files by name. A page of a first look is always replaced.
 
     Raises
     ------
     InputError
         If a file cannot be written.
     """
+    return write_page(report, out, overwrite=overwrite) | write_tables(report, out, tables=tables, overwrite=overwrite)
+
+
+def write_page(report: PhenotypeReport, out: Path, *, overwrite: bool = False) -> dict[str, Path]:
+    """Write the page alone; takes, returns and raises as `write_report`."""
     from napari_phenotrans.phenotype.page.html import page
 
-    files = {"page": out / PAGE}
-    with replacing(files["page"], overwrite=overwrite) as temporary:
+    path = out / PAGE
+    with replacing(path, overwrite=overwrite or _is_first_look(path)) as temporary:
         temporary.write_text(page(report), encoding="utf-8")
-    return files | write_tables(report, out, tables=tables, overwrite=overwrite)
+    return {"page": path}
+
+
+def _is_first_look(path: Path) -> bool:
+    """Whether a page was written from the first few fields alone, to be replaced by the whole report."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return FIRST_LOOK in file.read(BEGINNING)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def write_tables(

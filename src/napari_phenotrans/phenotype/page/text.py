@@ -78,7 +78,7 @@ def in_short(report: PhenotypeReport) -> list[str]:
     effects = report.effects
     leading = [row for row in effects.leading if row.differs or not effects.real_tested][:NAMED]
     total = len(effects.rows)
-    sentences = []
+    sentences = first_look(report)
 
     # reality
     named = "; ".join(_difference(row) for row in leading)
@@ -197,6 +197,17 @@ def beside_null(report: PhenotypeReport) -> list[str]:
     return [
         f"{len(as_large)} of {counted(len(changed), 'change')} beyond its own error are only as large as in control "
         f"against control, where nothing differs: {each}."
+    ]
+
+
+def first_look(report: PhenotypeReport) -> list[str]:
+    """Return that a report is from the first few fields; nothing where it is from all."""
+    if report.first_look is None:
+        return []
+    fields, total = report.first_look
+    return [
+        f"A first look at {fields} of {total} fields: sizes, and nothing that is sure. The whole report takes "
+        f"its place when all are measured."
     ]
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ALIKE = 0.9
 HALF_WAY = 0.5
 LEAST_OBJECTS = 5
+# Objects that differ by no more than arithmetic rounds are alike.
+ROUNDING, ALL_ALIKE = 1e-9, "the same everywhere"
 _OBJECTS = 4000  # are enough to see that
 _GAP_SPLITS = 5
 
@@ -191,10 +193,15 @@ def _comparable(tables: Mapping[Role, Table], groups: _Groups) -> _Compared:
     for index, m in enumerate(measurements):
         if not np.isfinite(source[:, index]).all() or not np.isfinite(target[:, index]).all():
             left_out[m.words] = "not measured in all groups"
-        elif not spread[index] > 0:
-            left_out[m.words] = "the same everywhere"
+        elif not spread[index] > ROUNDING * (1 + abs(source[:, index]).max()):
+            left_out[m.words] = ALL_ALIKE
     kept = np.array([m.words not in left_out for m in measurements])
     if not kept.any():
+        if ALL_ALIKE in left_out.values():
+            raise InputError(
+                "All objects of a condition are alike in every measurement, so that nothing tells chance from a "
+                "difference. Check that the fields are different images, as they were recorded."
+            )
         raise InputError(
             "No measurement was made in all groups, so that nothing can be compared. Add fields or groups."
         )

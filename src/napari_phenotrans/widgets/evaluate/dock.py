@@ -16,6 +16,8 @@ from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.phenotype.page import text as report_text
+from napari_phenotrans.phenotype.pipeline import MEASURING
+from napari_phenotrans.phenotype.result import FirstLook
 from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
 from napari_phenotrans.runs.record import read_decided
 from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
@@ -36,6 +38,7 @@ from napari_phenotrans.widgets.evaluate.jobs import (
 from napari_phenotrans.widgets.evaluate.labels_as_objects import LabelsAsObjects
 from napari_phenotrans.widgets.evaluate.layout import EvaluateForm
 from napari_phenotrans.widgets.evaluate.object_view import ObjectView
+from napari_phenotrans.widgets.evaluate.report_pace import ReportPace
 from napari_phenotrans.widgets.translate.jobs import Recipe
 
 if TYPE_CHECKING:
@@ -75,7 +78,7 @@ class EvaluateDock(EvaluateForm):
         # what the shown report was made of, and with
         self._made_with: tuple[EvaluationRequest, Card] | None = None
         self._job: Job | None = None
-        self._time_left = TimeLeft()
+        self._time_left, self._pace = TimeLeft(), ReportPace()
         self._done = False
         # what is left to do to show a report, in one turn of the event loop each, so that none is long
         self._filling: Iterator[None] = iter(())
@@ -206,7 +209,15 @@ class EvaluateDock(EvaluateForm):
         ):
             button.setToolTip(missing or tooltip)
         if not self.busy:
-            self.status.setText(missing or "ready")
+            self.status.setText(missing or f"ready{self._time_it_takes}")
+
+    @property
+    def _time_it_takes(self) -> str:
+        """What is to be expected of a report, as in ": 24 fields, about 3 min"; empty where it is soon there."""
+        contents, conditions = self.data.contents, self.data.conditions
+        assert contents is not None
+        fields = sum(contents.fields.get(name or "", 0) for name in (conditions.source, conditions.target))
+        return self._pace.text(fields, self.data.checkpoints.name or "")
 
     def _request_or_fail(self) -> EvaluationRequest | None:
         """Return what is chosen, or say what is missing."""
@@ -255,9 +266,12 @@ class EvaluateDock(EvaluateForm):
             return
         if isinstance(event, Progressed):
             share = event.done / max(event.total, 1)
-            count = f", {min(event.done + 1, event.total)} of {event.total}" if event.total > 1 else ""
-            left = self._time_left.after(event.what, share)
+            count = f", {event.done} of {event.total}" if event.total > 1 else ""
+            # what follows, such as the name of a field, is another one each time
+            left = self._time_left.after(f"{event.what.split()[0]} {event.total}", share)
             self.show_progress(share, f"{event.what}{count}{left}")
+            if isinstance(job, MakeReport) and event.what == MEASURING:
+                self._pace.note(event, job.request.recipe.checkpoint)
             self.runner.show_progress(share)
         elif isinstance(event, Notice):
             self.notices.add("notes", event.text)
@@ -268,6 +282,8 @@ class EvaluateDock(EvaluateForm):
         elif isinstance(event, CropsDrawn):
             self._done = True
             self._ask(event)
+        elif isinstance(event, FirstLook):
+            self._show_report(event.report, event.files, job.request)
         elif isinstance(job, MakeReport):
             self._done = True
             self._show_report(event.report, event.files, job.request)

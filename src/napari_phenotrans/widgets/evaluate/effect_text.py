@@ -37,6 +37,9 @@ def answer(report: PhenotypeReport) -> str:
     """Return in one sentence what the translation shows of what differs in reality."""
     effects = report.effects
     way = f"between real {report.source} and real {report.target}"
+    if report.first_look is not None:
+        fields, total = report.first_look
+        return f"A first look at {fields} of {total} fields: the plot shows what may differ {way}; the rest follows."
     if not effects.real_tested:
         return f"Too few groups to say what differs {way}: the plot shows the differences as they are."
     if not effects.differing:
