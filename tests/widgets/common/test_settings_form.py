@@ -45,6 +45,7 @@ def other_value(name: str, value: Any, widget: Any) -> Any:
         return next(data for data in map(widget.itemData, range(widget.count())) if data != value)
     if isinstance(widget, QLineEdit):
         names = {"channels": ("DNA", "GFP"), "kept": ("DNA",), "guided": ("GFP",), "conditions": ("a", "b")}
+        names["l1_weights"] = ("GFP=2",)
         return (names | {"pixel_size": 0.325, "discriminator_rate": 1e-4, "device": "cuda:1"}).get(name, "somewhere")
     if isinstance(value, bool):
         return not value
