@@ -60,6 +60,7 @@ COMMANDS = {
     "variants": ("quality.variants", "variants", "What makes the flow better at equal computing time, over seeds."),
     "unseen": ("quality.unseen", "unseen", "Presets on folders that no one tuned to: gap closed, gate, sheets."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
+    "diseases": ("quality.diseases", "diseases", "What engines show of three diseases, and what they move besides."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }
 
