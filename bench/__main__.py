@@ -52,6 +52,7 @@ COMMANDS = {
     ),
     "picture": ("quality.picture", "picture", "What the picture gate says of checkpoints, real fields and defects."),
     "turns": ("quality.turns", "turns", "Whether fields upside down translate alike, and what means over turns do."),
+    "again": ("quality.again", "again", "How far several trainings agree, and whether their mean is a better picture."),
     "flicker": ("quality.flicker", "flicker", "Whether translated planes of a stack agree with their neighbors."),
     "blind": ("quality.blind", "blind", "Translated and real crops shuffled on one sheet, its key apart."),
     "told": ("quality.blind", "told", "How many guesses about such a sheet were right."),
@@ -64,6 +65,7 @@ COMMANDS = {
     "fuzz": ("reliability.fuzz", "fuzz", "Mutated files of every kind: opened, or refused in a sentence."),
     "faults": ("reliability.faults", "faults", "Runs and translations killed, starved and disturbed, then run again."),
     "load": ("reliability.load", "load", "Whether memory, open files, threads and widgets grow under load."),
+    "diseases": ("quality.diseases", "diseases", "What engines show of three diseases, and what they move besides."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }
 

@@ -35,15 +35,21 @@ SMALL: dict[str, dict[str, Any]] = {
 @click.option("--groups", default=5, show_default=True, help="Organoids in each half.")
 @click.option("--size", default=96, show_default=True)
 @click.option("--steps", default=100, show_default=True)
-def null(work: Path, engine: str, seeds: int, groups: int, size: int, steps: int) -> None:
-    """Train between two halves of healthy organoids, seed after seed, and count what the report calls changed."""
+@click.option("--images", type=click.Path(path_type=Path), help="A real data set, in place of organoids.")
+@click.option("--condition", default="untreated", show_default=True, help="Whose groups are divided there.")
+def null(
+    work: Path, engine: str, seeds: int, groups: int, size: int, steps: int, images: Path | None, condition: str
+) -> None:
+    """Train between two halves of one condition, seed after seed, and count what the report calls changed."""
     results = work / f"{engine}.jsonl"
     results.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line)["seed"] for line in results.read_text().splitlines()] if results.exists() else []
     for seed in range(seeds):
         if seed in done:
             continue
-        row = {"seed": seed} | one_seed(work / str(seed), engine, seed, groups, size, steps) | circumstances()
+        folder = work / str(seed)
+        dataset = DataSet.open_halves(images, condition, seed) if images else organoids(folder, seed, groups, size)
+        row = {"seed": seed} | one_seed(folder, work / "cache", engine, dataset, steps, seed) | circumstances()
         with results.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         click.echo(row)
@@ -55,20 +61,24 @@ def null(work: Path, engine: str, seeds: int, groups: int, size: int, steps: int
         )
 
 
-def one_seed(folder: Path, engine: str, seed: int, groups: int, size: int, steps: int) -> dict[str, Any]:
-    """Return what shares of the measurements are called changed, in reality and by an engine trained on the halves."""
+def organoids(folder: Path, seed: int, groups: int, size: int) -> DataSet:
+    """Make healthy organoids, once, as two conditions."""
     images = folder / "images"
     if not images.exists():
         for index in range(2 * groups):
             made = organoid(10_000 + 100 * seed + index, size=size)
             write(made.image, images / HALVES[index % 2] / f"organoid_{index:02}.ome.tif")
-    dataset = DataSet.open(images, HALVES)
+    return DataSet.open(images, HALVES)
+
+
+def one_seed(folder: Path, cache: Path, engine: str, dataset: DataSet, steps: int, seed: int) -> dict[str, Any]:
+    """Return what shares of the measurements are called changed, in reality and by an engine trained on the halves."""
     run_folder = folder / engine
     if not (run_folder / LAST).exists():
         said = {"steps": steps, "crop": 64, "save_every": steps, "score_every": 0, "seed": seed} | SMALL[engine]
         list(Run(run_folder, dataset, engine, engine_entry(engine).settings.make(**said)).events())
-    request = ReportRequest(dataset, run_folder / LAST, *HALVES)
-    for event in report(request, cache=Cache(folder / "cache")):
+    request = ReportRequest(dataset, run_folder / LAST, *dataset.conditions)
+    for event in report(request, cache=Cache(cache)):
         if isinstance(event, ReportDone):
             effects = event.report.effects
             return {

@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.dataset.synthetic import CHANNELS, CONDITIONS, Disease, organoid, pair, write_dataset
+from napari_phenotrans.dataset.synthetic import CHANNELS, CONDITIONS, DISEASES, Disease, organoid, pair, write_dataset
+from napari_phenotrans.dataset.synthetic_stack import Stack
 from napari_phenotrans.io import provenance, read
 
 SEEDS = range(20)
@@ -238,3 +239,40 @@ def test_dataset_overwrites_only_when_told(tmp_path):
 def test_dataset_of_nothing_is_refused(tmp_path):
     with pytest.raises(InputError, match="at least 1"):
         write_dataset(tmp_path, 0)
+
+
+def test_nuclei_swell_and_nothing_else_changes():
+    made = pair(1, size=160, disease=DISEASES["swelling"])
+    before, after = made.healthy, made.diseased
+    assert [n.present for n in after.nuclei] == [n.present for n in before.nuclei]
+    assert len(mitoses(after)) == len(mitoses(before))
+    assert {change.change for change in made.changes} == {"swollen"}
+    assert made.summary["swollen"] == len(present(before)) - len(mitoses(before))
+    for was, now in zip(before.nuclei, after.nuclei, strict=True):
+        ratio = (now.major * now.minor) / (was.major * was.minor)
+        assert ratio == pytest.approx(1 if was.mitotic else 1.3, rel=0.01)
+    # what is seen grows by nearly as much where no neighbor is in the way
+    areas = [np.bincount(side.labels.ravel(), minlength=len(before.nuclei) + 1)[1:] for side in (before, after)]
+    calm = np.array([not nucleus.mitotic for nucleus in before.nuclei]) & (areas[0] > 60)
+    assert 1.12 < np.median(areas[1][calm] / areas[0][calm]) < 1.35
+    # the same light per area, and junctions as they were
+    lit = [light(side, "DAPI", index + 1) for side in (before, after) for index in np.flatnonzero(calm)]
+    half = len(lit) // 2
+    assert np.median(lit[half:]) == pytest.approx(np.median(lit[:half]), rel=0.1)
+    np.testing.assert_array_equal(before.image.pixels[2], after.image.pixels[2])
+
+
+def test_junctions_dim_and_nothing_else_changes():
+    made = pair(1, size=160, disease=DISEASES["junctions"])
+    before, after = (side.image.pixels.astype(float) for side in (made.healthy, made.diseased))
+    np.testing.assert_array_equal(before[:2], after[:2])
+    np.testing.assert_array_equal(made.healthy.labels, made.diseased.labels)
+    assert made.changes == () and made.healthy.nuclei == made.diseased.nuclei
+    bright = before[2] > np.percentile(before[2], 98)
+    floor = np.percentile(before[2], 1)
+    assert ((after[2] - floor)[bright].mean()) / ((before[2] - floor)[bright].mean()) == pytest.approx(0.68, abs=0.07)
+
+
+def test_diseases_of_flat_images_are_refused_in_stacks():
+    with pytest.raises(InputError, match="in flat synthetic images only"):
+        organoid(0, "diseased", size=64, disease=DISEASES["swelling"], stack=Stack(2, 1.5))

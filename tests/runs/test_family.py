@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.runs.family import Family, is_family, with_families
+from napari_phenotrans.runs.family import Family, is_family, siblings, with_families
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -41,3 +41,16 @@ def test_damaged_lists_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "family.json").write_text(text)
     with pytest.raises(InputError, match=r"family\.json"):
         Family.load(tmp_path)
+
+
+def test_the_other_trainings_of_a_checkpoint(tmp_path: Path) -> None:
+    assert siblings("bundled") == siblings(tmp_path / "seed-0" / "last.safetensors") == []
+    family = Family(tmp_path, (0, 1))
+    family.write()
+    paths = [folder / "last.safetensors" for folder in family.members.values()]
+    paths[0].parent.mkdir()
+    paths[0].touch()
+    assert siblings(paths[0]) == []
+    paths[1].parent.mkdir()
+    paths[1].touch()
+    assert siblings(paths[0]) == [paths[1]]

@@ -22,6 +22,7 @@ from napari_phenotrans.translation.provenance import translate_command
 from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.translation.translate import Translator, translate_image
 from napari_phenotrans.translation.trust import check_translation
+from napari_phenotrans.translation.turn_test import turn_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +104,18 @@ def test_a_check_is_of_the_mean(make_checkpoint: Callable[..., Checkpoint]) -> N
     translated = image.replace(pixels=image.pixels + made.difference)
     undone = next(event for event in translator.translate(translated, back) if isinstance(event, PlaneDone))
     np.testing.assert_allclose(checked.round_trip, made.difference + undone.difference, atol=1e-3)
+
+
+def test_one_place_is_tested_by_the_change_that_was_made_there(make_checkpoint: Callable[..., Checkpoint]) -> None:
+    translator, image = Translator(make_checkpoint()), image_of()
+    request = TranslationRequest(**WAY, region=Region(4, 8, 24, 32))
+    made = next(event for event in translator.translate(image, request) if isinstance(event, PlaneDone))
+    *_, tested = turn_test(translator, image, request, made.difference)
+    both = translate_image(image, translator, **WAY, turns=2, region=request.region)
+    assert both.turned is not None
+    for row, apart, change in zip(tested.rows, np.asarray(both.turned.pixels), made.difference, strict=True):
+        assert row.of_change == pytest.approx(apart.mean() / np.abs(change).mean(), rel=1e-3)
+    assert [row.channel for row in tested.rows] == list(NAMES)
 
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])

@@ -32,13 +32,23 @@ NOTE = "Synthetic: this organoid was invented by napari-phenotrans and never see
 
 
 class Disease(Settings):
-    """What the disease takes from an organoid; it changes nothing else."""
+    """What the disease does to an organoid; it changes nothing else."""
 
     nuclei_lost: float = Field(default=0.35, ge=0, le=1, description="Share of the nuclei that are missing.")
     mitoses_lost: float = Field(
         default=0.7, ge=0, le=1, description="Share of the remaining mitoses back in interphase."
     )
+    swelling: float = Field(default=1, ge=0.7, le=1.5, description="Area of the nuclei in interphase, over healthy.")
+    zo1: float = Field(default=1, ge=0, le=3, description="Light of the junctions, over healthy.")
     draw: int = Field(default=0, ge=0, description="Another number takes others of the same organoid, as many.")
+
+
+#: Diseases of which each moves other measurements: fewer nuclei and mitoses; larger nuclei; dimmer junctions.
+DISEASES = {
+    "loss": Disease(),
+    "swelling": Disease(nuclei_lost=0, mitoses_lost=0, swelling=1.3),
+    "junctions": Disease(nuclei_lost=0, mitoses_lost=0, zo1=0.6),
+}
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ class Organoid:
 
 @dataclass(frozen=True)
 class Change:
-    """What the disease did to one nucleus: ``change`` is "removed" or "mitosis to interphase"."""
+    """What the disease did to one nucleus: ``change`` is "removed", "mitosis to interphase" or "swollen"."""
 
     label: int
     y: float
@@ -134,9 +144,13 @@ class Counterfactual:
             there = [nucleus for nucleus in organoid_.nuclei if nucleus.present]
             counts[f"nuclei {organoid_.condition}"] = len(there)
             counts[f"mitoses {organoid_.condition}"] = sum(nucleus.mitotic for nucleus in there)
-        for change in ("removed", "mitosis to interphase"):
+        for change in ("removed", "mitosis to interphase", *(["swollen"] if self._swollen else [])):
             counts[change] = sum(entry.change == change for entry in self.changes)
         return counts
+
+    @property
+    def _swollen(self) -> bool:
+        return any(entry.change == "swollen" for entry in self.changes)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per change, for a CSV file."""
@@ -172,7 +186,7 @@ def organoid(
     Raises
     ------
     InputError
-        If an argument lies outside.
+        If an argument lies outside, or a disease that swells or dims is asked for in a stack.
     """
     if condition not in CONDITIONS:
         raise InputError(f"Condition {condition!r} came, synthetic organoids know {list(CONDITIONS)}. Say one of them.")
@@ -189,12 +203,13 @@ def pair(
 ) -> Counterfactual:
     """Invent one organoid in both conditions; arguments as in :func:`organoid`.
 
-    Pixels differ only where a nucleus changed and within 10 µm around it, where its light reaches; ZO1 is the same.
+    Pixels differ only where a nucleus changed and within 10 µm around it, where its light reaches; ZO1 is the same,
+    unless the disease dims it.
     """
     anatomy = _anatomy(seed, size, pixel_size_um)
     healthy, diseased = (_photograph(anatomy, seed, condition, disease or Disease(), stack) for condition in CONDITIONS)
     changes = tuple(
-        Change(was.label, was.y, was.x, was.stage, "mitosis to interphase" if now.present else "removed")
+        Change(was.label, was.y, was.x, was.stage, _change(was, now))
         for was, now in zip(healthy.nuclei, diseased.nuclei, strict=True)
         if was != now
     )
@@ -267,6 +282,8 @@ def _anatomy(seed: int, size: int, pixel_size_um: float) -> Anatomy:
 
 
 def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease, stack: Stack | None = None) -> Organoid:
+    if stack is not None and (disease.swelling, disease.zo1) != (1, 1):
+        raise InputError("Nuclei swell and junctions dim in flat synthetic images only. Leave the stack out.")
     cells = anatomy.cells
     missing: set[int] = set()
     calmed: set[int] = set()
@@ -282,13 +299,16 @@ def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease, s
     known: dict[str, Any] = {
         "pixel_size_um": 1 / anatomy.per_um, "unit": "µm", "colors": COLORS, "description": NOTE,
     }  # fmt: skip
+    sick = condition == "diseased"
+    swells = [sick and (cell.stage == "interphase" or index in calmed) for index, cell in enumerate(cells)]
+    grown = [disease.swelling**0.5 if yes else 1.0 for yes in swells]
     nuclei = [
         Nucleus(
             label=index + 1,
             y=round(float(cell.y) - anatomy.border, 2),
             x=round(float(cell.x) - anatomy.border, 2),
-            major=round(float(2 * cell.a), 2),
-            minor=round(float(2 * cell.b), 2),
+            major=round(float(2 * cell.a) * grown[index], 2),
+            minor=round(float(2 * cell.b) * grown[index], 2),
             angle=round(float((cell.angle + np.pi / 2) % np.pi - np.pi / 2), 4),
             stage="interphase" if index in calmed else cell.stage,
             present=index not in missing,
@@ -296,7 +316,8 @@ def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease, s
         for index, cell in enumerate(cells)
     ]
     if stack is None:
-        pixels, labels = anatomy.photograph(missing, calmed)
+        effect = {"swelling": disease.swelling, "junctions": disease.zo1} if sick else {}
+        pixels, labels = anatomy.photograph(missing, calmed, **effect)
         return Organoid(Image(pixels, "CYX", CHANNELS, **known), tuple(nuclei), labels, seed, condition)
     depths = Depths.of(anatomy, seed)
     pixels, labels = photograph_stack(anatomy, depths, stack, missing, calmed, seed)
@@ -307,6 +328,12 @@ def _photograph(anatomy: Anatomy, seed: int, condition: str, disease: Disease, s
         for nucleus, z, half in zip(nuclei, center, depths.half, strict=True)
     ]
     return Organoid(image, tuple(deep), labels, seed, condition)
+
+
+def _change(was: Nucleus, now: Nucleus) -> str:
+    if not now.present:
+        return "removed"
+    return "mitosis to interphase" if was.stage != now.stage else "swollen"
 
 
 def _lose(rng: Generator | None, indices: list[int], share: float) -> tuple[list[int], list[int]]:

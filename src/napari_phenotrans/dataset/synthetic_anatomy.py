@@ -6,11 +6,15 @@ border so cuts through nuclei and rosettes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BORDER_UM = 12.0
 OFFSET, COUNTS_PER_PHOTON, READ_NOISE = 110.0, 4.0, 8.0  # of the camera, in counts
@@ -35,6 +39,8 @@ class Cell:
     along: np.ndarray  # coordinates in the window, in semiaxes
     across: np.ndarray
     radius: np.ndarray  # 0 at the center, 1 at the outline
+    bend: np.float32  # of the outline, see `_outline`
+    draws: np.ndarray
     stage: str = "interphase"
 
 
@@ -152,36 +158,59 @@ class Anatomy:
                 if taken.take(probes[i]).sum() > overlap * 40:
                     continue
                 y, x = place[i]
-                half = 1.25 * np.hypot([a[i] * sin[i], a[i] * cos[i]], [b[i] * cos[i], b[i] * sin[i]]) + 2
-                low, high = np.maximum(place[i] - half, 0).astype(int), (place[i] + half + 1).astype(int)
-                window = slice(low[0], min(high[0], self.extent)), slice(low[1], min(high[1], self.extent))
-                dy = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(y)
-                dx = np.arange(window[1].start, window[1].stop, dtype=np.float32) - np.float32(x)
-                along = dx * np.float32(cos[i] / a[i]) + dy * np.float32(sin[i] / a[i])
-                across = dy * np.float32(cos[i] / b[i]) - dx * np.float32(sin[i] / b[i])
-                radius = _outline(along, across, np.float32(0.13 * normal[3, i]), uniform[:4, i].astype(np.float32))
+                bend, draws = np.float32(0.13 * normal[3, i]), uniform[:4, i].astype(np.float32)
+                window, along, across, radius = self._drawn((y, x), (a[i], b[i]), angle[i], (bend, draws))
                 taken[window] |= radius < 0.97
                 cells.append(
                     Cell(
                         y, x, a[i], b[i], angle[i], kind == "apical",
                         edge=0.3 + 0.6 * uniform[4, i] ** 3,
                         brightness=np.exp(0.25 * normal[4, i]) * (1 - 0.4 * uniform[4, i] ** 3),
-                        window=window, along=along, across=across, radius=radius,
+                        window=window, along=along, across=across, radius=radius, bend=bend, draws=draws,
                     )
                 )  # fmt: skip
 
-        # each pixel belongs to the nucleus in which it lies deepest; nuclei that the image does not show go
+        # nuclei that the image does not show go
+        owner = self._owners(cells)
+        seen = np.bincount(owner[self.inner].ravel() + 1, minlength=len(cells) + 1)[1:] >= 12
+        self.owner = np.append(np.where(seen, np.cumsum(seen) - 1, -1), -1)[owner]
+        self.cells = [cell for cell, shown in zip(cells, seen, strict=True) if shown]
+        self.grain = 0.6 * self._noise(rng, 0.35) + 0.6 * self._noise(rng, 0.9)
+        self.offsets = rng.integers(0, self.extent, (len(self.cells), 2))
+
+    def _drawn(
+        self,
+        center: tuple[float, float],
+        axes: tuple[float, float],
+        angle: float,
+        outline: tuple[np.float32, np.ndarray],
+    ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray, np.ndarray]:
+        """Return a nucleus's window on the canvas, and in it along, across and radius of `Cell`."""
+        (y, x), (a, b), cos, sin = center, axes, np.cos(angle), np.sin(angle)
+        half = 1.25 * np.hypot([a * sin, a * cos], [b * cos, b * sin]) + 2
+        low, high = np.maximum(np.subtract(center, half), 0).astype(int), np.add(center, half + 1).astype(int)
+        window = slice(low[0], min(high[0], self.extent)), slice(low[1], min(high[1], self.extent))
+        dy = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None] - np.float32(y)
+        dx = np.arange(window[1].start, window[1].stop, dtype=np.float32) - np.float32(x)
+        along = dx * np.float32(cos / a) + dy * np.float32(sin / a)
+        across = dy * np.float32(cos / b) - dx * np.float32(sin / b)
+        return window, along, across, _outline(along, across, *outline)
+
+    def _owners(self, cells: Sequence[Cell]) -> np.ndarray:
+        """Return to which nucleus each pixel of the canvas belongs: that in which it lies deepest; -1 is none."""
         best = np.ones(self.shape, np.float32)
         owner = np.full(self.shape, -1)
         for index, cell in enumerate(cells):
             won = cell.radius < best[cell.window]
             best[cell.window][won] = cell.radius[won]
             owner[cell.window][won] = index
-        seen = np.bincount(owner[self.inner].ravel() + 1, minlength=len(cells) + 1)[1:] >= 12
-        self.owner = np.append(np.where(seen, np.cumsum(seen) - 1, -1), -1)[owner]
-        self.cells = [cell for cell, shown in zip(cells, seen, strict=True) if shown]
-        self.grain = 0.6 * self._noise(rng, 0.35) + 0.6 * self._noise(rng, 0.9)
-        self.offsets = rng.integers(0, self.extent, (len(self.cells), 2))
+        return owner
+
+    def _swollen(self, cell: Cell, factor: float) -> Cell:
+        """Return a nucleus with so many times its area, in its place and of its shape."""
+        a, b = cell.a * factor**0.5, cell.b * factor**0.5
+        window, along, across, radius = self._drawn((cell.y, cell.x), (a, b), cell.angle, (cell.bend, cell.draws))
+        return replace(cell, a=a, b=b, window=window, along=along, across=across, radius=radius)
 
     @property
     def inner(self) -> tuple[slice, slice]:
@@ -236,7 +265,8 @@ class Anatomy:
                 self._add_spot(1, row[i], column[i], 0.4 + 0.3 * size[i], 20 + 120 * light[i])
             elif deep[i]:  # a stray junction
                 self._add_spot(2, row[i], column[i], 0.4 + 0.3 * size[i], 60 + 350 * light[i] ** 3)
-        self.background[2] += self._junctions(rng)
+        self.junctions = self._junctions(rng)
+        self.background[2] += self.junctions
         yy, xx = np.ogrid[-1 : 1 : extent * 1j, -1 : 1 : extent * 1j]
         dy, dx = rng.uniform(-0.35, 0.35, 2)
         self.illumination = (1.04 - 0.1 * ((yy - dy) ** 2 + (xx - dx) ** 2)).astype(np.float32)
@@ -276,21 +306,34 @@ class Anatomy:
         zo1[near] = JUNCTION * uneven * (strength * (0.6 * mesh * tilted + line) + glow)
         return zo1
 
-    def photograph(self, missing: set[int], calmed: set[int]) -> tuple[np.ndarray, np.ndarray]:
+    def photograph(
+        self, missing: set[int], calmed: set[int], *, swelling: float = 1.0, junctions: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Take the picture without the cells ``missing`` and with those ``calmed`` (indices) in interphase.
+
+        Nuclei in interphase have ``swelling`` times their area, junctions ``junctions`` times their light.
 
         Returns
         -------
         (3, size, size) uint16 image and (size, size) int32 labels, which count nuclei from 1.
         """
         scene = self.background.copy()
+        if junctions != 1:
+            scene[2] += np.float32(junctions - 1) * self.junctions
+        cells, owner = self.cells, self.owner
+        if swelling != 1:
+            cells = [
+                self._swollen(cell, swelling) if cell.stage == "interphase" or index in calmed else cell
+                for index, cell in enumerate(cells)
+            ]
+            owner = self._owners(cells)
         labels = np.zeros(self.shape, np.int32)
-        there = np.array([index not in missing for index in range(len(self.cells))] + [False])
-        covered = there[self.owner]
-        for index, cell in enumerate(self.cells):
+        there = np.array([index not in missing for index in range(len(cells))] + [False])
+        covered = there[owner]
+        for index, cell in enumerate(cells):
             if index in missing:
                 continue
-            own = self.owner[cell.window] == index
+            own = owner[cell.window] == index
             dapi, ph3, chromatin = self.light_of(cell, index, calm=index in calmed)
             # under a neighbor a nucleus shows little: sections are thin
             light = np.where(own | ~covered[cell.window], np.float32(1), np.float32(0.35))

@@ -104,3 +104,15 @@ def is_family(folder: str | Path) -> bool:
 def with_families(names: tuple[str, ...]) -> list[str | Path]:
     """Return checkpoints by name or file, those of its trainings in the place of a family's folder."""
     return [each for name in names for each in (Family.load(name).checkpoints() if is_family(name) else [name])]
+
+
+def siblings(checkpoint: str | Path) -> list[Path]:
+    """Return the checkpoints of a training's family but its own; none where it is of no family, or trained alone."""
+    folder = Path(checkpoint).absolute().parent
+    if not is_family(folder.parent):
+        return []
+    try:
+        return [path for path in Family.load(folder.parent).checkpoints() if path.absolute().parent != folder]
+    except InputError:
+        # the others have none yet
+        return []

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.metrics.agreement import AgreementSums
     from napari_phenotrans.metrics.flicker import FlickerRow
     from napari_phenotrans.metrics.picture import Verdict
+    from napari_phenotrans.metrics.turned import TurnRow
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,13 @@ class PictureJudged:
 
     verdict: Verdict
     fields: int
+
+
+@dataclass(frozen=True)
+class TurnTested:
+    """How far what was translated depends on which way up it lies, a row per channel."""
+
+    rows: tuple[TurnRow, ...]
 
 
 @dataclass(frozen=True)

@@ -203,3 +203,17 @@ def test_gap_closed_is_told_apart_by_what_training_saw(make_tables) -> None:
     effect = of(judge(tables), 0)
     assert effect.gap_seen is not None
     assert effect.gap_held_out.value != effect.gap_seen.value
+
+
+def test_a_measurement_that_one_group_alone_has_keeps_its_row_without_a_floor(make_table) -> None:
+    source, target = (
+        {f"{side}{i}": rows(i + first, columns=24) for i in range(4)} for side, first in zip("st", (0, 50), strict=True)
+    )
+    for groups in (source, target):
+        for name, values in groups.items():
+            # half of the target is in this measurement as the source is
+            values[:, 0] = name == "t3"
+    tables = {role: make_table(some) for role, some in (("source", source), ("target", target), ("translated", source))}
+    row = of(judge(tables), 0)
+    assert row.gap is not None and row.gap.value == pytest.approx(0)
+    assert row.gap_floor is None

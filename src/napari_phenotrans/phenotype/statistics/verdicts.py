@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -341,7 +342,11 @@ def _with_gap(row: Effect, tables: Mapping[Role, Table], seed: int) -> Effect:
 
     real = _features(tables["target"], row.measurement)
     of_source = _features(tables["source"], row.measurement)
-    best = metric_floor(gap, real, of_source, seed=seed, splits=_GAP_SPLITS) if real and of_source else None
+    best = None
+    if real and of_source:
+        # a half of the target may be the source's like where the whole is not
+        with suppress(InputError):
+            best = metric_floor(gap, real, of_source, seed=seed, splits=_GAP_SPLITS)
     both = len({place.seen for place in translated.places}) > 1
     return replace(
         row,

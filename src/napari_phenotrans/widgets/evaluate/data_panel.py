@@ -10,6 +10,7 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QWidget
 
 from napari_phenotrans.phenotype.settings import ReportSettings
+from napari_phenotrans.runs.family import siblings
 from napari_phenotrans.widgets.common.checkpoint_chooser import CheckpointChooser
 from napari_phenotrans.widgets.common.condition_chooser import ConditionChooser
 from napari_phenotrans.widgets.common.dataset_chooser import DatasetChooser
@@ -138,7 +139,13 @@ class EvaluationDataPanel(QWidget):
             "Names of groups that training did not see, separated by commas; of a checkpoint in its run folder the run "
             "says so."
         )
+        self.family_box = QCheckBox("All trainings of the family")
+        self.family_box.setToolTip(
+            "Where the checkpoint is of a training with --repeats: all others translate the same fields, and the "
+            "report says which changes would come out again. It takes as many times as long."
+        )
         self.section.add(self.more)
+        self.section.add(self.family_box)
         self.section.add(Form({"Held out": self.groups_edit}))
         above = (self.dataset, self.checkpoints, self.conditions, self._channels, self.engine)
         in_column(*above, self._report_form, self.section, of=self)
@@ -152,6 +159,7 @@ class EvaluationDataPanel(QWidget):
             self.control.changed,
             self.more.changed,
             self.groups_edit.editingFinished,
+            self.family_box.clicked,
         ):
             signal.connect(self.changed)
         self.objects_box.activated.connect(lambda _: self.changed.emit())
@@ -243,7 +251,13 @@ class EvaluationDataPanel(QWidget):
         self.dataset.show_problem(problem)
         self.changed.emit()
 
+    @property
+    def repeats(self) -> bool:
+        """Whether all trainings of the checkpoint's family are reported."""
+        return self.family_box.isEnabled() and self.family_box.isChecked()
+
     def _on_checkpoint(self) -> None:
+        self.family_box.setEnabled(bool(self.checkpoints.name and siblings(self.checkpoints.name)))
         card = self.checkpoints.card
         with QSignalBlocker(self.conditions), QSignalBlocker(self.engine):
             self.conditions.set_card(card)

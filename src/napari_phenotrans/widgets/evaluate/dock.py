@@ -241,6 +241,7 @@ class EvaluateDock(EvaluateForm):
                 held_out=data.held_out,
                 labels=LabelsAsObjects(self.viewer) if data.objects == LABELS else None,
                 control=data.control.folder,
+                repeats=data.repeats,
                 out=data.out.folder,
                 overwrite=data.replace_box.isChecked(),
             )

@@ -41,6 +41,8 @@ class EvaluationRequest:
         The objects of every field; None where they are to be found.
     control
         Run of an engine that was trained between two halves of one condition.
+    repeats
+        Whether all other trainings of the checkpoint's family translate, too.
     out, overwrite
         Where the report is kept, and whether it may take the place of one that is there; nowhere where None.
     """
@@ -52,6 +54,7 @@ class EvaluationRequest:
     held_out: tuple[str, ...] | None = None
     labels: LabelsAsObjects | None = None
     control: Path | None = None
+    repeats: bool = False
     out: Path | None = None
     overwrite: bool = False
 
@@ -71,6 +74,7 @@ class MakeReport(Job):
         from napari_phenotrans.features.cache import Cache, default_folder
         from napari_phenotrans.phenotype.report import report
         from napari_phenotrans.phenotype.request import ReportRequest
+        from napari_phenotrans.runs.family import siblings
         from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 
         # what shows a report, which takes most of a second, for the main thread to find it
@@ -91,6 +95,7 @@ class MakeReport(Job):
             held_out_groups=request.held_out,
             labels=request.labels,
             control=request.control,
+            repeats=siblings(recipe.checkpoint) if request.repeats else (),
             how=recipe.how,
             device=recipe.device,
             precision=recipe.precision,

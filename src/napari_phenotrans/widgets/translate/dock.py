@@ -353,7 +353,7 @@ class TranslateDock(TranslateForm):
             self.fail("There is no translation to check: press Translate first.")
             return
         try:
-            self.trust.start(rows, self.devices.device)
+            self.trust.start(rows, self.devices.device, upside_down=self.trust_panel.upside_down.isChecked())
         except InputError as error:
             self.fail(str(error))
             return

@@ -218,7 +218,14 @@ class Check(Job):
         judged by them, too.
     beside
         What was translated around the plane, where it is one of a stack: whether neighbors agree is measured, too.
+
+    Attributes
+    ----------
+    upside_down
+        Whether it is also translated upside down, to see whether that makes a difference.
     """
+
+    upside_down = False
 
     def __init__(
         self,
@@ -240,6 +247,7 @@ class Check(Job):
         from napari_phenotrans.translation.pictures import judge_image
         from napari_phenotrans.translation.stack_flicker import stack_flicker
         from napari_phenotrans.translation.trust import check_translation
+        from napari_phenotrans.translation.turn_test import turn_test
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
@@ -247,6 +255,8 @@ class Check(Job):
             recipe.source, recipe.target, self.channels, [self.position], self.region, recipe.how
         )
         yield from check_translation(translator, self.image, request, self.difference, tick=tick)
+        if self.upside_down:
+            yield from turn_test(translator, self.image, request, self.difference, tick=tick)
         if self.beside:
             rows = stack_flicker(
                 self.image,

@@ -13,7 +13,8 @@ from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.metrics.flicker import flicker_words
-from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, FlickerDone, PictureJudged
+from napari_phenotrans.metrics.turned import turn_sentence
+from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, FlickerDone, PictureJudged, TurnTested
 from napari_phenotrans.translation.trust import FACTOR, TrustRow, trust_table
 from napari_phenotrans.widgets.translate.jobs import Beside, Check, Recipe
 from napari_phenotrans.widgets.translate.trust_layers import TrustLayers
@@ -71,6 +72,7 @@ class TrustController(QObject):
         self._done: ErrorDone | None = None
         self._judged: PictureJudged | None = None
         self._flicker: FlickerDone | None = None
+        self._turned: TurnTested | None = None
         self._checked: list[tuple[np.ndarray, ErrorDone]] = []
         self._recipe: Recipe | None = None
         self._factor = FACTOR
@@ -83,8 +85,8 @@ class TrustController(QObject):
         """The results of the checks so far."""
         return [error for _, error in self._checked]
 
-    def start(self, rows: Sequence[Row], device: str) -> None:
-        """Check what was translated of the shown plane, by what it was translated with.
+    def start(self, rows: Sequence[Row], device: str, *, upside_down: bool = False) -> None:
+        """Check what was translated of the shown plane, by what it was translated with; ``upside_down``, too.
 
         Raises
         ------
@@ -125,7 +127,8 @@ class TrustController(QObject):
         targets = images_of_condition(self._viewer, card, recipe.target)
         beside = _beside(rows, provenance, (t, z), region)
         self._job = Check(image, recipe, (t, z), region, difference, provenance["channels"], targets, beside)
-        self._done = self._judged = self._flicker = None
+        self._job.upside_down = upside_down
+        self._done = self._judged = self._flicker = self._turned = None
         self._runner.start(self._job)
 
     def set_factor(self, factor: float) -> None:
@@ -164,6 +167,8 @@ class TrustController(QObject):
             self._judged = event
         elif isinstance(event, FlickerDone):
             self._flicker = event
+        elif isinstance(event, TurnTested):
+            self._turned = event
 
     def _on_ended(self, job: Any, problem: Problem | None) -> None:
         if self._job is None or job is not self._job:
@@ -185,7 +190,8 @@ class TrustController(QObject):
         self.layers.set_factor(self._factor)
         self.layers.add(self._done)
         self.table_changed.emit(self.table())
-        self.stack_checked.emit(_stack_words(self._flicker))
+        turned = [turn_sentence(self._turned.rows)] if self._turned else []
+        self.stack_checked.emit([*turned, *_stack_words(self._flicker)])
         self.judged.emit(self._judged)
         self.checked.emit(f"checked {', '.join(channel_name(row.real) for row in self._rows)}")
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
 
 from napari_phenotrans.core.text import counted
 from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
@@ -86,6 +86,11 @@ class TrustPanel(QWidget):
             "translating did, and adds two layers per channel.",
         )
         self.check_button.clicked.connect(lambda _: self.check_requested.emit())
+        self.upside_down = QCheckBox("Also upside down")
+        self.upside_down.setToolTip(
+            "The same cells upside down have to translate alike. How far they do not stands below, per channel, beside "
+            "the round trip; it takes two translations more."
+        )
         # the slider goes in steps, the number beside it is the factor
         self.factor_slider = QSlider(Qt.Orientation.Horizontal)
         self.factor_slider.setRange(0, round(MOST / STEP))
@@ -125,7 +130,7 @@ class TrustPanel(QWidget):
         factor = in_row(label, self.factor_slider, self.factor_box, stretch=(0, 1, 0))
         # the answer stands where the question was asked, before all that it is made of
         texts = (self.samples, self.chance, self.here, self.table, self.caution, self.scores)
-        above = (self.known_heading, self.known, self.check_button, self.summary)
+        above = (self.known_heading, self.known, self.check_button, self.upside_down, self.summary)
         self._column = in_column(*above, factor, *texts, of=self)
         self.set_factor(FACTOR)
         self.clear()
