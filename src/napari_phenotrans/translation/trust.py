@@ -31,7 +31,7 @@ WINDOW = 2.0
 # Share of the range that counts as error in any case: the same that a faster arithmetic may cost. Where an engine
 # makes next to no error, on an empty background, any breath of a change would else be many times that.
 LEAST_ERROR = 0.005
-# At twice the error 5 % of mere error passes, at once 32 %.
+# At twice the error 5 % of what is nothing but error passes, at once 32 %.
 FACTOR = 2.0
 MOST = 5.0
 

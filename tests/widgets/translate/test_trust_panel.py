@@ -7,10 +7,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_phenotrans.checkpoints.checkpoint import Score
+from napari_phenotrans.checkpoints.describe import score_words
 from napari_phenotrans.metrics.picture import Row, Verdict
 from napari_phenotrans.translation.events import PictureJudged
 from napari_phenotrans.translation.trust import TrustRow
-from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, score_words, summary
+from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, summary
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
 
+from napari_phenotrans.checkpoints.describe import score_words
 from napari_phenotrans.core.text import counted
 from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
 from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
@@ -241,13 +241,6 @@ def _score_cells(score: Score) -> list[str]:
     spread = f"\n{score.low:.3g} to {score.high:.3g}" if score.low is not None and score.high is not None else ""
     beside = ["–" if value is None else f"{value:.3g}" for value in (score.floor, score.copy_source)]
     return [f"{name} ({score.groups} groups)", f"{score.value:.3g}{spread}", *beside]
-
-
-def score_words(metric: str, what: str) -> str:
-    """Return what a score is of in words that need no key: what was measured is a ratio, not its logarithm."""
-    measured = re.sub(r"^log (.+) nucleus over ring$", r"\1 in the nucleus over the ring around it", what)
-    name = {"gap closed": "Share of the way to the target", "IoU": "Overlap"}.get(metric, metric)
-    return f"{name}: {measured}" if measured else name
 
 
 def _percent(share: float, *, signed: bool = False) -> str:
