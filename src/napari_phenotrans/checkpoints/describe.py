@@ -156,9 +156,14 @@ def describe_score(score: Score) -> str:
     return f"{score_words(score.metric, score.what)}, {score.direction}: {score.value:.3g}{interval}{rest}"
 
 
+def measured_words(what: str) -> str:
+    """Return what was measured in words."""
+    return re.sub(r"^log (.+) nucleus over ring$", r"\1 in the nucleus over the ring around it", what)
+
+
 def score_words(metric: str, what: str) -> str:
     """Return what a score is of in words that need no key: what was measured is a ratio, not its logarithm."""
-    measured = re.sub(r"^log (.+) nucleus over ring$", r"\1 in the nucleus over the ring around it", what)
+    measured = measured_words(what)
     name = SCORES.get(metric, metric)
     return f"{name}: {measured}" if measured else name
 
