@@ -14,6 +14,7 @@ os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
 
 import napari
 import numpy as np
+from PIL import Image
 from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
@@ -33,6 +34,9 @@ THEMES = ("dark", "light")
 WINDOW, NARROW, WIDE = (1400, 900), (320, 600), 430
 # What the evaluate dock is shown with: organoids that the checkpoint was not trained on.
 ORGANOIDS, FIRST_SEED, FIELD = 6, 7000, 192
+# The moving picture: where it looks, how wide it is, how many pictures, how long each is shown and in how many colors.
+GIF_CENTER, GIF_ZOOM, GIF_WIDTH = (330.0, 330.0), 2.0, 620
+GIF_STEPS, GIF_REST, GIF_MS, GIF_COLORS = 16, 5, 110, 96
 ENGINE, MEASURED = "synthetic-organoids-cyclegan", "DAPI, nucleus: mean intensity"
 
 
@@ -195,6 +199,39 @@ def evaluation_pictures(dataset: Path, theme: str, out: Path) -> None:
     QApplication.processEvents()
 
 
+def curtain_gif(out: Path) -> None:
+    """Draw the curtain over a well and back, and save it as a moving picture for the top of the README."""
+    viewer = napari.Viewer(show=False)
+    viewer.theme = "dark"
+    viewer.show()
+    wait(0.5)
+    viewer.window.resize(*WINDOW)
+    dock = TranslateDock(viewer)
+    viewer.window.add_dock_widget(dock, name="Translate (Phenotype translation)")
+    dock.checkpoints.choose(SAMPLE.checkpoint)
+    dock.open_files([SAMPLE.path], translate=True)
+    wait_for(dock, "translated", "not translated")
+    choose_view(dock, "curtain")
+    # a part of the well, in which a cell is large enough to see where its stain is
+    viewer.camera.center, viewer.camera.zoom = GIF_CENTER, GIF_ZOOM
+    wait(1)
+    shares = np.concatenate([np.full(GIF_REST, 0.94), 0.5 + 0.44 * np.cos(np.linspace(0, np.pi, GIF_STEPS))])
+    frames = []
+    for share in [*shares, *np.full(GIF_REST - 1, shares[-1]), *shares[: GIF_REST - 1 : -1]]:
+        dock.views.comparison.curtain.share = float(share)
+        wait(0.15)
+        picture = Image.fromarray(viewer.screenshot(canvas_only=True, flash=False)[..., :3])
+        frames.append(picture.resize((GIF_WIDTH, round(GIF_WIDTH * picture.height / picture.width)), Image.LANCZOS))
+    # one set of colors for all, so that nothing flickers
+    colors = frames[len(frames) // 4].quantize(GIF_COLORS)
+    frames = [frame.quantize(palette=colors, dither=Image.Dither.NONE) for frame in frames]
+    path = out / "curtain.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=GIF_MS, loop=0, optimize=True)
+    print(f"{path}: {len(frames)} frames, {path.stat().st_size / 1e6:.2f} MB", flush=True)
+    viewer.close()
+    QApplication.processEvents()
+
+
 def choose_view(dock: TranslateDock, view: str) -> None:
     """Click on a view; a second click would leave it."""
     if dock.view_bar.view != view:
@@ -216,9 +253,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=IMAGES)
     parser.add_argument("--theme", choices=THEMES, help="only this one")
-    parser.add_argument("--dock", choices=("translate", "train", "evaluate"), help="only the pictures of this one")
+    parser.add_argument("--dock", choices=("translate", "train", "evaluate", "gif"), help="only its pictures")
     said = parser.parse_args()
     said.out.mkdir(parents=True, exist_ok=True)
+    if said.dock in (None, "gif"):
+        curtain_gif(said.out)
     organoids = Path(tempfile.mkdtemp()) / "organoids"
     write_dataset(organoids, ORGANOIDS, size=FIELD, first_seed=FIRST_SEED)
     for theme in [said.theme] if said.theme else THEMES:

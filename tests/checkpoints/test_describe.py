@@ -32,9 +32,12 @@ def test_score_in_words_has_its_interval_and_what_it_is_measured_against() -> No
     score = Score(
         metric="gap closed", direction="a → b", value=0.912, low=0.8, high=0.95, floor=0.97, copy_source=0, groups=4
     )
-    assert describe_score(score) == "gap closed, a → b: 0.912 [0.8, 0.95] (copy source 0, floor 0.97, 4 groups)"
+    assert describe_score(score) == (
+        "Share of the way to the target, a → b: 0.912 [0.8, 0.95] "
+        "(unchanged image 0, best possible here 0.97, 4 groups)"
+    )
     bare = Score(metric="IoU", direction="a → b", value=0.7, groups=2, what="nuclei")
-    assert describe_score(bare) == "IoU of nuclei, a → b: 0.7 (2 groups)"
+    assert describe_score(bare) == "Overlap: nuclei, a → b: 0.7 (2 groups)"
 
 
 def test_card_in_words_warns() -> None:
@@ -83,7 +86,9 @@ def test_a_few_lines_for_the_dock_say_the_same_as_the_card() -> None:
     lines = card_lines(card)
     assert lines[:2] == ["One sentence", "Engine: shift"]
     assert "Pixel size: 0.5 µm per pixel" in lines
-    assert lines[-1] == "Held-out gap closed, a → b: 0.9 (copy source 0, floor 0.97, 4 groups)"
+    assert lines[-1] == (
+        "Held-out: Share of the way to the target, a → b: 0.9 (unchanged image 0, best possible here 0.97, 4 groups)"
+    )
     assert card_warnings(card) == []
     (warning,) = card_warnings(card.model_copy(update={"scores": ()}))
     assert "may be right or invented" in warning

@@ -261,6 +261,22 @@ def test_a_first_look_comes_from_four_fields_and_its_page_is_replaced(
         run_report(out=tmp_path / "twice")
 
 
+def test_a_condition_that_was_recorded_brighter_is_named_first(
+    run_report, dataset: DataSet, done: ReportDone, tmp_path: Path
+) -> None:
+    assert not any("brighter" in text for text in done.report.confounders)
+    dim = [replace(field, path=tmp_path / field.path.name) for field in dataset.fields if field.condition == "ring"][:2]
+    for field, real in zip(dim, dataset.fields, strict=False):
+        image = read(real.path)
+        write(replace(image, pixels=(np.asarray(image.pixels) // 5).astype(np.uint8)), field.path)
+    bright = [field for field in dataset.fields if field.condition == "nucleus"][:2]
+    result = run_report(dataset=replace(dataset, fields=(*dim, *bright))).report
+    (said,) = [text for text in result.confounders if "brighter" in text]
+    assert said.startswith("nucleus is many times brighter than ring in every channel (DNA ")
+    assert "Record and convert all conditions in one way" in said
+    assert escape(said) in page(result)
+
+
 def test_below_five_groups_there_are_sizes_and_the_reason(run_report, dataset: DataSet) -> None:
     few = replace(dataset, fields=tuple(f for f in dataset.fields if f.group[1] in "012"))
     result = run_report(dataset=few).report

@@ -34,6 +34,7 @@ from napari_phenotrans.training.events import (
     Stopped,
 )
 from napari_phenotrans.training.run import Run
+from napari_phenotrans.training.validation import HeldOut
 from napari_phenotrans.translation.translate import translate_image
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def test_a_failure_is_written_down_and_goes_on(
 KILLED = """
 import sys, os, signal
 from napari_phenotrans.training.run import Run
+from napari_phenotrans.training.validation import HeldOut
 from napari_phenotrans.training.events import Losses
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
@@ -257,6 +259,37 @@ def test_the_file_stop_ends_a_run_within_one_step_and_it_goes_on(dataset: DataSe
     more = list(Run.load(folder).for_steps(8).events(resume=True))
     assert isinstance(more[-1], Finished)
     assert more[-1].step == 8
+
+
+def test_a_run_stops_before_the_next_evaluation_of_its_scores(
+    dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_phenotrans.training.stopping.EVERY_S", 0.0)
+    folder, evaluations = tmp_path / "run", []
+    score = HeldOut.score
+
+    def scored(self: HeldOut, engine: Any, *more: Any) -> Any:
+        network = engine.tick
+
+        def tick() -> None:
+            evaluations.append(1)
+            if len(evaluations) == 3:
+                (folder / "stop").touch()
+            network()
+
+        engine.tick = tick
+        return score(self, engine, *more)
+
+    monkeypatch.setattr(HeldOut, "score", scored)
+    seen = list(run(dataset, folder, "cyclegan", steps=6, save_every=2, score_every=2).events())
+    assert isinstance(seen[-1], Stopped) and seen[-1].step == 2
+    assert len(evaluations) == 3
+    assert not [event for event in seen if isinstance(event, Scored)]
+    assert Checkpoint.read_card(folder / "last.safetensors").scores == ()
+    monkeypatch.undo()
+    rest = list(Run.load(folder).events(resume=True))
+    assert isinstance(rest[-1], Finished)
+    assert [event.step for event in rest if isinstance(event, Scored)] == [4, 6]
 
 
 def test_what_cannot_be_resumed_is_refused(dataset: DataSet, tmp_path: Path) -> None:

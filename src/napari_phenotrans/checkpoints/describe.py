@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.text import table
@@ -17,6 +18,15 @@ NONE_PASSED = (
     "by its gap alone."
 )
 NOT_JUDGED = "The checkpoint's card does not say what its pictures are like: they were not judged on held-out fields."
+# Metrics in words; others are called by their names.
+SCORES = {
+    "gap closed": "Share of the way to the target",
+    "IoU": "Overlap",
+    "kid": "Distance to real images (KID)",
+    "picture faults": "Faults of the pictures",
+    "round trip": "Error of the round trip",
+    "identity": "Error where nothing should change",
+}
 # The settings that tell the networks of an engine apart.
 SHOWN = ("width", "blocks", "levels", "layers", "output", "upsampling", "objective", "kept", "separate")
 
@@ -87,7 +97,7 @@ def card_lines(card: Card) -> list[str]:
     return [
         *([card.about] if card.about else []),
         *(f"{name.capitalize()}: {value}" for name, value in facts.items()),
-        *(f"Held-out {describe_score(score)}" for score in card.scores),
+        *(f"Held-out: {describe_score(score)}" for score in card.scores),
         *(f"Pictures: {text}" for text in describe_pictures(card)),
     ]
 
@@ -135,16 +145,27 @@ def _none_passed(card: Card) -> list[str]:
 
 
 def describe_score(score: Score) -> str:
-    """Return one score in words, with its interval, floor and what copying the source scores."""
+    """Return one score in words, with its interval, what the unchanged image scores, and the best possible."""
     interval = f" [{score.low:.3g}, {score.high:.3g}]" if score.low is not None and score.high is not None else ""
     beside = [
         f"{word} {value:.3g}"
-        for word, value in (("copy source", score.copy_source), ("floor", score.floor))
+        for word, value in (("unchanged image", score.copy_source), ("best possible here", score.floor))
         if value is not None
     ]
-    what = f" of {score.what}" if score.what else ""
     rest = f" ({', '.join([*beside, f'{score.groups} groups'])})"
-    return f"{score.metric}{what}, {score.direction}: {score.value:.3g}{interval}{rest}"
+    return f"{score_words(score.metric, score.what)}, {score.direction}: {score.value:.3g}{interval}{rest}"
+
+
+def measured_words(what: str) -> str:
+    """Return what was measured in words."""
+    return re.sub(r"^log (.+) nucleus over ring$", r"\1 in the nucleus over the ring around it", what)
+
+
+def score_words(metric: str, what: str) -> str:
+    """Return what a score is of in words that need no key: what was measured is a ratio, not its logarithm."""
+    measured = measured_words(what)
+    name = SCORES.get(metric, metric)
+    return f"{name}: {measured}" if measured else name
 
 
 def _facts(card: Card) -> dict[str, str]:

@@ -11,7 +11,7 @@ from napari_phenotrans.core.text import counted, listed
 from napari_phenotrans.dataset.check_report import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_phenotrans.dataset.field_stats import Survey
 
@@ -66,7 +66,25 @@ def _brighter(
         contrasts = [float(np.median(side)) if side else 0.0 for side in sides]
         if min(contrasts) > 0:
             ratios[channel] = contrasts[1] / contrasts[0]
-    for bright, dim, sign in ((other[0], one[0], 1), (one[0], other[0], -1)):
+    yield from many_times_brighter((one[0], other[0]), ratios, channels)
+
+
+def many_times_brighter(
+    conditions: tuple[str, str], ratios: Mapping[str, float], channels: Sequence[str]
+) -> Iterable[Problem]:
+    """Say which of two conditions is many times brighter, and in which channels.
+
+    Parameters
+    ----------
+    conditions
+        Their names.
+    ratios
+        Of their contrasts, the second's over the first's, by channel, where both have one.
+    channels
+        All there are.
+    """
+    one, other = conditions
+    for bright, dim, sign in ((other, one, 1), (one, other, -1)):
         times = {channel: ratio**sign for channel, ratio in ratios.items()}
         in_all = len(times) == len(channels) and min(times.values(), default=0) >= BRIGHTER_IN_ALL
         found = {channel: t for channel, t in times.items() if t >= (BRIGHTER_IN_ALL if in_all else BRIGHTER)}

@@ -133,6 +133,8 @@ class Engine(ABC):
         What each direction adds to the background; none where it was not measured.
     effect
         How much translating changes at each noise, of engines that invert; None where it was not measured.
+    tick
+        Called before each evaluation that `calls` asks for; raise in it to stop. None where nobody wants to.
     """
 
     stride: int = 1
@@ -157,6 +159,7 @@ class Engine(ABC):
         self.rate = 1.0
         self.offsets: tuple[Offset, ...] = ()
         self.effect: Effect | None = None
+        self.tick: Callable[[], None] | None = None
 
     # ---- translating
 
@@ -221,6 +224,8 @@ class Engine(ABC):
         try:
             call = next(steps)
             while True:
+                if self.tick:
+                    self.tick()
                 if call.final and offset is not None:
                     call = replace(call, network=_shifted(call.network, offset))
                 call = steps.send((yield call))

@@ -18,6 +18,7 @@ from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.dataset.check import telling_columns
+from napari_phenotrans.dataset.check_conditions import many_times_brighter
 from napari_phenotrans.features.cache import Cache
 from napari_phenotrans.phenotype.ground_truth import Truth, measure_truth, true_effects
 from napari_phenotrans.phenotype.objects.measure import Scale
@@ -325,7 +326,7 @@ class _Stages:
             pairs=gathered.pairs,
             thresholds=thresholds,
             effects=effects,
-            confounders=_confounders(plan),
+            confounders=(*_confounders(plan), *_unlike(tables, plan)),
             doubts=tuple(card_warnings(plan.card)),
             known_pictures=_known_of_pictures(plan),
             made=_made(plan, self._finding),
@@ -440,6 +441,23 @@ def _confounders(plan: _Plan) -> tuple[str, ...]:
     fields = tuple(field for of_role in plan.subject.fields.values() for field in of_role)
     both = replace(request.dataset, conditions=(request.source, request.target), fields=fields)
     return tuple(f"{problem.what} {problem.do}" for problem in telling_columns(both))
+
+
+def _unlike(tables: Mapping[Role, Table], plan: _Plan) -> list[str]:
+    """Return whether one condition was recorded brighter than the other, in sentences."""
+    ratios = {}
+    for channel in plan.card.channels:
+        contrasts = []
+        for table in (tables["source"], tables["target"]):
+            columns = {column.key: index for index, column in enumerate(table.plane_columns)}
+            bright, dark = (
+                table.plane_values[:, columns[f"Field_{part}_{channel}"]] for part in ("Bright", "Background")
+            )
+            contrasts.append(float(np.median(bright - dark)))
+        if min(contrasts) > 0:
+            ratios[channel] = contrasts[1] / contrasts[0]
+    problems = many_times_brighter((plan.request.source, plan.request.target), ratios, plan.card.channels)
+    return [f"{problem.what} {problem.do}" for problem in problems]
 
 
 def _known_of_pictures(plan: _Plan) -> tuple[str, ...]:

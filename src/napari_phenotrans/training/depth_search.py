@@ -13,6 +13,7 @@ from napari_phenotrans.engines.effect import CROPS, LEVELS, measure_effect
 from napari_phenotrans.engines.settings import DenoiserSettings
 from napari_phenotrans.runs.paths import BEST, LAST
 from napari_phenotrans.training.events import Saved
+from napari_phenotrans.training.stopping import AskedToStop, stopped_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,23 +63,27 @@ def settle_depth(
     tries = f", and trying {count} settings on the held-out fields" if held_out and held_out.differs else ""
     yield Notice(f"Measuring what {LEVELS} levels of noise change, on {CROPS} crops of each condition{tries}.")
 
-    # ---- the scale, and the depth on it
-    usual = engine.noise(engine.translation_settings.make())
-    engine.effect = measure_effect(engine, prepared.statistics_pieces)
-    chosen = Chosen({engine.amount: engine.effect.share(usual)}, "")
-    if held_out and held_out.differs:
-        searched = search(engine, held_out, stopped)
-        if searched is None:
-            return
-        chosen = searched
-    update: dict[str, Any] = {"effect": engine.effect, "translation": chosen.settings}
-
-    # ---- the checkpoint, with the scores of this depth
+    # ---- the scale, the depth on it, and the scores of this depth
     step = checkpoint.card.training["steps"]
-    if held_out and chosen.why:
-        scores = held_out.score(engine, step, engine.translation_settings.make(**chosen.settings))
-        pictures = tuple(PictureVerdict.of(verdict) for verdict in scores.verdicts)
-        update |= {"scores": scores.scores, "pictures": pictures}
+    try:
+        with stopped_by(folder, engine):
+            usual = engine.noise(engine.translation_settings.make())
+            engine.effect = measure_effect(engine, prepared.statistics_pieces)
+            chosen = Chosen({engine.amount: engine.effect.share(usual)}, "")
+            if held_out and held_out.differs:
+                searched = search(engine, held_out, stopped)
+                if searched is None:
+                    return
+                chosen = searched
+            update: dict[str, Any] = {"effect": engine.effect, "translation": chosen.settings}
+            if held_out and chosen.why:
+                scores = held_out.score(engine, step, engine.translation_settings.make(**chosen.settings))
+                pictures = tuple(PictureVerdict.of(verdict) for verdict in scores.verdicts)
+                update |= {"scores": scores.scores, "pictures": pictures}
+    except AskedToStop:
+        return
+
+    # ---- the checkpoint
     settled = replace(checkpoint, card=checkpoint.card.model_copy(update=update))
     same = name == LAST or Checkpoint.read_card(folder / LAST).training["steps"] != step
     for path in (name,) if same else (name, LAST):

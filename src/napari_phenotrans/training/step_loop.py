@@ -14,6 +14,7 @@ from napari_phenotrans.training.events import BY_REQUEST, Finished, Losses, Pace
 from napari_phenotrans.training.fabric import FabricUpdate, gather, memory_in_use, own_places
 from napari_phenotrans.training.loop import fix_statistics, train
 from napari_phenotrans.training.state import Progress, load_state
+from napari_phenotrans.training.stopping import AskedToStop, stopped_by
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -140,12 +141,16 @@ class StepLoop:
         now = time.monotonic()
         self.progress.reach(self.step, now - self._counted, crops.drawn, crops.blank)
         self._counted = now
-        if saving and self.lock:
-            yield from self.saver.write_preview(self.step)
-        if scoring:
-            fault = yield from self._score()
-            if fault:
-                return fault
+        try:
+            # who waits for the end wants no picture and no score of it
+            with stopped_by(self.run.folder, *([engine] if self.fabric.world_size == 1 else [])):
+                if saving and self.lock and not self._ending:
+                    yield from self.saver.write_preview(self.step)
+                fault = (yield from self._score()) if scoring and not self._ending else ""
+        except AskedToStop:
+            fault, self._ending = "", BY_REQUEST
+        if fault:
+            return fault
         if saving or self._ending:
             self._saved_step, own = self.step, gather(self.fabric, engine.own_state())
             if self.lock:

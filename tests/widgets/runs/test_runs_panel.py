@@ -23,6 +23,7 @@ from napari_phenotrans.io import write
 from napari_phenotrans.runs.recent import RememberedRuns
 from napari_phenotrans.training.previews import read_preview
 from napari_phenotrans.training.run import Run
+from napari_phenotrans.widgets.common.curves import COPY_SOURCE, FLOOR
 from napari_phenotrans.widgets.common.plot import load_pyqtgraph
 from napari_phenotrans.widgets.runs.preview_layers import PREVIEW
 from napari_phenotrans.widgets.runs.runs_panel import RunsPanel
@@ -146,12 +147,12 @@ def test_a_finished_run_tells_all_it_has(open_panel: Open, run: Path, qtbot: QtB
     assert np.allclose(values, kids[WAY])
 
     # What no engine can beat, and what doing nothing scores.
-    for kind, values in (("floor", scored[0]["floors"]), ("copy source", scored[0]["copy_source"])):
+    for kind, values in ((FLOOR, scored[0]["floors"]), (COPY_SOURCE, scored[0]["copy_source"])):
         assert view.scores.plot.shown_levels[f"kid {WAY}", kind] == pytest.approx(values[f"kid {WAY}"])
     view.score_box.setCurrentIndex(view.score_box.findText("gap closed"))
     view.score_box.activated.emit(view.score_box.currentIndex())
     assert (f"gap closed {WAY}: GFP", "raw") in view.scores.plot.shown
-    assert (f"gap closed {WAY}: GFP", "copy source") in view.scores.plot.shown_levels
+    assert (f"gap closed {WAY}: GFP", COPY_SOURCE) in view.scores.plot.shown_levels
 
     # Only what can be done.
     assert not view.stop_button.isEnabled()

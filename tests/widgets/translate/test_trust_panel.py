@@ -7,10 +7,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_phenotrans.checkpoints.checkpoint import Score
+from napari_phenotrans.checkpoints.describe import score_words
 from napari_phenotrans.metrics.picture import Row, Verdict
 from napari_phenotrans.translation.events import PictureJudged
 from napari_phenotrans.translation.trust import TrustRow
-from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, score_words, summary
+from napari_phenotrans.widgets.translate.trust_panel import TrustPanel, how_far, summary
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -74,12 +75,28 @@ def test_slider_says_the_factor_and_what_passes_by_chance(panel: TrustPanel, qtb
 
 def test_one_sentence_names_the_channel_that_changes_most_first() -> None:
     assert summary(ROWS) == (
-        "In FKHR-EGFP, 23 % of all pixels change by more than what the engine gets wrong by itself; in DNA, 0.4 %."
+        "In FKHR-EGFP, 23 % of all pixels change by more than what the engine gets wrong by itself, on average by "
+        "4.0 % of the range; in DNA, 0.4 %."
     )
     twice = TrustRow("DNA", 0, 0, 1, 0.2, 2.0, None, ())
     assert "more than 2 times what the engine gets wrong" in summary([twice])
     nothing = TrustRow("DNA", 0, 0, 1, 0.0, 2.0, None, ())
     assert summary([nothing]).startswith("Nothing to speak of changes")
+
+
+def test_what_speaks_for_it_and_what_to_do_next_is_said(panel: TrustPanel) -> None:
+    panel.show_table(ROWS)
+    said = panel.how_far.text()
+    assert said == how_far(ROWS)
+    assert "went 0.86 of the way to the target, where real images reach 0.97." in said
+    assert said.endswith("look for the same in real images of the target, under Evaluate.")
+    assert panel.how_far.isVisible()
+    less = SCORE.model_copy(update={"value": -0.2, "floor": None, "what": "log GFP nucleus over ring"})
+    said = how_far([TrustRow("DNA", 0, 0, 1, 0.2, 2.0, None, (less,))])
+    assert "went −0.20 of the way to the target (GFP in the nucleus over the ring around it). Before" in said
+    assert how_far([TrustRow("DNA", 0, 0, 1, 0.2, 2.0, None, ())]).startswith("Nobody has written down how good")
+    panel.clear()
+    assert not panel.how_far.isVisible()
 
 
 def test_scores_are_named_in_words() -> None:

@@ -293,7 +293,7 @@ def limits(report: PhenotypeReport) -> list[str]:
         f"The conditions are compared by {len(effects.source_groups)} and {len(effects.target_groups)} groups. What "
         f"holds for them may not hold for another plate, day, patient or laboratory.",
         "A difference that is not called changed is not shown to be absent: its interval says how large it may be.",
-        "Cells are not followed in time. Which cell would have become which is nowhere in the data, so that many "
+        "Cells are not followed in time. No image shows which cell would have become which, so that many "
         "translations fit them equally well, and no measurement of real images can tell which is right.",
         "Translated images were measured with the objects of the real ones. What an engine moves, adds or takes away "
         "cannot be seen in shapes and counts."

@@ -12,7 +12,8 @@ COLORS = ("#4e9af1", "#f28e2b", "#3fa66b", "#e15759", "#b07aa1", "#17a2b8", "#d4
 SMOOTHED_OVER = 0.04
 MOST_RAW, MOST_SMOOTHED = 800, 150
 Points = tuple[np.ndarray, np.ndarray]
-FLOOR, COPY_SOURCE = "floor", "copy source"
+# What no engine can beat, and what doing nothing scores, in the words of the window.
+FLOOR, COPY_SOURCE = "best possible here", "unchanged image"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Level:
-    """A value that does not change with the steps, drawn as a line across; ``kind`` is ``floor`` or ``copy source``."""
+    """A value that does not change with the steps, drawn as a line across; ``kind`` is `FLOOR` or `COPY_SOURCE`."""
 
     name: str
     value: float

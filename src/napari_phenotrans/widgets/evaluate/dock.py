@@ -283,10 +283,8 @@ class EvaluateDock(EvaluateForm):
         elif isinstance(event, CropsDrawn):
             self._done = True
             self._ask(event)
-        elif isinstance(event, FirstLook):
-            self._show_report(event.report, event.files, job.request)
         elif isinstance(job, MakeReport):
-            self._done = True
+            self._done = not isinstance(event, FirstLook)
             self._show_report(event.report, event.files, job.request)
         else:
             self._done = True

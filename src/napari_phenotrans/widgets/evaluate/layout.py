@@ -51,7 +51,11 @@ class EvaluateForm(Dock):
             ("Read first", "What makes these numbers mean less than they seem to.", self.read_first),
             ("What the data cannot tell", "Limits of this report.", self.limits),
             ("Pictures", "What translated pictures are like, and whether you can tell them.", self.pictures),
-            ("Scores", "How far translated images are from real ones, beside floor and copy source.", self.scores),
+            (
+                "Scores",
+                "How far translated images are from real ones, and what doing nothing scores.",
+                self.scores,
+            ),
         ):
             self.add_section(title, tooltip, part, opened=True)
         self.add_section("Device", "Where the networks run, and how exactly.", self.devices)

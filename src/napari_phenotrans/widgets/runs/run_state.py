@@ -168,4 +168,4 @@ def different_settings(runs: Sequence[RunSnapshot]) -> list[tuple[str, list[str]
 def _value_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
-    return "not said" if value is None else str(value)
+    return "not set" if value is None else str(value)

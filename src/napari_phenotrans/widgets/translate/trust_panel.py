@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
 
-from napari_phenotrans.core.text import counted
+from napari_phenotrans.checkpoints.describe import measured_words, score_words
+from napari_phenotrans.core.text import counted, listed, minus_signs
 from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
 from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
 from napari_phenotrans.widgets.common.notices import NOTE, PLAIN, Notices
@@ -55,6 +55,10 @@ SCORE_COLUMNS = (
     ("Best\npossible", "What real images score against real images of the target: no engine can do better than this."),
     ("Unchanged\nimage", "What the source images score as they are: an engine that is no better is worth nothing."),
 )
+# The score that says how far, how many of it are said, and what is said where there is none; and what comes next.
+WAY, MOST_WAYS = "gap closed", 2
+UNKNOWN = "Nobody has written down how good this checkpoint is on images that it never saw."
+NEXT = "Before you draw a conclusion from this image, look for the same in real images of the target, under Evaluate."
 # A share of the pixels that is no answer: the table says it, the sentence that there is nothing.
 NOTHING = 0.001
 CAUTION = (
@@ -118,6 +122,7 @@ class TrustPanel(QWidget):
         self.here = Notices(kind=NOTE)
         self.summary = wrapped_label(tooltip="What the table below says, in words.")
         self.summary.setStyleSheet("QLabel { font-weight: bold; }")
+        self.how_far = wrapped_label(tooltip="What speaks for this translation, and what to do next.")
         self.caution = wrapped_label(CAUTION, "What this check can and cannot tell.")
         self.samples = wrapped_label(tooltip="Choose a sample, or the spread, above.")
         self.samples.hide()
@@ -130,7 +135,7 @@ class TrustPanel(QWidget):
         factor = in_row(label, self.factor_slider, self.factor_box, stretch=(0, 1, 0))
         # the answer stands where the question was asked, before all that it is made of
         texts = (self.samples, self.chance, self.here, self.table, self.caution, self.scores)
-        above = (self.known_heading, self.known, self.check_button, self.upside_down, self.summary)
+        above = (self.known_heading, self.known, self.check_button, self.upside_down, self.summary, self.how_far)
         self._column = in_column(*above, factor, *texts, of=self)
         self.set_factor(FACTOR)
         self.clear()
@@ -165,7 +170,7 @@ class TrustPanel(QWidget):
         self.summary.setText("Not checked yet.")
         self.here.say("picture")
         self.here.say("stack")
-        for widget in (self.table, self.caution, self.scores):
+        for widget in (self.how_far, self.table, self.caution, self.scores):
             widget.hide()
 
     def show_known(self, texts: Sequence[str]) -> None:
@@ -187,6 +192,8 @@ class TrustPanel(QWidget):
             self.clear()
             return
         self.summary.setText(summary(rows))
+        self.how_far.setText(how_far(rows))
+        self.how_far.show()
         self.table = self._replace(self.table, _grid(COLUMNS, [_cells(row) for row in rows]))
         scores = list(dict.fromkeys(score for row in rows for score in row.scores))
         self.scores = self._replace(self.scores, _grid(SCORE_COLUMNS, [_score_cells(s) for s in scores]))
@@ -227,8 +234,20 @@ def summary(rows: Sequence[TrustRow]) -> str:
     rest = "".join(f"; in {row.channel}, {_percent(row.above)}" for row in others)
     return (
         f"In {first.channel}, {_percent(first.above)} of all pixels change by more than {beyond} the engine gets wrong "
-        f"by itself{rest}."
+        f"by itself, on average by {_percent(first.mean_amount / first.span)} of the range{rest}."
     )
+
+
+def how_far(rows: Sequence[TrustRow]) -> str:
+    """Return in a sentence or two what speaks for the translation, and what to do next."""
+    scores = dict.fromkeys(score for row in rows for score in row.scores if score.metric == WAY)
+    ways = []
+    for score in list(scores)[:MOST_WAYS]:
+        best = "" if score.floor is None else f", where real images reach {minus_signs(f'{score.floor:.2f}')}"
+        what = f" ({measured_words(score.what)})" if score.what else ""
+        ways.append(f"{minus_signs(f'{score.value:.2f}')} of the way to the target{what}{best}")
+    known = f"On images that it never saw this checkpoint went {listed(ways)}." if ways else UNKNOWN
+    return f"{known} {NEXT}"
 
 
 def _cells(row: TrustRow) -> list[str]:
@@ -246,13 +265,6 @@ def _score_cells(score: Score) -> list[str]:
     spread = f"\n{score.low:.3g} to {score.high:.3g}" if score.low is not None and score.high is not None else ""
     beside = ["–" if value is None else f"{value:.3g}" for value in (score.floor, score.copy_source)]
     return [f"{name} ({score.groups} groups)", f"{score.value:.3g}{spread}", *beside]
-
-
-def score_words(metric: str, what: str) -> str:
-    """Return what a score is of in words that need no key: what was measured is a ratio, not its logarithm."""
-    measured = re.sub(r"^log (.+) nucleus over ring$", r"\1 in the nucleus over the ring around it", what)
-    name = {"gap closed": "Share of the way to the target", "IoU": "Overlap"}.get(metric, metric)
-    return f"{name}: {measured}" if measured else name
 
 
 def _percent(share: float, *, signed: bool = False) -> str:
