@@ -20,6 +20,7 @@ from napari_phenotrans.translation.translate import translate_image
 from napari_phenotrans.translation.translator import Translator
 from napari_phenotrans.widgets.common.preferences import remember
 from napari_phenotrans.widgets.viewer.layers import KEY, layer_data, role
+from napari_phenotrans.widgets.viewer.visible_region import visible_region
 from tests.widgets.gestures import drop
 
 if TYPE_CHECKING:
@@ -260,6 +261,20 @@ def test_foreign_layers_come_back(open_dock: Open, checkpoint: Path, well: Path,
     dock.viewer.window.remove_dock_widget(dock)
     assert shown.visible
     assert not dock.viewer.canvas.grid.enabled
+
+
+def test_what_is_opened_is_in_sight_and_what_was_there_is_hidden(
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot
+) -> None:
+    dock = open_dock(checkpoint)
+    before = dock.viewer.add_image(np.zeros((2, 900, 900)))
+    dock.viewer.scene.camera.center, dock.viewer.scene.camera.zoom = (0, 800, 800), 30
+    dock.open_files([well])
+    wait_for(qtbot, dock, "ready")
+    opened = layer(dock, "GFP")
+    assert opened.visible and not before.visible
+    shown = visible_region(dock.viewer, opened)
+    assert shown is not None and (shown.height, shown.width) == opened.data.shape[-2:]
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ from napari_phenotrans.widgets.viewer.layer_info import (
 )
 from napari_phenotrans.widgets.viewer.layers import channel_name, info, letters_of, pixel_size_um, set_pixel_size
 from napari_phenotrans.widgets.viewer.plane_storage import WHOLE, needs_folder
-from napari_phenotrans.widgets.viewer.visible_region import shown_plane
+from napari_phenotrans.widgets.viewer.visible_region import look_at, shown_plane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.widgets.translate.jobs import Translate
+    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
     from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
     from napari_phenotrans.widgets.viewer.channel_row import Row
 
@@ -103,6 +104,8 @@ class TranslateDock(TranslateForm):
         # while the slider moves, an exact one once it stands
         self._last_job: Translate | None = None
         self._next_look = ""
+        # how, and at what, a quick look was taken last
+        self._looked: tuple[Recipe, Region | None] | None = None
         # layers whose pixel size the user has said, who may correct it
         self._sized: WeakSet[ImageLayer] = WeakSet()
         # reads the engine as soon as it is known which, so that it is ready when it is asked for
@@ -215,6 +218,11 @@ class TranslateDock(TranslateForm):
         self._last_job, self._next_look = job, ""
         self._start(job, folder)
 
+    def cancel(self) -> None:
+        """Stop what is computed, and what was to come after it; what is done by then stays."""
+        self._next_look = ""
+        super().cancel()
+
     def show_image(self, layers: Sequence[ImageLayer], provenance: dict[str, Any]) -> None:
         """Choose an image and how it was translated; what was made of it is compared."""
         checkpoint = provenance["checkpoint"]
@@ -255,9 +263,15 @@ class TranslateDock(TranslateForm):
         if crop is None:
             return
         try:
-            self._start(self.selection.job(crop, quick=how == QUICK))
+            quick, exact = (self.selection.job(crop, quick=quick) for quick in (True, False))
         except InputError as error:
             self.fail(str(error))
+            return
+        if how == EXACT and quick.recipe != exact.recipe and self._looked != (quick.recipe, crop):
+            # something is to be seen at once all the same
+            self._next_look = EXACT
+            how = QUICK
+        self._start(quick if how == QUICK else exact)
 
     def _on_engine_settings(self) -> None:
         if self.checkpoints.name:
@@ -305,6 +319,7 @@ class TranslateDock(TranslateForm):
         if self.translating.complete:
             self._pace.note(job, self.translating.seconds)
         if job.preview:
+            self._looked = (job.recipe, job.region) if job.quick and self.translating.complete else self._looked
             if self._next_look:
                 self._look(self._next_look)
                 return
@@ -388,6 +403,7 @@ class TranslateDock(TranslateForm):
         if fitting and fitting != self.checkpoints.name:
             self.checkpoints.choose(fitting)
         self.channels.choose(image_id(layers[0]))
+        look_at(self.viewer, layers)
         card = self.checkpoints.card
         if not translate or layers[0] in made_alone(self.viewer):
             return

@@ -12,7 +12,7 @@ from napari_phenotrans.core import kinds
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import AXES, Image
 from napari_phenotrans.core.kinds import ABOVE_ERROR, DIFFERENCE, MADE, REAL, ROUND_TRIP, SIGNED, SPREAD, TRANSLATED
-from napari_phenotrans.io.display import fitting
+from napari_phenotrans.io.display import GRAY, fitting, viewer_colors
 from napari_phenotrans.io.metadata import unit_symbol
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ HELD_RESULT, COMPARED = HELD = ("held result", "difference of two results")
 IN_MEMORY = 64 * 2**20
 # Colors up to which a color table is kept itself, not by its name.
 MOST_COLORS = 16
-COLORMAPS = ("cyan", "magenta", "yellow", "green", "red", "blue")
 DIVERGING = {"name": "phenotrans difference", "colors": kinds.DIVERGING}
 AXES_BY_LABEL = {"time": "T", "channel": "C", "c": "C", "t": "T", "z": "Z", "y": "Y", "x": "X"}
 
@@ -422,9 +421,8 @@ def _colormap(image: Image, index: int) -> Any:
         return DIVERGING
     if image.kind == SPREAD:
         return "inferno"
-    if image.colors[index]:
-        return str(image.colors[index])
-    return "gray" if len(image.channels) == 1 else COLORMAPS[index % len(COLORMAPS)]
+    color = viewer_colors(image.channels, image.colors)[index]
+    return "gray" if color == GRAY else color
 
 
 def _signed_data(real: ImageLayer, pixels: Any, limit: float, derived: str) -> LayerData:
