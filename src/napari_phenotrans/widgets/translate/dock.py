@@ -47,11 +47,13 @@ from napari_phenotrans.widgets.viewer.visible_region import look_at, shown_plane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
     from napari_phenotrans.core.region import Region
+    from napari_phenotrans.translation.effort import Effort
     from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
     from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
     from napari_phenotrans.widgets.viewer.channel_row import Row
@@ -76,7 +78,9 @@ def refuse_too_many(job: Translate) -> None:
 # Looks at the center of the view: of fewer network evaluations while a slider moves, and as the plane will be there.
 QUICK, EXACT = "quick", "exact"
 # No engine is read while checkpoints are leafed through.
-READY_AFTER_MS = 300
+READY_AFTER_MS, TRIED_EVERY_MS = 300, 150
+# Nobody plans by less.
+WORTH_SAYING_S = 5.0
 
 
 class TranslateDock(TranslateForm):
@@ -111,6 +115,11 @@ class TranslateDock(TranslateForm):
         # reads the engine as soon as it is known which, so that it is ready when it is asked for
         self._getting_ready = QTimer(self)
         self._pace = Pace()
+        # the engine that is being tried out, and a timer that asks for what came of it
+        self._trying: tuple[str, str, Future[Effort | None]] | None = None
+        self._tried = QTimer(self)
+        self._tried.setInterval(TRIED_EVERY_MS)
+        self._tried.timeout.connect(self._on_tried)
         self._getting_ready.setSingleShot(True)
         self._getting_ready.setInterval(READY_AFTER_MS)
         self._getting_ready.timeout.connect(self._get_ready)
@@ -137,6 +146,7 @@ class TranslateDock(TranslateForm):
         self.devices.failed.connect(lambda text: self.notices.say("device", [text], ERROR))
         self.devices.changed.connect(self._getting_ready.start)
         self.devices.unload_requested.connect(self.unload)
+        self.runner.ended.connect(lambda *_: self.devices.update_memory())
         self.trust_panel.check_requested.connect(self._check)
         self.trust_panel.factor_changed.connect(self.trust.set_factor)
         self.question.answered.connect(self._on_condition_answered)
@@ -326,21 +336,25 @@ class TranslateDock(TranslateForm):
             if job.quick:
                 text = "a quick look at the center of the view; let go to see it as it will be"
             else:
-                text = f"the center of the view, as it will be; press Translate for the rest{self._time_it_takes}"
+                text = f"the center of the view, as it will be; press Translate for the rest{self._time_it_takes()}"
         self._on_ended(text)
 
-    @property
-    def _time_it_takes(self) -> str:
-        """How long what is chosen will take, as in ": about 3 min for this plane"; empty where nothing is known yet."""
+    def _time_it_takes(self, least: float = 0.0) -> str:
+        """How long what is chosen will take, as in ": about 3 min for this plane".
+
+        Empty where nothing is known yet, and of less than so many seconds.
+        """
         if self.selection.missing or not self.selection.reals:
             return ""
         try:
-            seconds = self._pace.seconds(self.selection.job())
+            card = self.checkpoints.card
+            zoom = self.selection.zoom(card, self.selection.reals[0]) if card else 1.0
+            seconds = self._pace.seconds(self.selection.job(), zoom)
         except InputError:
             # what is missing is said elsewhere
             return ""
         what = {"stack": "the stack", "plane": "this plane"}.get(self.scope.scope, "this part of it")
-        return f": about {duration(seconds)} for {what}" if seconds else ""
+        return f": about {duration(seconds)} for {what}" if seconds > least else ""
 
     def _on_ended(self, text: str, *, failed: bool = False) -> None:
         # a check may wait for the translation that it replaced, and the other way round
@@ -494,9 +508,24 @@ class TranslateDock(TranslateForm):
         if not self.devices.loaded:
             # which devices there are is not known yet
             self._getting_ready.start()
-        elif self.checkpoints.name and not self.busy:
-            tile = preferences().tile
-            self.runner.get_ready(self.checkpoints.name, self.devices.device, self.devices.precision, tile)
+        elif self.checkpoints.name and self.checkpoints.card and not self.busy:
+            how, (source, target) = self.engine.how, self.checkpoints.card.conditions[:2]
+            way = self.conditions.source or source, self.conditions.target or target
+            name, device = self.checkpoints.name, self.devices.device
+            ready = self.runner.get_ready(name, device, self.devices.precision, preferences().tile, way, how)
+            self._trying = name, device, ready
+            self._tried.start()
+
+    def _on_tried(self) -> None:
+        """Say how long the chosen translation will take, once a tile was tried."""
+        if self._trying and self._trying[2].done():
+            (name, device, ready), self._trying = self._trying, None
+            if effort := ready.result():
+                self._pace.expect(name, device, effort)
+                self._update_state()
+        if not self._trying:
+            self._tried.stop()
+            self.devices.update_memory()
 
     def _on_channels(self) -> None:
         layer = self.selection.first
@@ -587,7 +616,7 @@ class TranslateDock(TranslateForm):
         # what failed did so with what was chosen before
         self.notices.say("run")
         missing = self.selection.missing
-        self.status.setText(missing or f"ready{self._time_it_takes}")
+        self.status.setText(missing or f"ready{self._time_it_takes(WORTH_SAYING_S)}")
         self.start_button.setToolTip(missing or "Translate from source to target.")
         self.saving.update(self.selection.missing)
 
@@ -599,6 +628,7 @@ class TranslateDock(TranslateForm):
 
     def end(self) -> None:
         self._getting_ready.stop()
+        self._tried.stop()
         self.made.close()
         self.translating.close()
         self.trust.close()
