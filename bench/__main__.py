@@ -22,6 +22,8 @@ COMMANDS = {
     "costs": ("speed.costs", "costs", "Tiles, network evaluations, multiplications and imported modules; no times."),
     "start": ("window.start", "start", "Seconds until the command line answers and a dock is open."),
     "gui": ("window.gui", "gui", "How smooth napari stays while the dock translates."),
+    "alone": ("window.alone", "alone", "How long napari alone leaves its window blocked."),
+    "look": ("window.look", "look", "Seconds from the strength slider to a picture."),
     "gui-training": ("window.gui_training", "gui_training", "How smooth napari stays while a run trains beside it."),
     "quality": ("quality.engines", "quality", "How good the engines are, in fixed budgets on held-out wells."),
     "bundled": ("quality.bundled", "bundled", "Every bundled checkpoint on all fields it never saw, with intervals."),

@@ -45,13 +45,13 @@ def evaluations(checkpoint: str, at: str, precisions: str, fields: int) -> None:
 def translate_all(translator: Translator, planes: Planes) -> tuple[Made, float, float]:
     """Translate every plane to every condition; also CPU seconds and tile evaluations of one there."""
     driver, asked = translator._driver, [0]
-    apply = driver._apply
+    apply = driver.apply
 
     def counting(evaluation: Any, regions: Any, task: Any) -> Any:
         asked[0] += len(regions)
         return apply(evaluation, regions, task)
 
-    driver._apply = counting  # type: ignore[method-assign]
+    driver.apply = counting  # type: ignore[method-assign]
     made: Made = {}
     seconds, tiles, count = 0.0, 0, 0
     for source, some in planes.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_phenotrans.core.stains import STAINS, bare, plain, stain_of
+from napari_phenotrans.core.stains import STAINS, bare, plain, stain_in, stain_of
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,12 @@ def test_every_name_means_one_stain_and_is_found_however_it_is_written() -> None
 @pytest.mark.parametrize("name", ["FITC", "561", "channel 1", "FKHR-EGFP", "H3", "histone H3", ""])
 def test_other_names_mean_none_of_them(name: str) -> None:
     assert stain_of(name) is None
+
+
+def test_a_part_of_a_name_may_say_what_is_stained() -> None:
+    assert [stain_in(name) for name in ("FKHR-EGFP", "DNA_1", "ZO-1", "Hoechst 33342", "H3", "FKHR")] == [
+        "GFP", "DNA", "ZO1", "DNA", None, None,
+    ]  # fmt: skip
 
 
 def test_the_documentation_lists_them_all() -> None:

@@ -5,11 +5,14 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.kinds import DIFFERENCE, REAL, SIGNED, SPREAD, TRANSLATED
 from napari_phenotrans.io.display import (
     ENOUGH,
+    PALETTE,
+    STAIN_COLORS,
     fitting,
     lookup_table,
     noted_colors,
     noted_display,
     shown_colors,
+    viewer_colors,
     windows,
 )
 
@@ -86,3 +89,16 @@ def test_what_was_noted_by_hand_is_no_range() -> None:
         assert noted_display(wrong) == ()
     assert noted_colors([None, "#ff0000"], ("#00ff00", "#ff0000")) == (None, "#ff0000")
     assert noted_colors("nonsense", ("#00ff00",)) == noted_colors([None, None], ("#00ff00",)) == ("#00ff00",)
+
+
+def test_the_same_channel_has_the_same_color_wherever_it_is_shown() -> None:
+    dna, gfp = STAIN_COLORS["DNA"], STAIN_COLORS["GFP"]
+    assert viewer_colors(("DNA", "FKHR-EGFP")) == viewer_colors(("DAPI", "EGFP")) == (dna, gfp)
+    assert viewer_colors(("GFP", "DNA", "other")) == (gfp, dna, PALETTE[0])
+    # what a file says counts more, and no other channel takes that color
+    assert viewer_colors(("DNA", "GFP"), ("#123456", None)) == ("#123456", gfp)
+    assert viewer_colors(("a", "b"), (None, PALETTE[0])) == (PALETTE[1], PALETTE[0])
+    assert viewer_colors(("DNA", "DAPI")) == (dna, PALETTE[0])
+    assert viewer_colors(("DNA",)) == ("#ffffff",)
+    many = viewer_colors([f"channel {number}" for number in range(8)])
+    assert set(many) == set(PALETTE)

@@ -125,13 +125,13 @@ def test_a_region_gets_the_answers_of_the_whole_plane(checkpoint: Checkpoint) ->
 def test_the_inversion_is_computed_once(checkpoint: Checkpoint) -> None:
     translator = Translator(checkpoint)
     asked = []
-    apply = translator._driver._apply
+    apply = translator._driver.apply
 
     def counting(*arguments: Any) -> Any:
         asked.append(1)
         return apply(*arguments)
 
-    translator._driver._apply = counting  # type: ignore[method-assign]
+    translator._driver.apply = counting  # type: ignore[method-assign]
     image = image_of(32, 32)
     translate_image(image, translator, **WAY)
     one_way = len(asked) // 2

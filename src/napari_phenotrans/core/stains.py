@@ -55,4 +55,10 @@ def stain_of(name: str) -> str | None:
     return _BY_NAME.get(bare(name))
 
 
+def stain_in(name: str) -> str | None:
+    """Return the stain that a channel's name says, or that a part of it does: FKHR-EGFP is GFP, DNA_1 is DNA."""
+    parts = (part for part in re.split(r"[\s_\-/]+", name) if part)
+    return stain_of(name) or next((stain for part in parts if (stain := stain_of(part))), None)
+
+
 _BY_NAME = {plain(name): stain for stain, names in STAINS.items() for name in names}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
 import torch
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.text import gigabytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Precision = Literal["fp32", "bf16"]
 
@@ -46,6 +49,42 @@ def describe_device(device: torch.device) -> str:
     if device.type == "mps":
         return "mps (Apple GPU)"
     return f"cpu ({torch.get_num_threads()} threads)"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a device: how many there are, and how many a translation could take."""
+
+    free: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{gigabytes(self.free).removesuffix(' GB')} of {gigabytes(self.total)} free"
+
+
+def memory_of(device: torch.device) -> Memory:
+    """Return a device's memory; what torch holds there without using it is free."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return Memory(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device), total)
+    if device.type == "mps":
+        total = torch.mps.recommended_max_memory()
+        return Memory(max(0, total - torch.mps.current_allocated_memory()), total)
+    memory = psutil.virtual_memory()
+    return Memory(memory.available, memory.total)
+
+
+@contextmanager
+def peak_memory(device: torch.device) -> Iterator[Callable[[], int]]:
+    """Measure how many bytes of a device a block needs at most beside what it finds there.
+
+    Gives a function that returns them; 0 where torch does not count them.
+    """
+    counts = device.type == "cuda"
+    if counts:
+        torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device) if counts else 0
+    yield lambda: torch.cuda.max_memory_allocated(device) - before if counts else 0
 
 
 def computes_in_bf16(device: torch.device) -> bool:

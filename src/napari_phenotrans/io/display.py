@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_phenotrans.core.kinds import AMOUNTS, DIVERGING, SIGNED
+from napari_phenotrans.core.stains import stain_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari_phenotrans.core.image import Image
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 #: Colors of channels that state none, in this order; a single one is gray.
 PALETTE = ("#00ffff", "#ff00ff", "#ffff00", "#00ff00", "#ff0000", "#0000ff")
 GRAY = "#ffffff"
+#: What viewers show some stains in where their files state no color.
+STAIN_COLORS = {"DNA": "#4488ff", "GFP": "#00ff66", "PH3": "#ff3b30", "ZO1": "#35d04b"}
 # Shares of the pixels below the least and the greatest value that is shown: a rare bright marker stays below
 # saturation, and hot pixels are left out. Of differences all but this share reach less than the colors do.
 LOWEST, HIGHEST, REACHED = 0.1, 99.95, 99.8
@@ -34,6 +37,32 @@ def shown_colors(image: Image, kind: str) -> tuple[str, ...]:
         return (GRAY,) * count
     others = (GRAY,) if count == 1 else tuple(PALETTE[index % len(PALETTE)] for index in range(count))
     return tuple(color or other for color, other in zip(image.colors, others, strict=True))
+
+
+def viewer_colors(names: Sequence[str], stated: Sequence[str | None] = ()) -> tuple[str, ...]:
+    """Return a color for each channel of a picture: the same for the same channels, wherever they are shown.
+
+    Parameters
+    ----------
+    names
+        Of the channels.
+    stated
+        Their own colors, None where there is none: those are taken as they are.
+
+    Returns
+    -------
+    "#rrggbb" per channel. One without a color of its own gets its stain's, or else one that no other has; a single
+    one is gray.
+    """
+    colors: list[str | None] = list(stated) or [None] * len(names)
+    if len(names) == 1:
+        return (colors[0] or GRAY,)
+    for place, name in enumerate(names):
+        usual = STAIN_COLORS.get(stain_in(name) or "")
+        colors[place] = colors[place] or (usual if usual not in colors else None)
+    left = [color for color in PALETTE if color not in colors] or list(PALETTE)
+    missing = [place for place, color in enumerate(colors) if color is None]
+    return tuple(color or left[missing.index(place) % len(left)] for place, color in enumerate(colors))
 
 
 def lookup_table(color: str, kind: str) -> np.ndarray:

@@ -127,7 +127,7 @@ class TiledInference:
         """
         if not self._fixed:
             yield from self._settle_statistics(x, task)
-        steps = self._calls(x, task)
+        steps = self.calls(x, task)
         stored: dict[Hashable, np.ndarray] | None = None
         try:
             evaluation = next(steps)
@@ -142,16 +142,17 @@ class TiledInference:
                     result = yield from self._evaluate(evaluation, x, task)
                     if stored is not None and evaluation.key is not None:
                         self.inversions.keep(stored, evaluation.key, result)
-                evaluation = steps.send(self._tensor(result))
+                evaluation = steps.send(self.tensor(result))
         except StopIteration as finished:
             yield Whole(finished.value[0].float().cpu().numpy())
 
-    def _calls(self, x: np.ndarray, task: Task) -> Generator[NetworkCall, torch.Tensor, torch.Tensor]:
+    def calls(self, x: np.ndarray, task: Task) -> Generator[NetworkCall, torch.Tensor, torch.Tensor]:
+        """Ask the engine for the network evaluations of a plane (C, Y, X)."""
         from napari_phenotrans.engines.base import Drawn
 
-        drawn = None if task.noise is None else Drawn(self._tensor(task.noise), task.redraw)
+        drawn = None if task.noise is None else Drawn(self.tensor(task.noise), task.redraw)
         return self.engine.calls(
-            self._tensor(x), task.source, task.target, task.how, way_back=task.way_back, drawn=drawn
+            self.tensor(x), task.source, task.target, task.how, way_back=task.way_back, drawn=drawn
         )
 
     def _evaluate(
@@ -168,7 +169,7 @@ class TiledInference:
                 if view:
                     left.sort(key=lambda tile: (not tile.meets(view), tile.distance_to(*view.center)))
                 nearest, left = left[: self._at_once], left[self._at_once :]
-                values = self._apply(evaluation, nearest, task)
+                values = self.apply(evaluation, nearest, task)
                 if values is None and len(nearest) > 1:
                     self._at_once = len(nearest) // 2
                     left = nearest + left
@@ -206,7 +207,7 @@ class TiledInference:
             for middle, size in zip(looked_at.center, (height, width), strict=True)
         )
         crop = Region(top, left, side, side)
-        values = self._apply(evaluation, [crop], task)
+        values = self.apply(evaluation, [crop], task)
         # what a tile's border would not be asked for either once its neighbors are there
         border = self.overlap // 2
         first_row, first_column = (start + border if start else 0 for start in (crop.top, crop.left))
@@ -239,12 +240,12 @@ class TiledInference:
     def translated(self, crop: np.ndarray, task: Task) -> np.ndarray | None:
         """Translate a crop (C, h, w) by itself, with an engine that evaluates once; None where memory ran out."""
         evaluation = next(
-            self.engine.calls(self._tensor(crop), task.source, task.target, task.how, way_back=task.way_back)
+            self.engine.calls(self.tensor(crop), task.source, task.target, task.how, way_back=task.way_back)
         )
-        values = self._apply(evaluation, [Region(0, 0, *crop.shape[1:])], task)
+        values = self.apply(evaluation, [Region(0, 0, *crop.shape[1:])], task)
         return None if values is None else values[0]
 
-    def _apply(self, evaluation: NetworkCall, regions: list[Region] | list[Tile], task: Task) -> np.ndarray | None:
+    def apply(self, evaluation: NetworkCall, regions: list[Region] | list[Tile], task: Task) -> np.ndarray | None:
         """Return the network's values (N, C, h, w) for regions of the same size; None where memory ran out."""
         import torch
 
@@ -263,6 +264,27 @@ class TiledInference:
         # out here the error no longer holds what the network had computed
         release_memory(self.device)
         return None
+
+    def fit(self, memory: int, per_pixel: float) -> list[Notice]:
+        """Take fewer tiles at once, and smaller ones, where they would need more memory than there is.
+
+        Parameters
+        ----------
+        memory
+            Bytes that tiles may take.
+        per_pixel
+            Bytes that a working pixel of a tile takes.
+        """
+        notices = []
+        while self._at_once > 1 and self._at_once * self.tile**2 * per_pixel > memory:
+            self._at_once //= 2
+        while self.tile**2 * per_pixel > memory:
+            try:
+                notices.append(self.shrink(Region(0, 0, self.tile, self.tile)))
+            except InputError:
+                # it is tried all the same: whether it fits shows then
+                break
+        return notices
 
     def shrink(self, tile: Region) -> Notice:
         """Halve the tile, so that ``tile`` is not asked for again.
@@ -305,7 +327,7 @@ class TiledInference:
             def crops(spread: list[Tile] = spread) -> Iterator[torch.Tensor]:
                 for tile in spread:
                     task.tick()
-                    yield self._tensor(x[:, *tile.slices])
+                    yield self.tensor(x[:, *tile.slices])
 
             try:
                 self.engine.fix_statistics(task.target, crops())
@@ -321,7 +343,8 @@ class TiledInference:
             f"result differs slightly from the original program's."
         )
 
-    def _tensor(self, x: np.ndarray) -> torch.Tensor:
+    def tensor(self, x: np.ndarray) -> torch.Tensor:
+        """Put (C, Y, X) on the device, as a batch of one."""
         import torch
 
         tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.checkpoints.matching import check_conditions
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import AGREEMENT, MADE, TURNED, sentence_of
 from napari_phenotrans.core.settings import flag
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.runs.paths import BEST, LAST
+from napari_phenotrans.translation.effort import MOST_OF_MEMORY, Effort, try_out
 from napari_phenotrans.translation.image_translation import ImageTranslation
 from napari_phenotrans.translation.limits import USUAL_LIMITS, Limits
 from napari_phenotrans.translation.provenance import provenance_of
-from napari_phenotrans.translation.tiled_inference import TiledInference
+from napari_phenotrans.translation.tiled_inference import Task, TiledInference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -210,6 +213,25 @@ class Translator:
             **({"noise": noise} if noise else {}),
         }
         return provenance_of(self.checkpoint, image, request, computed)
+
+    def try_out(self, source: str, target: str, how: Mapping[str, Any] | None = None) -> Effort:
+        """Evaluate a dark tile, so that the first translation finds all ready, and measure what that takes.
+
+        Where the device has less memory free than tiles need they become fewer at once, and smaller.
+
+        Raises
+        ------
+        InputError
+            If conditions or ``how`` do not fit, or memory does not suffice for a tile.
+        """
+        from napari_phenotrans.engines.device import memory_of
+
+        check_conditions(self.card, source, target)
+        task = Task(source, target, self._choose_how(how or {}), lambda: None, lambda: None)
+        effort = try_out(self._driver, task)
+        if effort.memory:
+            self._driver.fit(round(MOST_OF_MEMORY * memory_of(self.device).free), effort.memory / effort.side**2)
+        return replace(effort, grid=(self.tile, self.overlap))
 
     def forget(self) -> None:
         """Drop what is kept of earlier translations: PhenDiff's inversions."""

@@ -45,3 +45,22 @@ def test_precision_and_unloading(chooser: DeviceChooser, qtbot: QtBot) -> None:
     assert chooser.precision == "fp32"
     assert chooser.precision_box.currentText() == "Exact (fp32)"
     assert all(w.toolTip() for w in (chooser.box, chooser.precision_box, chooser.unload_button))
+
+
+def test_the_free_memory_of_the_device_that_runs_is_said(qtbot: QtBot) -> None:
+    free = {"auto": "3.0 of 8.0 GB free", "cpu": "20.0 of 32.0 GB free"}
+    made = DeviceChooser(load_devices=lambda: FOUND, memory=free.__getitem__)
+    qtbot.addWidget(made)
+    qtbot.waitUntil(lambda: made.line.text() == "runs on cuda:0 (a GPU), 3.0 of 8.0 GB free")
+    # a translation took some
+    free["auto"] = "1.0 of 8.0 GB free"
+    made.update_memory()
+    qtbot.waitUntil(lambda: made.line.text() == "runs on cuda:0 (a GPU), 1.0 of 8.0 GB free")
+    made.box.setCurrentIndex(made.box.findData("cpu"))
+    made.box.activated.emit(made.box.currentIndex())
+    qtbot.waitUntil(lambda: made.line.text() == "runs on cpu (2 threads), 20.0 of 32.0 GB free")
+    # a device that does not tell
+    made.box.setCurrentIndex(made.box.findData("cuda:0"))
+    made.box.activated.emit(made.box.currentIndex())
+    qtbot.waitUntil(lambda: not made._timer.isActive())
+    assert made.line.text() == "runs on cuda:0 (a GPU)"

@@ -318,6 +318,9 @@ def test_previews_are_updated_in_place_and_leave_no_trace(open_panel: Open, run:
     assert names[:3] == ["DNA – preview, real", "GFP – preview, real", "DNA – preview, translated"]
     assert not mine.visible
     real, translated = (viewer.layers[f"GFP – preview, {kind}"] for kind in ("real", "translated"))
+    # as these stains are shown everywhere
+    colors = [viewer.layers[f"{name} – preview, real"].colormap.map(1.0) for name in ("DNA", "GFP")]
+    np.testing.assert_allclose(np.squeeze(colors)[:, :3], [(0x44 / 255, 0x88 / 255, 1), (0, 1, 0x66 / 255)], atol=0.01)
 
     def crop(layer: Any, direction: int = 0) -> np.ndarray:
         """Cut the first crop of a direction out of where a layer shows it."""

@@ -15,11 +15,13 @@ from napari_phenotrans.core.effect import Effect
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES
+from napari_phenotrans.translation.effort import Effort
 from napari_phenotrans.translation.limits import Limits
 from napari_phenotrans.translation.translate import translate_image
 from napari_phenotrans.translation.translator import Translator
 from napari_phenotrans.widgets.common.preferences import remember
 from napari_phenotrans.widgets.viewer.layers import KEY, layer_data, role
+from napari_phenotrans.widgets.viewer.visible_region import visible_region
 from tests.widgets.gestures import drop
 
 if TYPE_CHECKING:
@@ -260,6 +262,20 @@ def test_foreign_layers_come_back(open_dock: Open, checkpoint: Path, well: Path,
     dock.viewer.window.remove_dock_widget(dock)
     assert shown.visible
     assert not dock.viewer.canvas.grid.enabled
+
+
+def test_what_is_opened_is_in_sight_and_what_was_there_is_hidden(
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot
+) -> None:
+    dock = open_dock(checkpoint)
+    before = dock.viewer.add_image(np.zeros((2, 900, 900)))
+    dock.viewer.scene.camera.center, dock.viewer.scene.camera.zoom = (0, 800, 800), 30
+    dock.open_files([well])
+    wait_for(qtbot, dock, "ready")
+    opened = layer(dock, "GFP")
+    assert opened.visible and not before.visible
+    shown = visible_region(dock.viewer, opened)
+    assert shown is not None and (shown.height, shown.width) == opened.data.shape[-2:]
 
 
 @pytest.fixture
@@ -674,6 +690,33 @@ def test_the_engine_is_read_before_it_is_asked_for(
     qtbot.waitUntil(lambda: ready() == "other", timeout=WAIT_MS)
     dock.devices.unload_requested.emit()
     qtbot.waitUntil(lambda: ready() is None, timeout=WAIT_MS)
+
+
+def test_memory_is_given_back_after_each_translation(
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[str] = []
+    monkeypatch.setattr("napari_phenotrans.engines.device.release_memory", lambda device: released.append(device.type))
+    dock = open_dock(checkpoint)
+    drop(dock, well)
+    wait_for(qtbot, dock, "translated in")
+    qtbot.waitUntil(lambda: released == ["cpu"], timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: "free" in dock.devices.line.text(), timeout=WAIT_MS)
+
+
+def test_how_long_it_will_take_is_said_before_anything_is_translated(
+    open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 96 × 128 pixels in tiles of 64, 16 of which neighbors share
+    tried = Effort(64, 10, 3.0, 0, (64, 16))
+    monkeypatch.setattr("napari_phenotrans.translation.translator.Translator.try_out", lambda *_: tried)
+    dock = open_dock(checkpoint)
+    dock.open_files([well])
+    wait_for(qtbot, dock, "ready")
+    qtbot.waitUntil(lambda: dock.status.text() == "ready: about 3 min for this plane", timeout=WAIT_MS)
+    dock.scope.choose("stack")
+    dock.scope.changed.emit()
+    assert dock.status.text() == "ready: about 6 min for the stack"
 
 
 def test_what_is_over_soon_gets_no_bar_in_the_activity_dock(

@@ -79,6 +79,30 @@ def test_a_drawn_rectangle_is_all_that_is_translated(
     assert info(dock.viewer.layers["DNA – difference"])["provenance"]["regions"] == [(0, z, 20, 40, 40, 60)]
 
 
+def test_a_key_on_the_slider_shows_a_quick_look_and_then_what_the_plane_will_show(
+    open_dock: Open, denoiser: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dock = open_dock(denoiser)
+    dock.open_files([well])
+    qtbot.waitUntil(lambda: dock.status.text().startswith("ready"), timeout=WAIT_MS)
+    jobs: list[Any] = []
+    start = dock.translating.start
+    monkeypatch.setattr(dock.translating, "start", lambda job, folder=None: (jobs.append(job), start(job, folder)))
+    monkeypatch.setattr("napari_phenotrans.widgets.translate.selection.QUICK_EVALUATIONS", 2)
+    slider = dock.engine.slider
+    slider.setValue(slider.value() - 1)
+    qtbot.waitUntil(lambda: "as it will be; press" in dock.status.text(), timeout=WAIT_MS)
+    assert [(job.quick, job.recipe.how["evaluations"]) for job in jobs] == [(True, 2), (False, 4)]
+    assert len({job.region for job in jobs}) == 1
+    # what is canceled does not go on with the exact one
+    slider.setValue(slider.value() - 1)
+    qtbot.waitUntil(lambda: len(jobs) == 3, timeout=WAIT_MS)
+    dock.cancel()
+    qtbot.waitUntil(lambda: not dock.runner.busy, timeout=WAIT_MS)
+    qtbot.wait(50)
+    assert [job.quick for job in jobs[2:]] == [True]
+
+
 def test_dragging_the_strength_shows_a_crop_and_letting_go_what_the_plane_will_show_there(
     open_dock: Open, denoiser: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_phenotrans.widgets.viewer.batched_update import adding, one_update
+from napari_phenotrans.widgets.viewer.batched_update import one_update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,25 +23,25 @@ def thawed() -> Iterator[None]:
 
 def test_adding_layers_searches_nothing_old_for_garbage(thawed: None) -> None:
     viewer = ViewerModel()
-    with adding(viewer):
+    with one_update(viewer):
         assert gc.get_freeze_count() > 0
         first = viewer.add_image(np.zeros((8, 8)))
-        with adding(viewer):
+        with one_update(viewer):
             viewer.add_image(np.zeros((8, 8)))
         assert gc.get_freeze_count() > 0
     assert gc.get_freeze_count() == 0
     # what is removed has to be found
-    with adding(viewer):
+    with one_update(viewer):
         viewer.layers.remove(first)
         assert gc.get_freeze_count() == 0
-    with pytest.raises(ZeroDivisionError), adding(viewer):
+    with pytest.raises(ZeroDivisionError), one_update(viewer):
         _ = 1 / 0
     assert gc.get_freeze_count() == 0
 
 
 def test_who_keeps_objects_out_of_searches_is_left_to_it(thawed: None) -> None:
     gc.freeze()
-    with adding(ViewerModel()):
+    with one_update(ViewerModel()):
         pass
     assert gc.get_freeze_count() > 0
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Image
 
-from napari_phenotrans.widgets.viewer.captions import Captions
+from napari_phenotrans.widgets.viewer.captions import FIRST_MS, LETTERS, LETTERS_AT_ONCE, Captions
+from napari_phenotrans.widgets.viewer.headings import KEYS, PAD
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -67,3 +69,49 @@ def test_what_stands_already_is_left_alone(viewer: ViewerModel) -> None:
     layer.name = "a longer name"
     captions.fit()
     assert changes
+
+
+def test_headings_stand_over_the_middle_of_their_columns(viewer: ViewerModel) -> None:
+    viewer.canvas.size = (600, 900)
+    captions = Captions(viewer)
+    captions.say("real", "translated", "difference", beside=60.0)
+    left, center, right = (viewer.canvas.overlays[key].text for key in KEYS)
+    # napari puts the first at the left edge, the second in the middle, the third at the right edge
+    spaces = [(len(text) - len(text.lstrip(PAD)), len(text) - len(text.rstrip(PAD))) for text in (left, center, right)]
+    (before, none), (least, beside), (none_either, behind) = spaces
+    assert (none, least, none_either) == (1, 1, 1)
+    assert before > 5 and beside > 5 and behind > before
+    # those of a curtain stay at the edges
+    captions.say("real", "translated", shares=(0.3, 0.7))
+    assert viewer.canvas.overlays[KEYS[0]].text == f"{PAD}real{PAD}"
+
+
+def test_letters_are_drawn_a_few_at_a_time_before_the_texts_that_they_are_in(viewer: ViewerModel, qtbot: QtBot) -> None:
+    layer = viewer.add_image(np.zeros((8, 8)), name="DNA")
+    captions, said = Captions(viewer), []
+    viewer.canvas.overlays.events.added.connect(lambda event: said.append(event.key))
+    captions.say("real drug", named=[layer], later=True)
+    qtbot.waitUntil(lambda: LETTERS in viewer.canvas.overlays)
+    drawn = [viewer.canvas.overlays[LETTERS].text]
+    viewer.canvas.overlays[LETTERS].events.text.connect(drawn.append)
+    assert not viewer.canvas.overlays[LETTERS].color[-1]
+    qtbot.waitUntil(lambda: layer.name_overlay.visible)
+    assert LETTERS not in viewer.canvas.overlays
+    assert said[0] == LETTERS and KEYS[0] in said[1:]
+    assert len(drawn) > 1 and all(len(text) <= LETTERS_AT_ONCE for text in drawn)
+    assert set("real drugDNA") <= set("".join(drawn))
+    # once in a viewer
+    captions.say("real drug", named=[layer], later=True)
+    assert LETTERS not in viewer.canvas.overlays
+    qtbot.wait(FIRST_MS + 100)
+    assert said.count(LETTERS) == 1
+
+
+def test_captions_wait_for_layers_that_come_one_by_one(viewer: ViewerModel, qtbot: QtBot) -> None:
+    layer, later = viewer.add_image(np.zeros((8, 8)), name="DNA"), Image(np.zeros((8, 8)), name="GFP")
+    captions = Captions(viewer)
+    captions.say("real", named=[layer, later], later=True)
+    qtbot.wait(2 * FIRST_MS)
+    assert not {LETTERS, KEYS[0]} & set(viewer.canvas.overlays) and not layer.name_overlay.visible
+    viewer.layers.append(later)
+    qtbot.waitUntil(lambda: later.name_overlay.visible)

@@ -12,7 +12,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.widgets.viewer.channel_row import Row, find_row, link
 from napari_phenotrans.widgets.viewer.comparison import VIEWS, Comparison
 from napari_phenotrans.widgets.viewer.curtain import CURTAIN
-from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE
+from napari_phenotrans.widgets.viewer.difference_scale import BAR_ROOM, RELATIVE
 from napari_phenotrans.widgets.viewer.layers import KEY, difference_data, info, role, translated_data
 
 if TYPE_CHECKING:
@@ -204,7 +204,67 @@ def test_what_is_looked_at_stays_in_sight(viewer: ViewerModel, comparison: Compa
     assert viewer.scene.camera.zoom == pytest.approx(4.0)
     viewer.scene.camera.center = (0, 5000, 80)
     comparison.show(rows)
-    assert viewer.scene.camera.center == pytest.approx((0, 199.5, 199.5))
+    top, left, bottom, right = picture_in_cell(viewer, rows[0].real)
+    height, width = viewer.canvas.viewbox_size(viewer.layers)
+    assert top >= 0 and bottom <= height + 1e-6 and left >= -1e-6 and right <= width
+
+
+def picture_in_cell(viewer: ViewerModel, layer: Any) -> list[float]:
+    """Return where a picture lies in its cell, in pixels of the canvas: top, left, bottom, right."""
+    camera = viewer.scene.camera
+    middle = np.asarray(viewer.canvas.viewbox_size(viewer.layers)) / 2
+    corners = (layer.extent.world - np.asarray(camera.center[-2:])) * camera.zoom + middle
+    return [float(value) for corner in corners for value in corner]
+
+
+def test_captions_stand_beside_a_picture_that_is_all_in_sight(viewer: ViewerModel, comparison: Comparison) -> None:
+    rows = [add_row(viewer, "DNA", 400), add_row(viewer, "GFP", 400)]
+    for size in ((600, 900), (900, 600)):
+        viewer.canvas.size = size
+        viewer.reset_view()
+        whole = viewer.scene.camera.zoom, viewer.scene.camera.center
+        for view, beside in (("matrix", BAR_ROOM), ("composites", 0)):
+            comparison.show(rows, view)
+            for _ in range(2):
+                height, width = viewer.canvas.viewbox_size(viewer.layers)
+                top, left, bottom, right = picture_in_cell(viewer, rows[0].real)
+                # a heading above, and a color bar at the right
+                assert top >= 20 and left >= 0 and bottom <= height
+                assert right <= width - beside + 1e-6
+                # what napari draws at half the height of a cell lies on the picture, or beside it
+                assert top < height / 2 < bottom
+                # as large as that lets it be
+                assert right - left > 0.9 * (width - beside) or bottom - top > 0.6 * height
+                # napari itself knows of no captions
+                viewer.reset_view()
+        comparison.show(rows, "blink")
+        comparison.leave()
+        assert viewer.scene.camera.zoom == pytest.approx(whole[0], rel=0.01)
+        assert viewer.scene.camera.center == pytest.approx(whole[1])
+
+
+def test_naparis_controls_act_on_what_is_shown(viewer: ViewerModel, comparison: Comparison) -> None:
+    rows = [add_row(viewer, "DNA"), add_row(viewer, "GFP")]
+    selection = viewer.layers.selection
+    selection.active = rows[1].difference
+    comparison.show(rows, "matrix")
+    assert selection.active is rows[1].difference
+    comparison.show(rows, "composites")
+    assert selection.active is rows[1].real
+    comparison.show(rows, "curtain")
+    assert selection.active is comparison.curtain.layers[1]
+    # what is dragged there changes the pictures of both
+    selection.active.contrast_limits = (3, 40)
+    assert list(rows[1].real.contrast_limits) == list(rows[1].translated.contrast_limits) == [3, 40]
+    comparison.show(rows, "blink")
+    assert selection.active is rows[1].real
+    comparison.leave()
+    assert selection.active is rows[1].difference
+    # the user's own choice stays
+    comparison.show(rows, "composites")
+    selection.active = rows[0].translated
+    comparison.leave()
+    assert selection.active is rows[0].translated
 
 
 def test_relative_differences_are_layers_of_their_own_that_follow(viewer: ViewerModel, comparison: Comparison) -> None:

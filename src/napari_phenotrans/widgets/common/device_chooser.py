@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_phenotrans.widgets.common.form_parts import Form, in_column, in_row, narrow_box, push_button, wrapped_label
 from napari_phenotrans.widgets.common.preferences import preferences
-from napari_phenotrans.widgets.common.worker import background, load_torch
+from napari_phenotrans.widgets.common.worker import background, load_torch, memory_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,8 @@ class DeviceChooser(QWidget):
     ----------
     load_devices
         Returns the devices, each with a description; called on the background thread.
+    memory
+        Returns how much of a device's memory is free, in words; called on the background thread.
 
     Signals
     -------
@@ -44,14 +46,20 @@ class DeviceChooser(QWidget):
     unload_requested = Signal()
 
     def __init__(
-        self, parent: QWidget | None = None, *, load_devices: Callable[[], dict[str, str]] = load_torch
+        self,
+        parent: QWidget | None = None,
+        *,
+        load_devices: Callable[[], dict[str, str]] = load_torch,
+        memory: Callable[[str], str] = memory_left,
     ) -> None:
         super().__init__(parent)
         self.box = narrow_box("Where the networks run. Automatic takes a GPU where there is one.")
         self.box.addItem("Automatic", "auto")
         self.box.currentIndexChanged.connect(lambda _: self._describe())
         self.box.activated.connect(lambda _: self._on_chosen())
-        self.line = wrapped_label("loading torch…", "The device that runs, as torch names it.")
+        self.line = wrapped_label(
+            "loading torch…", "The device that runs, as torch names it, and what of its memory a translation may take."
+        )
         self.precision_box = narrow_box(
             "Automatic is exact, except on a GPU where the checkpoint's card says that bf16 costs less than 0.5 % of "
             "the range."
@@ -65,7 +73,9 @@ class DeviceChooser(QWidget):
         form.add("Precision", in_row(self.precision_box, self.unload_button), buddy=self.precision_box)
         in_column(form, self.line, of=self)
 
-        self._load_devices = load_devices
+        self._load_devices, self._memory = load_devices, memory
+        self._asked: Future[str] | None = None
+        self._free = ""
         self._devices: dict[str, str] = {}
         self._wanted = "auto"
         # Importing torch keeps Python busy for seconds: not before the dock has been drawn.
@@ -99,9 +109,22 @@ class DeviceChooser(QWidget):
             self.precision_box.setCurrentIndex(max(0, self.precision_box.findData(precision)))
         self._show_wanted()
 
+    def update_memory(self) -> None:
+        """Ask how much memory the device has free; other programs use it, too."""
+        if self._devices:
+            self._asked = background().submit(self._memory, self.device)
+            self._timer.start()
+
     def _poll(self) -> None:
         # A timer that asks, instead of a thread that calls: nothing is left to call when the dock closes meanwhile.
-        if self._loading is None:
+        if self._devices:
+            if self._asked is None or self._asked.done():
+                self._timer.stop()
+                known = self._asked is not None and self._asked.exception() is None
+                self._free = self._asked.result() if self._asked and known else ""
+                self._asked = None
+                self._describe()
+        elif self._loading is None:
             self._loading = background().submit(self._load_devices)
         elif self._loading.done():
             self._timer.stop()
@@ -117,14 +140,18 @@ class DeviceChooser(QWidget):
                     self.box.addItem(name.upper().replace(":", " "), name)
             self._show_wanted()
             self._describe()
+            self.update_memory()
 
     def _show_wanted(self) -> None:
         self.box.setCurrentIndex(max(0, self.box.findData(self._wanted)))
 
     def _describe(self) -> None:
         if self._devices:
-            self.line.setText(f"runs on {self._devices[self.device]}")
+            free = f", {self._free}" if self._free else ""
+            self.line.setText(f"runs on {self._devices[self.device]}{free}")
 
     def _on_chosen(self) -> None:
-        self._wanted = self.device
+        self._wanted, self._free = self.device, ""
+        self._describe()
+        self.update_memory()
         self.changed.emit()

@@ -22,6 +22,7 @@ from napari_phenotrans.widgets.common.garbage import collect_here, collected_els
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from napari_phenotrans.translation.effort import Effort
     from napari_phenotrans.translation.translate import Translator
 
 T = TypeVar("T")
@@ -61,6 +62,13 @@ def _step_back() -> None:
     if sys.platform == "linux":
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+
+
+def memory_left(device: str) -> str:
+    """Return how much of a device's memory is free, in words; to be called on the `background` thread."""
+    from napari_phenotrans.engines.device import choose_device, memory_of
+
+    return str(memory_of(choose_device(device)))
 
 
 def load_torch() -> dict[str, str]:
@@ -105,12 +113,19 @@ class Engines:
         """Release what the engine holds in memory, the device's too."""
         if self._last is None:
             return
+        device = self._last[1].device
         # nothing in a translator refers back to it, so that no search for garbage is needed
         self._last = None
-        import torch
+        from napari_phenotrans.engines.device import release_memory
 
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory(device)
+
+    def rest(self) -> None:
+        """Give other programs the device's memory that a job needed; the networks stay."""
+        if self._last is not None:
+            from napari_phenotrans.engines.device import release_memory
+
+            release_memory(self._last[1].device)
 
 
 class Job(ABC):
@@ -178,9 +193,21 @@ class Runner(QObject):
         """Whether a job runs or waits."""
         return self._running is not None or self._waiting is not None
 
-    def get_ready(self, checkpoint: str, device: str, precision: str, tile: int | None) -> None:
-        """Read an engine before it is needed; if that fails, the job that needs it tells why."""
-        background().submit(self._engines.get, checkpoint, device, precision, tile)
+    def get_ready(
+        self, checkpoint: str, device: str, precision: str, tile: int | None, way: tuple[str, str], how: dict[str, Any]
+    ) -> Future[Effort | None]:
+        """Read an engine before it is needed, and try it out; None if that fails: the job that needs it tells why.
+
+        ``way`` is from which condition to which.
+        """
+
+        def read() -> Effort | None:
+            try:
+                return self._engines.get(checkpoint, device, precision, tile).try_out(*way, how)
+            except (InputError, RuntimeError, MemoryError, OSError):
+                return None
+
+        return background().submit(read)
 
     def start(self, job: Job) -> None:
         """Start a job, once the one that runs has stopped."""
@@ -263,6 +290,7 @@ class Runner(QObject):
         self._running = None
         self._hide_bar()
         problem, self._problem = self._problem, None
+        background().submit(self._engines.rest)
         self.ended.emit(job, problem)
         self._start_waiting()
 

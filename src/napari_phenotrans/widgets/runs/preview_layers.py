@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
 
 from napari_phenotrans.core.kinds import REAL
-from napari_phenotrans.io.display import fitting
+from napari_phenotrans.io.display import fitting, viewer_colors
 from napari_phenotrans.training.previews import KINDS
-from napari_phenotrans.widgets.viewer.batched_update import adding, one_update
+from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.headings import KEYS, Headings
-from napari_phenotrans.widgets.viewer.layers import COLORMAPS, KEY
+from napari_phenotrans.widgets.viewer.layer_info import real_layers
+from napari_phenotrans.widgets.viewer.layers import KEY, channel_name
 from napari_phenotrans.widgets.viewer.snapshot import Snapshot, add_quietly, set_values
 
 if TYPE_CHECKING:
@@ -80,9 +81,13 @@ class PreviewLayers:
             set_values(viewer.canvas.grid, grid)
         assert self._headings
         self._headings.say(*headings(arrays))
+        # as an image of these channels, where there is one beside
+        beside = {channel_name(layer): layer.colormap for layer in real_layers(viewer)}
+        usual = zip(arrays.channels, viewer_colors(arrays.channels), strict=True)
+        colors = {channel: beside.get(channel, color) for channel, color in usual}
         # the grid is filled in the order of the list
         self._layers_left = [
-            ((channel, kind), _layer_data(arrays, index, kind, sheets[channel, kind]))
+            ((channel, kind), _layer_data(arrays, index, kind, sheets[channel, kind], colors[channel]))
             for kind in KINDS
             for index, channel in enumerate(arrays.channels)
         ]
@@ -91,7 +96,7 @@ class PreviewLayers:
     def _add_next(self) -> None:
         """Add one layer, and let napari draw before the next: it takes a tenth of a second and more for each."""
         (channel, kind), data = self._layers_left.pop(0)
-        with adding(self._viewer):
+        with one_update(self._viewer):
             layer = add_quietly(self._viewer, data, index=len(self._layers))
             self._layers[channel, kind] = layer
             if kind == KINDS[-1]:
@@ -140,12 +145,12 @@ class PreviewLayers:
         self._layers = {}
 
 
-def _layer_data(arrays: PreviewArrays, index: int, kind: str, pixels: np.ndarray) -> LayerData:
+def _layer_data(arrays: PreviewArrays, index: int, kind: str, pixels: np.ndarray, colormap: Any) -> LayerData:
     channel = arrays.channels[index]
     options = {
         "name": f"{channel} – preview, {kind}",
         "contrast_limits": fitting(arrays.crops[:, 0, :, index], REAL),
-        "colormap": "gray" if len(arrays.channels) == 1 else COLORMAPS[index % len(COLORMAPS)],
+        "colormap": colormap,
         "blending": "additive",
         "metadata": {KEY: {"role": PREVIEW, "channel": channel, "kind": kind}},
     }

@@ -9,8 +9,8 @@ from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QImage, QPainter, QPaintEvent, QPalette
 from qtpy.QtWidgets import QWidget
 
+from napari_phenotrans.io.display import GRAY, viewer_colors
 from napari_phenotrans.widgets.common.form_parts import in_column, in_row, narrow_box, push_button, wrapped_label
-from napari_phenotrans.widgets.viewer.layers import COLORMAPS
 
 if TYPE_CHECKING:
     from napari_phenotrans.training.example_crops import Examples
@@ -19,14 +19,6 @@ ACROSS = 4
 GAP = 3
 # Brightens what is drawn, as previews of a run are: limits leave room above the brightest pixel.
 GAMMA = 0.6
-_COLORS = {
-    "cyan": "#00ffff",
-    "magenta": "#ff00ff",
-    "yellow": "#ffff00",
-    "green": "#00ff00",
-    "red": "#ff0000",
-    "blue": "#0000ff",
-}
 ALL = "all channels"
 
 
@@ -96,7 +88,8 @@ class ExampleCrops(QWidget):
         assert e is not None
         channel = self.channel_box.currentData()
         channels = range(len(e.channels)) if channel is None else [channel]
-        colors = [_color(e.colors[i], i) if len(channels) > 1 else "#ffffff" for i in channels]
+        usual = viewer_colors(e.channels, e.colors)
+        colors = [usual[i] if len(channels) > 1 else GRAY for i in channels]
         rows = []
         for condition, crops in e.crops.items():
             shown = slice(self._page * ACROSS, (self._page + 1) * ACROSS)
@@ -183,10 +176,6 @@ def picture(crops: np.ndarray, colors: list[str]) -> np.ndarray:
         parts = QColor(color)
         mixed += light[:, number, :, :, None] * np.array([parts.redF(), parts.greenF(), parts.blueF()], np.float32)
     return (255 * np.clip(mixed, 0, 1)).astype(np.uint8)
-
-
-def _color(color: str | None, channel: int) -> str:
-    return color or _COLORS[COLORMAPS[channel % len(COLORMAPS)]]
 
 
 def _image(pixels: np.ndarray) -> QImage:

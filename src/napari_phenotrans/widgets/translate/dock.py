@@ -43,15 +43,18 @@ from napari_phenotrans.widgets.viewer.layer_info import (
 )
 from napari_phenotrans.widgets.viewer.layers import channel_name, info, letters_of, pixel_size_um, set_pixel_size
 from napari_phenotrans.widgets.viewer.plane_storage import WHOLE, needs_folder
-from napari_phenotrans.widgets.viewer.visible_region import shown_plane
+from napari_phenotrans.widgets.viewer.visible_region import look_at, shown_plane
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
 
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
-    from napari_phenotrans.widgets.translate.jobs import Translate
+    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.translation.effort import Effort
+    from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
     from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
     from napari_phenotrans.widgets.viewer.channel_row import Row
 
@@ -75,7 +78,9 @@ def refuse_too_many(job: Translate) -> None:
 # Looks at the center of the view: of fewer network evaluations while a slider moves, and as the plane will be there.
 QUICK, EXACT = "quick", "exact"
 # No engine is read while checkpoints are leafed through.
-READY_AFTER_MS = 300
+READY_AFTER_MS, TRIED_EVERY_MS = 300, 150
+# Nobody plans by less.
+WORTH_SAYING_S = 5.0
 
 
 class TranslateDock(TranslateForm):
@@ -103,11 +108,18 @@ class TranslateDock(TranslateForm):
         # while the slider moves, an exact one once it stands
         self._last_job: Translate | None = None
         self._next_look = ""
+        # how, and at what, a quick look was taken last
+        self._looked: tuple[Recipe, Region | None] | None = None
         # layers whose pixel size the user has said, who may correct it
         self._sized: WeakSet[ImageLayer] = WeakSet()
         # reads the engine as soon as it is known which, so that it is ready when it is asked for
         self._getting_ready = QTimer(self)
         self._pace = Pace()
+        # the engine that is being tried out, and a timer that asks for what came of it
+        self._trying: tuple[str, str, Future[Effort | None]] | None = None
+        self._tried = QTimer(self)
+        self._tried.setInterval(TRIED_EVERY_MS)
+        self._tried.timeout.connect(self._on_tried)
         self._getting_ready.setSingleShot(True)
         self._getting_ready.setInterval(READY_AFTER_MS)
         self._getting_ready.timeout.connect(self._get_ready)
@@ -134,6 +146,7 @@ class TranslateDock(TranslateForm):
         self.devices.failed.connect(lambda text: self.notices.say("device", [text], ERROR))
         self.devices.changed.connect(self._getting_ready.start)
         self.devices.unload_requested.connect(self.unload)
+        self.runner.ended.connect(lambda *_: self.devices.update_memory())
         self.trust_panel.check_requested.connect(self._check)
         self.trust_panel.factor_changed.connect(self.trust.set_factor)
         self.question.answered.connect(self._on_condition_answered)
@@ -215,6 +228,11 @@ class TranslateDock(TranslateForm):
         self._last_job, self._next_look = job, ""
         self._start(job, folder)
 
+    def cancel(self) -> None:
+        """Stop what is computed, and what was to come after it; what is done by then stays."""
+        self._next_look = ""
+        super().cancel()
+
     def show_image(self, layers: Sequence[ImageLayer], provenance: dict[str, Any]) -> None:
         """Choose an image and how it was translated; what was made of it is compared."""
         checkpoint = provenance["checkpoint"]
@@ -255,9 +273,15 @@ class TranslateDock(TranslateForm):
         if crop is None:
             return
         try:
-            self._start(self.selection.job(crop, quick=how == QUICK))
+            quick, exact = (self.selection.job(crop, quick=quick) for quick in (True, False))
         except InputError as error:
             self.fail(str(error))
+            return
+        if how == EXACT and quick.recipe != exact.recipe and self._looked != (quick.recipe, crop):
+            # something is to be seen at once all the same
+            self._next_look = EXACT
+            how = QUICK
+        self._start(quick if how == QUICK else exact)
 
     def _on_engine_settings(self) -> None:
         if self.checkpoints.name:
@@ -305,27 +329,32 @@ class TranslateDock(TranslateForm):
         if self.translating.complete:
             self._pace.note(job, self.translating.seconds)
         if job.preview:
+            self._looked = (job.recipe, job.region) if job.quick and self.translating.complete else self._looked
             if self._next_look:
                 self._look(self._next_look)
                 return
             if job.quick:
                 text = "a quick look at the center of the view; let go to see it as it will be"
             else:
-                text = f"the center of the view, as it will be; press Translate for the rest{self._time_it_takes}"
+                text = f"the center of the view, as it will be; press Translate for the rest{self._time_it_takes()}"
         self._on_ended(text)
 
-    @property
-    def _time_it_takes(self) -> str:
-        """How long what is chosen will take, as in ": about 3 min for this plane"; empty where nothing is known yet."""
+    def _time_it_takes(self, least: float = 0.0) -> str:
+        """How long what is chosen will take, as in ": about 3 min for this plane".
+
+        Empty where nothing is known yet, and of less than so many seconds.
+        """
         if self.selection.missing or not self.selection.reals:
             return ""
         try:
-            seconds = self._pace.seconds(self.selection.job())
+            card = self.checkpoints.card
+            zoom = self.selection.zoom(card, self.selection.reals[0]) if card else 1.0
+            seconds = self._pace.seconds(self.selection.job(), zoom)
         except InputError:
             # what is missing is said elsewhere
             return ""
         what = {"stack": "the stack", "plane": "this plane"}.get(self.scope.scope, "this part of it")
-        return f": about {duration(seconds)} for {what}" if seconds else ""
+        return f": about {duration(seconds)} for {what}" if seconds > least else ""
 
     def _on_ended(self, text: str, *, failed: bool = False) -> None:
         # a check may wait for the translation that it replaced, and the other way round
@@ -388,6 +417,7 @@ class TranslateDock(TranslateForm):
         if fitting and fitting != self.checkpoints.name:
             self.checkpoints.choose(fitting)
         self.channels.choose(image_id(layers[0]))
+        look_at(self.viewer, layers)
         card = self.checkpoints.card
         if not translate or layers[0] in made_alone(self.viewer):
             return
@@ -478,9 +508,24 @@ class TranslateDock(TranslateForm):
         if not self.devices.loaded:
             # which devices there are is not known yet
             self._getting_ready.start()
-        elif self.checkpoints.name and not self.busy:
-            tile = preferences().tile
-            self.runner.get_ready(self.checkpoints.name, self.devices.device, self.devices.precision, tile)
+        elif self.checkpoints.name and self.checkpoints.card and not self.busy:
+            how, (source, target) = self.engine.how, self.checkpoints.card.conditions[:2]
+            way = self.conditions.source or source, self.conditions.target or target
+            name, device = self.checkpoints.name, self.devices.device
+            ready = self.runner.get_ready(name, device, self.devices.precision, preferences().tile, way, how)
+            self._trying = name, device, ready
+            self._tried.start()
+
+    def _on_tried(self) -> None:
+        """Say how long the chosen translation will take, once a tile was tried."""
+        if self._trying and self._trying[2].done():
+            (name, device, ready), self._trying = self._trying, None
+            if effort := ready.result():
+                self._pace.expect(name, device, effort)
+                self._update_state()
+        if not self._trying:
+            self._tried.stop()
+            self.devices.update_memory()
 
     def _on_channels(self) -> None:
         layer = self.selection.first
@@ -571,7 +616,7 @@ class TranslateDock(TranslateForm):
         # what failed did so with what was chosen before
         self.notices.say("run")
         missing = self.selection.missing
-        self.status.setText(missing or f"ready{self._time_it_takes}")
+        self.status.setText(missing or f"ready{self._time_it_takes(WORTH_SAYING_S)}")
         self.start_button.setToolTip(missing or "Translate from source to target.")
         self.saving.update(self.selection.missing)
 
@@ -583,6 +628,7 @@ class TranslateDock(TranslateForm):
 
     def end(self) -> None:
         self._getting_ready.stop()
+        self._tried.stop()
         self.made.close()
         self.translating.close()
         self.trust.close()

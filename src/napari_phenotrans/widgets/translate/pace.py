@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_phenotrans.core.region import Region
+    from napari_phenotrans.translation.effort import Effort
     from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
 
 
 class Pace:
-    """Seconds per pixel, evaluation and answer, by checkpoint and device.
+    """Seconds per pixel, evaluation and answer, by checkpoint and device; before the first one, of a tile tried out.
 
     A crop is translated with its surroundings, so that what it took for each of its own pixels is too much: a whole
     plane's pace, once there is one, takes the place of a crop's, and not the other way round.
@@ -19,6 +20,11 @@ class Pace:
     def __init__(self) -> None:
         self._seconds: dict[tuple[str, str], float] = {}
         self._whole: set[tuple[str, str]] = set()
+        self._efforts: dict[tuple[str, str], Effort] = {}
+
+    def expect(self, checkpoint: str, device: str, effort: Effort) -> None:
+        """Learn from a tile that was tried out; what was translated since counts more."""
+        self._efforts[checkpoint, device] = effort
 
     def note(self, job: Translate, seconds: float) -> None:
         """Learn from a translation that has ended; nothing from a quick look, which leaves most of the work out."""
@@ -32,9 +38,17 @@ class Pace:
         if seconds > 0:
             self._seconds[key] = seconds / _work(job)
 
-    def seconds(self, job: Translate) -> float:
-        """Return how long a translation will take; 0 where nothing is known."""
-        return self._seconds.get(_key(job.recipe), 0.0) * _work(job)
+    def seconds(self, job: Translate, zoom: float = 1.0) -> float:
+        """Return how long a translation will take; 0 where nothing is known.
+
+        ``zoom`` is how many pixels of the image a working pixel is wide.
+        """
+        key = _key(job.recipe)
+        if key not in self._seconds and key in self._efforts:
+            height, width = (size / zoom for size in _size(job))
+            plane = self._efforts[key].plane_s(max(1.0, height), max(1.0, width))
+            return plane * len(job.positions) * _answers(job)
+        return self._seconds.get(key, 0.0) * _work(job)
 
 
 def _key(recipe: Recipe) -> tuple[str, str]:
@@ -43,10 +57,16 @@ def _key(recipe: Recipe) -> tuple[str, str]:
 
 def _work(job: Translate) -> float:
     """Return a number that the time is about proportional to."""
-    sizes = job.image.sizes
+    height, width = _size(job)
+    return height * width * len(job.positions) * job.recipe.how.get("evaluations", 1) * _answers(job)
+
+
+def _size(job: Translate) -> tuple[int, int]:
     region: Region | None = job.region
-    pixels = region.height * region.width if region else sizes["Y"] * sizes["X"]
+    return (region.height, region.width) if region else (job.image.sizes["Y"], job.image.sizes["X"])
+
+
+def _answers(job: Translate) -> float:
     samples = job.recipe.answers.samples if not job.preview else 1
     # each answer costs half a translation
-    answers = 1.0 if samples == 1 else 1 + samples / 2
-    return pixels * len(job.positions) * job.recipe.how.get("evaluations", 1) * answers
+    return 1.0 if samples == 1 else 1 + samples / 2

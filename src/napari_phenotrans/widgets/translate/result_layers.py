@@ -23,6 +23,7 @@ from napari_phenotrans.widgets.viewer.layers import (
 )
 from napari_phenotrans.widgets.viewer.plane_storage import PlaneStorage, StorageLimits
 from napari_phenotrans.widgets.viewer.result_planes import ResultFile, ResultPlanes
+from napari_phenotrans.widgets.viewer.snapshot import insert_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -179,7 +180,8 @@ class ResultLayers:
         if row.real in self._viewer.layers:
             # as the others, which may have been hidden meanwhile
             layer.visible = self._added[0].visible if self._added else True
-            self._added.append(self._viewer.add_layer(layer))
+            insert_quietly(self._viewer, layer)
+            self._added.append(layer)
             if layer is row.translated:
                 link(self._viewer, row)
 

@@ -174,11 +174,11 @@ class Selection:
         if card is None or region is None or self.missing:
             return None
         # what the engine was trained on, in pixels of the image: less shows no cell, more takes longer than a moment
-        side = round(card.crop * self._zoom(card, layer))
+        side = round(card.crop * self.zoom(card, layer))
         y, x = region.center
         return Region(round(y) - side // 2, round(x) - side // 2, side, side).common(region)
 
-    def _zoom(self, card: Card, layer: ImageLayer) -> float:
+    def zoom(self, card: Card, layer: ImageLayer) -> float:
         """Return how many pixels of the image a working pixel of the checkpoint is wide, as far as that is known."""
         if card.pixel_size is None:
             return 1.0

@@ -15,7 +15,7 @@ from napari_phenotrans.widgets.translate.jobs import Ready, Shrunk, Tile, Transl
 from napari_phenotrans.widgets.translate.progress import Progress
 from napari_phenotrans.widgets.translate.result_layers import PREVIEW, ResultLayers
 from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
-from napari_phenotrans.widgets.viewer.batched_update import adding
+from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.channel_row import find_row
 from napari_phenotrans.widgets.viewer.visible_region import current_view
 
@@ -222,7 +222,7 @@ class TranslateController(QObject):
             if self.samples:
                 # what is translated goes to the pixels of the translation itself
                 self.samples.show(0)
-            with nullcontext() if complete else adding(self._viewer):
+            with nullcontext() if complete else one_update(self._viewer):
                 provenance = self._ready.provenance | ({PREVIEW: True} if job.preview else {})
                 self._results = ResultLayers(
                     self._viewer, job.reals, provenance, self._folder, later=True, preview=job.preview
@@ -262,7 +262,7 @@ class TranslateController(QObject):
         """Put one more layer into the viewer."""
         if self._results is None:
             return
-        with adding(self._viewer):
+        with one_update(self._viewer):
             self._results.build()
             self.grown.emit(self._results.rows)
         if not self._results.built:
@@ -275,7 +275,7 @@ class TranslateController(QObject):
         self._builder.stop()
         self._unfinished = None
         if self._results and not self._results.built:
-            with adding(self._viewer):
+            with one_update(self._viewer):
                 while not self._results.built:
                     self._results.build()
                 self.grown.emit(self._results.rows)

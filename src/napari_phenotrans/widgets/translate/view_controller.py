@@ -111,7 +111,7 @@ class ViewController:
         if self._just_held:
             self._beside, self._just_held = HELD_RESULT, False
         self._suspended = False
-        self.show(rows, captions_later=True)
+        self.show(rows)
         self.show_units()
 
     def refresh(self) -> None:
@@ -167,14 +167,14 @@ class ViewController:
             self.show(rows)
         self.show_units()
 
-    def show(self, rows: Sequence[Row], *, captions_later: bool = False) -> None:
-        """Show these rows, their captions after what is there is drawn if they may come later."""
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show these rows, and their captions after what is there is drawn."""
         beside = self._held.beside(rows) if self._held else []
         self._bar.set_held(bool(beside), self._beside)
         compared = beside if beside and self._beside == HELD_RESULT else self._with_difference(rows)
         if self._view:
             try:
-                self.comparison.show(compared, self._view, captions_later=captions_later)
+                self.comparison.show(compared, self._view, captions_later=True)
             except InputError as error:
                 self._notices.say("view", [str(error)])
                 return

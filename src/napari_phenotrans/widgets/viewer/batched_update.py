@@ -16,26 +16,14 @@ if TYPE_CHECKING:
 def one_update(viewer: Viewer) -> Iterator[None]:
     """Let layers and grid be changed in one go, also where this is inside another one.
 
-    napari builds its scene anew for each change otherwise, and its own batches end with the innermost.
+    napari builds its scene anew for each change otherwise, and its own batches end with the innermost. At the end of
+    each it searches all objects of the process for those of removed layers, a fifth of a second. As long as none is
+    removed, what there is already is left out of that.
     """
     if id(viewer) in _updating:
         yield
         return
     _updating.add(id(viewer))
-    try:
-        with viewer.layers.batched_update():
-            yield
-    finally:
-        _updating.discard(id(viewer))
-
-
-@contextmanager
-def adding(viewer: Viewer) -> Iterator[None]:
-    """As `one_update`, for layers that are added.
-
-    At the end of each update napari searches all objects of the process for those of removed layers, a quarter of a
-    second. As long as none is removed, what there is already is left out of that.
-    """
     ours = gc.get_freeze_count() == 0
     if ours:
         gc.freeze()
@@ -46,9 +34,10 @@ def adding(viewer: Viewer) -> Iterator[None]:
 
     viewer.layers.events.removed.connect(search_all)
     try:
-        with one_update(viewer):
+        with viewer.layers.batched_update():
             yield
     finally:
+        _updating.discard(id(viewer))
         viewer.layers.events.removed.disconnect(search_all)
         search_all()
 

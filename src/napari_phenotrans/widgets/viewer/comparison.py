@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakSet
+from weakref import ReferenceType, WeakSet, ref
 
 import numpy as np
 from napari.utils.notifications import show_info
@@ -15,7 +15,7 @@ from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.blink import Blink
 from napari_phenotrans.widgets.viewer.captions import Captions
 from napari_phenotrans.widgets.viewer.curtain import Curtain
-from napari_phenotrans.widgets.viewer.difference_scale import relative_data
+from napari_phenotrans.widgets.viewer.difference_scale import BAR_ROOM, relative_data
 from napari_phenotrans.widgets.viewer.headings import difference_heading, real_heading, translated_heading
 from napari_phenotrans.widgets.viewer.layers import DIFFERENCE, HELD, TRANSLATED, info, pixel_size_um, role
 from napari_phenotrans.widgets.viewer.snapshot import Snapshot, add_quietly, put_first, set_values
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 VIEWS = ("matrix", "composites", "blink", "curtain")
 GRIDS = ("matrix", "composites")
 GAP = 0.02
+# The share of a canvas that napari lets a picture take.
+WHOLE = 0.95
+# Pixels of a cell that are left to a picture, whatever its captions take.
+LEAST_ROOM = 40.0
 # Canvas keys while a view is shown: one more change of the blink, the curtain's line to the left and to the right.
 STEP_KEY, LEFT_KEY, RIGHT_KEY = "N", "J", "K"
 LINE_STEP = 0.02
@@ -75,11 +79,14 @@ class Comparison:
         self._compared: WeakSet[Layer] = WeakSet()
         self._errors: dict[str, Any] = {}
         self._relative: dict[str, ImageLayer] = {}
+        # the layer that was selected before one that is shown took its place, and that one
+        self._selected: tuple[ReferenceType[Layer], ReferenceType[Layer]] | None = None
         # what the view shows, as far as it is in the viewer
         self._shown: list[ImageLayer] = []
         self._keys: list[Any] = []
         self._working = False
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.events.reset_view.connect(self._on_reset)
         self.blink.changed.connect(self._show_captions)
         self.curtain.moved.connect(self._show_captions)
         self.curtain.flat_no_more.connect(self._on_3d)
@@ -108,7 +115,9 @@ class Comparison:
         """What the picture says of itself, from left to right."""
         return self._captions.headings
 
-    def show(self, rows: Sequence[Row], view: str = "matrix", *, captions_later: bool = False) -> None:
+    def show(
+        self, rows: Sequence[Row], view: str = "matrix", *, captions_later: bool = False, anew: bool = False
+    ) -> None:
         """Compare these rows; all other layers are hidden until `leave`.
 
         Parameters
@@ -118,6 +127,8 @@ class Comparison:
             is called again.
         captions_later
             Whether a new view's captions come once its layers are drawn, which is sooner then.
+        anew
+            Whether the view begins anew where it shows these rows already.
 
         Raises
         ------
@@ -131,7 +142,8 @@ class Comparison:
             return
         if view == "curtain":
             self.curtain.check()
-        if view == self._view and [row.layers for row in rows] == [row.layers for row in self._rows]:
+        same = view == self._view and [row.layers for row in rows] == [row.layers for row in self._rows]
+        if same and not anew:
             # the same layers may show another translation now, or be in the viewer at last
             self._settle()
             self._show_captions()
@@ -141,7 +153,8 @@ class Comparison:
             if other is not self and any(row.real in self._viewer.layers for row in other.rows):
                 other.leave()
         self._working = True
-        before = self._zoom_to_fit()
+        zoom, fitting = self._viewer.scene.camera.zoom, self._zoom_to_fit(rows)
+        placed = self._view in GRIDS
         with one_update(self._viewer):
             if self._snapshot is None:
                 self._snapshot = Snapshot(self._viewer)
@@ -151,7 +164,7 @@ class Comparison:
             self._active.add(self)
             self._hide_fresh()
             self._begin_view()
-        self._keep_in_sight(before)
+        self._keep_in_sight(rows, zoom, fitting, placed=placed)
         self._working = False
         self._show_captions(later=captions_later)
         self.changed.emit()
@@ -167,8 +180,7 @@ class Comparison:
         """
         self._errors = {str(real.unique_id): error for real, error in (engine_errors or {}).items()}
         if self._view == "matrix":
-            rows, self._rows = self._rows, ()
-            self.show(rows, "matrix")
+            self.show(self._rows, "matrix", anew=True)
         else:
             self.changed.emit()
 
@@ -186,16 +198,18 @@ class Comparison:
         if self._snapshot is None:
             return []
         self._working = True
-        zoom = self._zoom_to_fit()
+        rows, zoom, fitting = self._rows, self._viewer.scene.camera.zoom, self._zoom_to_fit(self._rows)
+        placed = self._view in GRIDS
         with one_update(self._viewer):
             made = self._end_view()
             self._rows, self._view = (), ""
             self._active.discard(self)
             before, self._snapshot = self._snapshot, None
             before.restore()
+            self._unselect()
             for layer in made:
                 layer.visible = False
-        self._keep_in_sight(zoom)
+        self._keep_in_sight(rows, zoom, fitting, placed=placed)
         self._working = False
         self.changed.emit()
         return made
@@ -205,6 +219,7 @@ class Comparison:
         self.leave()
         self._captions.close()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self._viewer.events.reset_view.disconnect(self._on_reset)
 
     # ---- a view's beginning and end
 
@@ -227,7 +242,8 @@ class Comparison:
         self._arrange()
         if pixel_size_um(self._rows[0].real):
             # a picture without one says nothing of size
-            set_values(self._viewer.canvas.overlays.scale_bar, {"visible": True, "position": "bottom_right"})
+            position = "bottom_center" if self._view == "matrix" else "bottom_right"
+            set_values(self._viewer.canvas.overlays.scale_bar, {"visible": True, "position": position})
         set_values(self._viewer.canvas.grid, grid)
         set_values(self._viewer.canvas.overlay_tiling, {"bottom_left": "vertical"})
         if self._view == "blink":
@@ -252,6 +268,27 @@ class Comparison:
         if self._view in GRIDS:
             # The grid is filled in the order of the list.
             put_first(self._viewer, shown)
+        self._select(shown)
+
+    def _select(self, shown: Sequence[ImageLayer]) -> None:
+        """Select what is shown of a channel whose selected layer is not: napari's controls act on what is selected."""
+        selection = self._viewer.layers.selection
+        active = selection.active
+        if active is None or active in shown:
+            return
+        row = next((row for row in self._rows if active in row.layers or _is_of(active, row)), None)
+        layer = next((layer for layer in shown if row and (layer is row.real or _is_of(layer, row))), None)
+        if layer is not None:
+            first = self._selected[0] if self._selected and self._selected[1]() is active else ref(active)
+            self._selected = first, ref(layer)
+            selection.active = layer
+
+    def _unselect(self) -> None:
+        """Select again what was selected before, unless the user selected something else meanwhile."""
+        selected, self._selected = self._selected, None
+        layers = self._viewer.layers
+        if selected and layers.selection.active is selected[1]():
+            layers.selection.active = before if (before := selected[0]()) in layers else None
 
     def _settle(self) -> None:
         """Give layers that came into the viewer since the view began their places."""
@@ -269,6 +306,9 @@ class Comparison:
         """Take away what the view added, but for the layers returned."""
         self.blink.end()
         made = [*self.curtain.end(), *self._relative.values()]
+        if self._viewer.layers.selection.active in made:
+            # not what napari selects when it is removed
+            self._select([row.real for row in self._rows])
         self._relative = {}
         self._captions.clear()
         for key in self._keys:
@@ -304,46 +344,78 @@ class Comparison:
 
     # ---- captions
 
+    @property
+    def _headings(self) -> tuple[str, ...]:
+        real, translated = real_heading(self._rows), translated_heading(self._rows)
+        if self._view == "matrix":
+            return real, translated, difference_heading(self._difference(self._rows[0]), self._rows[0].real)
+        if self._view == "blink":
+            return (translated if self.blink.translated else real,)
+        return real, translated
+
     def _show_captions(self, *_: Any, later: bool = False) -> None:
         if not self._rows or self._working:
             return
-        real, translated = real_heading(self._rows), translated_heading(self._rows)
         reals, shown = [row.real for row in self._rows], [row.translated for row in self._rows]
+        captions = self._captions
         if self._view == "matrix":
-            differences = [self._difference(row) for row in self._rows]
-            third = difference_heading(differences[0], reals[0])
-            self._captions.say(real, translated, third, named=reals, scaled=differences, later=later)
+            scaled = [self._difference(row) for row in self._rows]
+            # a row's name on its picture, as its color bar beside it, however high the cell is
+            place = "middle_left"
+            captions.say(*self._headings, beside=BAR_ROOM, named=reals, place=place, scaled=scaled, later=later)
         elif self._view == "composites":
-            self._captions.say(real, translated, named=reals, later=later)
+            captions.say(*self._headings, named=reals, later=later)
         elif self._view == "blink":
-            now = translated if self.blink.translated else real
-            self._captions.say(now, named=[*reals, *shown], later=later)
+            captions.say(*self._headings, named=[*reals, *shown], later=later)
         else:
             shares = (self.curtain.share, 1 - self.curtain.share)
-            self._captions.say(real, translated, shares=shares, named=self.curtain.layers, later=later)
+            captions.say(*self._headings, shares=shares, named=self.curtain.layers, later=later)
 
     # ---- camera and keys
 
-    def _zoom_to_fit(self) -> float:
-        """Return the zoom at which everything would just fit in a cell of the grid, or in the canvas."""
-        viewer = self._viewer
-        extent = viewer.layers.extent.world[:, list(viewer.dims.displayed[-2:])]
-        size = np.maximum(extent[1] - extent[0], 1e-9)
-        return float(np.min(np.asarray(viewer.canvas.viewbox_size(viewer.layers)) / size))
+    def _room(self) -> tuple[float, float]:
+        """Return how many pixels of a cell, or of the canvas, captions take at the top, and bars at the right."""
+        if self._view not in GRIDS:
+            return 0.0, 0.0
+        return self._captions.height(*self._headings), BAR_ROOM if self._view == "matrix" else 0.0
 
-    def _keep_in_sight(self, before: float) -> None:
-        """Show as much of the image as before, or all of it where none would be in sight."""
-        viewer = self._viewer
-        viewer.scene.camera.zoom *= self._zoom_to_fit() / before
-        shown = [layer for layer in viewer.layers if layer.visible]
-        if not shown or viewer.dims.ndisplay != 2:
+    def _corners(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least and the greatest place of a picture in the world, (down, across)."""
+        ndim, displayed = self._viewer.dims.ndim, self._viewer.dims.displayed[-2:]
+        worlds = [row.real.extent.world[:, [axis - ndim + row.real.ndim for axis in displayed]] for row in rows]
+        return np.min([world[0] for world in worlds], axis=0), np.max([world[1] for world in worlds], axis=0)
+
+    def _zoom_to_fit(self, rows: Sequence[Row]) -> float:
+        """Return the zoom at which a picture would just fit in what captions leave of a cell, or of the canvas."""
+        low, high = self._corners(rows)
+        room = np.asarray(self._viewer.canvas.viewbox_size(self._viewer.layers)) - self._room()
+        return float(np.min(np.maximum(room, LEAST_ROOM) / np.maximum(high - low, 1e-9)))
+
+    def _keep_in_sight(self, rows: Sequence[Row], zoom: float, fitting: float, *, placed: bool = True) -> None:
+        """Show as much as with a zoom when another one fitted, and beside its captions where all or none is in sight.
+
+        ``placed`` says that the picture lay beside captions, too, which it does in a grid.
+        """
+        viewer, (low, high) = self._viewer, self._corners(rows)
+        camera = viewer.scene.camera
+        camera.zoom = zoom / fitting * self._zoom_to_fit(rows)
+        if viewer.dims.ndisplay != 2 or list(viewer.dims.displayed) != sorted(viewer.dims.displayed):
             return
-        displayed = list(viewer.dims.displayed)
-        low = np.min([layer.extent.world[0][-2:] for layer in shown], axis=0)
-        high = np.max([layer.extent.world[1][-2:] for layer in shown], axis=0)
-        center = np.asarray(viewer.scene.camera.center[-2:])
-        if displayed == sorted(displayed) and ((center < low) | (center > high)).any():
-            viewer.reset_view(layers=shown)
+        center = np.asarray(camera.center[-2:])
+        if ((center < low) | (center > high)).any():
+            camera.zoom = self._zoom_to_fit(rows)
+        elif zoom > fitting or not (placed or self._view in GRIDS):
+            return
+        top, right = self._room()
+        y, x = (low + high) / 2
+        y -= top / 2 / camera.zoom
+        camera.center = (*camera.center[:-2], y, x + right / 2 / camera.zoom)
+
+    def _on_reset(self, _: Any = None) -> None:
+        """Leave room for captions where napari fitted the picture to the whole of a cell."""
+        if self._view in GRIDS and not self._working:
+            fitting = self._zoom_to_fit(self._rows)
+            self._keep_in_sight(self._rows, WHOLE * fitting, fitting)
 
     def _bind(self, key: str, function: Any) -> None:
         taken = {str(bound) for bound in (*self._viewer.keymap, *type(self._viewer).class_keymap)}
@@ -366,3 +438,7 @@ class Comparison:
     def _on_3d(self) -> None:
         show_info("The curtain divides a flat picture: as the viewer shows 3D now, the composites are shown instead.")
         self.show(self._rows, "composites")
+
+
+def _is_of(layer: Layer, row: Row) -> bool:
+    return info(layer).get("of") == str(row.real.unique_id)

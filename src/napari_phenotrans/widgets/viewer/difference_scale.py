@@ -22,6 +22,8 @@ MOST = 1000.0
 SHOWN = 5.0
 BAR_WIDTH = 10
 BAR_HEIGHTS = (40, 150)
+# Pixels that the bar takes beside a picture, with its numbers and what napari keeps around it.
+BAR_ROOM = 64.0
 
 
 def relative(difference: np.ndarray, engine_error: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 from superqt.utils import thread_worker
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.layer_info import image_id, path_of
 from napari_phenotrans.widgets.viewer.layers import info, layer_data, letters_of, with_axes
 
@@ -96,7 +97,9 @@ class FileOpener(QObject):
         self.opened.emit(layers, opened.translate)
 
     def _add(self, data: Sequence[LayerData]) -> list[ImageLayer]:
-        return [self._viewer.add_layer(Layer.create(*item)) for item in data]
+        made = [Layer.create(*item) for item in data]
+        with one_update(self._viewer):
+            return [self._viewer.add_layer(layer) for layer in made]
 
 
 def holds_channels(layer: ImageLayer) -> bool:
@@ -128,10 +131,15 @@ def opening(
     paths: Sequence[Path], *, translate: bool = False, axes: str | None = None, instead_of: str = ""
 ) -> Iterator[Opened]:
     """Read files one after the other; ``translate`` marks the last alone."""
-    # libraries for a dozen formats, which a dock that opens no file does not need
+    # libraries for a dozen formats, which a dock that opens no file does not need; and what napari would import for its
+    # first layer while the window waits
+    import pint
+    import scipy.ndimage  # noqa: F401
+
     from napari_phenotrans.io import read
     from napari_phenotrans.widgets.viewer.layers import layer_data
 
+    pint.get_application_registry().parse_units("um")
     for path in paths:
         try:
             layers = tuple(layer_data(read(path, axes=axes)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.components.overlays import TextOverlay
+from qtpy.QtGui import QFont, QFontMetricsF, QGuiApplication
 
 from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE, unit_of
 from napari_phenotrans.widgets.viewer.layers import ABOVE_ERROR, COMPARED, HELD_RESULT, MADE, SPREAD, info, role
@@ -31,6 +33,8 @@ LETTER = 0.9
 # napari keeps so many pixels between a text and the edge, on either side.
 EDGE = 10
 BOX = (0, 0, 0, 0.85)
+# Of a line of text, in points of its font; and points in pixels, as napari draws them on a usual screen.
+LINE, POINT = 1.36, 4 / 3
 KEYS = ("phenotrans_left", "phenotrans_center", "phenotrans_right")
 POSITIONS = {1: ("top_left",), 2: ("top_left", "top_right"), 3: ("top_left", "top_center", "top_right")}
 
@@ -84,7 +88,7 @@ def difference_heading(difference: ImageLayer, real: ImageLayer) -> str:
 
 
 class Headings:
-    """One to three texts at the top of the canvas, from left to right, each as wide as what it is about.
+    """One to three texts at the top of the canvas, each over the column that it is about and no wider.
 
     Parameters
     ----------
@@ -98,9 +102,10 @@ class Headings:
         self._viewer, self._keys = viewer, keys
         self._texts: tuple[str, ...] = ()
         self._shares: tuple[float, ...] = ()
+        self._beside = 0.0
         viewer.canvas.events.size.connect(self._fit)
 
-    def say(self, *texts: str, shares: Sequence[float] = ()) -> None:
+    def say(self, *texts: str, shares: Sequence[float] = (), beside: float = 0.0, first: int = 3) -> None:
         """Show these texts in place of the earlier ones.
 
         Parameters
@@ -108,16 +113,29 @@ class Headings:
         texts
             None to three.
         shares
-            Of the canvas's width for each of them; equal ones where none are given.
+            Of the canvas's width for each of them, which then stand at its edges. Where none are given all columns
+            are as wide, and each text stands over the middle of its own.
+        beside
+            Pixels at the right of each column that its picture does not take.
+        first
+            How many of them are shown now; the others stay where they are, or come with another call.
         """
         overlays = self._viewer.canvas.overlays
         if len(texts) != len(self._texts):
-            for key in self._keys[: len(self._texts)]:
+            for key in self._keys:
                 overlays.pop(key, None)
-            for key, position in zip(self._keys, POSITIONS.get(len(texts), ()), strict=False):
+        for key, position in list(zip(self._keys, POSITIONS.get(len(texts), ()), strict=False))[:first]:
+            if key not in overlays:
                 overlays[key] = TextOverlay(position=position, color="white", box_color=BOX, visible=True)
-        self._texts, self._shares = texts, tuple(shares) or (1 / max(len(texts), 1),) * len(texts)
+        self._texts, self._shares, self._beside = texts, tuple(shares), beside
         self._fit()
+
+    def height(self, *texts: str) -> float:
+        """Return how many pixels at the top of the canvas such texts take over columns of one width."""
+        width = self._viewer.canvas.size[1] / max(len(texts), 1) - 2 * EDGE
+        size = min((fitted(text, width)[1] for text in texts), default=FONT_SIZE)
+        lines = max((fitted(text, width, size)[0].count("\n") + 1 for text in texts), default=0)
+        return lines * size * POINT * LINE + 2 * EDGE if lines else 0.0
 
     def close(self) -> None:
         """Show nothing, and stop listening to the viewer."""
@@ -125,13 +143,48 @@ class Headings:
         self._viewer.canvas.events.size.disconnect(self._fit)
 
     def _fit(self) -> None:
-        widths = [self._viewer.canvas.size[1] * share - 2 * EDGE for share in self._shares]
+        shares = self._shares or (1 / max(len(self._texts), 1),) * len(self._texts)
+        columns = [self._viewer.canvas.size[1] * share for share in shares]
+        widths = [column - 2 * EDGE for column in columns]
         # one size for all, so that none looks more important
         size = min((fitted(text, width)[1] for text, width in zip(self._texts, widths, strict=True)), default=FONT_SIZE)
-        for key, text, width in zip(self._keys, self._texts, widths, strict=False):
+        positions = POSITIONS.get(len(self._texts), ())
+        for key, text, width, position in zip(self._keys, self._texts, widths, positions, strict=False):
             lines, _ = fitted(text, width, size)
-            padded = "\n".join(f"{PAD}{line}{PAD}" for line in lines.split("\n"))
+            room = 0.0 if self._shares else width - self._beside
+            if key not in self._viewer.canvas.overlays:
+                continue
+            padded = _placed(lines.split("\n"), size, room, self._beside, position)
             set_values(self._viewer.canvas.overlays[key], {"font_size": size, "text": padded})
+
+
+def _placed(lines: Sequence[str], size: float, room: float, beside: float, position: str) -> str:
+    """Return lines with spaces around them, in the middle of ``room`` pixels each, or at the edge of none.
+
+    Where they are longer they reach over the ``beside`` pixels at the right.
+    """
+    if not room:
+        return "\n".join(f"{PAD}{line}{PAD}" for line in lines)
+    space, lengths = _drawn(PAD, size), [_drawn(line, size) for line in lines]
+    over = max(0.0, max(lengths) - room)
+    room, beside = room + over, max(0.0, beside - over)
+    placed = []
+    for line, length in zip(lines, lengths, strict=True):
+        free = (room - length) / 2
+        before, behind = {
+            "top_left": (free, 0.0),
+            "top_center": (0.0, beside),
+            "top_right": (0.0, beside + free),
+        }[position]
+        placed.append(f"{PAD * max(1, round(before / space))}{line}{PAD * max(1, round(behind / space))}")
+    return "\n".join(placed)
+
+
+@lru_cache(maxsize=256)
+def _drawn(text: str, size: float) -> float:
+    """Return how many pixels wide napari draws a text."""
+    metrics = QFontMetricsF(QFont(QGuiApplication.font().family(), int(size)))
+    return max(1.0, metrics.horizontalAdvance(text) * POINT)
 
 
 def fitted(text: str, width: float, largest: float = FONT_SIZE, lines: int = 3) -> tuple[str, float]:

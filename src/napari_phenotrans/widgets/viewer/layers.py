@@ -22,7 +22,7 @@ from napari_phenotrans.core.kinds import (
     SPREAD,
     TRANSLATED,
 )
-from napari_phenotrans.io.display import fitting
+from napari_phenotrans.io.display import GRAY, fitting, viewer_colors
 from napari_phenotrans.io.metadata import unit_symbol
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ HELD_RESULT, COMPARED = HELD = ("held result", "difference of two results")
 IN_MEMORY = 64 * 2**20
 # Colors up to which a color table is kept itself, not by its name.
 MOST_COLORS = 16
-COLORMAPS = ("cyan", "magenta", "yellow", "green", "red", "blue")
 DIVERGING = {"name": "phenotrans difference", "colors": kinds.DIVERGING}
 AXES_BY_LABEL = {"time": "T", "channel": "C", "c": "C", "t": "T", "z": "Z", "y": "Y", "x": "X"}
 
@@ -432,9 +431,8 @@ def _colormap(image: Image, index: int) -> Any:
         return DIVERGING
     if image.kind in AMOUNTS:
         return "inferno"
-    if image.colors[index]:
-        return str(image.colors[index])
-    return "gray" if len(image.channels) == 1 else COLORMAPS[index % len(COLORMAPS)]
+    color = viewer_colors(image.channels, image.colors)[index]
+    return "gray" if color == GRAY else color
 
 
 def _signed_data(real: ImageLayer, pixels: Any, limit: float, derived: str) -> LayerData:

@@ -73,15 +73,20 @@ def put_first(viewer: Viewer, order: list[Layer]) -> None:
 
 
 def add_quietly(viewer: Viewer, data: tuple[Any, dict[str, Any], str], index: int | None = None) -> ImageLayer:
+    """Add a layer of this data as `insert_quietly` does."""
+    layer = Layer.create(*data)
+    insert_quietly(viewer, layer, index)
+    return layer
+
+
+def insert_quietly(viewer: Viewer, layer: Layer, index: int | None = None) -> None:
     """Add a layer without selecting it, so that the layer controls stay with the layer that the user chose.
 
     ``index`` is where in the list; None for its end.
     """
     selected = set(viewer.layers.selection)
-    layer = Layer.create(*data)
     viewer.layers.insert(len(viewer.layers) if index is None else index, layer)
     viewer.layers.selection = selected
-    return layer
 
 
 def set_values(model: Any, values: dict[str, Any]) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from napari.layers import Image
 
 from napari_phenotrans.core.region import Region, View
+from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.layers import full_resolution, letters_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari import Viewer
     from napari.layers import Image as ImageLayer
 
@@ -53,6 +57,17 @@ def current_view(viewer: Viewer, layer: ImageLayer) -> View | None:
     """Return the part of a layer that the user looks at: the visible rectangle and the (t, z) of the sliders."""
     region = visible_region(viewer, layer)
     return View(region, *shown_plane(viewer, layer)) if region else None
+
+
+def look_at(viewer: Viewer, layers: Sequence[ImageLayer]) -> None:
+    """Show these layers, all of them in sight, and hide other images, which they would add up with."""
+    with one_update(viewer):
+        for layer in viewer.layers:
+            if isinstance(layer, Image):
+                layer.visible = layer in layers
+    # napari looks for an extent along each of its axes, which flat layers beside a stack have not
+    alike = all(layer.ndim == viewer.dims.ndim for layer in layers)
+    viewer.reset_view(layers=layers if alike else None)
 
 
 def to_data(viewer: Viewer, layer: ImageLayer, point: np.ndarray) -> np.ndarray:
