@@ -402,7 +402,7 @@ class _Stages:
 
     def repeats(
         self, thresholds: Mapping[str, float], effects: Effects
-    ) -> Generator[Progressed | Notice, None, tuple[Repeat, ...]]:
+    ) -> Generator[Progressed | Notice | FirstLook, None, tuple[Repeat, ...]]:
         """Translate and measure the same fields with other trainings of the engine."""
         plan, found = self._plan, []
         for number, checkpoint in enumerate(self._request.repeats, start=2):
