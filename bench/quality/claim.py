@@ -22,7 +22,7 @@ import torch
 from bench.common.paired import circumstances
 from bench.quality.bundle import HALF, prepare_bbbc013
 from bench.quality.run_scores import score_run
-from bench.quality.table import Scores, joined
+from bench.quality.table import Scores, cell, joined
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.dataset.dataset import DataSet
@@ -220,7 +220,7 @@ def table_row(
     ]
     lowest = floor(METRICS["kid"], to, copied)
     beside = f"{lowest.value if lowest else float('nan'):.3f}, {METRICS['kid'](to, copied, copied).value:.3f}"
-    written = [cell(cell) for cell in cells]
+    written = [cell(each) for each in cells]
     return " | ".join([*written, beside]), difference
 
 
