@@ -21,9 +21,11 @@ from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 from napari_phenotrans.dataset.synthetic import write_dataset
 from napari_phenotrans.io import read
 from napari_phenotrans.io.samples import SAMPLES
+from napari_phenotrans.translation.translate import translate_image
 from napari_phenotrans.widgets.evaluate.dock import EvaluateDock
 from napari_phenotrans.widgets.train.dock import TrainingDock
 from napari_phenotrans.widgets.translate.dock import TranslateDock
+from napari_phenotrans.widgets.translate.result_layers import add_translation
 from napari_phenotrans.widgets.viewer.comparison import VIEWS
 from napari_phenotrans.widgets.viewer.layers import layer_data
 
@@ -34,9 +36,9 @@ THEMES = ("dark", "light")
 WINDOW, NARROW, WIDE = (1400, 900), (320, 600), 430
 # What the evaluate dock is shown with: organoids that the checkpoint was not trained on.
 ORGANOIDS, FIRST_SEED, FIELD = 6, 7000, 192
-# The moving picture: where it looks, how wide it is, how many pictures, how long each is shown and in how many colors.
-GIF_CENTER, GIF_ZOOM, GIF_WIDTH = (330.0, 330.0), 2.0, 620
-GIF_STEPS, GIF_REST, GIF_MS, GIF_COLORS = 16, 5, 110, 96
+# The moving picture: its window, where it looks, its colors; how far the line goes, and for how long what is shown.
+GIF_WINDOW, GIF_CENTER, GIF_ZOOM, GIF_WIDTH, GIF_COLORS = (1400, 640), (290.0, 330.0), 2.0, 620, 128
+GIF_SHARES, GIF_STEPS, GIF_MS, GIF_REST_MS = (0.22, 0.74), 16, 110, 900
 ENGINE, MEASURED = "synthetic-organoids-cyclegan", "DAPI, nucleus: mean intensity"
 
 
@@ -201,33 +203,50 @@ def evaluation_pictures(dataset: Path, theme: str, out: Path) -> None:
 
 def curtain_gif(out: Path) -> None:
     """Draw the curtain over a well and back, and save it as a moving picture for the top of the README."""
+    # translated before there is a window, which would be drawn for every tile
+    translation = translate_image(read(SAMPLE.path), SAMPLE.checkpoint, source=SAMPLE.condition, target=SAMPLE.target)
     viewer = napari.Viewer(show=False)
     viewer.theme = "dark"
     viewer.show()
     wait(0.5)
-    viewer.window.resize(*WINDOW)
+    viewer.window.resize(*GIF_WINDOW)
     dock = TranslateDock(viewer)
     viewer.window.add_dock_widget(dock, name="Translate (Phenotype translation)")
-    dock.checkpoints.choose(SAMPLE.checkpoint)
-    dock.open_files([SAMPLE.path], translate=True)
-    wait_for(dock, "translated", "not translated")
+    rows = add_translation(viewer, translation)
+    dock.show_image([row.real for row in rows], translation.provenance)
+    wait(1)
     choose_view(dock, "curtain")
     # a part of the well, in which a cell is large enough to see where its stain is
-    viewer.camera.center, viewer.camera.zoom = GIF_CENTER, GIF_ZOOM
+    camera = viewer.scene.camera
+    camera.center, camera.zoom = GIF_CENTER, GIF_ZOOM
     wait(1)
-    shares = np.concatenate([np.full(GIF_REST, 0.94), 0.5 + 0.44 * np.cos(np.linspace(0, np.pi, GIF_STEPS))])
+    # there, a rest, and back
+    there = 0.5 * (GIF_SHARES[0] + GIF_SHARES[1]) + 0.5 * (GIF_SHARES[1] - GIF_SHARES[0]) * np.cos(
+        np.linspace(0, np.pi, GIF_STEPS)
+    )
     frames = []
-    for share in [*shares, *np.full(GIF_REST - 1, shares[-1]), *shares[: GIF_REST - 1 : -1]]:
+    for share in there:
         dock.views.comparison.curtain.share = float(share)
         wait(0.15)
         picture = Image.fromarray(viewer.screenshot(canvas_only=True, flash=False)[..., :3])
         frames.append(picture.resize((GIF_WIDTH, round(GIF_WIDTH * picture.height / picture.width)), Image.LANCZOS))
-    # one set of colors for all, so that nothing flickers
-    colors = frames[len(frames) // 4].quantize(GIF_COLORS)
+    # one set of colors for all, so that nothing flickers; the captions' white is among them
+    some = frames[GIF_STEPS // 2].copy()
+    some.paste("white", (0, 0, 60, 60))
+    colors = some.quantize(GIF_COLORS)
     frames = [frame.quantize(palette=colors, dither=Image.Dither.NONE) for frame in frames]
+    durations = [GIF_MS] * len(frames)
+    durations[0] = durations[-1] = GIF_REST_MS
     path = out / "curtain.gif"
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=GIF_MS, loop=0, optimize=True)
-    print(f"{path}: {len(frames)} frames, {path.stat().st_size / 1e6:.2f} MB", flush=True)
+    frames[0].save(
+        path,
+        save_all=True,
+        append_images=[*frames[1:], *frames[-2:0:-1]],
+        duration=[*durations, *durations[-2:0:-1]],
+        loop=0,
+        optimize=True,
+    )
+    print(f"{path}: {2 * len(frames) - 2} frames, {path.stat().st_size / 1e6:.2f} MB", flush=True)
     viewer.close()
     QApplication.processEvents()
 

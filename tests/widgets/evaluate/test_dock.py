@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     Open = Callable[[], EvaluateDock]
 
-WAIT_MS = 120_000
+WAIT_MS = 240_000
 CHANNELS = ("DNA", "GFP")
 CONDITIONS = ("untreated", "drug")
 SIZE, GROUPS = (64, 92), 5
@@ -301,6 +302,20 @@ def test_a_first_look_is_shown_while_the_rest_is_measured(
     assert len(answers) == 2
     assert answers[0].startswith("A first look at 4 of 10 fields")
     assert "first look" not in answers[1] and dock.result is not None and dock.result.first_look is None
+    # what was chosen in the first look stays so when the whole report takes its place
+    whole, files, made_with = dock.result, dock.files, dock._made_with
+    assert made_with is not None and dock.effects is not None
+    show_report(replace(whole, first_look=(4, 10)), files, made_with[0])
+    qtbot.waitUntil(lambda: dock.effects.table.rowCount() > 0 and dock.effects.effect is not None, timeout=WAIT_MS)
+    dock.effects.choose(7)
+    scrolled: list[str] = []
+    monkeypatch.setattr(dock, "_scroll_to", scrolled.append)
+    show_report(whole, files, made_with[0])
+    for _ in dock._filling:
+        pass
+    assert dock.effects.effect is whole.effects.rows[7]
+    assert scrolled == []
+
     # and the next report is known to take its time
     dock.data.conditions.choose(*CONDITIONS)
     assert re.fullmatch(r"ready: 10 fields, about .* s; a first look comes after 4 of them", dock.status.text())

@@ -330,7 +330,10 @@ class EvaluateDock(EvaluateForm):
     def _show_report(self, report: PhenotypeReport, files: dict[str, Path], request: EvaluationRequest) -> None:
         card = self.data.checkpoints.cards.get(request.recipe.checkpoint)
         assert card is not None
-        self.object_view.leave()
+        # what stands there is a first look: the whole report comes in its place, and nobody loses theirs
+        goes_on = self.result is not None and self.result.first_look is not None and report.first_look is None
+        if not goes_on:
+            self.object_view.leave()
         self.result, self.files, self._made_with = report, dict(files), (request, card)
         self.pictures.show_verdicts([report.verdict] if report.verdict else [])
         self.answer.setText(answer(report))
@@ -339,12 +342,14 @@ class EvaluateDock(EvaluateForm):
         self.read_first.say("report", [*report_text.read_first(report), control, *report.notices])
         self.limits.say("report", report_text.limits(report))
         self.show_report_sections(True)
-        self._scroll_to("Report")
-        self._filling = self._fill(report)
+        if not goes_on:
+            self._scroll_to("Report")
+        self._filling = self._fill(report, goes_on=goes_on)
         self._fill_timer.start()
 
-    def _fill(self, report: PhenotypeReport) -> Iterator[None]:
+    def _fill(self, report: PhenotypeReport, *, goes_on: bool) -> Iterator[None]:
         """Make the panel of effects, where there is none yet, and fill it."""
+        chosen = self.effects.effect.measurement if goes_on and self.effects and self.effects.effect else None
         if self.effects is None:
             from napari_phenotrans.widgets.evaluate.effects_panel import EffectsPanel
 
@@ -355,13 +360,17 @@ class EvaluateDock(EvaluateForm):
             self.effects_column.addWidget(self.effects)
             yield
         yield from self.effects.filling(report)
+        if chosen is not None:
+            keys = [row.measurement.key for row in report.effects.rows]
+            self.effects.choose(keys.index(chosen.key) if chosen.key in keys else 0)
+        else:
+            # all of it is there now, and what was above has its height
+            self._scroll_to("Report")
 
     def _fill_next(self) -> None:
         for _ in self._filling:
             self._fill_timer.start()
             return
-        # all of it is there now, and what was above has its height
-        self._scroll_to("Report")
 
     def _scroll_to(self, title: str) -> None:
         self.sections[title].set_open(True)
