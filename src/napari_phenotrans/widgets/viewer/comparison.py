@@ -202,6 +202,9 @@ class Comparison:
         placed = self._view in GRIDS
         with one_update(self._viewer):
             made = self._end_view()
+            for layer in (layer for row in rows for layer in row.layers if layer not in self._viewer.layers):
+                # it is still to come, and would add up with the real image
+                layer.visible = False
             self._rows, self._view = (), ""
             self._active.discard(self)
             before, self._snapshot = self._snapshot, None
