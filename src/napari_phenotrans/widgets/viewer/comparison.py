@@ -280,7 +280,8 @@ class Comparison:
         if active is None or active in shown:
             return
         row = next((row for row in self._rows if active in row.layers or _is_of(active, row)), None)
-        layer = next((layer for layer in shown if row and (layer is row.real or _is_of(layer, row))), None)
+        there = [layer for layer in shown if layer in self._viewer.layers]
+        layer = next((layer for layer in there if row and (layer is row.real or _is_of(layer, row))), None)
         if layer is not None:
             first = self._selected[0] if self._selected and self._selected[1]() is active else ref(active)
             self._selected = first, ref(layer)
