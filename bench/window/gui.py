@@ -164,6 +164,11 @@ def table(result: dict[str, Any]) -> list[str]:
     lines += [
         f"| largest gap of the first results, until all of a grid of six is there | {spread(building, 0)} ms |",
         f"| the same, a grid of nine | {result['scene']['building']['largest']:.0f} ms |",
+        *(
+            f"| largest gap of a change of the view, to {view} | "
+            f"{spread([one['views'][view]['largest'] for one in first], 0)} ms |"
+            for view in first[0]["views"]
+        ),
         f"| importing torch, once, when the dock opens | {spread([one['import_s'] for one in first], 1)} s |",
         f"| largest gap meanwhile | {spread(importing, 0)} ms |",
         "",

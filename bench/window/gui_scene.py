@@ -36,6 +36,8 @@ PAN_EVERY_MS = 100
 PAN_RADIUS = 20  # pixels of the image
 SETTLE_S = 1.0
 PATIENCE_S = 300.0
+# From the matrix to each of these, and how long each is watched.
+VIEWS_IN_TURN, VIEW_S = ("composites", "curtain", "blink", "matrix"), 2.5
 
 # ---- waiting, as a user waits: the event loop runs
 
@@ -226,6 +228,14 @@ def first_tile(orders: dict[str, Any]) -> dict[str, Any]:
             # the captions
             wait(2 * SETTLE_S)
         result[name] = {"first_tile_s": seconds, "whole_s": whole, "gaps": meanwhile}
+    result["views"] = {}
+    for view in VIEWS_IN_TURN:
+        wait(SETTLE_S)
+        with gaps.measured() as meanwhile:
+            dock.view_bar.buttons[view].click()
+            # the captions, too
+            wait(VIEW_S)
+        result["views"][view] = meanwhile
     viewer.close()
     return result
 

@@ -112,6 +112,20 @@ def release_memory(device: torch.device) -> None:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread of the processor: for a crop of 64 × 64 that takes half the time of two, or less.
+
+    Threads wait for each other after each of a network's hundreds of layers, the longer the more else is computed.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def arithmetic(device: torch.device, precision: Precision) -> Iterator[None]:
     """Run networks without gradients in exact float32, or in bfloat16 where that is sound."""
     with ExitStack() as stack:

@@ -77,6 +77,7 @@ def test_the_ratio_is_taken_turn_by_turn() -> None:
         "import": gaps(9, 70),
         "fresh window": {"first_tile_s": 1.2, "gaps": gaps(9)},
         "layers there": {"first_tile_s": 0.6, "gaps": gaps(9)},
+        "views": {"curtain": gaps(9, 70), "matrix": gaps(9, 120)},
         "napari alone, 1": 0.6,
         "napari alone, 4": 1.2,
     }
@@ -90,6 +91,7 @@ def test_the_ratio_is_taken_turn_by_turn() -> None:
     assert "in a fresh window | 1.20 (1.20 to 1.20) s (wanted: under 1 s: missed by it)" in text
     assert "again, with its layers there | 0.60 (0.60 to 0.60) s (wanted: under 1 s: held)" in text
     assert "adding one layer like these in a grid, until the picture is drawn | 0.60 (0.60 to 0.60) s" in text
+    assert "| largest gap of a change of the view, to matrix | 120 (120 to 120) ms |" in text
     assert "window takes 2.00 (2.00 to 2.00) times that" in text
 
 

@@ -89,9 +89,14 @@ def test_a_key_on_the_slider_shows_a_quick_look_and_then_what_the_plane_will_sho
     start = dock.translating.start
     monkeypatch.setattr(dock.translating, "start", lambda job, folder=None: (jobs.append(job), start(job, folder)))
     monkeypatch.setattr("napari_phenotrans.widgets.translate.selection.QUICK_EVALUATIONS", 2)
+    threads: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
     slider = dock.engine.slider
     slider.setValue(slider.value() - 1)
     qtbot.waitUntil(lambda: "as it will be; press" in dock.status.text(), timeout=WAIT_MS)
+    # a small crop is sooner there on one of them
+    assert set(threads) == {1, 5} and threads[-1] == 5
     assert [(job.quick, job.recipe.how["evaluations"]) for job in jobs] == [(True, 2), (False, 4)]
     assert len({job.region for job in jobs}) == 1
     # what is canceled does not go on with the exact one

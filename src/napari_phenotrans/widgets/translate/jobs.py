@@ -178,9 +178,16 @@ class Translate(Job):
         self, translator: Translator, request: TranslationRequest, region: Region, tick: Callable[[], None]
     ) -> Iterator[Any]:
         """Translate the region as if it were an image, and say of what comes where in the plane it lies."""
+        from napari_phenotrans.engines.device import one_thread
+
         ((t, z),) = self.positions
         crop = self.image.replace(pixels=self.image.plane(t, z, region), axes="CYX", pyramid=())
-        for event in translator.translate(crop, replace(request, positions=[(0, 0)], region=None), tick=tick):
+        events = translator.translate(crop, replace(request, positions=[(0, 0)], region=None), tick=tick)
+        while True:
+            with one_thread():
+                event = next(events, None)
+            if event is None:
+                return
             if isinstance(event, TileDone | PlaneDone):
                 top, left = event.top + region.top, event.left + region.left
                 yield replace(event, t=t, z=z, top=top, left=left)

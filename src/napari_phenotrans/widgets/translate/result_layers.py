@@ -179,7 +179,7 @@ class ResultLayers:
         row = next(row for row in self.rows if layer in row.layers)
         if row.real in self._viewer.layers:
             # as the others, which may have been hidden meanwhile
-            layer.visible = self._added[0].visible if self._added else True
+            layer.visible = self._added[0].visible if self._added else layer.visible
             insert_quietly(self._viewer, layer)
             self._added.append(layer)
             if layer is row.translated:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 DRAW_EVERY_MS = 200
 # Until the first of them: Qt has drawn the first tile by then, which otherwise now and then waits for all of them.
 BUILD_FIRST_MS = 150
+# Until the first layer comes into its cell.
+FIRST_LAYER_MS = 20
 
 
 class TranslateController(QObject):
@@ -227,12 +229,12 @@ class TranslateController(QObject):
                 self._results = ResultLayers(
                     self._viewer, job.reals, provenance, self._folder, later=True, preview=job.preview
                 )
-                self._results.build()
                 if self.samples and not self._results.again and not self._results.covers:
                     self._forget_samples()
                 self.begun.emit(self._results.rows)
             if not self._results.built:
-                self._builder.start(self.build_after_ms)
+                # the cells are drawn first
+                self._builder.start(FIRST_LAYER_MS)
         except InputError as error:
             # no room for the results: nothing of it can be shown or kept
             self._stop(str(error))
@@ -266,7 +268,7 @@ class TranslateController(QObject):
             self._results.build()
             self.grown.emit(self._results.rows)
         if not self._results.built:
-            self._builder.start(self.build_step_ms)
+            self._builder.start(self.build_step_ms if self._drawn or self._unfinished else self.build_after_ms)
         elif self._unfinished:
             self._finish(*self._unfinished)
 

@@ -202,6 +202,9 @@ class Comparison:
         placed = self._view in GRIDS
         with one_update(self._viewer):
             made = self._end_view()
+            for layer in (layer for row in rows for layer in row.layers if layer not in self._viewer.layers):
+                # it is still to come, and would add up with the real image
+                layer.visible = False
             self._rows, self._view = (), ""
             self._active.discard(self)
             before, self._snapshot = self._snapshot, None
@@ -277,7 +280,8 @@ class Comparison:
         if active is None or active in shown:
             return
         row = next((row for row in self._rows if active in row.layers or _is_of(active, row)), None)
-        layer = next((layer for layer in shown if row and (layer is row.real or _is_of(layer, row))), None)
+        there = [layer for layer in shown if layer in self._viewer.layers]
+        layer = next((layer for layer in there if row and (layer is row.real or _is_of(layer, row))), None)
         if layer is not None:
             first = self._selected[0] if self._selected and self._selected[1]() is active else ref(active)
             self._selected = first, ref(layer)
