@@ -303,6 +303,12 @@ def test_control_against_control(images: Path, tmp_path: Path) -> None:
     assert sorted(files) == [f"a/a{well}.ome.tif" for well in range(4)]
     with pytest.raises(InputError, match="no folder c"):
         call(images, "--out", tmp_path / "other", *words[:-1], "c")
+    # the same training as an earlier one, in nothing
+    call(images, "--out", tmp_path / "real", *SMALL, "--conditions", "a,b", "--seed", 5)
+    result = call("--from", tmp_path / "real", "--null", "b", "--out", tmp_path / "again")
+    assert result.exit_code == 0, result.output
+    card = Checkpoint.read_card(tmp_path / "again" / "last.safetensors")
+    assert (card.conditions, card.settings["seed"], card.training["steps"]) == (("b half 1", "b half 2"), 5, 4)
     with pytest.raises(InputError, match="leave --conditions"):
         call(images, "--out", tmp_path / "other", *words, "--conditions", "a,b")
     (images / "a" / "a0.ome.tif").unlink()

@@ -113,6 +113,9 @@ class TrainOptions:
         typed = dict(self.settings)
         if typed.get("kept") in ((NO_NAME,), ("",)):
             typed["kept"] = ()
+        if self.null is not None:
+            # the earlier training's own; a null has halves of one of them
+            before["conditions"] = None
         return settings_class.make(**(before | (presets[self.preset] if self.preset else {}) | typed))
 
     def _fields(self, settings: TrainingSettings, earlier: Run | None) -> tuple[DataSet, DataSet | None]:
@@ -121,14 +124,15 @@ class TrainOptions:
         from napari_phenotrans.dataset.dataset import DataSet
         from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 
-        if self.dataset is None:
-            if earlier is None:
-                raise InputError("Which images? Name a data set folder: one folder of images per condition.")
-            return earlier.dataset, earlier.held_out
+        folder = self.dataset or (earlier.dataset.folder if earlier else None)
+        if folder is None:
+            raise InputError("Which images? Name a data set folder: one folder of images per condition.")
         if self.null is not None:
-            dataset = DataSet.open_halves(self.dataset, self.null, settings.seed)
+            dataset = DataSet.open_halves(folder, self.null, settings.seed)
+        elif self.dataset is None and earlier is not None:
+            return earlier.dataset, earlier.held_out
         else:
-            dataset = DataSet.open(self.dataset, settings.conditions)
+            dataset = DataSet.open(folder, settings.conditions)
         for problem in too_many_conditions(dataset.conditions, settings):
             raise InputError(f"{problem.what} {problem.do}")
         choice = HeldOutChoice(self.held_out_share, self.held_out_groups or (), self.held_out, self.split_by)

@@ -394,8 +394,10 @@ def test_scores_stand_beside_floor_and_copy_source(
     click(qtbot, dock.scores.button)
     qtbot.waitUntil(lambda: dock.status.text() == "done", timeout=WAIT_MS)
     table = dock.scores.table
-    block, anchored = (table.topLevelItem(index) for index in range(table.topLevelItemCount()))
-    assert block is not None and anchored is not None
+    block, anchored, turned = (table.topLevelItem(index) for index in range(table.topLevelItemCount()))
+    assert block is not None and anchored is not None and turned is not None
+    assert turned.text(0) == "untreated → drug · features: the same upside down"
+    assert turned.child(0).text(0).startswith("turned disagreement, ") and "0.0" in turned.child(0).text(1)
     assert block.text(0) == "untreated → drug · features: profile"
     assert anchored.text(0) == "untreated → drug · features: profile, background subtracted"
     lines = {block.child(i).text(0): block.child(i) for i in range(block.childCount())}
