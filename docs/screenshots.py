@@ -277,6 +277,8 @@ def main() -> None:
     said.out.mkdir(parents=True, exist_ok=True)
     if said.dock in (None, "gif"):
         curtain_gif(said.out)
+    if said.dock == "gif":
+        return
     organoids = Path(tempfile.mkdtemp()) / "organoids"
     write_dataset(organoids, ORGANOIDS, size=FIELD, first_seed=FIRST_SEED)
     for theme in [said.theme] if said.theme else THEMES:

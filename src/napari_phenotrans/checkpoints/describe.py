@@ -24,7 +24,7 @@ SCORES = {
     "IoU": "Overlap",
     "kid": "Distance to real images (KID)",
     "picture faults": "Faults of the pictures",
-    "round trip": "Error of the round trip",
+    "round trip": "Round trip",
     "identity": "Error where nothing should change",
 }
 # The settings that tell the networks of an engine apart.
@@ -156,6 +156,10 @@ def describe_score(score: Score) -> str:
     return f"{score_words(score.metric, score.what)}, {score.direction}: {score.value:.3g}{interval}{rest}"
 
 
+def _median(found: re.Match[str]) -> str:
+    return f"Median of {measured_words(f'log {found[1]}')}"
+
+
 def measured_words(what: str) -> str:
     """Return what was measured in words."""
     return re.sub(r"^log (.+) nucleus over ring$", r"\1 in the nucleus over the ring around it", what)
@@ -164,7 +168,7 @@ def measured_words(what: str) -> str:
 def score_words(metric: str, what: str) -> str:
     """Return what a score is of in words that need no key: what was measured is a ratio, not its logarithm."""
     measured = measured_words(what)
-    name = SCORES.get(metric, metric)
+    name = SCORES.get(metric) or re.sub(r"^median (.+ nucleus over ring)$", _median, metric)
     return f"{name}: {measured}" if measured else name
 
 

@@ -104,6 +104,8 @@ def test_scores_are_named_in_words() -> None:
     assert said == "Share of the way to the target: GFP in the nucleus over the ring around it"
     assert score_words("IoU", "nuclei before and after") == "Overlap: nuclei before and after"
     assert score_words("KID", "") == "KID"
+    said = score_words("median GFP nucleus over ring", "translated cells")
+    assert said == "Median of GFP in the nucleus over the ring around it: translated cells"
 
 
 def test_table_shows_numbers_scores_floor_and_copy_source(panel: TrustPanel) -> None:
