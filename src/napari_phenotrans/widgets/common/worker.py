@@ -201,9 +201,12 @@ class Runner(QObject):
         ``way`` is from which condition to which.
         """
 
+        # the other thread must not hold this object, which Qt has on the main one: it might be the last to let go of it
+        engines = self._engines
+
         def read() -> Effort | None:
             try:
-                return self._engines.get(checkpoint, device, precision, tile).try_out(*way, how)
+                return engines.get(checkpoint, device, precision, tile).try_out(*way, how)
             except (InputError, RuntimeError, MemoryError, OSError):
                 return None
 
