@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import tempfile
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,34 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-import psutil
 
 from bench.common.display import needs_display, play
 from bench.common.paired import circumstances
+from bench.reliability.looks import LOOKS, Look, look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-LOOKS = 10  # at memory and the like, over a load
 CALLS_PER_FILE = 10
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the process held after so many repetitions."""
-
-    after: int
-    megabytes: float
-    files: int
-    threads: int
-    widgets: int = 0
-
-
-def look(after: int, widgets: int = 0) -> Look:
-    """Return what this process holds now, once garbage is collected."""
-    gc.collect()
-    process = psutil.Process()
-    return Look(after, process.memory_info().rss / 1e6, process.num_fds(), threading.active_count(), widgets)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import napari
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QApplication
 
-from bench.reliability.load import LOOKS, look
+from bench.reliability.looks import LOOKS, look
 
 DOCKS = ("translate.dock:TranslateDock", "train.dock:TrainingDock", "evaluate.dock:EvaluateDock")
 

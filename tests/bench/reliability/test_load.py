@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bench.reliability.load import Load, Look, called, opened_events, repeated, table, translated
+from bench.reliability.load import Load, called, opened_events, repeated, table, translated
+from bench.reliability.looks import Look
 
 if TYPE_CHECKING:
     from pathlib import Path
