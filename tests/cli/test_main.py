@@ -225,6 +225,8 @@ def test_a_signal_ends_a_batch_cleanly(
 ) -> None:
     from napari_phenotrans.translation import outputs
 
+    # a shell that starts this in the background has it ignore Ctrl+C
+    ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)
     original, written = outputs.write_as, []
 
     def write_as(*arguments: Any, **more: Any) -> Any:
@@ -237,6 +239,7 @@ def test_a_signal_ends_a_batch_cleanly(
     before = signal.getsignal(signal.SIGTERM)
     out = tmp_path / "out"
     ended, _, said = phenotrans("translate", *wells, "--checkpoint", checkpoint, *WAY, "--out", out)
+    signal.signal(signal.SIGINT, ctrl_c)
     assert ended == code
     assert "Stopped." in said
     assert "2 images: 1 translated, 1 not done." in said

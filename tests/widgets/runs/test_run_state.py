@@ -58,7 +58,7 @@ def test_only_settings_that_differ_are_listed_in_the_words_of_the_command_line(r
     assert different_settings([one, other]) == [
         ("engine", ["cyclegan", "phendiff"]),
         ("save-every", ["100", "200"]),
-        ("channels", ["not said", "DNA, GFP"]),
+        ("channels", ["not set", "DNA, GFP"]),
         ("cycle", ["10.0", "–"]),
     ]
     assert different_settings([one, replace(one, folder=Path("another"))]) == []
