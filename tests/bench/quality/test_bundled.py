@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from bench.quality.bundled import Unseen, ceilings, quarters, score, table
 from napari_phenotrans.dataset.synthetic import organoid
@@ -38,6 +39,7 @@ def test_quarters_are_a_plane_cut_in_four() -> None:
     assert list(unseen.pieces({"D01": plane})) == [f"D01, quarter {number}" for number in (1, 2, 3, 4)]
 
 
+@pytest.mark.slow
 def test_rows_say_what_translating_changed(make_checkpoint: Callable[..., Any]) -> None:
     unseen = organoids()
     still = make_checkpoint("shift", 3, conditions=CONDITIONS, high=4000.0)

@@ -32,6 +32,7 @@ def test_what_is_kept_is_seen_to_grow() -> None:
     assert growing.slope("files") == pytest.approx(0, abs=1)
 
 
+@pytest.mark.slow
 def test_every_load_is_carried_out(tmp_path: Path) -> None:
     assert translated(tmp_path, 4).looks[-1].after == 4
     assert len(list((tmp_path / "results").iterdir())) == 8

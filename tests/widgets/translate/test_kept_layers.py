@@ -114,6 +114,7 @@ def test_it_can_be_made_and_kept_again(keep: Any, open_dock: Open, tmp_path: Pat
             np.testing.assert_array_equal(read(again.images[kind]).plane(z=z), read(file).plane(z=z))
 
 
+@pytest.mark.slow
 def test_what_lies_above_the_error_is_shown_where_it_was(keep: Any, open_dock: Open, tmp_path: Path) -> None:
     before, folder = keep(tmp_path / "kept", check=True)
     heading = before.views.comparison.headings

@@ -205,6 +205,7 @@ def test_a_check_shows_errors_and_a_table(open_dock: Open, checkpoint: Path, wel
     assert "Not checked" in dock.trust_panel.summary.text()
 
 
+@pytest.mark.slow
 def test_a_check_says_whether_neighboring_planes_agree(
     open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot
 ) -> None:
@@ -230,6 +231,7 @@ def test_a_check_says_whether_neighboring_planes_agree(
     assert len(said) == 2 and "GFP" in said[1] and "do not agree along Z" in said[1]
 
 
+@pytest.mark.slow
 def test_a_flat_image_says_nothing_of_planes(open_dock: Open, checkpoint: Path, tmp_path: Path, qtbot: QtBot) -> None:
     dock = open_dock(checkpoint)
     flat = tmp_path / "untreated" / "flat.ome.tif"

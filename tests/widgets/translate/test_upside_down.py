@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.widgets.gestures import drop
 from tests.widgets.translate.test_dock import WAIT_MS, wait_for
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.translate.dock import TranslateDock
 
 
+@pytest.mark.slow
 def test_a_check_says_whether_the_same_upside_down_would_be_translated_alike(
     open_dock: Callable[..., TranslateDock], checkpoint: Path, well: Path, qtbot: QtBot
 ) -> None:
