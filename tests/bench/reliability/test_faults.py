@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
-from bench.reliability import faults
 from bench.reliability.faults import LEFT, OTHER, SAME, Trial, die_at, digest, fail_at, leftovers, limit_files, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from click.testing import Result
 
 
 def in_fork(act: Callable[[], None]) -> int:
@@ -70,13 +64,3 @@ def test_results_and_what_is_left_are_told(tmp_path: Path) -> None:
     assert table([*found, Trial("training", "killed", "3", OTHER)])[-1] == (
         "| training | killed | 3 | 1 | 0 | 1 something unfinished is left, 1 another result |"
     )
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="forks, and limits of the size of files")
-def test_nothing_is_lost_by_any_fault(bench: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faults, "POINTS", ("replace",))
-    done = bench("faults", "--moments", 2)
-    assert done.exit_code == 0, done.output
-    assert "| training | killed at a random moment | 2 | " in done.output
-    assert "| translation | the disk is full once | " in done.output
