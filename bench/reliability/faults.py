@@ -24,6 +24,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
 from bench.common.paired import circumstances
 
@@ -336,11 +337,18 @@ def limit_files(size: int) -> None:
 
 
 def digest(folder: Path) -> str:
-    """Return a digest of the pixels and weights in a folder, by name; what a run notes of its times is left out."""
+    """Return a digest of the pixels and weights in a folder, by name; what is noted of times is left out."""
+    from napari_phenotrans.io import read
+
     found = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.name.endswith((".safetensors", ".ome.tif")) and ".part." not in path.name:
+        if ".part." in path.name:
+            continue
+        if path.name.endswith(".safetensors"):
             found.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+        elif path.name.endswith(".ome.tif"):
+            pixels = np.ascontiguousarray(read(path).pixels[...])
+            found.update(str(path.relative_to(folder)).encode() + pixels.tobytes())
     return found.hexdigest()
 
 

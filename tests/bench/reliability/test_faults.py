@@ -50,11 +50,11 @@ def test_faults_happen_where_they_are_told_to(tmp_path: Path) -> None:
 
 
 def test_results_and_what_is_left_are_told(tmp_path: Path) -> None:
-    (tmp_path / "a.ome.tif").write_bytes(b"1")
+    (tmp_path / "a.safetensors").write_bytes(b"1")
     first = digest(tmp_path)
     (tmp_path / "events.jsonl").write_text("when, and how long")
     assert digest(tmp_path) == first
-    (tmp_path / "a.ome.tif").write_bytes(b"2")
+    (tmp_path / "a.safetensors").write_bytes(b"2")
     assert digest(tmp_path) != first
     assert leftovers(tmp_path) == []
     (tmp_path / ".abc-1.part.b.ome.tif").touch()
