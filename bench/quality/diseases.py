@@ -21,7 +21,7 @@ from bench.quality.scores import count_positive, translate_plane
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.dataset.synthetic import CONDITIONS, DISEASES, pair, write_dataset
 from napari_phenotrans.engines import ENGINES, engine_entry
-from napari_phenotrans.runs.paths import BEST, LAST
+from napari_phenotrans.runs.paths import checkpoints_in
 from napari_phenotrans.training.run import Run
 from napari_phenotrans.translation.translate import Translator
 
@@ -153,12 +153,12 @@ def diseases(
         images, folder = work / name, work / f"{name}-{engine}-{preset}"
         if not images.exists():
             write_dataset(images, groups, size=size, disease=DISEASES[name])
-        if not any((folder / file).exists() for file in (BEST, LAST)):
+        if not checkpoints_in(folder):
             settings_class = engine_entry(engine).settings
             training, held_out = DataSet.open(images, CONDITIONS).split(0.2)
             settings = settings_class.make(**settings_class.presets.get(preset, {}), seed=0)
             list(Run(folder, training, engine, settings, held_out, synthetic=True).events())
-        translator = Translator(next(path for file in (BEST, LAST) if (path := folder / file).exists()))
+        translator = Translator(checkpoints_in(folder)[0])
         pairs = [pair(UNSEEN + index, size=size, disease=DISEASES[name]) for index in range(unseen)]
         healthy, true = ([getattr(each, side).image.plane() for each in pairs] for side in CONDITIONS)
         made = [translate_plane(plane, translator, *CONDITIONS) for plane in healthy]

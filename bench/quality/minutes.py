@@ -2,7 +2,8 @@
 
 One run on the wells of BBBC013's rows A to C; whenever so many minutes were trained, what there is translates the wells
 of row D, and the picture gate judges them. Minutes are the process's own computing time, so that other work on the
-machine does not count. ``python -m bench minutes-figure`` draws several such runs over time.
+machine does not count; those by the clock stand beside them. ``python -m bench minutes-figure`` draws several such runs
+over time.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Mark:
 
     Parameters
     ----------
-    minutes, steps
-        Trained so far.
+    minutes, by_the_clock, steps
+        Trained so far; by the clock from the start of the run.
     there, back
         Gap closed by either direction.
     engine_error
@@ -60,6 +61,7 @@ class Mark:
     """
 
     minutes: float
+    by_the_clock: float
     steps: int
     there: float
     back: float
@@ -130,29 +132,34 @@ def marks(
 ) -> Iterator[Mark]:
     """Train until the last of so many minutes, or the last step; look at what is saved first after each of them."""
     left = list(at)
-    looking, started = 0.0, time.process_time()
+    looking, started = np.zeros(2), _clocks()
     for event in run.events():
-        spent = (time.process_time() - started - looking) / 60
+        spent, by_the_clock = (_clocks() - started - looking) / 60
         if not isinstance(event, Saved) or event.path != "last.safetensors":
             continue
         if event.step < run.settings.steps and not (left and spent >= left[0]):
             continue
         left = [each for each in left if each > spent]
-        before = time.process_time()
-        yield look(run.folder / event.path, planes, (spent, event.step), how, judge)
-        looking += time.process_time() - before
+        before = _clocks()
+        yield look(run.folder / event.path, planes, (float(spent), float(by_the_clock), event.step), how, judge)
+        looking += _clocks() - before
         if not left:
             return
+
+
+def _clocks() -> np.ndarray:
+    """Return the seconds that this process has computed, and those of the clock."""
+    return np.array([time.process_time(), time.monotonic()])
 
 
 def look(
     checkpoint: Path,
     planes: Mapping[str, Sequence[np.ndarray]],
-    trained: tuple[float, int],
+    trained: tuple[float, float, int],
     how: Mapping[str, Any],
     judge: Judge,
 ) -> Mark:
-    """Translate planes of both conditions there, back, and to themselves, after so many (minutes, steps)."""
+    """Translate planes of both conditions there, back, and to themselves, after so long, as of `Mark`."""
     translator = Translator(checkpoint, how=how)
     started = time.process_time()
     made = {
@@ -199,7 +206,8 @@ def row(mark: Mark) -> str:
     """Say a mark in a line, and what the picture gate says against it in further ones."""
     gate = "; ".join(f"{direction}: {words}" for direction, words in mark.gate.items() if words)
     return (
-        f"{mark.minutes:6.1f} min {mark.steps:6d} steps   gap closed {mark.there:.2f} there, {mark.back:.2f} back   "
+        f"{mark.minutes:6.1f} min ({mark.by_the_clock:.1f} by the clock) {mark.steps:6d} steps   "
+        f"gap closed {mark.there:.2f} there, {mark.back:.2f} back   "
         f"source → source {mark.engine_error:.2f} % of the range   {mark.seconds:.0f} s per plane\n"
         f"           picture gate: {gate or 'passed both ways'}"
     )

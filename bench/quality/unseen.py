@@ -23,6 +23,7 @@ from bench.quality.picture import sheet
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import read, write
+from napari_phenotrans.runs.paths import checkpoints_in
 from napari_phenotrans.runs.record import read_decided
 from napari_phenotrans.training.run import Run
 from napari_phenotrans.translation.pictures import middle
@@ -108,8 +109,7 @@ def draw_sheets(folder: Path) -> None:
     """Draw a held-out field in every direction at full size: real, translated, and a real field of the target."""
     run = Run.load(folder)
     assert run.held_out is not None
-    checkpoint = next(path for name in ("best", "last") if (path := folder / f"{name}.safetensors").exists())
-    translator = Translator(checkpoint)
+    translator = Translator(checkpoints_in(folder)[0])
     conditions = translator.card.conditions
     first = {c: next(field for field in run.held_out.fields if field.condition == c) for c in conditions}
     for source in conditions:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import resource
 import shutil
@@ -18,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from bench.common.paired import circumstances
+from bench.reliability.verdict import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,29 +59,34 @@ class Trial:
 @click.command()
 @click.option("--moments", default=50, show_default=True, help="Random moments at which each work is killed.")
 @click.option("--seed", default=0, show_default=True, help="Of these moments.")
+@click.option(
+    "--point",
+    "points",
+    type=click.Choice(POINTS),
+    multiple=True,
+    default=POINTS,
+    help="Calls of the disk; all of them.",
+)
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Where to write what did not end well.")
-def faults(moments: int, seed: int, out: Path | None) -> None:
+def faults(moments: int, seed: int, points: tuple[str, ...], out: Path | None) -> None:
     """Kill, stop, starve and disturb trainings and translations; fails where something is lost or left."""
     with tempfile.TemporaryDirectory(prefix="phenotrans-faults-") as folder:
-        found = list(trials(Path(folder), moments, Random(seed)))
-    click.echo("\n".join(table(found)))
-    bad = [trial for trial in found if trial.outcome not in GOOD]
-    for trial in bad:
-        click.echo(f"{trial.work}, {trial.fault}, {trial.at}: {trial.outcome}. {trial.text}")
-    if out:
-        about = {"circumstances": circumstances(), "moments": moments, "seed": seed, "trials": len(found)}
-        out.write_text(json.dumps(about | {"bad": [asdict(trial) for trial in bad]}, indent=1))
-    if bad:
-        raise SystemExit(1)
+        found = list(trials(Path(folder), moments, Random(seed), points))
+    bad = {
+        f"{trial.work}, {trial.fault}, {trial.at}: {trial.outcome}. {trial.text}": trial
+        for trial in found
+        if trial.outcome not in GOOD
+    }
+    end(table(found), bad, {"moments": moments, "seed": seed, "points": points, "trials": len(found)}, out)
 
 
-def trials(folder: Path, moments: int, rng: Random) -> Iterator[Trial]:
+def trials(folder: Path, moments: int, rng: Random, points: Sequence[str]) -> Iterator[Trial]:
     """Disturb both kinds of work in every way."""
     prepare(folder / "sound")
     for work in (Work("training", TRAIN, RESUME, "run"), Work("translation", TRANSLATE, TRANSLATE, "results")):
         bench = _Bench(folder, work)
         yield from bench.killed_at_moments(moments, rng)
-        yield from bench.killed_at_points()
+        yield from bench.killed_at_points(points)
         yield from bench.stopped()
         yield from bench.without_room()
         yield from bench.read_only()
@@ -210,9 +214,9 @@ class _Bench:
             run(self._folder, self._work.words, kill_after=moment)
             yield self._after("killed at a random moment", f"after {moment:.2f} s")
 
-    def killed_at_points(self) -> Iterator[Trial]:
-        """Kill it before, and after, each thing that it asks of the disk."""
-        for point in POINTS:
+    def killed_at_points(self, points: Sequence[str]) -> Iterator[Trial]:
+        """Kill it before each thing that it asks of the disk."""
+        for point in points:
             for place in range(1000):
                 self._begin()
                 ended = run(self._folder, self._work.words, lambda p=point, n=place: die_at(p, n))

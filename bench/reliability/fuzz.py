@@ -6,7 +6,6 @@ What may happen is that it opens, or that one sentence refuses it by name.
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 import tempfile
@@ -14,15 +13,15 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.common.paired import circumstances
 from bench.reliability.mutations import mutate
+from bench.reliability.verdict import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,15 +60,12 @@ def fuzz(each: int, only: tuple[str, ...], first: int, seconds: float, memory: i
     """Open mutated files of every kind; fails where one does not end in an image, a network, or a sentence."""
     with tempfile.TemporaryDirectory(prefix="phenotrans-fuzz-") as work:
         found = list(outcomes(Path(work), only, range(first, first + each), seconds, memory))
-    click.echo("\n".join(table(found)))
-    bad = [one for one in found if one.outcome not in GOOD]
-    for one in bad:
-        click.echo(f"{one.family}, seed {one.seed}, {one.file}, {one.change}: {one.outcome}. {one.text}")
-    if out:
-        about = {"circumstances": circumstances(), "each": each, "first": first, "counts": counts(found)}
-        out.write_text(json.dumps(about | {"bad": [asdict(one) for one in bad]}, indent=1))
-    if bad:
-        raise SystemExit(1)
+    bad = {
+        f"{one.family}, seed {one.seed}, {one.file}, {one.change}: {one.outcome}. {one.text}": one
+        for one in found
+        if one.outcome not in GOOD
+    }
+    end(table(found), bad, {"each": each, "first": first, "counts": counts(found)}, out)
 
 
 def outcomes(work: Path, only: Sequence[str], seeds: range, seconds: float, megabytes: int) -> Iterator[Outcome]:

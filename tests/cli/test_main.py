@@ -238,8 +238,10 @@ def test_a_signal_ends_a_batch_cleanly(
     monkeypatch.setattr(outputs, "write_as", write_as)
     before = signal.getsignal(signal.SIGTERM)
     out = tmp_path / "out"
-    ended, _, said = phenotrans("translate", *wells, "--checkpoint", checkpoint, *WAY, "--out", out)
-    signal.signal(signal.SIGINT, ctrl_c)
+    try:
+        ended, _, said = phenotrans("translate", *wells, "--checkpoint", checkpoint, *WAY, "--out", out)
+    finally:
+        signal.signal(signal.SIGINT, ctrl_c)
     assert ended == code
     assert "Stopped." in said
     assert "2 images: 1 translated, 1 not done." in said

@@ -19,6 +19,7 @@ from napari_phenotrans.core.settings import LOOK, LOOK_MEANS, PRESETS, TrainingS
 from napari_phenotrans.engines import ENGINES, FIRST_CHOICE
 from napari_phenotrans.engines.settings import FlowSettings
 from napari_phenotrans.runs.family import Family, is_family
+from napari_phenotrans.runs.parse import MOST_SEEDS
 
 if TYPE_CHECKING:
     from napari_phenotrans.dataset.check_report import Report
@@ -59,7 +60,7 @@ _OWN_PRESETS = "; ".join(
 )
 @click.option(
     "--repeats",
-    type=click.IntRange(1, 100),
+    type=click.IntRange(1, MOST_SEEDS),
     default=1,
     show_default=True,
     help="Train so often, one seed after the other, into folders of --out: what comes out again is no accident.",

@@ -17,8 +17,10 @@ TURNED, AGREEMENT = "turned disagreement", "agreement of the change"
 SIGNED = frozenset({DIFFERENCE, ROUND_TRIP, ABOVE_ERROR, AGREEMENT})
 # Never negative: 0 is where nothing is in doubt.
 AMOUNTS = frozenset({SPREAD, TURNED})
+# Numbers about pictures, and none themselves.
+MAPS = SIGNED | AMOUNTS
 # Everything but what a microscope, or a program that invents cells, made.
-MADE = frozenset({TRANSLATED, COMPLETED, SAMPLE, MEAN}) | SIGNED | AMOUNTS
+MADE = frozenset({TRANSLATED, COMPLETED, SAMPLE, MEAN}) | MAPS
 
 #: Kind to what files are called after the image's name, in the order in which they are written.
 FILE_WORDS = {

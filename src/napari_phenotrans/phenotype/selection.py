@@ -13,7 +13,7 @@ from napari_phenotrans.core.text import few
 from napari_phenotrans.dataset.field_stats import DNA
 from napari_phenotrans.phenotype.objects.segmentation import ObjectAppearance
 from napari_phenotrans.phenotype.statistics.contrasts import LEAST_GROUPS
-from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
+from napari_phenotrans.runs.paths import DECIDED, checkpoints_in
 from napari_phenotrans.runs.record import fields_from, read_decided
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def control_run(path: Path) -> ControlRun:
     """
     folder = path if path.is_dir() else path.parent
     decided = read_decided(folder / DECIDED)
-    checkpoints = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
+    checkpoints = checkpoints_in(folder)
     if not path.is_file() and not checkpoints:
         raise InputError(f"The control run {folder} has no checkpoint yet. Wait until it has, or name another.")
     first, second, *_ = decided["conditions"]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.atomic import replacing
-from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
+from napari_phenotrans.runs.parse import parse_seeds
+from napari_phenotrans.runs.paths import DECIDED, checkpoints_in
 
 FAMILY = "family.json"
-MOST = 100
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,12 @@ class Family:
         """
         path = Path(folder) / FAMILY
         try:
-            seeds = json.loads(path.read_bytes())["seeds"]
-            fits = 1 <= len(seeds) <= MOST and all(type(seed) is int and 0 <= seed < 2**63 for seed in seeds)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            written = path.read_bytes()
+        except OSError as error:
             raise InputError(
-                f"{path} cannot be read: {error}. Expected what 'phenotrans train --repeats' wrote."
+                f"{path} cannot be read: {error.strerror or error}. Expected what 'phenotrans train --repeats' wrote."
             ) from error
-        if not fits or len(set(seeds)) != len(seeds):
-            raise InputError(f"{path} does not list different seeds. Expected what 'phenotrans train --repeats' wrote.")
-        return cls(path.parent, tuple(seeds))
+        return cls(path.parent, parse_seeds(written, path))
 
     def checkpoints(self) -> list[Path]:
         """Return the best checkpoint of each training, or else its last one; of those that have one.
@@ -83,15 +80,12 @@ class Family:
         InputError
             If fewer than two trainings have one.
         """
-        found = [
-            next((folder / name for name in (BEST, LAST) if (folder / name).is_file()), None)
-            for folder in self.members.values()
-        ]
-        there = [path for path in found if path is not None]
+        there = [found[0] for folder in self.members.values() if (found := checkpoints_in(folder))]
         if len(there) < 2:
             raise InputError(
-                f"{len(there)} of the {len(found)} trainings in {self.folder} have a checkpoint, and two are needed to "
-                f"hold one against the other. Go on with --resume {self.folder}, or name the checkpoint of a training."
+                f"{len(there)} of the {len(self.seeds)} trainings in {self.folder} have a checkpoint, and two are "
+                f"needed to hold one against the other. Go on with --resume {self.folder}, or name the checkpoint of a "
+                f"training."
             )
         return there
 

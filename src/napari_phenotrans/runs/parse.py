@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_SEEDS = 100
 MOST = 2**53  # NumPy's integers and floats hold any number below it
 
 
@@ -79,6 +80,25 @@ class Decided(BaseModel):
     about: str = ""
     attribution: str = ""
     synthetic: bool = False
+
+
+# ---- family.json
+
+
+def _all_different(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("should be different seeds")
+    return seeds
+
+
+class Seeds(BaseModel):
+    """``family.json``: the seeds of trainings that are alike otherwise."""
+
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**63, strict=True)], ...],
+        Field(min_length=1, max_length=MOST_SEEDS),
+        AfterValidator(_all_different),
+    ]
 
 
 # ---- events.jsonl, a line each; see `training.events`
@@ -175,6 +195,7 @@ _EVENT: TypeAdapter[Any] = TypeAdapter(
 )  # fmt: skip
 _DECIDED = TypeAdapter(Decided)
 _PROCESS = TypeAdapter(Process)
+_SEEDS = TypeAdapter(Seeds)
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _FOLDERS: TypeAdapter[list[str]] = TypeAdapter(list[FileName])
@@ -193,6 +214,11 @@ def parse_process(text: bytes, path: Path) -> Process:
 def parse_folders(text: bytes, path: Path) -> list[str]:
     """Parse the list of run folders that were opened before; raises as `parse_decided`."""
     return _parse(_FOLDERS, text, path, "a list of folders")
+
+
+def parse_seeds(text: bytes, path: Path) -> tuple[int, ...]:
+    """Parse the seeds of a ``family.json``; raises as `parse_decided`."""
+    return _parse(_SEEDS, text, path, "what 'phenotrans train --repeats' wrote").seeds
 
 
 def parse_event(line: bytes) -> dict[str, Any] | None:

@@ -35,6 +35,11 @@ def step_name(step: int) -> str:
     return f"{_STEM}{step:05d}"
 
 
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run folder that are there, the best one first."""
+    return [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
+
+
 def files_of_steps(folder: Path, suffix: str) -> dict[int, Path]:
     """Return the files of a folder that are named by `step_name`, by step; none where there is no folder."""
     files = {}

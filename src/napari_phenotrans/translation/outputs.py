@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.kinds import FILE_WORDS, MEAN, SAMPLE, TRANSLATED
+from napari_phenotrans.core.kinds import FILE_WORDS, MAPS, MEAN, SAMPLE, TRANSLATED
 from napari_phenotrans.io import FORMATS, write_as
 from napari_phenotrans.io.atomic import clear_leftovers, refuse_existing, replacing_together
 from napari_phenotrans.io.display import windows
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.translation.translate import ResultSink, Translation
 
 # What is no image of the input's kind, and is written as float32.
-_FLOAT = re.compile(r"_(difference|turned|agreement|samples-spread)\.ome\.(tif|zarr)$")
+_FLOAT = re.compile(rf"_({'|'.join(word for kind, word in FILE_WORDS.items() if kind in MAPS)})\.ome\.(tif|zarr)$")
 _FLOATING = np.dtype(np.float32)
 # Pixels of a plane.
 PYRAMID = 4096 * 4096

@@ -60,6 +60,8 @@ def test_it_looks_when_the_minutes_have_passed_and_at_the_end(
     assert [mark.steps for mark in found][-1] == 12
     assert 1.0 <= found[0].minutes < 3.0
     assert found[0].steps < 12
+    assert 0 < found[0].by_the_clock < found[1].by_the_clock
+    assert f"({found[0].by_the_clock:.1f} by the clock)" in minutes.row(found[0])
     assert all(mark.engine_error == 0 for mark in found)  # the shift leaves source → source alone
     assert all(mark.there < 0.9 for mark in found)  # and moves nothing into nuclei
     assert "gap closed" in minutes.row(found[0])

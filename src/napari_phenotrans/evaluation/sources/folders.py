@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 TRANSLATED = f"_{kinds.FILE_WORDS[kinds.TRANSLATED]}"
 NO_TRANSLATION = tuple(
-    f"_{words[kind]}"
-    for words in (kinds.FILE_WORDS, kinds.EARLIER_FILE_WORDS)
-    for kind in words
-    if kind in kinds.SIGNED
+    f"_{words[kind]}" for words in (kinds.FILE_WORDS, kinds.EARLIER_FILE_WORDS) for kind in words if kind in kinds.MAPS
 )
 
 

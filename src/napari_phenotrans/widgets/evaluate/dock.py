@@ -18,7 +18,7 @@ from napari_phenotrans.core.events import Notice, Progressed
 from napari_phenotrans.phenotype.page import text as report_text
 from napari_phenotrans.phenotype.pipeline import MEASURING
 from napari_phenotrans.phenotype.result import FirstLook
-from napari_phenotrans.runs.paths import BEST, DECIDED, LAST
+from napari_phenotrans.runs.paths import DECIDED, checkpoints_in
 from napari_phenotrans.runs.record import read_decided
 from napari_phenotrans.widgets.common.dataset_folder import FolderInspector
 from napari_phenotrans.widgets.common.notices import ERROR
@@ -162,7 +162,7 @@ class EvaluateDock(EvaluateForm):
     # ---- data
 
     def _take_run(self, folder: Path) -> None:
-        checkpoints = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
+        checkpoints = checkpoints_in(folder)
         if not checkpoints:
             self.fail(f"The run {folder.name} has no checkpoint yet. Wait until it has saved one.")
             return
