@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.resample import labels_to_size
 from napari_phenotrans.dataset.dataset import images_in, stem
 from napari_phenotrans.io import read
 from napari_phenotrans.metrics.picture.field import find_nuclei
@@ -68,7 +69,7 @@ def read_masks(folder: str | Path, dataset: DataSet, planes: Mapping[str, Sequen
                 )
             for t, z in image.positions():
                 size = planes[condition][len(masks[condition])].shape[1:]
-                masks[condition].append(_to_size(labels.plane(t=t, z=z)[0] > 0, *size))
+                masks[condition].append(labels_to_size(labels.plane(t=t, z=z)[0] > 0, *size))
     return masks
 
 
@@ -108,15 +109,6 @@ def find_masks(
             f"channel that shows them with --shape-channel, or a folder of label images with --masks."
         )
     return masks
-
-
-def _to_size(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bring a mask (Y, X) to another size, each pixel from the middle of what it covers."""
-    rows, columns = (
-        ((np.arange(size) + 0.5) * old / size).astype(int)
-        for size, old in zip((height, width), mask.shape, strict=True)
-    )
-    return mask[np.ix_(rows, columns)]
 
 
 def _said(sizes: Mapping[str, int]) -> str:
