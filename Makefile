@@ -1,7 +1,7 @@
 # Each command sets up what is missing and can be run again. Nothing is installed into the system's Python:
 # all of it is in .venv and .tox in this folder. `make ... PYTHON=/path/to/python` chooses the Python (3.11 or later).
 
-.PHONY: help demo test test-all test-oldest lint
+.PHONY: help demo test test-all test-oldest lint docs
 TOX = .tox/bootstrap/bin/python -m tox run
 
 help:
@@ -9,6 +9,7 @@ help:
 	@echo "make test          run the tests (ARGS='-k tiles' hands options to pytest)"
 	@echo "make test-all      run the slow ones as well (tests/README.md says which and why)"
 	@echo "make test-oldest   run a part of them with the oldest packages that pyproject.toml allows; takes 7 GB meanwhile"
+	@echo "make docs          build the documentation: build/site/index.html; needs no network, warnings are errors"
 	@echo "make lint          check style, types, the order of imports and the plugin manifest"
 
 demo:
@@ -32,3 +33,8 @@ test-oldest:
 lint:
 	@bash tools/setup.sh environment
 	$(TOX) -e lint
+
+docs:
+	@bash tools/setup.sh environment
+	$(TOX) -e docs -- $(ARGS)
+	@echo "build/site/index.html"

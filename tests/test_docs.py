@@ -5,17 +5,23 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import click
 import numpy as np
 import pytest
 
+from bench.__main__ import COMMANDS
+from docs import reference_tables
 from napari_phenotrans import engines, io, metrics
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+from napari_phenotrans.cli.main import phenotrans
+from napari_phenotrans.core.settings import flag
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.dataset.synthetic import write_dataset
 from napari_phenotrans.io import READERS
@@ -58,13 +64,10 @@ def test_modules_that_are_named_exist(document: Path) -> None:
         resolve_name(name)
 
 
-# ---- adding to it: the examples of docs/architecture.md
+# ---- adding to it: the examples of docs/developers/extending.md
 
-EXAMPLES = dict(
-    re.findall(
-        r"```python\n# ([^\n]+)\n(.*?)```", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.S
-    )
-)
+EXTENDING = ROOT / "docs" / "developers" / "extending.md"
+EXAMPLES = dict(re.findall(r"```python\n# ([^\n]+)\n(.*?)```", EXTENDING.read_text(encoding="utf-8"), re.S))
 
 
 @pytest.fixture
@@ -153,3 +156,95 @@ def slow_tests(tree: ast.Module) -> list[str]:
     """Return the tests that are marked slow, whole or in one of their cases."""
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return [node.name for node in functions if any("mark.slow" in ast.unparse(each) for each in node.decorator_list)]
+
+
+# ---- what the documents say to type, and quote
+
+REPOSITORY = "https://github.com/napari-phenotrans/napari-phenotrans/blob/main/"
+RAW = "https://raw.githubusercontent.com/napari-phenotrans/napari-phenotrans/main/"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def typed(document: Path) -> list[str]:
+    """Return the command lines of a document: those in its shell blocks, comments aside, and those within backticks."""
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"^ *```bash\n(.*?)^ *```", text, re.M | re.S)
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return lines + [" ".join(words.split()) for words in re.findall(r"(?<!`)`([a-z][^`]+)`(?!`)", text)]
+
+
+@each_document
+def test_what_is_typed_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    for line in typed(document):
+        words = line.split()
+        if words[:1] == ["make"]:
+            assert words[1] in targets, line
+        elif line.startswith("python -m bench"):
+            assert len(words) < 4 or words[3].startswith("-") or words[3] in COMMANDS, line
+        elif words[:2] == ["pip", "install"]:
+            extras = re.findall(r"(?:napari-phenotrans|\.)\[([\w,-]+)\]", line)
+            assert {name for each in extras for name in each.split(",")} <= set(PROJECT["optional-dependencies"]), line
+        elif words[:1] == ["phenotrans"] and len(words) > 1 and words[1].isalpha() and words[1].islower():
+            command = phenotrans.get_command(click.Context(phenotrans), words[1])
+            assert command is not None, line
+            known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+            said = {word.partition("=")[0] for word in words[2:] if word.startswith("--")}
+            assert said <= known | {"--help"}, line
+
+
+def test_addresses_in_the_readme_are_of_files_here() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert links
+    for link in links:
+        known = next((start for start in (REPOSITORY, RAW) if link.startswith(start)), None)
+        assert known or link.startswith("https://img.shields.io/badge/"), f"{link} leads nowhere on PyPI"
+        assert known is None or (ROOT / link.removeprefix(known)).is_file(), link
+    assert all(f"`{command}`" in text or f"\n{command} " in text for command in ("make demo", "make test"))
+
+
+def test_badges_are_true() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    pythons = [c.rpartition(" :: ")[2] for c in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", c)]
+    (napari,) = (need for need in PROJECT["dependencies"] if need.startswith("napari>="))
+    assert f"[Python {', '.join(pythons)}]" in text.replace("![", "[")
+    assert f"napari {napari.removeprefix('napari>=')} or later" in text
+    assert f"License: {PROJECT['license']}" in text
+
+
+def test_messages_that_are_quoted_are_said() -> None:
+    """Of ``docs/troubleshooting.md``: what stands in italics in the column of symptoms stands in the code."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py")))
+    code = re.sub(r'"\s*\n\s*f?"', "", code)  # strings that go on in the next line
+    symptoms = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"), re.M)
+    quoted = [words for symptom in symptoms for words in re.findall(r"\*([^*]+)\*", symptom)]
+    assert len(quoted) > 30
+    for words in quoted:
+        pieces = [piece.strip(" ,;:()") for piece in words.split("…")]
+        assert any(pieces), words
+        assert all(piece in code for piece in pieces), words
+
+
+# ---- the tables that the site is built with
+
+
+def test_tables_have_every_setting_and_every_option() -> None:
+    settings, commands = (reference_tables.fill(f"<!-- generated: {name} -->") for name in ("settings", "commands"))
+    for name, entry in engines.ENGINES.items():
+        part = settings.split(f"## Training: `{name}`\n")[1].split("\n## ")[0]
+        common = settings.split("## Training, whatever the engine\n")[1].split("\n## ")[0]
+        for field, declared in entry.settings.model_fields.items():
+            hidden = isinstance(declared.json_schema_extra, dict) and not declared.json_schema_extra.get("cli", True)
+            assert (f"| `{flag(field)}` |" in part + common) != hidden, (name, field)
+        assert all(f"`{preset}`" in part for preset in entry.settings.presets)
+    assert "| `--batch` | `8` |" in settings.split("## Training: `scgan`\n")[1].split("\n## ")[0]
+    assert "| `--depth` | `0.9` | a number, ≥\xa00, ≤\xa01 |" in settings.split("## Translating: `flow`\n")[1]
+
+    context = click.Context(phenotrans)
+    for name in phenotrans.list_commands(context):
+        assert f"## `phenotrans {name}`\n" in commands
+    assert "| `--held-out-share` |" in commands
+    assert "| `--learning-rate` |" not in commands
+    cells = {len(re.findall(r"(?<!\\)\|", line)) for line in commands.splitlines() if line.startswith("| `")}
+    assert cells == {4}

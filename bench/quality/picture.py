@@ -321,7 +321,7 @@ def picture(
             out.append({"fields": name, "defect": defect, "caught": caught, **verdict.to_dict()})
         rows = [("", verdict) for verdict in real] + judged[name]
         unchanged = ", ".join(fields.gate.limits.unchanged) or "none"
-        lines += ["", f"#### {name} (the condition does not act on: {unchanged})", "", *table(rows)]
+        lines += ["", f"### {name} (the condition does not act on: {unchanged})", "", *table(rows)]
         lines += ["", *table([("", verdict) for _, _, verdict in bad]), "", *fates_table(rows)]
         out += [{"fields": name, "checkpoint": who, **verdict.to_dict()} for who, verdict in rows]
     lines += ["", *(missed or ["Every deliberate defect is caught by a measure that is made for it."])]
