@@ -29,7 +29,8 @@ TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "
 # Commands whose options are the settings of engines as well, which have a page of their own.
 OF_SETTINGS: dict[str, Sequence[type[Settings]]] = {
     "train": [entry.settings for entry in ENGINES.values()],
-    "translate": [entry.translation for entry in ENGINES.values()],
+    "translate": (translating := [entry.translation for entry in ENGINES.values()]),
+    "report": translating,
 }
 
 
