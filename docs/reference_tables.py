@@ -26,12 +26,10 @@ GENERATED = re.compile(r"^<!-- generated: (\w+) -->$", re.M)
 # with spaces at which no line is broken
 BOUNDS = {"ge": "≥\xa0{}", "gt": ">\xa0{}", "le": "≤\xa0{}", "lt": "<\xa0{}", "multiple_of": "a multiple of\xa0{}"}
 TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+TRAINING: list[type[Settings]] = [entry.settings for entry in ENGINES.values()]
+TRANSLATING: list[type[Settings]] = [entry.translation for entry in ENGINES.values()]
 # Commands whose options are the settings of engines as well, which have a page of their own.
-OF_SETTINGS: dict[str, Sequence[type[Settings]]] = {
-    "train": [entry.settings for entry in ENGINES.values()],
-    "translate": (translating := [entry.translation for entry in ENGINES.values()]),
-    "report": translating,
-}
+OF_SETTINGS = {"train": TRAINING, "translate": TRANSLATING, "report": TRANSLATING}
 
 
 def fill(page: str) -> str:
