@@ -1,14 +1,16 @@
 """napari-phenotrans: see what a condition does to cells, by translating real images between conditions.
 
-In four lines::
+In five lines::
 
     import napari_phenotrans as pt
 
     image = pt.read("well.ome.tif")
-    result = pt.translate_image(image, "bbbc013-cyclegan", source="untreated", target="wortmannin")
+    result = pt.translate_image(image, "bbbc013-flow", source="untreated", target="wortmannin")
     pt.write(result.translated, "well_translated.ome.tif")
 
-`translate` gives the same as events, tile by tile; `complete_image` draws a channel from others.
+`train` makes a checkpoint from folders of images, `evaluate` scores what it translates, `report` says what differs
+between the conditions and what of it translations show. `translate` gives the same as `translate_image` as events, tile
+by tile; `complete_image` draws a channel from others.
 """
 
 from __future__ import annotations
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.errors import InputError
     from napari_phenotrans.core.events import Notice
     from napari_phenotrans.core.image import Image
+    from napari_phenotrans.core.region import Region
+    from napari_phenotrans.evaluation.scores import evaluate
     from napari_phenotrans.io import read, write
+    from napari_phenotrans.io.samples import sample
+    from napari_phenotrans.phenotype.whole_report import report
+    from napari_phenotrans.training.train import train
     from napari_phenotrans.translation.complete import complete_image
     from napari_phenotrans.translation.events import PlaneDone, TileDone
     from napari_phenotrans.translation.translate import translate, translate_image
@@ -32,9 +39,14 @@ _PLACES = {
     "InputError": "core.errors",
     "Notice": "core.events",
     "PlaneDone": "translation.events",
+    "Region": "core.region",
     "TileDone": "translation.events",
     "complete_image": "translation.complete",
+    "evaluate": "evaluation.scores",
     "read": "io",
+    "report": "phenotype.whole_report",
+    "sample": "io.samples",
+    "train": "training.train",
     "translate": "translation.translate",
     "translate_image": "translation.translate",
     "write": "io",
@@ -45,9 +57,14 @@ __all__ = [
     "InputError",
     "Notice",
     "PlaneDone",
+    "Region",
     "TileDone",
     "complete_image",
+    "evaluate",
     "read",
+    "report",
+    "sample",
+    "train",
     "translate",
     "translate_image",
     "write",

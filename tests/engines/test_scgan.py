@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,6 +102,7 @@ def test_the_papers_preset_can_be_used() -> None:
 def test_perceptual_reconstruction_needs_weights_that_are_there(
     make_engine: Callable[..., Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("torchvision", reason="torchvision comes with the extra fidelity")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     engine = make_engine("scgan", reconstruction="perceptual")
     with pytest.raises(InputError, match=r"VGG16 weights.*no file.*--vgg.*--reconstruction l1"):
@@ -114,8 +116,16 @@ def test_perceptual_reconstruction_needs_weights_that_are_there(
         make_engine("scgan", reconstruction="perceptual", vgg=str(wrong)).start_training()
 
 
+def test_where_torchvision_is_missing_it_is_said_how_to_get_it(
+    make_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.models", None)
+    with pytest.raises(InputError, match=r"napari-phenotrans\[fidelity\].*--reconstruction l1"):
+        make_engine("scgan", reconstruction="perceptual").start_training()
+
+
 def test_perceptual_reconstruction_trains_the_discriminator(make_engine: Callable[..., Engine], tmp_path: Path) -> None:
-    from torchvision.models import vgg16
+    vgg16 = pytest.importorskip("torchvision.models", reason="torchvision comes with the extra fidelity").vgg16
 
     path = tmp_path / "vgg.pth"
     with torch.device("meta"):

@@ -265,6 +265,10 @@ def test_damage_is_borne(folder: Folder) -> None:
     watch.poll()
     assert watch.step == 4
     assert watch.state == "died"
+    unread, left_out = watch.damage
+    assert "run.json cannot be read" in unread
+    assert "line 5" in left_out
+    assert set(watch.damage) <= set(watch.notes)
 
 
 def test_findings_follow_what_was_told(folder: Folder) -> None:

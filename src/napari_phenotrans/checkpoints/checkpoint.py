@@ -176,9 +176,25 @@ class Card(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """An engine's weights and card; ``path`` is where it was loaded from.
+    """An engine's weights and card: all that translation needs.
 
-    ``tensors`` are the engine's ``translators`` by name; float16 on disk where so saved.
+    Parameters
+    ----------
+    card
+        What it says about itself, see `Card`.
+    tensors
+        The weights of the engine's ``translators`` by name; float16 on disk where so saved.
+    path
+        Where it was loaded from.
+
+    Examples
+    --------
+    >>> import napari_phenotrans as pt
+    >>> checkpoint = pt.Checkpoint.load("bbbc013-flow")
+    >>> checkpoint.card.engine, checkpoint.card.conditions, checkpoint.card.channels
+    ('flow', ('untreated', 'wortmannin'), ('DNA', 'FKHR-EGFP'))
+    >>> {score.direction: round(score.value, 2) for score in checkpoint.card.scores if score.metric == "gap closed"}
+    {'untreated → wortmannin': 0.87, 'wortmannin → untreated': 0.87}
     """
 
     card: Card
@@ -191,10 +207,25 @@ class Checkpoint:
     def load(cls, name_or_path: str | Path) -> Checkpoint:
         """Load a bundled checkpoint by name, or a file.
 
+        Parameters
+        ----------
+        name_or_path
+            A name out of `bundled`, such as ``bbbc013-flow``, or a ``.safetensors`` file that phenotrans wrote.
+
+        Returns
+        -------
+        The checkpoint; nothing in it is executed, only tensors and text are read.
+
         Raises
         ------
         InputError
             If there is no such checkpoint, the file is none, or its weights and card do not belong together.
+
+        Examples
+        --------
+        >>> import napari_phenotrans as pt
+        >>> pt.Checkpoint.load("bbbc013-cyclegan").name
+        'bbbc013-cyclegan'
         """
         path = find(name_or_path)
         card, text, digest = _read_header(path)

@@ -28,6 +28,7 @@ LAZY = {
     ),
     "complete": ("cli.complete", "Draw a channel of images from the channels that a flow keeps."),
     "train": ("cli.train", "Train an engine on a data set: one folder of images per condition."),
+    "runs": ("cli.runs", "List run folders: their state, what they reached, and in which settings they differ."),
     "evaluate": ("cli.evaluate", "Score translations against real images, beside what doing nothing scores."),
     "report": ("cli.report", "Say what differs between two conditions, and what of it translations show."),
     "import": ("cli.interop", "Make a checkpoint from other people's networks: CycleGAN, PhenDiff, diffusers."),
@@ -39,7 +40,7 @@ class Commands(click.Group):
     """The commands; the lazy ones are imported when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["demo", "info", "translate", "complete", "train", "evaluate", "report", "import", "export"]
+        return ["demo", "info", "translate", "complete", "train", "runs", "evaluate", "report", "import", "export"]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -17,7 +17,6 @@ from napari_phenotrans.cli.train_options import TrainOptions
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import LOOK, LOOK_MEANS, PRESETS, TrainingSettings
 from napari_phenotrans.engines import ENGINES, FIRST_CHOICE
-from napari_phenotrans.engines.settings import FlowSettings
 from napari_phenotrans.runs.family import Family, is_family
 from napari_phenotrans.runs.parse import MOST_SEEDS
 
@@ -156,19 +155,13 @@ def _check(run: Run) -> Run:
 
 
 def _settle_kept(run: Run, report: Report) -> Run:
-    """Let a flow keep what the check proposes, or what it starts from keeps, where nothing is said; and say so."""
-    from napari_phenotrans.checkpoints.checkpoint import Checkpoint
-    from napari_phenotrans.dataset.channel_differences import explain_kept, proposed_kept
+    """Let a flow keep what the check proposes where nothing is said, and say so."""
+    from napari_phenotrans.training.kept_choice import settle_kept
 
-    s = run.settings
-    if not isinstance(s, FlowSettings) or s.kept is not None:
-        return run
-    if s.start_from:
-        kept = tuple(Checkpoint.read_card(s.start_from).settings.get("kept") or ())
-    else:
-        kept = proposed_kept(report.differences)
-    say(f"note: {explain_kept(report.differences, kept)} Choose others with --kept, or --kept none.", err=True)
-    return dataclasses.replace(run, settings=s.model_copy(update={"kept": kept}))
+    run, why = settle_kept(run, report.differences)
+    if why:
+        say(f"note: {why} Choose others with --kept, or --kept none.", err=True)
+    return run
 
 
 def _dry_run(run: Run, file: Path | None) -> None:

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know that stops nothing, in one or two sentences."""
+    """Something the user should know that stops nothing.
+
+    Parameters
+    ----------
+    text
+        One or two sentences.
+
+    Examples
+    --------
+    >>> import napari_phenotrans as pt
+    >>> pt.Notice("The pixel size is unknown.").text
+    'The pixel size is unknown.'
+    """
 
     text: str
 

@@ -63,6 +63,16 @@ class Image:
     ------
     InputError
         If axes, pixels and channels do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_phenotrans as pt
+    >>> stack = pt.Image(np.zeros((5, 2, 32, 48), np.uint16), "ZCYX", ("DNA", "GFP"), pixel_size_um=0.65)
+    >>> stack.sizes
+    {'Z': 5, 'C': 2, 'Y': 32, 'X': 48}
+    >>> stack.plane(z=3).shape
+    (2, 32, 48)
     """
 
     pixels: Any

@@ -9,7 +9,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of a plane: first row and column, height and width, in pixels of the image unless said otherwise."""
+    """A rectangle of a plane.
+
+    Parameters
+    ----------
+    top, left
+        Its first row and column, in pixels of the image unless said otherwise.
+    height, width
+        How many rows and columns it has.
+
+    Examples
+    --------
+    >>> import napari_phenotrans as pt
+    >>> region = pt.Region(top=10, left=20, height=64, width=32)
+    >>> region.bottom, region.right
+    (74, 52)
+    >>> pt.sample("bbbc013-untreated").plane(region=region).shape
+    (2, 64, 32)
+    """
 
     top: int
     left: int

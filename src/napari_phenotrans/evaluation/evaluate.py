@@ -57,6 +57,12 @@ class Evaluation:
     about: dict[str, Any] = field(default_factory=dict)
     pictures: tuple[Verdict, ...] = ()
 
+    def __str__(self) -> str:
+        """Return the scores as a table, as the command line prints them."""
+        from napari_phenotrans.evaluation.score_table import table_lines
+
+        return "\n".join(table_lines(self))
+
 
 @dataclass(frozen=True)
 class EvaluationRequest:

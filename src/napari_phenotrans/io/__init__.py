@@ -79,9 +79,21 @@ def read(
 
     Examples
     --------
-    >>> read("well.ome.tif").plane(t=0, z=3)  # doctest: +SKIP
-    >>> read("A01_w1.tif", join=True).channels  # doctest: +SKIP
+    >>> import napari_phenotrans as pt
+    >>> from napari_phenotrans.io.samples import SAMPLES
+    >>> image = pt.read(SAMPLES["bbbc013-untreated"].path)
+    >>> image.axes, image.dtype.name, image.plane().shape
+    ('CYX', 'uint8', (2, 640, 640))
+
+    Files that hold a channel each are joined, and channels get other names:
+
+    >>> import numpy as np
+    >>> for channel in ("w1", "w2"):
+    ...     _ = pt.write(pt.Image(np.zeros((8, 8), np.uint16), "YX"), f"A01_{channel}.tif")
+    >>> pt.read("A01_w1.tif", join=True).channels
     ('w1', 'w2')
+    >>> pt.read(["A01_w1.tif", "A01_w2.tif"], channels=["DNA", "actin"]).channels
+    ('DNA', 'actin')
     """
     if not isinstance(path, str | Path) and len(path) == 1:
         path = path[0]
@@ -151,11 +163,25 @@ def write(
         Provenance: names and values, which are written as text (JSON where they are none); the image's own where none
         is given. `provenance` reads it.
 
+    Returns
+    -------
+    The path.
+
     Raises
     ------
     InputError
         If the suffix is unknown, the path exists and may not be replaced, cannot be written, or the format cannot hold
         the pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_phenotrans as pt
+    >>> image = pt.Image(np.zeros((2, 16, 16), np.uint16), "CYX", ("DNA", "GFP"), pixel_size_um=0.65, unit="µm")
+    >>> pt.write(image, "well.ome.tif").name
+    'well.ome.tif'
+    >>> pt.read("well.ome.tif").pixel_size_um
+    0.65
     """
     path = Path(path)
     key = checked_format(path.name, format)

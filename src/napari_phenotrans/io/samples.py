@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_phenotrans.core.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_phenotrans.core.image import Image
 
 FOLDER = Path(__file__).parents[1] / "data" / "samples"
 BBBC013 = (
@@ -63,3 +69,34 @@ SAMPLES: dict[str, Sample] = {
         INVENTED,
     ),
 }
+
+
+def sample(name: str) -> Image:
+    """Open a bundled image.
+
+    Parameters
+    ----------
+    name
+        ``bbbc013-untreated`` or ``bbbc013-wortmannin``, wells of BBBC013 (DNA, FKHR-EGFP; 640 × 640 pixels, uint8);
+        ``synthetic-organoid-healthy`` or ``synthetic-organoid-diseased``, which were invented (DAPI, PH3, ZO1).
+
+    Returns
+    -------
+    The image, axes CYX.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> import napari_phenotrans as pt
+    >>> pt.sample("bbbc013-untreated").channels
+    ('DNA', 'FKHR-EGFP')
+    """
+    if name not in SAMPLES:
+        raise InputError(f"There is no bundled image {name!r}. Choose among {', '.join(SAMPLES)}.")
+    from napari_phenotrans.io import read
+
+    return read(SAMPLES[name].path)

@@ -32,7 +32,7 @@ class PerceptualDistance(nn.Module):
     Raises
     ------
     InputError
-        If there is no such file, or it holds something else.
+        If there is no such file, or it holds something else; if torchvision is not installed.
     """
 
     mean: Tensor
@@ -40,8 +40,13 @@ class PerceptualDistance(nn.Module):
 
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
-        from torchvision.models import vgg16
-
+        try:
+            from torchvision.models import vgg16
+        except ImportError as error:
+            raise InputError(
+                "The perceptual reconstruction takes VGG16 from torchvision, which is not installed. Install it with "
+                "'pip install napari-phenotrans[fidelity]', or choose --reconstruction l1."
+            ) from error
         path = Path(weights) if weights else Path(torch.hub.get_dir()) / "checkpoints" / DOWNLOADED
         if not path.is_file():
             raise InputError(

@@ -176,6 +176,12 @@ class PhenotypeReport:
     repeats: tuple[Repeat, ...] = ()
     first_look: tuple[int, int] | None = None
 
+    def __str__(self) -> str:
+        """Return what was found in short, as the command line prints it."""
+        from napari_phenotrans.phenotype.page.text import in_short
+
+        return "\n".join(in_short(self))
+
     @property
     def trainings(self) -> int:
         """How many trainings of the engine were looked at, this one included."""

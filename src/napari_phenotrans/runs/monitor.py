@@ -82,6 +82,8 @@ class RunWatch(RunHistory):
         Why it failed; empty where it did not.
     findings
         What looks wrong with the engine, see `diagnose`.
+    damage
+        What in its files no training writes, in sentences; they stand among the notes too.
     """
 
     def __init__(self, folder: str | Path, *, least_free: int = 2**22) -> None:
@@ -98,6 +100,7 @@ class RunWatch(RunHistory):
         self.previews: list[PreviewFile] = []
         self.error = ""
         self.findings: tuple[Finding, ...] = ()
+        self.damage: tuple[str, ...] = ()
         self._owner: Owner | None = None
         self._decided: tuple[int, float] | None = None  # size and time of what was read
         self._events: tuple[int, float] | None = None
@@ -142,7 +145,7 @@ class RunWatch(RunHistory):
             decided = parse_decided(path.read_bytes(), path)
         except InputError as error:
             # not what a run writes; its events may still tell
-            self.notes.append(str(error))
+            self._note_damage(str(error))
             return True
         self.settings, self.engine = decided.settings, decided.engine
         self.conditions = tuple(decided.conditions)
@@ -163,6 +166,7 @@ class RunWatch(RunHistory):
             replaced = now[0] < self._read or not head.startswith(self._head)
             if replaced:
                 self._forget()
+                self.damage = ()
                 self._read = self._lines = 0
             file.seek(self._read)
             added = file.read()
@@ -178,12 +182,16 @@ class RunWatch(RunHistory):
                 if event is not None:
                     self.add_event(event)
         if odd:
-            self.notes.append(f"Left out, for no training writes it: {first_of(odd, 1)}.")
+            self._note_damage(f"Left out, for no training writes it: {first_of(odd, 1)}.")
         self._lines += complete.count(b"\n")
         self._events = now
         self._read += len(complete)
         self._head = head[: self._read]
         return bool(complete) or replaced
+
+    def _note_damage(self, sentence: str) -> None:
+        self.notes.append(sentence)
+        self.damage = (*self.damage, sentence)
 
     def _find_files(self) -> tuple[list[CheckpointFile], list[PreviewFile]]:
         if not self.folder.is_dir():

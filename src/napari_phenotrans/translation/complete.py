@@ -113,9 +113,47 @@ def complete_image(
 ) -> Completion:
     """Draw a channel of an image from its kept channels alone, and return the image with it.
 
-    Nothing of the image's own channel is used, and it may be absent. Needs a checkpoint of the engine flow that keeps
-    channels. The other arguments are those of `CompletionRequest` (channels, positions, region, how, allow_translated),
-    of `Translator` (device, precision) and of `completing`; ``on_event`` sees every event.
+    Nothing of the image's own channel is used, and it may be absent.
+
+    Parameters
+    ----------
+    image
+        Any image with the channels that the checkpoint keeps.
+    checkpoint
+        A checkpoint of the engine flow that keeps channels, the name of a bundled one, a file, or a `Translator`.
+    condition
+        Which one to draw: usually the image's own.
+    channel
+        The channels to draw, by name; all that move where none are said.
+    samples
+        How many answers to draw, 1 to 100.
+    seed
+        Of the noise that they are drawn from; a sample depends on it and its number alone.
+    on_event
+        Sees every event, to draw progress with.
+    **more
+        Those of `CompletionRequest` (``channels``, ``positions``, ``region``, ``how``, ``allow_translated``), of
+        `Translator` (``device``, ``precision``) and of `completing`.
+
+    Returns
+    -------
+    The completion: ``completed`` is the image with the drawn channels in place of its own, in its dtype and units;
+    of several samples each, their mean and their spread (standard deviation, float32).
+
+    Raises
+    ------
+    InputError
+        If the checkpoint cannot draw these channels, or a kept channel is missing.
+
+    Examples
+    --------
+    >>> import napari_phenotrans as pt
+    >>> image = pt.sample("bbbc013-untreated")
+    >>> drawn = pt.complete_image(
+    ...     image, "bbbc013-flow", condition="wortmannin", region=pt.Region(0, 0, 64, 64), how={"evaluations": 2}
+    ... )
+    >>> drawn.completed.channels, drawn.completed.plane().shape
+    (('DNA', 'FKHR-EGFP'), (2, 64, 64))
     """
     computed = {name: more.pop(name) for name in ("device", "precision") if name in more}
     translator = checkpoint if isinstance(checkpoint, Translator) else Translator(checkpoint, **computed)

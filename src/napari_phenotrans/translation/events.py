@@ -30,8 +30,28 @@ class EvaluationDone:
 class TileDone:
     """A rectangle of the translated plane that is as good as it will get until its neighbors come.
 
-    ``translated`` is (C, h, w) in the image's own units and dtype; ``top`` and ``left`` are its place in the plane.
     A glimpse, which may come before the first tile, is 0 of ``total``.
+
+    Parameters
+    ----------
+    t, z
+        Which plane.
+    top, left
+        Its place in the plane, in pixels.
+    translated
+        (C, h, w) in the image's own units and dtype.
+    done, total
+        How many of the plane's tiles are done.
+
+    Examples
+    --------
+    >>> import napari_phenotrans as pt
+    >>> events = pt.translate(
+    ...     pt.sample("bbbc013-untreated"), "bbbc013-cyclegan", source="untreated", target="wortmannin",
+    ...     region=pt.Region(0, 0, 64, 64),
+    ... )
+    >>> [(event.top, event.left, event.translated.shape) for event in events if isinstance(event, pt.TileDone)]
+    [(0, 0, (2, 64, 64))]
     """
 
     t: int
@@ -45,11 +65,24 @@ class TileDone:
 
 @dataclass(frozen=True, eq=False)
 class _Finished:
-    """Pixels that are finished: ``translated`` (C, Y, X) in the image's units and dtype, ``difference`` float32.
+    """Pixels that are finished.
 
-    ``difference`` is translated - real before rounding to the dtype. ``clipped`` counts per channel the pixels that
-    the dtype could not hold. ``top`` and ``left`` are the place in the plane, of which ``done`` are finished, but for
-    a share ``to_come`` of the last one's work: other answers.
+    Parameters
+    ----------
+    t, z
+        Which plane.
+    translated
+        (C, Y, X) in the image's units and dtype.
+    difference
+        Translated - real before rounding to the dtype, float32 in the image's units.
+    clipped
+        Per channel the number of pixels that the dtype could not hold.
+    done, total
+        How many planes are finished.
+    top, left
+        The place in the plane, in pixels.
+    to_come
+        Share of the last plane's work that is left: other answers.
     """
 
     t: int
@@ -71,7 +104,34 @@ class _Finished:
 
 @dataclass(frozen=True, eq=False)
 class PlaneDone(_Finished):
-    """One plane, or of each plane the region that was asked for."""
+    """One plane, or of each plane the region that was asked for.
+
+    Parameters
+    ----------
+    t, z
+        Which plane.
+    translated
+        (C, Y, X) in the image's units and dtype.
+    difference
+        Translated - real before rounding to the dtype, float32 in the image's units.
+    clipped
+        Per channel the number of pixels that the dtype could not hold.
+    done, total
+        How many planes are finished.
+    top, left
+        The place in the plane, in pixels.
+    to_come
+        Share of the last plane's work that is left: other answers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_phenotrans as pt
+    >>> pixels = np.zeros((1, 4, 4), np.uint8)
+    >>> plane = pt.PlaneDone(0, 0, pixels, pixels.astype(np.float32), clipped=(0,), done=1, total=3)
+    >>> plane.planes
+    1.0
+    """
 
 
 @dataclass(frozen=True, eq=False)

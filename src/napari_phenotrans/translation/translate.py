@@ -109,10 +109,43 @@ def translate(
     precision: str = "auto",
     **more: Any,
 ) -> Iterator[Event]:
-    """Translate an image as events.
+    """Translate an image as events, tile by tile, while it is computed.
 
-    The other arguments are those of `TranslationRequest`, of `Answers` and of `Translator.translate`; `Translator` says
-    what device and precision are.
+    Parameters
+    ----------
+    image
+        Any image with the checkpoint's channels; lazy pixels are read plane by plane.
+    checkpoint
+        A checkpoint, the name of a bundled one, or a file.
+    source, target
+        Conditions that the checkpoint knows; equal ones are the identity control.
+    device
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+    precision
+        ``fp32``, ``bf16``, or ``auto``, which computes in bf16 only where the card says that it costs next to nothing.
+    **more
+        Those of `TranslationRequest` (``channels``, ``positions``, ``region``, ``how``, ``turns`` and so on), of
+        `Answers` (``samples``, ``redraw``, ``seed``) and of `Translator.translate` (``look_at``, ``tick``).
+
+    Returns
+    -------
+    Iterator of events: `Notice`, `TileDone` and `PlaneDone` among them. Pixels are (C, h, w) in the image's units and
+    dtype, differences float32 in its units.
+
+    Raises
+    ------
+    InputError
+        If conditions, channels, positions, region or settings do not fit; nothing is computed then.
+
+    Examples
+    --------
+    >>> import napari_phenotrans as pt
+    >>> image = pt.sample("bbbc013-untreated")
+    >>> part = pt.Region(0, 0, 128, 128)
+    >>> events = pt.translate(image, "bbbc013-cyclegan", source="untreated", target="wortmannin", region=part)
+    >>> done = [event for event in events if isinstance(event, pt.PlaneDone)]
+    >>> done[0].translated.shape, done[0].translated.dtype.name, done[0].difference.dtype.name
+    ((2, 128, 128), 'uint8', 'float32')
     """
     translator = Translator(checkpoint, device=device, precision=precision)
     request, others = _requested(source, target, more)
@@ -130,10 +163,45 @@ def translate_image(
     on_event: Callable[[Event], None] = lambda event: None,
     **more: Any,
 ) -> Translation:
-    """Translate an image and return it; ``on_event`` sees every event, to draw progress with.
+    """Translate an image from one condition to another, and return it.
 
-    The other arguments are those of `TranslationRequest`, of `Answers` (``samples=5, seed=0``) and of `translating`,
-    which also says what is returned.
+    Parameters
+    ----------
+    image
+        Any image with the checkpoint's channels, of any size, axes out of TZCYX; lazy pixels are read plane by plane.
+    checkpoint
+        A checkpoint, the name of a bundled one, a file, or a `Translator` that has translated before.
+    source, target
+        Conditions that the checkpoint knows; equal ones are the identity control.
+    device, precision
+        As of `translate`.
+    on_event
+        Sees every event, to draw progress with.
+    **more
+        Those of `TranslationRequest` (``channels={"DAPI": "Hoechst"}``, ``positions=[(t, z)]``, ``region``,
+        ``how={"strength": 0.7}``, ``turns``), of `Answers` (``samples=5, seed=0``) and of `translating` (``rooms``,
+        ``look_at``, ``tick``).
+
+    Returns
+    -------
+    The translation: ``translated`` in the image's dtype and units, ``difference`` (translated - real, float32), what
+    the user should know, and how it was made. Where positions or a region are asked for, the images hold these only.
+
+    Raises
+    ------
+    InputError
+        If conditions, channels, positions, region or settings do not fit, or the image was made by an engine itself.
+
+    Examples
+    --------
+    >>> import napari_phenotrans as pt
+    >>> image = pt.sample("bbbc013-untreated")
+    >>> part = pt.Region(0, 0, 128, 128)
+    >>> result = pt.translate_image(image, "bbbc013-cyclegan", source="untreated", target="wortmannin", region=part)
+    >>> result.translated.sizes, result.translated.dtype.name
+    ({'C': 2, 'Y': 128, 'X': 128}, 'uint8')
+    >>> float(abs(result.difference.plane()).mean()) > 1
+    True
     """
     translator = (
         checkpoint if isinstance(checkpoint, Translator) else Translator(checkpoint, device=device, precision=precision)

@@ -10,6 +10,7 @@ from napari_phenotrans.checkpoints.describe import card_warnings
 from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import gigabytes
+from napari_phenotrans.runs import differences
 from napari_phenotrans.runs.paths import LAST
 from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, score_curves
 
@@ -152,20 +153,7 @@ def nearest_checkpoint(files: Sequence[CheckpointFile], step: int) -> int | None
 
 
 def different_settings(runs: Sequence[RunSnapshot]) -> list[tuple[str, list[str]]]:
-    """Return what differs between runs, one row each: its name as the command line has it, and each run's value.
-
-    A setting that an engine has not is shown as a dash.
-    """
-    facts: list[dict[str, Any]] = [{"engine": run.engine, "conditions": run.conditions, **run.settings} for run in runs]
-    rows = []
-    for name in dict.fromkeys(name for each in facts for name in each):
-        values = [_value_text(each[name]) if name in each else "–" for each in facts]
-        if len(set(values)) > 1:
-            rows.append((name.replace("_", "-"), values))
-    return rows
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return "not set" if value is None else str(value)
+    """Return what differs between runs, as `runs.differences` has it; a dash where an engine has no such setting."""
+    return differences.different_settings(
+        [{"engine": run.engine, "conditions": run.conditions, **run.settings} for run in runs]
+    )
