@@ -36,5 +36,6 @@ print(found)
 # Every measurement by itself: what differs in reality, and what the engine makes of it.
 print(f"\n{len(found.effects.rows)} measurements of {found.objects}; the largest real differences:")
 for row in found.effects.leading[:5]:
-    print(f"  {row.measurement.key}: real {row.real:+.3g}, made by the engine {row.made:+.3g} ({row.measurement.unit})")
+    made = f"real {row.real:+.3g}, made by the engine {row.made:+.3g} {row.measurement.unit}".rstrip()
+    print(f"  {row.measurement.words}: {made}")
 print(asked.out / "report.html")
