@@ -36,6 +36,8 @@ THEMES = ("dark", "light")
 WINDOW, NARROW, WIDE = (1400, 900), (320, 600), 430
 # What the evaluate dock is shown with: organoids that the checkpoint was not trained on.
 ORGANOIDS, FIRST_SEED, FIELD = 6, 7000, 192
+# Until a view is drawn, whose captions come one after the other.
+DRAWN_S = 5.0
 # The moving picture: its window, where it looks, its colors; how far the line goes, and for how long what is shown.
 GIF_WINDOW, GIF_CENTER, GIF_ZOOM, GIF_WIDTH, GIF_COLORS = (1400, 640), (290.0, 330.0), 2.0, 620, 128
 GIF_SHARES, GIF_STEPS, GIF_MS, GIF_REST_MS = (0.22, 0.74), 16, 110, 900
@@ -53,15 +55,14 @@ def wait_for(dock: TranslateDock, *words: str) -> None:
     """Wait until the dock says one of these, and has nothing more to do."""
     while dock.runner.busy or not dock.status.text().startswith(words):
         wait(0.2)
-    # until it is drawn
-    wait(1)
+    wait(DRAWN_S)
 
 
 def pictures(theme: str, out: Path) -> None:
     """Use the dock as its user does, in one napari, and save what is to be seen on the way."""
 
     def save(name: str, part: QWidget | None = None) -> None:
-        wait(1)
+        wait(DRAWN_S)
         path = out / f"{name}_{theme}.png"
         if part:
             part.grab().save(str(path))

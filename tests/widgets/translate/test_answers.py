@@ -224,17 +224,31 @@ def test_a_folder_gets_as_many_answers(flow: Path, image: Path, tmp_path: Path) 
     assert [path.name for path in done.answers][:2] == ["well_sample-1.ome.tif", "well_sample-2.ome.tif"]
 
 
-def test_a_folder_is_not_completed(
-    open_dock: Open, flow: Path, image: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_is_completed_and_its_images_are_opened(
+    open_dock: Open, flow: Path, image: Path, qtbot: QtBot
 ) -> None:
+    # an image that has what is kept, and nothing to be drawn
+    dna = image.with_name("dna.ome.tif")
+    write(read(image).part(channels=[0]), dna)
     dock = open_dock(flow)
     open_image(dock, image, qtbot)
+    folder = dock.save_panel.folder
+    folder.show_folder(image.parent)
+    assert folder.start_button.text() == "Translate 2 images" and folder._out == image.parent / "translated"
     dock.answers.what.setCurrentIndex(1)
-    said: list[str] = []
-    monkeypatch.setattr(dock.save_panel.folder, "end", said.append)
-    dock.saving.translate_folder([image], image.parent / "out", {})
-    assert "not completed" in said[0]
-    assert not (image.parent / "out").exists()
+    dock.answers.what.activated.emit(1)
+    assert folder.start_button.text() == "Complete 2 images" and folder._out == image.parent / "completed"
+    assert folder.choose_button.text() == "Complete a folder…"
+    folder.start_button.click()
+    assert folder.status.text().startswith("completing")
+    qtbot.waitUntil(lambda: folder.status.text().startswith("2 done of 2"), timeout=WAIT_MS)
+    written = folder._done[dna].written
+    wanted = complete_image(read(dna), str(flow), condition="drug", how={"evaluations": 4}).completed
+    np.testing.assert_allclose(read(written[0]).pixels, wanted.pixels, atol=0.02)
+    # chosen from the list, they are opened
+    folder.table.row_entered.emit(folder._rows[dna])
+    qtbot.waitUntil(lambda: "GFP – completed" in dock.viewer.layers, timeout=WAIT_MS)
+    assert any("dna_completed.ome.tif: Not measured" in text for text in dock.notices.texts)
 
 
 def test_the_form_offers_what_an_engine_can_make(qtbot: QtBot, flow: Path, checkpoint: Path) -> None:

@@ -12,7 +12,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.widgets.viewer.channel_row import Row, find_row, link
 from napari_phenotrans.widgets.viewer.comparison import VIEWS, Comparison
 from napari_phenotrans.widgets.viewer.curtain import CURTAIN
-from napari_phenotrans.widgets.viewer.difference_scale import BAR_ROOM, RELATIVE
+from napari_phenotrans.widgets.viewer.difference_scale import BAR_MARGINS, BAR_ROOM, RELATIVE
 from napari_phenotrans.widgets.viewer.layers import KEY, difference_data, info, role, translated_data
 
 if TYPE_CHECKING:
@@ -217,19 +217,47 @@ def picture_in_cell(viewer: ViewerModel, layer: Any) -> list[float]:
     return [float(value) for corner in corners for value in corner]
 
 
+@pytest.mark.parametrize("view", ["matrix", "composites", "blink"])
+def test_a_picture_that_is_all_in_sight_stays_so_in_a_canvas_of_another_size(
+    viewer: ViewerModel, comparison: Comparison, view: str
+) -> None:
+    rows = [add_row(viewer, "DNA", 400), add_row(viewer, "GFP", 400)]
+    viewer.canvas.size = (600, 900)
+    viewer.reset_view()
+    comparison.show(rows, view)
+    # a dock grows, and the other way round
+    for size in ((600, 500), (900, 500), (500, 1100)):
+        viewer.canvas.size = size
+        height, width = viewer.canvas.viewbox_size(viewer.layers)
+        top, left, bottom, right = picture_in_cell(viewer, rows[0].real)
+        assert top >= -1 and left >= -1 and bottom <= height + 1 and right <= width + 1
+        # and is as large as that lets it be, with its color bar below it or at its right
+        assert right - left > min(0.7 * width, 0.4 * height)
+    # what is looked at closely stays as it is
+    viewer.scene.camera.zoom *= 4
+    before = viewer.scene.camera.zoom
+    viewer.canvas.size = (600, 700)
+    assert viewer.scene.camera.zoom == before
+
+
 def test_captions_stand_beside_a_picture_that_is_all_in_sight(viewer: ViewerModel, comparison: Comparison) -> None:
     rows = [add_row(viewer, "DNA", 400), add_row(viewer, "GFP", 400)]
     for size in ((600, 900), (900, 600)):
         viewer.canvas.size = size
         viewer.reset_view()
         whole = viewer.scene.camera.zoom, viewer.scene.camera.center
-        for view, beside in (("matrix", BAR_ROOM), ("composites", 0)):
+        # beside its picture, or below it where a cell is high
+        beside_bar = BAR_ROOM if size[1] > size[0] else 0
+        for view, beside in (("matrix", beside_bar), ("composites", 0)):
             comparison.show(rows, view)
             for _ in range(2):
                 height, width = viewer.canvas.viewbox_size(viewer.layers)
                 top, left, bottom, right = picture_in_cell(viewer, rows[0].real)
-                # a heading above, and a color bar at the right
-                assert top >= 20 and left >= 0 and bottom <= height
+                # a heading above, and a color bar at the right or below
+                bar = rows[0].difference.colorbar
+                below = bar.size[1] + BAR_MARGINS if view == "matrix" and not beside else 0
+                assert top >= 20 and left >= -1e-6 and bottom <= height - below + 1e-6
+                assert view != "matrix" or bar.position == ("middle_right" if beside else "bottom_right")
                 assert right <= width - beside + 1e-6
                 # what napari draws at half the height of a cell lies on the picture, or beside it
                 assert top < height / 2 < bottom

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_phenotrans.widgets.viewer.difference_scale import relative, relative_data, unit_of
+from napari_phenotrans.widgets.viewer.difference_scale import (
+    BAR_HEIGHTS,
+    BAR_ROOM,
+    bar_place,
+    relative,
+    relative_data,
+    unit_of,
+)
 from napari_phenotrans.widgets.viewer.headings import FONT_SIZE, LETTER, SMALLEST, fitted
 from napari_phenotrans.widgets.viewer.layers import difference_data
 
@@ -51,3 +58,24 @@ def test_a_heading_fits_its_width_with_whole_words(width: float) -> None:
     assert (len(lines), size) == (1, FONT_SIZE) or width < 2000
     # no line is left almost empty
     assert width < 120 or min(map(len, lines)) > max(map(len, lines)) / 3
+
+
+@pytest.mark.parametrize(
+    ("cell", "shape", "position"),
+    [
+        pytest.param((420, 205), (512, 512), "bottom_right", id="high"),
+        pytest.param((300, 205), (512, 512), "bottom_right", id="just high enough"),
+        pytest.param((205, 420), (512, 512), "middle_right", id="wide"),
+        pytest.param((420, 205), (1536, 512), "middle_right", id="a high picture in a high cell"),
+    ],
+)
+def test_a_color_bar_stands_where_it_leaves_the_larger_picture(
+    cell: tuple[float, float], shape: tuple[float, float], position: str
+) -> None:
+    place = bar_place(cell, shape)
+    assert place.position == position
+    zoom = min((cell[0] - place.below) / shape[0], (cell[1] - place.beside) / shape[1])
+    # never smaller than beside a bar at the right, and a whole one of the bars' heights fits what is left
+    assert zoom >= min(cell[0] / shape[0], (cell[1] - BAR_ROOM) / shape[1])
+    assert BAR_HEIGHTS[0] <= place.height <= BAR_HEIGHTS[1]
+    assert place.height <= cell[0] - (zoom * shape[0] if place.below else 0)

@@ -178,6 +178,7 @@ class TranslateDock(TranslateForm):
         self.trust.judged.connect(self.trust_panel.show_judged)
         self.trust.stack_checked.connect(self.trust_panel.show_stack)
         self.saving.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
+        self.saving.completed_wanted.connect(self.open_files)
         self.saving.failed.connect(self.fail)
 
     # ---- what the user can do
@@ -251,7 +252,7 @@ class TranslateDock(TranslateForm):
                 # of another version: what was translated shows them all the same
                 self.notices.say("kept", [str(error)])
         self.views.restore(str(shown.get("view", "")), str(shown.get("difference", "")))
-        self.saving.update(self.selection.missing)
+        self.saving.update(self.selection.missing, completes=bool(self.answers.drawn))
 
     # ---- translating
 
@@ -359,7 +360,7 @@ class TranslateDock(TranslateForm):
     def _on_ended(self, text: str, *, failed: bool = False) -> None:
         # a check may wait for the translation that it replaced, and the other way round
         self.show_busy(self.busy)
-        self.saving.update(self.selection.missing)
+        self.saving.update(self.selection.missing, completes=bool(self.answers.drawn))
         self._notice_result()
         if failed:
             self.fail(text)
@@ -618,7 +619,7 @@ class TranslateDock(TranslateForm):
         missing = self.selection.missing
         self.status.setText(missing or f"ready{self._time_it_takes(WORTH_SAYING_S)}")
         self.start_button.setToolTip(missing or "Translate from source to target.")
-        self.saving.update(self.selection.missing)
+        self.saving.update(self.selection.missing, completes=bool(self.answers.drawn))
 
     def fail(self, text: str) -> None:
         self.trust_panel.set_busy(False)

@@ -1,4 +1,4 @@
-"""Translating a folder's images on the background thread, and reading the results of one of them."""
+"""Translating or completing a folder's images on the background thread, and reading the results of one of them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from napari_phenotrans.translation.batch import FileDone, FileFailed, FileSkipped, FileStarted
+    from napari_phenotrans.translation.batch import FileCompleted, FileDone, FileFailed, FileSkipped, FileStarted
     from napari_phenotrans.translation.translate import Translation
+    from napari_phenotrans.translation.translator import Translator
     from napari_phenotrans.widgets.common.worker import Engines
     from napari_phenotrans.widgets.translate.jobs import Recipe
 
@@ -38,7 +39,7 @@ class FileNoticed:
 
 
 class TranslateFolder(Job):
-    """Translate files one after the other, and write their results.
+    """Translate files one after the other, or complete them where the recipe draws channels, and write their results.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class TranslateFolder(Job):
     paths, out
         The files, and the folder for the results.
     more
-        Other fields of `napari_phenotrans.translation.batch.FilesRequest`.
+        Other fields of `napari_phenotrans.translation.batch.FilesRequest`, or of `CompleteFiles`.
     """
 
     def __init__(self, recipe: Recipe, paths: Sequence[Path], out: Path, more: Mapping[str, Any] | None = None) -> None:
@@ -56,27 +57,17 @@ class TranslateFolder(Job):
 
     def events(
         self, engines: Engines, tick: Callable[[], None]
-    ) -> Iterator[FileStarted | FileRunning | FileNoticed | FileDone | FileSkipped | FileFailed]:
-        from napari_phenotrans.translation.batch import (
-            FileDone,
-            FileFailed,
-            FileSkipped,
-            FilesRequest,
-            FileStarted,
-            translate_files,
-        )
-        from napari_phenotrans.translation.request import TranslationRequest
+    ) -> Iterator[FileStarted | FileRunning | FileNoticed | FileDone | FileCompleted | FileSkipped | FileFailed]:
+        from napari_phenotrans.translation.batch import FileCompleted, FileDone, FileFailed, FileSkipped, FileStarted
 
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
         path, progress, percent_sent = self.paths[0], Progress(), 0
-        translation = TranslationRequest(recipe.source, recipe.target, how=recipe.how, answers=recipe.answers)
-        request = FilesRequest(self.paths, self.out, translation, **self.more)
-        for event in translate_files(request, translator, tick=tick):
+        for event in self._batch(translator, tick):
             if isinstance(event, FileStarted):
                 path, progress, percent_sent = event.path, Progress(event.planes), 0
                 yield event
-            elif isinstance(event, (FileDone, FileSkipped, FileFailed)):
+            elif isinstance(event, (FileDone, FileCompleted, FileSkipped, FileFailed)):
                 yield event
             elif isinstance(event, Notice):
                 yield FileNoticed(path, event.text)
@@ -86,6 +77,18 @@ class TranslateFolder(Job):
                 if round(100 * progress.share) > percent_sent:
                     percent_sent = round(100 * progress.share)
                     yield FileRunning(path, progress.share)
+
+    def _batch(self, translator: Translator, tick: Callable[[], None]) -> Iterator[Any]:
+        from napari_phenotrans.translation.batch import CompleteFiles, FilesRequest, complete_files, translate_files
+        from napari_phenotrans.translation.complete import CompletionRequest
+        from napari_phenotrans.translation.request import TranslationRequest
+
+        recipe = self.recipe
+        if recipe.drawn:
+            completion = CompletionRequest(recipe.target, recipe.drawn, answers=recipe.answers, how=recipe.how)
+            return complete_files(CompleteFiles(self.paths, self.out, completion, **self.more), translator, tick=tick)
+        translation = TranslationRequest(recipe.source, recipe.target, how=recipe.how, answers=recipe.answers)
+        return translate_files(FilesRequest(self.paths, self.out, translation, **self.more), translator, tick=tick)
 
 
 @thread_worker

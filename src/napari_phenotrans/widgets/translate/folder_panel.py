@@ -1,4 +1,4 @@
-"""Translating all images of a folder: choosing it, and how far each of its files is."""
+"""Translating or completing all images of a folder: choosing it, and how far each of its files is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import duration
-from napari_phenotrans.translation.batch import FileDone, FileFailed, FileSkipped, FileStarted
+from napari_phenotrans.translation.batch import FileCompleted, FileDone, FileFailed, FileSkipped, FileStarted
 from napari_phenotrans.translation.batch_summary import SAME, Summary
 from napari_phenotrans.translation.inputs import images_in
 from napari_phenotrans.widgets.common.form_parts import (
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QStyleOptionViewItem
 
 WAITING, RUNNING, DONE, SKIPPED, FAILED, CANCELLED = "waiting", "running", "done", "skipped", "failed", "cancelled"
-CHOOSE = "Translate all images of a folder, with the checkpoint and the conditions chosen above."
+# What is done with a folder, while it is done, and the folder in it for the results.
+TRANSLATE, COMPLETE = ("Translate", "translating", "translated"), ("Complete", "completing", "completed")
+CHOOSE = "{} all images of a folder, with the checkpoint and the conditions chosen above."
 # Rows that are seen at once; the rest is scrolled to.
 ROWS = 6
 
@@ -53,7 +55,7 @@ class FolderPanel(QWidget):
     batch_requested
         Files, the folder for their results, and other fields of `batch.FilesRequest`, a dictionary.
     open_requested
-        The `FileDone` of a file that was double-clicked, or chosen with Return.
+        The `FileDone` or `FileCompleted` of a file that was double-clicked, or chosen with Return.
     cancel_requested
         No more files are to be translated.
     """
@@ -65,14 +67,15 @@ class FolderPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._ready, self._reason, self._running = False, "", False
+        self._verb, self._doing, self._results = TRANSLATE
         self._folder: Path | None = None
         self._out: Path | None = None
         self._rows: dict[Path, int] = {}
         self._states: dict[Path, str] = {}
         self._notes: dict[Path, list[str]] = {}
-        self._done: dict[Path, FileDone] = {}
+        self._done: dict[Path, FileDone | FileCompleted] = {}
         self._summary = Summary([])
-        self.choose_button = push_button("Translate a folder…", CHOOSE)
+        self.choose_button = push_button("")
         self.about = wrapped_label(tooltip="What the folder holds.")
         self.out_button = push_button("", "Choose the folder for the results.")
         self.join_box = QCheckBox("One channel per file")
@@ -97,7 +100,7 @@ class FolderPanel(QWidget):
         self.table.columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.details = wrapped_label(tooltip="What is known of the image that is selected above.")
         self.details.hide()
-        self.start_button = push_button("Translate")
+        self.start_button = push_button("")
         self.cancel_button = push_button("Cancel", "Stop before the next tile; files that are done stay.")
         #: What is shown once a folder is chosen.
         self.batch = as_panel(
@@ -137,9 +140,17 @@ class FolderPanel(QWidget):
         self._ready, self._reason = ready, reason
         self._update()
 
+    def set_completes(self, completes: bool) -> None:
+        """Say that images are completed rather than translated."""
+        self._verb, self._doing, results = COMPLETE if completes else TRANSLATE
+        if self._folder is not None and self._out == self._folder / self._results and not self._running:
+            self._out = self._folder / results
+        self._results = results
+        self._update()
+
     def show_folder(self, folder: Path) -> None:
         """List a folder's images, which then wait for the user to start."""
-        self._folder, self._out = folder, folder / "translated"
+        self._folder, self._out = folder, folder / self._results
         self.join_box.setChecked(False)
         self._list_images()
 
@@ -182,13 +193,12 @@ class FolderPanel(QWidget):
             self.update_file(event.path, RUNNING, f"{round(100 * event.share)} %")
         elif isinstance(event, FileNoticed):
             self._notes.setdefault(event.path, []).append(f"• {event.text}")
-        elif isinstance(event, FileDone):
+        elif isinstance(event, FileDone | FileCompleted):
             self._done[event.path] = event
             count = len(self._notes.get(event.path, ()))
             self.update_file(event.path, DONE, f"({count} note{'' if count == 1 else 's'})" if count else "")
         elif isinstance(event, FileSkipped):
-            if isinstance(event.done, FileDone):
-                self._done[event.path] = event.done
+            self._done[event.path] = event.done
             self._notes.setdefault(event.path, []).append(f"• {SAME}")
             self.update_file(event.path, SKIPPED)
         elif isinstance(event, FileFailed):
@@ -209,7 +219,8 @@ class FolderPanel(QWidget):
     # ---- what the user does
 
     def _ask_for_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of images to translate", str(self._folder or ""))
+        title = f"Folder of images to {self._verb.lower()}"
+        folder = QFileDialog.getExistingDirectory(self, title, str(self._folder or ""))
         if folder:
             self.show_folder(Path(folder))
 
@@ -273,14 +284,16 @@ class FolderPanel(QWidget):
     def _show_counts(self) -> None:
         states = list(self._states.values())
         counts = [(states.count(state), state) for state in (DONE, SKIPPED, FAILED, CANCELLED) if states.count(state)]
-        text = ", ".join(f"{count} {state}" for count, state in counts) or "translating"
+        text = ", ".join(f"{count} {state}" for count, state in counts) or self._doing
         self._show_status(f"{text} of {len(states)}")
 
     def _update(self) -> None:
         reason = "" if self._ready else f" {self._reason}"
         self.choose_button.setEnabled(not self._running)
+        self.choose_button.setText(f"{self._verb} a folder…")
+        self.choose_button.setToolTip(as_tooltip(CHOOSE.format(self._verb)))
         self.start_button.setEnabled(self._ready and not self._running)
-        self.start_button.setText(f"Translate {len(self._rows)} image{'' if len(self._rows) == 1 else 's'}")
+        self.start_button.setText(f"{self._verb} {len(self._rows)} image{'' if len(self._rows) == 1 else 's'}")
         self.start_button.setToolTip("One after the other; one that fails does not stop the others." + reason)
         self.cancel_button.setEnabled(self._running)
         for widget in (self.out_button, self.join_box, self.skip_box, self.replace_box):

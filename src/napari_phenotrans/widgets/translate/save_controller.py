@@ -8,6 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import FILE_WORDS
+from napari_phenotrans.translation.batch import FileCompleted
 from napari_phenotrans.translation.kept import SUFFIX as KEPT
 from napari_phenotrans.translation.provenance import translate_command
 from napari_phenotrans.widgets.common.preferences import (
@@ -66,11 +67,14 @@ class SaveController(QObject):
     -------
     opened
         The rows of a file of the folder whose results were wanted, and their provenance.
+    completed_wanted
+        The files of a completed image that were wanted.
     failed
         Why something could not be done.
     """
 
     opened = Signal(object, dict)
+    completed_wanted = Signal(list)
     failed = Signal(str)
 
     def __init__(
@@ -100,13 +104,17 @@ class SaveController(QObject):
         self._folder.came.connect(lambda _, event: panel.folder.show_event(event))
         self._folder.ended.connect(lambda _, problem: panel.folder.end(problem.text if problem else ""))
 
-    def update(self, missing: str) -> None:
-        """Tell the panel whether there are results to save; ``missing`` is what translating a folder still needs."""
+    def update(self, missing: str, *, completes: bool) -> None:
+        """Tell the panel whether there are results to save.
+
+        ``missing`` is what translating a folder still needs; ``completes`` says that channels are drawn instead.
+        """
         rows = self._rows()
         done = bool(rows) and "planes" in info(rows[0].translated).get("provenance", {})
         self._panel.set_ready(done, "Translate something first.")
         if rows and not self._panel.start_in and (path := path_of(rows[0].real)):
             self._panel.start_in = str(folder_to_write_to(path.parent))
+        self._panel.folder.set_completes(completes)
         self._panel.folder.set_ready(not missing, missing)
 
     def save(self, folder: Path, format: str, overwrite: bool) -> None:
@@ -133,23 +141,20 @@ class SaveController(QObject):
             self._panel.offer_saving(str(error))
 
     def translate_folder(self, paths: list[Path], out: Path, more: dict[str, Any]) -> None:
-        """Translate files with what is chosen in the dock."""
+        """Translate files, or complete them, with what is chosen in the dock."""
         try:
             recipe = self._recipe()
         except InputError as error:
             self._panel.folder.end(str(error))
             return
-        if recipe.drawn:
-            self._panel.folder.end(
-                "A folder is translated here, not completed: choose Make → Translate, or complete its images with "
-                "phenotrans complete."
-            )
-            return
         self._reading = dict(more.get("reading", {}))
         self._folder.start(TranslateFolder(recipe, paths, out, more))
 
-    def open_result(self, done: FileDone) -> None:
+    def open_result(self, done: FileDone | FileCompleted) -> None:
         """Show the results of a file of the folder."""
+        if isinstance(done, FileCompleted):
+            self.completed_wanted.emit(list(done.written))
+            return
         worker = reading_result(done, self._reading)
         worker.returned.connect(self._on_read)
         worker.errored.connect(lambda error: self.failed.emit(str(error)))

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from napari.components.overlays import TextOverlay
 from qtpy.QtCore import QTimer
 
-from napari_phenotrans.widgets.viewer.difference_scale import show_bar
+from napari_phenotrans.widgets.viewer.difference_scale import BarPlace, show_bar
 from napari_phenotrans.widgets.viewer.headings import BOX, WHOLE, Headings, fitted
 from napari_phenotrans.widgets.viewer.snapshot import set_values
 
@@ -30,6 +30,7 @@ LETTERS = "phenotrans_letters"
 CLEAR = (0, 0, 0, 0)
 # What is said at the top of nothing.
 NOTHING: tuple[tuple[str, ...], Sequence[float], float] = ((), (), 0.0)
+NO_BARS = BarPlace("middle_right", 0.0, 0.0, 0.0)
 
 
 class Captions:
@@ -49,6 +50,7 @@ class Captions:
         self._named_layers: Sequence[ImageLayer] = ()
         self._place = "bottom_left"
         self._scaled_layers: Sequence[ImageLayer] = ()
+        self._bars = NO_BARS
         # for what names and color bars were made
         self._names_made_for: object = None
         self._bars_made_for: object = None
@@ -56,7 +58,6 @@ class Captions:
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._take_step)
-        viewer.canvas.events.size.connect(self.fit)
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -71,17 +72,17 @@ class Captions:
         self,
         *headings: str,
         shares: Sequence[float] = (),
-        beside: float = 0.0,
         named: Sequence[ImageLayer] = (),
         place: str = "bottom_left",
         scaled: Sequence[ImageLayer] = (),
+        bars: BarPlace = NO_BARS,
         later: bool = False,
     ) -> None:
         """Show these captions in place of the earlier ones.
 
         Parameters
         ----------
-        headings, shares, beside
+        headings, shares
             As of `Headings.say`.
         named
             Layers whose names stand in their cells.
@@ -89,12 +90,15 @@ class Captions:
             Where there, as napari calls it.
         scaled
             Differences whose color bars are shown.
+        bars
+            Where these stand.
         later
             Whether all of it comes in steps, after what is there is drawn.
         """
         before = self._said, self._named_layers, self._scaled_layers
-        self._place = place
-        self._said, self._named_layers, self._scaled_layers = (headings, shares, beside), list(named), list(scaled)
+        self._place, self._bars = place, bars
+        said = headings, shares, bars.beside
+        self._said, self._named_layers, self._scaled_layers = said, list(named), list(scaled)
         if later:
             self._steps_left = self._steps()
             self._timer.start(FIRST_MS)
@@ -124,7 +128,6 @@ class Captions:
         """Show nothing, and stop listening to the viewer."""
         self.clear()
         self._headings.close()
-        self._viewer.canvas.events.size.disconnect(self.fit)
 
     def _steps(self) -> list[Callable[[], None]]:
         """Return what is to be done, in parts that take napari about as long as drawing a picture does."""
@@ -178,11 +181,10 @@ class Captions:
             set_values(layer.name_overlay, look)
 
     def _scale(self, only: ImageLayer | None = None) -> None:
-        height, _ = self._viewer.canvas.viewbox_size(self._viewer.layers)
-        wanted = height, list(self._scaled_layers)
+        wanted = self._bars, list(self._scaled_layers)
         if wanted == self._bars_made_for:
             return
         if only is None or only in self._scaled_layers[-1:]:
             self._bars_made_for = wanted
         for layer in self._scaled_layers if only is None else [only]:
-            show_bar(layer, height)
+            show_bar(layer, self._bars)

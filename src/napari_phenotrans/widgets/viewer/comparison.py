@@ -13,9 +13,9 @@ from qtpy.QtCore import QTimer
 
 from napari_phenotrans.widgets.viewer.batched_update import one_update
 from napari_phenotrans.widgets.viewer.blink import Blink
-from napari_phenotrans.widgets.viewer.captions import Captions
+from napari_phenotrans.widgets.viewer.captions import NO_BARS, Captions
 from napari_phenotrans.widgets.viewer.curtain import Curtain
-from napari_phenotrans.widgets.viewer.difference_scale import BAR_ROOM, relative_data
+from napari_phenotrans.widgets.viewer.difference_scale import BarPlace, bar_place, relative_data
 from napari_phenotrans.widgets.viewer.headings import difference_heading, real_heading, translated_heading
 from napari_phenotrans.widgets.viewer.layers import DIFFERENCE, HELD, TRANSLATED, info, pixel_size_um, role
 from napari_phenotrans.widgets.viewer.snapshot import Snapshot, add_quietly, put_first, set_values
@@ -37,6 +37,8 @@ GAP = 0.02
 WHOLE = 0.95
 # Pixels of a cell that are left to a picture, whatever its captions take.
 LEAST_ROOM = 40.0
+# A zoom of so many times what fits still counts as all in sight.
+ALL_IN_SIGHT = 1.01
 # Canvas keys while a view is shown: one more change of the blink, the curtain's line to the left and to the right.
 STEP_KEY, LEFT_KEY, RIGHT_KEY = "N", "J", "K"
 LINE_STEP = 0.02
@@ -84,9 +86,12 @@ class Comparison:
         # what the view shows, as far as it is in the viewer
         self._shown: list[ImageLayer] = []
         self._keys: list[Any] = []
+        # the zoom at which the picture fitted the canvas when it was placed
+        self._fitting = 0.0
         self._working = False
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.events.reset_view.connect(self._on_reset)
+        viewer.canvas.events.size.connect(self._on_size)
         self.blink.changed.connect(self._show_captions)
         self.curtain.moved.connect(self._show_captions)
         self.curtain.flat_no_more.connect(self._on_3d)
@@ -223,6 +228,7 @@ class Comparison:
         self._captions.close()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.events.reset_view.disconnect(self._on_reset)
+        self._viewer.canvas.events.size.disconnect(self._on_size)
 
     # ---- a view's beginning and end
 
@@ -365,23 +371,26 @@ class Comparison:
         if self._view == "matrix":
             scaled = [self._difference(row) for row in self._rows]
             # a row's name on its picture, as its color bar beside it, however high the cell is
-            place = "middle_left"
-            captions.say(*self._headings, beside=BAR_ROOM, named=reals, place=place, scaled=scaled, later=later)
+            place, bars = "middle_left", self._bars(self._rows)
+            captions.say(*self._headings, named=reals, place=place, scaled=scaled, bars=bars, later=later)
         elif self._view == "composites":
             captions.say(*self._headings, named=reals, later=later)
         elif self._view == "blink":
-            captions.say(*self._headings, named=[*reals, *shown], later=later)
+            captions.say(*self._headings, shares=(1.0,), named=[*reals, *shown], later=later)
         else:
             shares = (self.curtain.share, 1 - self.curtain.share)
             captions.say(*self._headings, shares=shares, named=self.curtain.layers, later=later)
 
     # ---- camera and keys
 
-    def _room(self) -> tuple[float, float]:
-        """Return how many pixels of a cell, or of the canvas, captions take at the top, and bars at the right."""
-        if self._view not in GRIDS:
-            return 0.0, 0.0
-        return self._captions.height(*self._headings), BAR_ROOM if self._view == "matrix" else 0.0
+    def _cell(self) -> tuple[float, float]:
+        """Return height and width of what headings leave of a cell, or of the canvas, in pixels."""
+        height, width = self._viewer.canvas.viewbox_size(self._viewer.layers)
+        return height - (self._captions.height(*self._headings) if self._view in GRIDS else 0.0), width
+
+    def _bars(self, rows: Sequence[Row]) -> BarPlace:
+        low, high = self._corners(rows)
+        return bar_place(self._cell(), tuple(high - low)) if self._view == "matrix" else NO_BARS
 
     def _corners(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
         """Return the least and the greatest place of a picture in the world, (down, across)."""
@@ -392,7 +401,8 @@ class Comparison:
     def _zoom_to_fit(self, rows: Sequence[Row]) -> float:
         """Return the zoom at which a picture would just fit in what captions leave of a cell, or of the canvas."""
         low, high = self._corners(rows)
-        room = np.asarray(self._viewer.canvas.viewbox_size(self._viewer.layers)) - self._room()
+        bars = self._bars(rows)
+        room = np.asarray(self._cell()) - (bars.below, bars.beside)
         return float(np.min(np.maximum(room, LEAST_ROOM) / np.maximum(high - low, 1e-9)))
 
     def _keep_in_sight(self, rows: Sequence[Row], zoom: float, fitting: float, *, placed: bool = True) -> None:
@@ -402,24 +412,33 @@ class Comparison:
         """
         viewer, (low, high) = self._viewer, self._corners(rows)
         camera = viewer.scene.camera
-        camera.zoom = zoom / fitting * self._zoom_to_fit(rows)
+        self._fitting = self._zoom_to_fit(rows)
+        camera.zoom = zoom / fitting * self._fitting
         if viewer.dims.ndisplay != 2 or list(viewer.dims.displayed) != sorted(viewer.dims.displayed):
             return
         center = np.asarray(camera.center[-2:])
         if ((center < low) | (center > high)).any():
-            camera.zoom = self._zoom_to_fit(rows)
+            camera.zoom = self._fitting
         elif zoom > fitting or not (placed or self._view in GRIDS):
             return
-        top, right = self._room()
+        bars, height = self._bars(rows), viewer.canvas.viewbox_size(viewer.layers)[0]
+        top = height - self._cell()[0]
         y, x = (low + high) / 2
-        y -= top / 2 / camera.zoom
-        camera.center = (*camera.center[:-2], y, x + right / 2 / camera.zoom)
+        y += (bars.below - top) / 2 / camera.zoom
+        camera.center = (*camera.center[:-2], y, x + bars.beside / 2 / camera.zoom)
 
     def _on_reset(self, _: Any = None) -> None:
         """Leave room for captions where napari fitted the picture to the whole of a cell."""
         if self._view in GRIDS and not self._working:
             fitting = self._zoom_to_fit(self._rows)
             self._keep_in_sight(self._rows, WHOLE * fitting, fitting)
+
+    def _on_size(self, _: Any = None) -> None:
+        """Keep all of the picture in sight where it was: docks that grow make the canvas smaller."""
+        zoom = self._viewer.scene.camera.zoom
+        if self._rows and not self._working and zoom <= self._fitting * ALL_IN_SIGHT:
+            self._keep_in_sight(self._rows, zoom, self._fitting, placed=False)
+        self._show_captions()
 
     def _bind(self, key: str, function: Any) -> None:
         taken = {str(bound) for bound in (*self._viewer.keymap, *type(self._viewer).class_keymap)}

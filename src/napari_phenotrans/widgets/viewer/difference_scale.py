@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,9 +21,49 @@ MOST = 1000.0
 # What the colors of a relative difference reach, in multiples of the engine's error.
 SHOWN = 5.0
 BAR_WIDTH = 10
-BAR_HEIGHTS = (40, 150)
-# Pixels that the bar takes beside a picture, with its numbers and what napari keeps around it.
+BAR_HEIGHTS = (40.0, 150.0)
+# Pixels that the bar takes beside a picture, with its numbers and what napari keeps around it; and above and below it.
 BAR_ROOM = 64.0
+BAR_MARGINS = 40.0
+
+
+class BarPlace(NamedTuple):
+    """Where color bars stand in the cells of their differences.
+
+    Attributes
+    ----------
+    position
+        As napari calls it.
+    height
+        Of the bar, in pixels of the canvas.
+    beside, below
+        Pixels of each cell that its picture leaves free, at the right and at the bottom.
+    """
+
+    position: str
+    height: float
+    beside: float
+    below: float
+
+
+def bar_place(cell: tuple[float, float], shape: tuple[float, float]) -> BarPlace:
+    """Return where a color bar leaves the larger picture: at its right, or, in high cells, below it.
+
+    Parameters
+    ----------
+    cell
+        Height and width of what captions leave of a cell, in pixels of the canvas.
+    shape
+        Height and width of the picture, in any units.
+    """
+    (height, width), high_over_wide = cell, shape[0] / max(shape[1], 1e-9)
+    low, high = BAR_HEIGHTS
+    at_right = min(width - BAR_ROOM, height / high_over_wide)
+    above = min(width, (height - low - BAR_MARGINS) / high_over_wide)
+    if above <= at_right:
+        return BarPlace("middle_right", float(np.clip(height / 2, low, high)), BAR_ROOM, 0.0)
+    bar = float(np.clip(height - width * high_over_wide - BAR_MARGINS, low, high))
+    return BarPlace("bottom_right", bar, 0.0, bar + BAR_MARGINS)
 
 
 def relative(difference: np.ndarray, engine_error: np.ndarray) -> np.ndarray:
@@ -81,12 +121,11 @@ def unit_of(layer: ImageLayer) -> str:
     return unit_word(np.dtype(layer.dtype))
 
 
-def show_bar(difference: ImageLayer, cell_height: float) -> None:
-    """Show what a difference layer's colors mean, beside it, in a cell that is so many pixels high."""
+def show_bar(difference: ImageLayer, place: BarPlace) -> None:
+    """Show what a difference layer's colors mean, where they stand in its cell."""
     bar = difference.colorbar
-    low, high = BAR_HEIGHTS
-    bar.position = "middle_right"
-    bar.size = (BAR_WIDTH, float(np.clip(cell_height / 2, low, high)))
+    bar.position = place.position
+    bar.size = (BAR_WIDTH, place.height)
     bar.font_size = 7
     bar.color, bar.box_color = "white", (0, 0, 0, 0.85)
     bar.visible = True

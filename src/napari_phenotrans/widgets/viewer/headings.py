@@ -148,35 +148,28 @@ class Headings:
         widths = [column - 2 * EDGE for column in columns]
         # one size for all, so that none looks more important
         size = min((fitted(text, width)[1] for text, width in zip(self._texts, widths, strict=True)), default=FONT_SIZE)
-        positions = POSITIONS.get(len(self._texts), ())
-        for key, text, width, position in zip(self._keys, self._texts, widths, positions, strict=False):
+        for key, text, width in zip(self._keys, self._texts, widths, strict=False):
             lines, _ = fitted(text, width, size)
             room = 0.0 if self._shares else width - self._beside
             if key not in self._viewer.canvas.overlays:
                 continue
-            padded = _placed(lines.split("\n"), size, room, self._beside, position)
+            padded = _placed(lines.split("\n"), size, room, self._beside)
             set_values(self._viewer.canvas.overlays[key], {"font_size": size, "text": padded})
 
 
-def _placed(lines: Sequence[str], size: float, room: float, beside: float, position: str) -> str:
-    """Return lines with spaces around them, in the middle of ``room`` pixels each, or at the edge of none.
+def _placed(lines: Sequence[str], size: float, room: float, beside: float) -> str:
+    """Return lines in the middle of ``room`` pixels, with spaces that fill these and the ``beside`` ones at the right.
 
-    Where they are longer they reach over the ``beside`` pixels at the right.
+    So the box behind them is as wide as their column, whatever is in it. Where they are longer than the room they reach
+    over what is beside it. With no room they have a space on either side.
     """
-    if not room:
-        return "\n".join(f"{PAD}{line}{PAD}" for line in lines)
     space, lengths = _drawn(PAD, size), [_drawn(line, size) for line in lines]
-    over = max(0.0, max(lengths) - room)
-    room, beside = room + over, max(0.0, beside - over)
+    over = max(0.0, max(lengths) - room) if room else 0.0
     placed = []
     for line, length in zip(lines, lengths, strict=True):
-        free = (room - length) / 2
-        before, behind = {
-            "top_left": (free, 0.0),
-            "top_center": (0.0, beside),
-            "top_right": (0.0, beside + free),
-        }[position]
-        placed.append(f"{PAD * max(1, round(before / space))}{line}{PAD * max(1, round(behind / space))}")
+        free = max(0.0, (room + over - length) / 2)
+        behind = free + max(0.0, beside - over)
+        placed.append(f"{PAD * max(1, round(free / space))}{line}{PAD * max(1, round(behind / space))}")
     return "\n".join(placed)
 
 
