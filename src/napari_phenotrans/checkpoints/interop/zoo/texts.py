@@ -62,24 +62,32 @@ def description_of(card: Card, source: str, target: str) -> str:
 
 
 def documentation_of(
-    card: Card, source: str, target: str, how: Mapping[str, Any], example: Example, formats: Sequence[str]
+    card: Card,
+    direction: tuple[str, str],
+    how: Mapping[str, Any],
+    example: Example,
+    formats: Sequence[str],
+    sizes: Sequence[int],
 ) -> str:
     """Return the package's documentation, Markdown.
 
     Parameters
     ----------
-    card, source, target
-        The checkpoint's, and the direction.
+    card, direction
+        The checkpoint's, source and target.
     how
         What the engine was told.
     example
         The image that the package is tested with.
     formats
         Of the weights, in words.
+    sizes
+        The first heights and widths that it takes.
     """
+    source, target = direction
     settings = ", ".join(f"{name} {_plain(value)}" for name, value in how.items() if value is not None)
     kept = card.settings.get("kept") or how.get("kept") or ()
-    stay = f"\nThe network returns {listed(list(kept))} as it came.\n" if kept else ""
+    stay = f"\n{listed(list(kept))} comes back as it came, within rounding.\n" if kept else ""
     return f"""# {card.about or PAPERS[card.engine][0]}: {source} → {target}
 
 {description_of(card, source, target)}
@@ -97,6 +105,7 @@ the postprocessing maps back. Do not stretch an image by its own brightness: it 
 {_limits(card)}
 
 {_pixel_size(card)} Trained on crops of {card.crop} × {card.crop} of these pixels.
+Heights and widths are {", ".join(map(str, sizes))} and so on: mirror an image at its lower and right border up to one.
 {stay}
 Translated by {PAPERS[card.engine][0]}, fixed in this package ({settings or "nothing to set"}). Weights:
 {listed(list(formats))}.
@@ -108,7 +117,14 @@ The test image: {example.shows}
 
 {_training(card, source, target)}
 
-## Use elsewhere
+## Use
+
+```python
+from bioimageio.core import predict
+
+sample = predict(model="PACKAGE.zip", inputs={{"real": plane}})  # (1, channels, height, width), NumPy
+translated = sample.members["translated"].data.to_numpy()
+```
 
 `phenotrans import PACKAGE.zip --out mine.safetensors` (napari-phenotrans) restores the checkpoint, with tiles for
 images of any size, resampling to the working pixel size, difference maps and checks of a translation.

@@ -132,7 +132,7 @@ def write_package(
         )
         (folder / CARD_FILE).write_text(package_card.model_dump_json(indent=1), encoding="utf-8")
         formats = ["PyTorch state dict with its source file", *(["TorchScript"] if program is not None else [])]
-        words = documentation_of(card, source, target, _said(how), example, formats)
+        words = documentation_of(card, (source, target), _said(how), example, formats, _sizes(engine))
         (folder / "README.md").write_text(words, encoding="utf-8")
         content = _content(spec, folder, name_of(checkpoint.name, source, target), engine, fixed, package_card, request)
         _write_description(spec, content, folder / DESCRIPTION_FILE)
@@ -296,9 +296,16 @@ def _axes(card: Card, engine: Engine | None) -> list[dict[str, Any]]:
     for letter in "yx":
         sides: dict[str, Any] = {"tensor_id": "real", "axis_id": letter}
         if engine is not None:
-            sides = {"min": padded_size(engine.smallest, engine.stride), "step": engine.stride}
+            first, second, _ = _sizes(engine)
+            sides = {"min": first, "step": second - first}
         axes.append({"type": "space", "id": letter, "size": sides, **size})
     return axes
+
+
+def _sizes(engine: Engine) -> tuple[int, int, int]:
+    """Return the first three heights and widths that an engine takes."""
+    least = padded_size(engine.smallest, engine.stride)
+    return least, least + engine.stride, least + 2 * engine.stride
 
 
 def _training_data(spec: Any, card: Card) -> dict[str, Any]:
