@@ -141,6 +141,15 @@ def test_what_does_not_fit_is_refused_with_what_would(tmp_path: Path) -> None:
         assert said in _shown(tmp_path, change), said
 
 
+def test_a_few_lines_that_stand_for_very_many_are_refused(tmp_path: Path) -> None:
+    lines = ["- &level0 [" + ", ".join("ab") + "]"]
+    lines += [f"- &level{i} [{', '.join([f'*level{i - 1}'] * 10)}]" for i in range(1, 12)]
+    with zipfile.ZipFile(tmp_path / "laughs.zip", "w") as archive:
+        archive.writestr("bioimageio.yaml", "\n".join(lines))
+    with pytest.raises(InputError, match="no model's"):
+        import_checkpoint(tmp_path / "laughs.zip")
+
+
 def test_a_package_of_ours_that_was_changed_is_refused(build: Callable[..., Checkpoint], tmp_path: Path) -> None:
     request = PackageRequest("untreated", "treated")
     export_checkpoint(build("cyclegan"), tmp_path / "model.zip", format="bioimageio", package=request)

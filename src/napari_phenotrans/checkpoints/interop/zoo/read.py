@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DESCRIPTIONS = ("bioimageio.yaml", "rdf.yaml")
 # How much larger than in the archive a file may be: weights hardly are, and a trap is a thousand times.
 MOST_INFLATED = 100
+MOST_VALUES = 100_000  # of a description; those of large models have some hundreds
 SAME = 0.01  # of the range, up to which what a package takes and gives is the same intensity
 NEVER_RUN = (
     "Source files of packages, TorchScript and ONNX are programs, and a checkpoint holds tensors alone: nothing of a "
@@ -136,12 +137,24 @@ def _description(path: Path, folder: Path) -> Any:
         content = YAML(typ="safe").load(file)
     except (YAMLError, *DAMAGED) as error:
         raise InputError(f"{path} has a {file.name} that is no YAML. Get the package again.") from error
+    _refuse_endless(content, path)
     context = spec.ValidationContext(perform_io_checks=False)
     described = spec.build_description(content, format_version="latest", context=context) if content else None
     if not isinstance(described, spec.ModelDescr):
         reason = described.get_reason() if isinstance(described, spec.InvalidDescr) else getattr(described, "type", "")
         raise InputError(f"{path} does not describe a model as the BioImage Model Zoo's format has it: {reason}")
     return described
+
+
+def _refuse_endless(content: Any, path: Path) -> None:
+    """Refuse a description in which few lines stand for very many: YAML may name a part and repeat it by its name."""
+    left, count = [content], 0
+    while left:
+        value = left.pop()
+        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        count += 1
+        if count > MOST_VALUES:
+            raise InputError(f"{path} has a description of more than {MOST_VALUES} values: it is no model's.")
 
 
 @contextmanager

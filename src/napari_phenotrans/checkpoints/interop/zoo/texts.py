@@ -67,7 +67,7 @@ def documentation_of(
     how: Mapping[str, Any],
     example: Example,
     formats: Sequence[str],
-    sizes: Sequence[int],
+    takes: str,
 ) -> str:
     """Return the package's documentation, Markdown.
 
@@ -81,8 +81,8 @@ def documentation_of(
         The image that the package is tested with.
     formats
         Of the weights, in words.
-    sizes
-        The first heights and widths that it takes.
+    takes
+        Which heights and widths, in sentences.
     """
     source, target = direction
     settings = ", ".join(f"{name} {_plain(value)}" for name, value in how.items() if value is not None)
@@ -105,7 +105,7 @@ the postprocessing maps back. Do not stretch an image by its own brightness: it 
 {_limits(card)}
 
 {_pixel_size(card)} Trained on crops of {card.crop} × {card.crop} of these pixels.
-Heights and widths are {", ".join(map(str, sizes))} and so on: mirror an image at its lower and right border up to one.
+{takes}
 {stay}
 Translated by {PAPERS[card.engine][0]}, fixed in this package ({settings or "nothing to set"}). Weights:
 {listed(list(formats))}.

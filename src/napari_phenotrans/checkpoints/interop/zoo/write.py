@@ -132,7 +132,7 @@ def write_package(
         )
         (folder / CARD_FILE).write_text(package_card.model_dump_json(indent=1), encoding="utf-8")
         formats = ["PyTorch state dict with its source file", *(["TorchScript"] if program is not None else [])]
-        words = documentation_of(card, (source, target), _said(how), example, formats, _sizes(engine))
+        words = documentation_of(card, (source, target), _said(how), example, formats, _takes(engine))
         (folder / "README.md").write_text(words, encoding="utf-8")
         content = _content(spec, folder, name_of(checkpoint.name, source, target), engine, fixed, package_card, request)
         _write_description(spec, content, folder / DESCRIPTION_FILE)
@@ -296,16 +296,19 @@ def _axes(card: Card, engine: Engine | None) -> list[dict[str, Any]]:
     for letter in "yx":
         sides: dict[str, Any] = {"tensor_id": "real", "axis_id": letter}
         if engine is not None:
-            first, second, _ = _sizes(engine)
-            sides = {"min": first, "step": second - first}
+            sides = {"min": padded_size(engine.smallest, engine.stride), "step": engine.stride}
         axes.append({"type": "space", "id": letter, "size": sides, **size})
     return axes
 
 
-def _sizes(engine: Engine) -> tuple[int, int, int]:
-    """Return the first three heights and widths that an engine takes."""
+def _takes(engine: Engine) -> str:
     least = padded_size(engine.smallest, engine.stride)
-    return least, least + engine.stride, least + 2 * engine.stride
+    sizes = ", ".join(str(least + n * engine.stride) for n in range(3))
+    return (
+        f"Heights and widths are {sizes} and so on: mirror an image at its lower and right border up to one. A pixel's "
+        f"translation depends on some {engine.context} pixels around it, so that of a plane too large for the memory "
+        f"parts with as many around them will do."
+    )
 
 
 def _training_data(spec: Any, card: Card) -> dict[str, Any]:
