@@ -108,6 +108,15 @@ def test_an_image_of_the_users_is_what_it_is_tested_with(build: Callable[..., Ch
     export_checkpoint(build("scgan"), tmp_path / "model.zip", format="bioimageio", package=request)
     with zipfile.ZipFile(tmp_path / "model.zip") as archive, archive.open("test_input.npy") as file:
         seen = np.load(file)
+    made = Image(pixels, "CYX", ("GFP", "DNA"), provenance={"kind": "translated"})
+    write(made, tmp_path / "made.ome.tif")
+    with pytest.raises(InputError, match="was not measured"):
+        export_checkpoint(
+            build("scgan"),
+            tmp_path / "other.zip",
+            format="bioimageio",
+            package=PackageRequest("untreated", "treated", image=tmp_path / "made.ome.tif"),
+        )
     # the middle of the plane, mirrored to a multiple of 4; channels in the checkpoint's order
     assert seen.shape == (1, 2, 72, 192)
     assert np.array_equal(seen[0, :, :70], pixels[::-1, :, 54:246])

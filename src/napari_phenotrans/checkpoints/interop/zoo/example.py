@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from napari_phenotrans.checkpoints.matching import match_channels, working_scale
+from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import MADE
 from napari_phenotrans.core.resample import pad, rescaled_size, to_size
 from napari_phenotrans.core.tiling import padded_size
 from napari_phenotrans.io.samples import SAMPLES
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_phenotrans.checkpoints.checkpoint import Card
+    from napari_phenotrans.core.image import Image
 
 LARGEST = 192  # side in working pixels: enough to see cells, quick to test
 GRAIN = 4.0  # SD in working pixels of an invented pattern's spots
@@ -23,11 +26,11 @@ GRAIN = 4.0  # SD in working pixels of an invented pattern's spots
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """Working pixels (C, H, W) in the image's units, float32, and what they show, in a sentence."""
+    """Working pixels (C, H, W) in the image's units, float32; what they show, in a sentence, and of what kind it is."""
 
     pixels: np.ndarray
     shows: str
-    invented: bool = False
+    kind: Literal["real", "synthetic", "invented pattern"]
 
 
 def find_example(card: Card, source: str, path: Path | None, *, stride: int, smallest: int) -> Example:
@@ -36,24 +39,29 @@ def find_example(card: Card, source: str, path: Path | None, *, stride: int, sma
     Raises
     ------
     InputError
-        If a path is given, and is no image with the checkpoint's channels.
+        If a path is given, and is no image with the checkpoint's channels, or one that an engine made.
     """
     from napari_phenotrans.io import read
 
     side = padded_size(max(LARGEST, smallest), stride)
     if path is not None:
-        return Example(_cut(path, card, side, stride, smallest), f"Part of {path.name}.")
-    for sample in SAMPLES.values():
-        if sample.condition == source and read(sample.path).channels == card.channels:
-            return Example(_cut(sample.path, card, side, stride, smallest), f"{sample.title}. {sample.attribution}")
-    return Example(_pattern(card, side), "An invented pattern of spots, which shows no cells.", invented=True)
+        image, shows = read(path), f"Part of {path.name}."
+    else:
+        for sample in SAMPLES.values():
+            image, shows = read(sample.path), f"{sample.title}. {sample.attribution}"
+            if sample.condition == source and image.channels == card.channels:
+                break
+        else:
+            shows = "An invented pattern of spots, which shows no cells."
+            return Example(_pattern(card, side), shows, "invented pattern")
+    if image.kind in MADE:
+        raise InputError(f"{path} was not measured: it is {image.kind}. Choose a real image of {source}.")
+    pixels = _cut(image, card, side, stride, smallest)
+    return Example(pixels, shows, "synthetic" if image.synthetic else "real")
 
 
-def _cut(path: Path, card: Card, side: int, stride: int, smallest: int) -> np.ndarray:
+def _cut(image: Image, card: Card, side: int, stride: int, smallest: int) -> np.ndarray:
     """Return the middle of an image's middle plane."""
-    from napari_phenotrans.io import read
-
-    image = read(path)
     places, _ = match_channels(image, card, {})
     scale, _ = working_scale(image, card)
     positions = list(image.positions())

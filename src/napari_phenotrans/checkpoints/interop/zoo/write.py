@@ -113,13 +113,12 @@ def write_package(
         translated = _translated(fixed.module, card, example)
         np.save(folder / "test_input.npy", example.pixels[None])
         np.save(folder / "test_output.npy", translated[None])
-        invented = "invented pattern" if example.invented else "synthetic" if card.synthetic else "real"
         draw_cover(
             folder / "cover.png",
             example,
             translated,
             card.channels,
-            (f"{source} ({invented})", f"{target} (translated)"),
+            (f"{source} ({example.kind})", f"{target} (translated)"),
         )
         own = card if len(named) == len(checkpoint.tensors) else card.model_copy(update={"targets": (target,)})
         package_card = PackageCard(
