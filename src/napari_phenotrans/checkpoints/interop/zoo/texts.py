@@ -37,7 +37,7 @@ PAPERS: dict[str, tuple[str, str, str]] = {
         "10.48550/arXiv.2210.02747",
     ),
 }
-LONGEST_NAME = 64
+LONGEST_NAME, LONGEST_DESCRIPTION = 64, 512
 PROMISE = (
     "A translated image shows what an engine learned that a condition does to cells like these. It is a hypothesis, no "
     "measurement: nothing may be counted in it that is not checked in real images of the target."
@@ -58,7 +58,7 @@ def description_of(card: Card, source: str, target: str) -> str:
     return (
         f"Translates images of {source} to what they might be as {target} ({channels}: {', '.join(card.channels)}), "
         f"by {PAPERS[card.engine][0]}, trained on unpaired images.{about}{invented}"
-    )[:1024]
+    )[:LONGEST_DESCRIPTION]
 
 
 def documentation_of(
@@ -169,7 +169,7 @@ images of {target}: the distributions should meet, and in source → source noth
 {care}"""
 
 
-def training_of(card: Card) -> str:
+def _training_of(card: Card) -> str:
     """Return in a line what the card says of its training."""
     said = {name: value for name, value in card.training.items() if not isinstance(value, list | tuple)}
     return "; ".join(f"{name}: {_plain(value)}" for name, value in said.items())
@@ -177,7 +177,7 @@ def training_of(card: Card) -> str:
 
 def _training(card: Card, source: str, target: str) -> str:
     kind = "Synthetic images of" if card.synthetic else "Unpaired real images of"
-    lines = [f"{kind} {source} and {target}.", training_of(card), card.attribution]
+    lines = [f"{kind} {source} and {target}.", _training_of(card), card.attribution]
     return "\n\n".join(line for line in lines if line)
 
 

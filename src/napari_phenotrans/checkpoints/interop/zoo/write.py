@@ -24,11 +24,11 @@ from napari_phenotrans.checkpoints.interop.zoo.package_card import (
     PackageRequest,
 )
 from napari_phenotrans.checkpoints.interop.zoo.texts import (
+    LONGEST_DESCRIPTION,
     PAPERS,
     description_of,
     documentation_of,
     name_of,
-    training_of,
 )
 from napari_phenotrans.checkpoints.matching import check_conditions
 from napari_phenotrans.core.digests import file_sha256
@@ -312,10 +312,10 @@ def _takes(engine: Engine) -> str:
 
 def _training_data(spec: Any, card: Card) -> dict[str, Any]:
     kind = "Synthetic images" if card.synthetic else "Unpaired real images"
-    told = f"{kind} of {', '.join(card.conditions)}; channels {', '.join(card.channels)}. {training_of(card)}"
+    told = f"{kind} of {', '.join(card.conditions)}; channels {', '.join(card.channels)}."
     return {
         "type": "dataset",
         "format_version": spec.DatasetDescr.implemented_format_version,
         "name": name_of("Training images of", *card.conditions[:2]).replace(" to ", " and "),
-        "description": f"{told}. {card.attribution}".strip()[:1024],
+        "description": f"{told} {card.attribution}".strip()[:LONGEST_DESCRIPTION],
     }
