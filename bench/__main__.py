@@ -63,6 +63,7 @@ COMMANDS = {
     "unseen": ("quality.unseen", "unseen", "Presets on folders that no one tuned to: gap closed, gate, sheets."),
     "claim": ("quality.claim", "claim", "SCGAN and CycleGAN on three wells: who learns them by heart?"),
     "claim-table": ("quality.claim", "claim_table", "What these trainings reach on all other wells, and the verdict."),
+    "packages": ("quality.packages", "packages", "Packages of the BioImage Model Zoo beside this program's pixels."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
     "fuzz": ("reliability.fuzz", "fuzz", "Mutated files of every kind: opened, or refused in a sentence."),
     "faults": ("reliability.faults", "faults", "Runs and translations killed, starved and disturbed, then run again."),

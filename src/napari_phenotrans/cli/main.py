@@ -31,7 +31,10 @@ LAZY = {
     "runs": ("cli.runs", "List run folders: their state, what they reached, and in which settings they differ."),
     "evaluate": ("cli.evaluate", "Score translations against real images, beside what doing nothing scores."),
     "report": ("cli.report", "Say what differs between two conditions, and what of it translations show."),
-    "import": ("cli.interop", "Make a checkpoint from other people's networks: CycleGAN, PhenDiff, diffusers."),
+    "import": (
+        "cli.interop",
+        "Make a checkpoint from other people's networks: CycleGAN, PhenDiff, diffusers, BioImage Model Zoo.",
+    ),
     "export": ("cli.interop", "Write a checkpoint's networks so that other people's programs load them."),
 }
 
