@@ -1,8 +1,8 @@
 """Translate all images of a folder, and say of each what became of it.
 
-The bundled images are translated from untreated to wortmannin. Two are wells of BBBC013; the one that was treated already
-changes little. The other two are organoids, whose channels the checkpoint does not know: they are refused, and the rest
-goes on.
+The bundled images are translated from untreated to wortmannin. Two are wells of BBBC013; the one that was treated
+already changes little. The other two are organoids, whose channels the checkpoint does not know: they are refused, and
+the rest goes on.
 """
 
 from __future__ import annotations
