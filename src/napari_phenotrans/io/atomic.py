@@ -246,7 +246,7 @@ def _host() -> str:
 def _runs(pid: int) -> bool:
     # by its number alone: a clock that was set makes start times lie, and what is kept too long does no harm
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except (psutil.NoSuchProcess, OverflowError, ValueError):
         return False
     except psutil.AccessDenied:

@@ -228,12 +228,13 @@ def parse_event(line: bytes) -> dict[str, Any] | None:
         If it is no event, in words.
     """
     try:
-        return _EVENT.validate_json(line)
+        event: dict[str, Any] = _EVENT.validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"] == "union_tag_invalid":
             return None
         raise ValueError(problem_of(error)) from error
+    return event
 
 
 def _parse(adapter: TypeAdapter[T], text: bytes, path: Path, expected: str) -> T:
