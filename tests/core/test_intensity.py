@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.intensity import Intensity, to_dtype
+from napari_phenotrans.core.intensity import RANGE, Intensity, to_dtype
 
 
 def field(seed: int = 0) -> np.ndarray:
@@ -16,6 +16,20 @@ def test_limits_reach_a_rare_bright_marker_but_not_a_hot_pixel() -> None:
     limits = Intensity.fit([field(1), plane])
     assert limits.high[0] > 4000
     assert limits.high[1] < 120
+
+
+def test_headroom_is_a_tenth_above_and_a_fiftieth_below() -> None:
+    plane = np.full((1, 8, 8), 100, np.uint16)
+    plane[0, :, 4:] = 200
+    limits = Intensity.fit([plane])
+    assert limits.low == pytest.approx((98.0,))
+    assert limits.high == pytest.approx((210.0,))
+
+
+def test_limits_span_what_engines_see() -> None:
+    limits = Intensity((10.0,), (30.0,))
+    ends = limits.normalize(np.array([[[10, 30]]]))
+    assert ends[0, 0, 1] - ends[0, 0, 0] == RANGE
 
 
 def test_limits_belong_to_all_conditions_together() -> None:
@@ -62,3 +76,6 @@ def test_unusable_planes_are_refused() -> None:
         Intensity.fit([nan])
     with pytest.raises(InputError, match="low below"):
         Intensity((1.0,), (1.0,))
+    for low, high in (((), ()), ((1.0,), ())):
+        with pytest.raises(InputError, match="one low and one high per channel"):
+            Intensity(low, high)

@@ -205,6 +205,12 @@ def test_a_report_is_dated_where_that_is_asked_for(result: PhenotypeReport, html
     assert dated.replace(", 2026-01-02.", ".").replace("<dt>date</dt><dd>2026-01-02T03:04:05+00:00</dd>", "") == html
 
 
+def test_where_it_writes_is_tried_before_anything_is_read(dataset: DataSet, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="file is no folder"):
+        next(iter(report(ReportRequest(dataset, trained, "ring", "nucleus", out=tmp_path / "file"))))
+
+
 def test_tables_may_be_parquet(result: PhenotypeReport, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     files = write_tables(result, tmp_path, tables="parquet")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_phenotrans.core.errors import InputError, why_stopped
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io import provenance, read
-from napari_phenotrans.io.atomic import clear_leftovers
+from napari_phenotrans.io.atomic import clear_leftovers, refuse_unwritable
 from napari_phenotrans.io.formats import refuse_dtype
 from napari_phenotrans.translation.made_from import MADE_FROM, MadeFrom, refuse_other
 from napari_phenotrans.translation.outputs import (
@@ -18,7 +18,6 @@ from napari_phenotrans.translation.outputs import (
     ResultFiles,
     completed_paths,
     refuse_existing_results,
-    refuse_unwritable,
     result_paths,
 )
 from napari_phenotrans.translation.provenance import decoded
