@@ -5,9 +5,9 @@ They lie where other programs, a full disk or a careful hand may change them, an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from typing_extensions import TypedDict
 
 from napari_phenotrans.core.errors import InputError
@@ -80,6 +80,13 @@ class Decided(BaseModel):
     about: str = ""
     attribution: str = ""
     synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _know_conditions(self) -> Self:
+        for part in (self.training, self.held_out):
+            if unknown := {condition for _, condition, _ in part.fields} - set(self.conditions):
+                raise ValueError(f"fields are of {sorted(unknown)}, none of the conditions {self.conditions}")
+        return self
 
 
 # ---- family.json
