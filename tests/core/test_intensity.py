@@ -36,6 +36,16 @@ def test_limits_belong_to_all_conditions_together() -> None:
     dim, bright = field(), field() * 10
     assert Intensity.fit([dim, bright]) == Intensity.fit([bright, dim])
     assert Intensity.fit([dim, bright]).high[0] > bright[0].max() * 0.95
+    assert Intensity.fit([dim, bright]).low[0] < dim[0].min()
+
+
+def test_a_small_range_is_one() -> None:
+    assert Intensity.fit([field().astype(np.float32) / 1000]).high[0] < 0.2
+
+
+def test_limits_stay_as_they_are() -> None:
+    with pytest.raises(AttributeError):
+        Intensity((1.0,), (2.0,)).low = (0.0,)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.float32])
@@ -59,10 +69,13 @@ def test_limits_become_minus_one_and_one() -> None:
 
 
 def test_nothing_wraps_and_what_does_not_fit_is_counted() -> None:
-    plane = np.array([[[-3.0, 0.4, 254.6, 255.9, 300.0]], [[1.0, 1.0, 1.0, 1.0, 256.5]]])
+    plane = np.array([[[-3.0, 0.4, 254.6, 255.9, 300.0]], [[1.0, 1.0, 1.0, 1.0, 256.5]], [[-1.5, -1.0, 1.0, 1.0, 1.0]]])
     back, clipped = to_dtype(plane, np.dtype(np.uint8))
     np.testing.assert_array_equal(back[0], [[0, 0, 255, 255, 255]])
-    assert clipped == (2, 1)
+    assert clipped == (2, 1, 1)
+    # of which float32 cannot hold the largest
+    back, clipped = to_dtype(np.full((1, 1, 1), 5e9, np.float32), np.dtype(np.uint32))
+    assert (int(back[0, 0, 0]), clipped) == (2**32 - 1, (1,))
 
 
 def test_unusable_planes_are_refused() -> None:
