@@ -56,44 +56,6 @@ class Trial:
     text: str = ""
 
 
-@click.command()
-@click.option("--moments", default=50, show_default=True, help="Random moments at which each work is killed.")
-@click.option("--seed", default=0, show_default=True, help="Of these moments.")
-@click.option(
-    "--point",
-    "points",
-    type=click.Choice(POINTS),
-    multiple=True,
-    default=POINTS,
-    help="Calls of the disk; all of them.",
-)
-@click.option("--json", "out", type=click.Path(path_type=Path), help="Where to write what did not end well.")
-def faults(moments: int, seed: int, points: tuple[str, ...], out: Path | None) -> None:
-    """Kill, stop, starve and disturb trainings and translations; fails where something is lost or left."""
-    with tempfile.TemporaryDirectory(prefix="phenotrans-faults-") as folder:
-        found = list(trials(Path(folder), moments, Random(seed), points))
-    bad = {
-        f"{trial.work}, {trial.fault}, {trial.at}: {trial.outcome}. {trial.text}": trial
-        for trial in found
-        if trial.outcome not in GOOD
-    }
-    end(table(found), bad, {"moments": moments, "seed": seed, "points": points, "trials": len(found)}, out)
-
-
-def trials(folder: Path, moments: int, rng: Random, points: Sequence[str]) -> Iterator[Trial]:
-    """Disturb both kinds of work in every way."""
-    prepare(folder / "sound")
-    for work in WORKS:
-        bench = Disturbed(folder, work)
-        yield from bench.killed_at_moments(moments, rng)
-        yield from bench.killed_at_points(points)
-        yield from bench.stopped()
-        yield from bench.without_room()
-        yield from bench.read_only()
-        yield from bench.without_input()
-        yield from bench.two_processes()
-
-
 @dataclass(frozen=True)
 class Work:
     """A command, what a user runs after it was interrupted, and the folder of its results.
@@ -112,6 +74,52 @@ WORKS = (
     Work("training", TRAIN, RESUME, "run", alone=True),
     Work("translation", TRANSLATE, TRANSLATE, "results", alone=False),
 )
+
+
+@click.command()
+@click.option("--moments", default=50, show_default=True, help="Random moments at which each work is killed.")
+@click.option("--seed", default=0, show_default=True, help="Of these moments.")
+@click.option(
+    "--point",
+    "points",
+    type=click.Choice(POINTS),
+    multiple=True,
+    default=POINTS,
+    help="Calls of the disk; all of them.",
+)
+@click.option(
+    "--work", "works", type=click.Choice([work.name for work in WORKS]), multiple=True, help="This one alone."
+)
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Where to write what did not end well.")
+def faults(moments: int, seed: int, points: tuple[str, ...], works: tuple[str, ...], out: Path | None) -> None:
+    """Kill, stop, starve and disturb trainings and translations; fails where something is lost or left."""
+    with tempfile.TemporaryDirectory(prefix="phenotrans-faults-") as folder:
+        found = []
+        for trial in trials(Path(folder), moments, Random(seed), points, works):
+            click.echo(f"{trial.work}, {trial.fault}, {trial.at}: {trial.outcome}", err=True)
+            found.append(trial)
+    bad = {
+        f"{trial.work}, {trial.fault}, {trial.at}: {trial.outcome}. {trial.text}": trial
+        for trial in found
+        if trial.outcome not in GOOD
+    }
+    end(table(found), bad, {"moments": moments, "seed": seed, "points": points, "trials": len(found)}, out)
+
+
+def trials(
+    folder: Path, moments: int, rng: Random, points: Sequence[str], works: Sequence[str] = ()
+) -> Iterator[Trial]:
+    """Disturb both kinds of work, or those that are named, in every way."""
+    prepare(folder / "sound")
+    for work in (work for work in WORKS if work.name in (works or (work.name,))):
+        bench = Disturbed(folder, work)
+        yield from bench.killed_at_moments(moments, rng)
+        yield from bench.killed_at_points(points)
+        yield from bench.stopped()
+        yield from bench.without_room()
+        yield from bench.read_only()
+        yield from bench.without_input()
+        yield from bench.two_processes()
 
 
 def prepare(folder: Path) -> None:
