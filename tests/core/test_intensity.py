@@ -69,7 +69,9 @@ def test_limits_become_minus_one_and_one() -> None:
 
 
 def test_nothing_wraps_and_what_does_not_fit_is_counted() -> None:
-    plane = np.array([[[-3.0, 0.4, 254.6, 255.9, 300.0]], [[1.0, 1.0, 1.0, 1.0, 256.5]], [[-1.5, -1.0, 1.0, 1.0, 1.0]]])
+    plane = np.array(
+        [[[-3.0, 0.4, 254.6, 255.9, 300.0]], [[1.0, 1.0, 1.0, 1.0, 256.5]], [[-1.5, -1.0, 256.0, 1.0, 1.0]]]
+    )
     back, clipped = to_dtype(plane, np.dtype(np.uint8))
     np.testing.assert_array_equal(back[0], [[0, 0, 255, 255, 255]])
     assert clipped == (2, 1, 1)
