@@ -68,6 +68,7 @@ COMMANDS = {
     "fuzz": ("reliability.fuzz", "fuzz", "Mutated files of every kind: opened, or refused in a sentence."),
     "faults": ("reliability.faults", "faults", "Runs and translations killed, starved and disturbed, then run again."),
     "load": ("reliability.load", "load", "Whether memory, open files, threads and widgets grow under load."),
+    "mutants": ("reliability.mutants", "mutants", "How many small mistakes in a module its tests notice."),
     "diseases": ("quality.diseases", "diseases", "What engines show of three diseases, and what they move besides."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }

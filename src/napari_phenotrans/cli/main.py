@@ -16,7 +16,7 @@ import click
 from napari_phenotrans.cli.options import read_arguments, reading
 from napari_phenotrans.cli.progress import Progress
 from napari_phenotrans.cli.say import say
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, ran_out_of_memory, why_stopped
 
 INTERRUPTED, TERMINATED = 130, 143  # exit codes, as of a shell: 128 and the number of the signal
 
@@ -145,6 +145,11 @@ def _run() -> None:
         sys.exit(TERMINATED if isinstance(error.__cause__, _Terminated) else INTERRUPTED)
     except InputError as error:
         say(f"phenotrans: {error}", err=True)
+        sys.exit(2)
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        say(f"phenotrans: {why_stopped(error)}", err=True)
         sys.exit(2)
     finally:
         signal.signal(signal.SIGTERM, before)
