@@ -163,7 +163,8 @@ class FixedDenoiser(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate (N, C, H, W)."""
-        scaled = self.scale(x)
+        # On the way through noise rounding grows, so what the network does not see is float64 where there is such.
+        scaled = self.scale(x if x.device.type == "mps" else x.double())
         beside, z = scaled[:, self.kept], scaled[:, self.moving]
         count = self.there.shape[0]
         # what the held channels are at each level of the way there
@@ -184,7 +185,7 @@ class FixedDenoiser(nn.Module):
                 z[:, self.held] = path[count - 2 - place].to(z.dtype)
         made = scaled.clone()
         made[:, self.moving] = z
-        return torch.where(self.fixed, x, self.scale.back(made) + self.offset)
+        return torch.where(self.fixed, x, (self.scale.back(made) + self.offset).to(x.dtype))
 
     def denoised(self, beside: Tensor, z: Tensor, level: int, back: bool) -> Tensor:
         """Return the denoised image of (N, C, H, W) at a level of noise, tile by tile."""
@@ -198,7 +199,7 @@ class FixedDenoiser(nn.Module):
                 weight = rows[:, None] * ramp(right - left, self.overlap, left > 0, right < width, z)
                 tile = z[:, :, top:bottom, left:right]
                 seen = torch.cat([beside[:, :, top:bottom, left:right], self.into[level] * tile], dim=1)
-                made = self.skip[level] * tile + self.out[level] * self.predicted(seen, level, back)
+                made = self.skip[level] * tile + self.out[level] * self.predicted(seen.float(), level, back)
                 total[:, :, top:bottom, left:right] += made * weight
                 weights[top:bottom, left:right] += weight
         return total / weights
