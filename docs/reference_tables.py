@@ -29,7 +29,7 @@ TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "
 TRAINING: list[type[Settings]] = [entry.settings for entry in ENGINES.values()]
 TRANSLATING: list[type[Settings]] = [entry.translation for entry in ENGINES.values()]
 # Commands whose options are the settings of engines as well, which have a page of their own.
-OF_SETTINGS = {"train": TRAINING, "translate": TRANSLATING, "report": TRANSLATING}
+OF_SETTINGS = {"train": TRAINING, "translate": TRANSLATING, "report": TRANSLATING, "export": TRANSLATING}
 
 
 def fill(page: str) -> str:

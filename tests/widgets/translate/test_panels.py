@@ -345,7 +345,7 @@ def test_a_folder_is_translated_and_a_result_opened(
     dock.conditions.choose("untreated", "drug")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(well.parent))
     folder = dock.save_panel.folder
-    dock.saving.update("")
+    dock.saving.update("", completes=False)
     qtbot.mouseClick(folder.choose_button, Qt.MouseButton.LeftButton)
     qtbot.mouseClick(folder.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "1 done" in folder.status.text(), timeout=WAIT_MS)
@@ -371,7 +371,7 @@ def test_a_folder_of_one_channel_per_file_is_translated(
     dock.conditions.choose("untreated", "drug")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(plate))
     folder = dock.save_panel.folder
-    dock.saving.update("")
+    dock.saving.update("", completes=False)
     qtbot.mouseClick(folder.choose_button, Qt.MouseButton.LeftButton)
     assert folder.table.rowCount() == 4
     # beside its words a check box takes no clicks

@@ -59,7 +59,8 @@ def test_slider_says_the_factor_and_what_passes_by_chance(panel: TrustPanel, qtb
         (panel.factor_slider, Qt.Key.Key_PageUp, 2.6),
         (panel.factor_box, Qt.Key.Key_Down, 2.5),
     ):
-        with qtbot.waitSignals([panel.factor_changed]) as said:
+        # PySide6 does not say by itself what a signal is called
+        with qtbot.waitSignals([(panel.factor_changed, "factor_changed")]) as said:
             qtbot.keyClick(widget, key)
         assert [signal.args for signal in said.all_signals_and_args] == [(factor,)]
         assert (panel.factor_slider.value(), panel.factor_box.value()) == (round(10 * factor), pytest.approx(factor))
