@@ -63,10 +63,12 @@ COMMANDS = {
     "unseen": ("quality.unseen", "unseen", "Presets on folders that no one tuned to: gap closed, gate, sheets."),
     "claim": ("quality.claim", "claim", "SCGAN and CycleGAN on three wells: who learns them by heart?"),
     "claim-table": ("quality.claim", "claim_table", "What these trainings reach on all other wells, and the verdict."),
+    "packages": ("quality.packages", "packages", "Packages of the BioImage Model Zoo beside this program's pixels."),
     "trial": ("quality.trial", "trial", "One choice of settings tried at small cost."),
     "fuzz": ("reliability.fuzz", "fuzz", "Mutated files of every kind: opened, or refused in a sentence."),
     "faults": ("reliability.faults", "faults", "Runs and translations killed, starved and disturbed, then run again."),
     "load": ("reliability.load", "load", "Whether memory, open files, threads and widgets grow under load."),
+    "mutants": ("reliability.mutants", "mutants", "How many small mistakes in a module its tests notice."),
     "diseases": ("quality.diseases", "diseases", "What engines show of three diseases, and what they move besides."),
     "truth": ("quality.truth", "truth", "The phenotype report where the truth is known."),
 }

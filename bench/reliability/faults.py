@@ -23,7 +23,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from bench.reliability.verdict import end
 
@@ -32,8 +31,9 @@ if TYPE_CHECKING:
 
     Before = Callable[[], None]
 
-SAME, REFUSED, OTHER, TRACEBACK, LEFT, HANG = (
+SAME, REFUSED, OTHER, TRACEBACK, LEFT, HANG, LET_IN = (
     "same result", "refused in a sentence", "another result", "traceback", "something unfinished is left", "hang",
+    "two at once",
 )  # fmt: skip
 GOOD = (SAME, REFUSED)
 PATIENCE_S = 120.0
@@ -56,6 +56,26 @@ class Trial:
     text: str = ""
 
 
+@dataclass(frozen=True)
+class Work:
+    """A command, what a user runs after it was interrupted, and the folder of its results.
+
+    ``alone`` says whether no second one may work in that folder.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    again: tuple[str, ...]
+    results: str
+    alone: bool
+
+
+WORKS = (
+    Work("training", TRAIN, RESUME, "run", alone=True),
+    Work("translation", TRANSLATE, TRANSLATE, "results", alone=False),
+)
+
+
 @click.command()
 @click.option("--moments", default=50, show_default=True, help="Random moments at which each work is killed.")
 @click.option("--seed", default=0, show_default=True, help="Of these moments.")
@@ -67,11 +87,17 @@ class Trial:
     default=POINTS,
     help="Calls of the disk; all of them.",
 )
+@click.option(
+    "--work", "works", type=click.Choice([work.name for work in WORKS]), multiple=True, help="This one alone."
+)
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Where to write what did not end well.")
-def faults(moments: int, seed: int, points: tuple[str, ...], out: Path | None) -> None:
+def faults(moments: int, seed: int, points: tuple[str, ...], works: tuple[str, ...], out: Path | None) -> None:
     """Kill, stop, starve and disturb trainings and translations; fails where something is lost or left."""
     with tempfile.TemporaryDirectory(prefix="phenotrans-faults-") as folder:
-        found = list(trials(Path(folder), moments, Random(seed), points))
+        found = []
+        for trial in trials(Path(folder), moments, Random(seed), points, works):
+            click.echo(f"{trial.work}, {trial.fault}, {trial.at}: {trial.outcome}", err=True)
+            found.append(trial)
     bad = {
         f"{trial.work}, {trial.fault}, {trial.at}: {trial.outcome}. {trial.text}": trial
         for trial in found
@@ -80,27 +106,20 @@ def faults(moments: int, seed: int, points: tuple[str, ...], out: Path | None) -
     end(table(found), bad, {"moments": moments, "seed": seed, "points": points, "trials": len(found)}, out)
 
 
-def trials(folder: Path, moments: int, rng: Random, points: Sequence[str]) -> Iterator[Trial]:
-    """Disturb both kinds of work in every way."""
+def trials(
+    folder: Path, moments: int, rng: Random, points: Sequence[str], works: Sequence[str] = ()
+) -> Iterator[Trial]:
+    """Disturb both kinds of work, or those that are named, in every way."""
     prepare(folder / "sound")
-    for work in (Work("training", TRAIN, RESUME, "run"), Work("translation", TRANSLATE, TRANSLATE, "results")):
-        bench = _Bench(folder, work)
+    for work in (work for work in WORKS if work.name in (works or (work.name,))):
+        bench = Disturbed(folder, work)
         yield from bench.killed_at_moments(moments, rng)
         yield from bench.killed_at_points(points)
         yield from bench.stopped()
         yield from bench.without_room()
         yield from bench.read_only()
         yield from bench.without_input()
-
-
-@dataclass(frozen=True)
-class Work:
-    """A command, what a user runs after it was interrupted, and the folder of its results."""
-
-    name: str
-    words: tuple[str, ...]
-    again: tuple[str, ...]
-    results: str
+        yield from bench.two_processes()
 
 
 def prepare(folder: Path) -> None:
@@ -194,7 +213,7 @@ def _wait(child: int) -> int | None:
 # ---- the faults
 
 
-class _Bench:
+class Disturbed:
     """One kind of work, its undisturbed result, and the ways in which it is disturbed."""
 
     def __init__(self, folder: Path, work: Work) -> None:
@@ -264,6 +283,38 @@ class _Bench:
             shutil.copy(self._sound / "images/healthy" / image.name, image)
             yield self._after("an image vanishes", f"replace {place}", ended)
 
+    def two_processes(self) -> Iterator[Trial]:
+        """Begin the same command while it runs, in a process by whose clock it is another time."""
+        for seconds, fault in (
+            (0, "a second process"),
+            (-5, "and the clock is set back"),
+            (3600, "and is set forward"),
+        ):
+            for place in (1, 4):
+                self._begin()
+                second = self._folder.with_name("second")
+                ended = run(
+                    self._folder,
+                    self._work.words,
+                    lambda n=place, s=seconds, f=second: begin_second_at(n, self._folder, self._work.words, s, f),
+                )
+                code, _, text = second.read_text(errors="replace").partition("\n")
+                second.unlink()
+                yield self._together(fault, f"replace {place}", ended, int(code), text)
+
+    def _together(self, fault: str, at: str, ended: Ended, code: int, text: str) -> Trial:
+        """Say what came of two processes at once; ``code`` and ``text`` are the second one's."""
+        outcome = SAME
+        if "Traceback" in ended.text + text:
+            outcome = TRACEBACK
+        elif self._work.alone and code != 2:
+            outcome = LET_IN
+        elif ended.code or digest(self._folder / self._work.results) != self._result:
+            outcome = OTHER
+        elif leftovers(self._folder):
+            outcome = LEFT
+        return Trial(self._work.name, fault, at, outcome, (ended.text + text)[-1500:])
+
     def _begin(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         shutil.copytree(self._sound, self._folder)
@@ -331,6 +382,31 @@ def take_away_at(place: int, image: Path) -> None:
     _at("replace", place, lambda: image.unlink(missing_ok=True))
 
 
+def begin_second_at(place: int, folder: Path, words: Sequence[str], seconds: float, said: Path) -> None:
+    """Run the command in a second process at a call of the disk, and wait for it; ``said`` holds how it ended."""
+
+    def begin() -> None:
+        if (child := os.fork()) == 0:
+            code = 1
+            try:
+                code = _in_fork(folder, said, words, lambda: set_clock(seconds))
+            finally:
+                said.write_text(f"{code}\n{said.read_text(errors='replace')}")
+                os._exit(code)
+        os.waitpid(child, 0)
+
+    _at("replace", place, begin)
+
+
+def set_clock(seconds: float) -> None:
+    """Let it be later by so many seconds for this process; all others have begun later, too, then."""
+    import psutil
+
+    now, created = time.time, psutil.Process.create_time
+    time.time = lambda: now() + seconds
+    psutil.Process.create_time = lambda process: created(process) + seconds
+
+
 def limit_files(size: int) -> None:
     """Let this process write no file beyond so many bytes; what it prints goes to where it went."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -341,18 +417,11 @@ def limit_files(size: int) -> None:
 
 
 def digest(folder: Path) -> str:
-    """Return a digest of the pixels and weights in a folder, by name; what is noted of times is left out."""
-    from napari_phenotrans.io import read
-
+    """Return a digest of the checkpoints and images in a folder, by name; a run's own notes of times are left out."""
     found = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if ".part." in path.name:
-            continue
-        if path.name.endswith(".safetensors"):
+        if path.name.endswith((".safetensors", ".ome.tif")) and ".part." not in path.name:
             found.update(str(path.relative_to(folder)).encode() + path.read_bytes())
-        elif path.name.endswith(".ome.tif"):
-            pixels = np.ascontiguousarray(read(path).pixels[...])
-            found.update(str(path.relative_to(folder)).encode() + pixels.tobytes())
     return found.hexdigest()
 
 

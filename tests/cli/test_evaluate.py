@@ -129,3 +129,9 @@ def test_help_names_every_metric_and_extractor(ask):
     said = " ".join(ask("--help").split())
     for name in (*cli_evaluate.METRICS, *cli_evaluate.EXTRACTORS):
         assert name in said
+
+
+def test_where_it_writes_is_tried_before_anything_is_read(ask, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match=r"cannot be written to .*file is no folder"):
+        ask("--real", tmp_path / "nowhere", "--translated", tmp_path / "nowhere", "--out", tmp_path / "file" / "out")

@@ -44,6 +44,23 @@ def test_out_and_in_again(checkpoint: Path, tmp_path: Path) -> None:
     assert (card.pixel_size, card.pixel_unit) == (0.3, "um")
 
 
+def test_what_the_public_layout_cannot_hold_goes_into_a_package_and_back(
+    make_checkpoint: Callable[..., Checkpoint], tmp_path: Path
+) -> None:
+    pytest.importorskip("bioimageio.spec", reason="pip install bioimageio.core")
+    path = make_checkpoint("cyclegan").save(tmp_path / "mine.safetensors")
+    result = run("export", path, "--out", tmp_path / "out")
+    assert "--format bioimageio --source untreated --target treated --out model.zip" in str(result.exception)
+    said = ("--source", "untreated", "--target", "treated", "--background", "engine", "--author", "A", "--author", "B")
+    result = run("export", path, "--format", "bioimageio", *said, "--out", tmp_path / "model.zip")
+    assert result.exit_code == 0, result.exception
+    assert str(tmp_path / "model.zip") in result.stdout and "--license" in result.stderr
+    result = run("import", tmp_path / "model.zip", "--out", tmp_path / "back.safetensors", "--channels", "DNA,GFP")
+    assert result.exit_code == 0, result.exception
+    card = Checkpoint.read_card(tmp_path / "back.safetensors")
+    assert (card.targets, card.channels) == (("treated",), ("DNA", "GFP"))
+
+
 def test_nothing_is_replaced_unless_said(checkpoint: Path, tmp_path: Path) -> None:
     assert run("export", checkpoint, "--out", tmp_path / "out").exit_code == 0
     for command in (
@@ -67,6 +84,7 @@ def test_bad_input_is_said(checkpoint: Path, tmp_path: Path) -> None:
         ),
         (("export", checkpoint, "--out", tmp_path / "out", "--format", "diffusers"), "--format cyclegan"),
         (("export", "bbbc013-cyclegan", "--out", tmp_path / "out"), "--output tanh"),
+        (("export", "bbbc013-flow", "--out", tmp_path / "out", "--depth", 0.5), "Say --format bioimageio"),
     ):
         result = run(*command)
         assert isinstance(result.exception, InputError), result.output
@@ -76,4 +94,6 @@ def test_bad_input_is_said(checkpoint: Path, tmp_path: Path) -> None:
 def test_help_names_what_can_be_read_and_written() -> None:
     assert "full_pipeline_save" in run("import", "--help").output
     assert "latest_net_G_A.pth" in run("export", "--help").output
+    assert "BioImage Model Zoo" in run("export", "--help").output
+    assert "BioImage Model Zoo" in run("import", "--help").output
     assert "export" in run("--help").output

@@ -247,3 +247,16 @@ def test_a_signal_ends_a_batch_cleanly(
     assert "2 images: 1 translated, 1 not done." in said
     assert sorted(path.name for path in out.iterdir()) == ["p1_A01_difference.ome.tif", "p1_A01_translated.ome.tif"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+def test_memory_that_runs_out_anywhere_is_one_sentence(
+    error: Exception, phenotrans: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("napari_phenotrans.io.read", read)
+    code, out, err = phenotrans("info", "well.ome.tif")
+    assert (code, out) == (2, "")
+    assert err.startswith("phenotrans: Memory ran out") and err.count("\n") == 1

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.core.intensity import Intensity, to_dtype
+from napari_phenotrans.core.intensity import RANGE, Intensity, to_dtype
 
 
 def field(seed: int = 0) -> np.ndarray:
@@ -18,10 +18,34 @@ def test_limits_reach_a_rare_bright_marker_but_not_a_hot_pixel() -> None:
     assert limits.high[1] < 120
 
 
+def test_headroom_is_a_tenth_above_and_a_fiftieth_below() -> None:
+    plane = np.full((1, 8, 8), 100, np.uint16)
+    plane[0, :, 4:] = 200
+    limits = Intensity.fit([plane])
+    assert limits.low == pytest.approx((98.0,))
+    assert limits.high == pytest.approx((210.0,))
+
+
+def test_limits_span_what_engines_see() -> None:
+    limits = Intensity((10.0,), (30.0,))
+    ends = limits.normalize(np.array([[[10, 30]]]))
+    assert ends[0, 0, 1] - ends[0, 0, 0] == RANGE
+
+
 def test_limits_belong_to_all_conditions_together() -> None:
     dim, bright = field(), field() * 10
     assert Intensity.fit([dim, bright]) == Intensity.fit([bright, dim])
     assert Intensity.fit([dim, bright]).high[0] > bright[0].max() * 0.95
+    assert Intensity.fit([dim, bright]).low[0] < dim[0].min()
+
+
+def test_a_small_range_is_one() -> None:
+    assert Intensity.fit([field().astype(np.float32) / 1000]).high[0] < 0.2
+
+
+def test_limits_stay_as_they_are() -> None:
+    with pytest.raises(AttributeError):
+        Intensity((1.0,), (2.0,)).low = (0.0,)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16, np.float32])
@@ -45,10 +69,15 @@ def test_limits_become_minus_one_and_one() -> None:
 
 
 def test_nothing_wraps_and_what_does_not_fit_is_counted() -> None:
-    plane = np.array([[[-3.0, 0.4, 254.6, 255.9, 300.0]], [[1.0, 1.0, 1.0, 1.0, 256.5]]])
+    plane = np.array(
+        [[[-3.0, 0.4, 254.6, 255.9, 300.0]], [[1.0, 1.0, 1.0, 1.0, 256.5]], [[-1.5, -1.0, 256.0, 1.0, 1.0]]]
+    )
     back, clipped = to_dtype(plane, np.dtype(np.uint8))
     np.testing.assert_array_equal(back[0], [[0, 0, 255, 255, 255]])
-    assert clipped == (2, 1)
+    assert clipped == (2, 1, 1)
+    # of which float32 cannot hold the largest
+    back, clipped = to_dtype(np.full((1, 1, 1), 5e9, np.float32), np.dtype(np.uint32))
+    assert (int(back[0, 0, 0]), clipped) == (2**32 - 1, (1,))
 
 
 def test_unusable_planes_are_refused() -> None:
@@ -62,3 +91,6 @@ def test_unusable_planes_are_refused() -> None:
         Intensity.fit([nan])
     with pytest.raises(InputError, match="low below"):
         Intensity((1.0,), (1.0,))
+    for low, high in (((), ()), ((1.0,), ())):
+        with pytest.raises(InputError, match="one low and one high per channel"):
+            Intensity(low, high)

@@ -123,3 +123,14 @@ def test_reading_before_all_tiles_came_gives_zeros_there() -> None:
 def test_impossible_overlap_is_refused() -> None:
     with pytest.raises(ValueError, match="smaller than the tile"):
         plan(128, 128, tile=64, overlap=64)
+
+
+@pytest.mark.parametrize("size", [(130, 128), (128, 130)])
+def test_a_plane_that_is_not_padded_is_our_own_mistake(size: tuple[int, int]) -> None:
+    with pytest.raises(AssertionError, match="pad the plane"):
+        plan(*size, tile=64, overlap=16, stride=4)
+
+
+def test_without_a_stride_any_size_will_do() -> None:
+    tiles = plan(65, 7, tile=33, overlap=1)
+    assert [(tile.top, tile.left, tile.height, tile.width) for tile in tiles] == [(0, 0, 33, 7), (32, 0, 33, 7)]

@@ -182,7 +182,7 @@ def test_depth_is_how_far_the_noise_goes_and_0_returns_the_image() -> None:
 
 def test_guidance_acts_on_the_channels_that_it_is_to_act_on() -> None:
     engine = make("DNA")
-    guide = engine._guidance
+    guide = engine.guidance_of
     assert guide(FlowTranslation.make(guided=("GFP",))) is None
     all_of_them, one = (guide(FlowTranslation.make(guidance=0.5, guided=names)) for names in (None, ("actin",)))
     assert all_of_them is not None

@@ -114,3 +114,12 @@ def test_a_message_for_the_user_stays_as_it_is() -> None:
 def test_an_error_of_ours_is_not_taken_for_damage() -> None:
     with pytest.raises(AssertionError), naming_damage(Path("a"), "a file"):
         raise AssertionError
+
+
+@pytest.mark.parametrize("error", [MemoryError("3 TB"), RuntimeError("can't start new thread")])
+def test_memory_that_runs_out_is_no_damage(error: Exception) -> None:
+    with (
+        pytest.raises(InputError, match=r"a\.tif asks for more memory than there is"),
+        naming_damage(Path("a.tif"), "x"),
+    ):
+        raise error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -187,6 +188,7 @@ def test_no_folder_of_this_machine_stands_in_what_is_written(done: ReportDone, f
 
 def test_weights_are_known_by_name_and_digest(folder: Path) -> None:
     request = SimpleNamespace(
+        dated=True,
         dataset=SimpleNamespace(folder=folder),
         labels=None,
         settings=ReportSettings(objects="stardist", weights=str(folder / "my weights")),
@@ -196,6 +198,20 @@ def test_weights_are_known_by_name_and_digest(folder: Path) -> None:
     made = _made(SimpleNamespace(request=request, card=card, translator=translator), SimpleNamespace(description="x"))
     assert made["settings"]["weights"] == "my weights"
     assert str(folder) not in str(made)
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(made["date"])).total_seconds()) < 600
+
+
+def test_a_report_is_dated_where_that_is_asked_for(result: PhenotypeReport, html: str) -> None:
+    assert "date" not in result.made
+    dated = page(replace(result, made=result.made | {"date": "2026-01-02T03:04:05+00:00"}))
+    assert ", 2026-01-02." in dated
+    assert dated.replace(", 2026-01-02.", ".").replace("<dt>date</dt><dd>2026-01-02T03:04:05+00:00</dd>", "") == html
+
+
+def test_where_it_writes_is_tried_before_anything_is_read(dataset: DataSet, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="file is no folder"):
+        next(iter(report(ReportRequest(dataset, trained, "ring", "nucleus", out=tmp_path / "file"))))
 
 
 def test_tables_may_be_parquet(result: PhenotypeReport, tmp_path: Path) -> None:

@@ -159,6 +159,8 @@ def test_a_refusal_names_the_place_and_the_value(tmp_path: Path) -> None:
         parse_decided(json.dumps(wrong).encode(), tmp_path / "run.json")
     with pytest.raises(InputError, match=r"conditions: .*got 7"):
         parse_decided(json.dumps(DECIDED | {"conditions": 7}).encode(), tmp_path / "run.json")
+    with pytest.raises(InputError, match=r"run\.json cannot be read: .*fields are of \['a'\], none of the conditions"):
+        parse_decided(json.dumps(DECIDED | {"conditions": ["aa", "b"]}).encode(), tmp_path / "run.json")
     with pytest.raises(ValueError, match=r"Losses.losses.cycle: .*got 'much'"):
         parse_event(b'{"event": "Losses", "step": 1, "losses": {"cycle": "much"}}')
 

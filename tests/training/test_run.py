@@ -347,6 +347,17 @@ def test_a_run_at_work_is_not_resumed_by_another(dataset: DataSet, tmp_path: Pat
     assert isinstance(list(Run.load(folder).for_steps(4).events(resume=True))[-1], Finished)
 
 
+def test_equal_trainings_are_equal_checkpoints(dataset: DataSet, tmp_path: Path) -> None:
+    for name, dated in (("one", False), ("two", False), ("dated", True)):
+        list(run(dataset, tmp_path / name, "cyclegan", steps=2, score_every=2, dated=dated).events())
+    for name in ("last", "best"):
+        assert (tmp_path / f"one/{name}.safetensors").read_bytes() == (
+            tmp_path / f"two/{name}.safetensors"
+        ).read_bytes()
+    plain, dated = (Checkpoint.read_card(tmp_path / name / "last.safetensors").training for name in ("one", "dated"))
+    assert set(dated) - set(plain) == {"date", "seconds"}
+
+
 # ---- what goes wrong
 
 
@@ -354,17 +365,22 @@ class Hungry(Shift):
     """Runs out of memory above so many pixels."""
 
     limit = 2 * 2 * 32 * 32
+    error: Exception = torch.OutOfMemoryError("out of memory")
 
     def training_step(self, step: int, parts: Any, update: Any) -> dict[str, float]:
         for part in parts:
             if sum(crops[:, 0].numel() for crops in part.crops.values()) > self.limit:
-                raise torch.OutOfMemoryError("out of memory")
+                raise self.error
         return super().training_step(step, parts, update)
 
 
+@pytest.mark.parametrize(
+    "error", [Hungry.error, MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")]
+)
 def test_out_of_memory_divides_the_batch_and_changes_nothing_else(
-    dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, dataset: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Hungry, "error", error)
     # on a processor of several threads the batch is divided to begin with
     monkeypatch.setattr("napari_phenotrans.training.loop.parts_at_once", lambda engine, crops: 1)
     list(run(dataset, tmp_path / "plain", batch=8).events())

@@ -149,7 +149,7 @@ def test_memory_that_runs_out_fails_one_file(
         if isinstance(e, (FileDone, FileFailed))
     ]
     assert isinstance(events[0], FileFailed) and isinstance(events[1], FileDone)
-    assert events[0].reason.startswith("The computation stopped: of 3 TB there is none Choose")
+    assert events[0].reason.startswith("Memory ran out (of 3 TB there is none). Close other programs")
 
 
 def test_tick_stops_everything(translator: Translator, tmp_path: Path) -> None:

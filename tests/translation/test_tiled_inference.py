@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, ran_out_of_memory
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.image import Image
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.engines.device import ran_out_of_memory
 from napari_phenotrans.translation.events import PlaneDone, TileDone
 from napari_phenotrans.translation.request import TranslationRequest
 from napari_phenotrans.translation.tiled_inference import Inversions
@@ -54,7 +53,7 @@ def notices(events: list[Any]) -> list[str]:
 # ---- memory
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
 def test_out_of_memory_halves_the_tile_says_so_and_goes_on(
     error: Callable[[str], Exception], make_checkpoint: Callable[..., Checkpoint]
 ) -> None:
@@ -104,6 +103,7 @@ def test_other_errors_are_not_taken_for_it(make_checkpoint: Callable[..., Checkp
         ("[enforce fail] data. DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes.", True),
         ("MPS backend out of memory (MPS allocated: 5.05 GB)", True),
         ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("can't start new thread", True),
         ("Given groups=1, weight of size [8, 2, 7, 7], expected input to have 2 channels", False),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +63,7 @@ def test_every_format_holds_the_same_pixels(checkpoint: Path, tmp_path: Path, fo
         # by what is in it, not by where it lies
         assert json.loads(about["made from"])["pixels"] == pixels_digest(read(image), [(0, 0)])
         assert len(about["checkpoint sha256"]) == 64
+        assert "date" not in about
     if format.startswith("ome-zarr"):
         assert (tmp_path / "out" / "well_translated.ome.zarr" / "zarr.json").exists() == (format == "ome-zarr-0.5")
     if format == "imagej":
@@ -168,3 +170,26 @@ def test_provenance_that_was_written_can_be_read_as_it_was(checkpoint: Path, tmp
     assert {name: value for name, value in found.items() if name not in paths} == json.loads(
         json.dumps({name: value for name, value in said.items() if name not in paths})
     )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_equal_translations_are_equal_files(checkpoint: Path, tmp_path: Path, format: str) -> None:
+    image = well(tmp_path / "images" / "well.ome.tif")
+    for name in ("one", "two"):
+        assert translate(image, checkpoint, tmp_path / name, "--format", format).exit_code == 0
+    made = contents(tmp_path / "one")
+    assert len(made) >= 2
+    assert made == contents(tmp_path / "two")
+
+
+def test_results_are_dated_where_that_is_asked_for(checkpoint: Path, tmp_path: Path) -> None:
+    image = well(tmp_path / "images" / "well.ome.tif")
+    assert translate(image, checkpoint, tmp_path / "out", "--dated").exit_code == 0
+    date = provenance(tmp_path / "out" / "well_difference.ome.tif")["date"]
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(date)).total_seconds()) < 600
+    # when it was made does not make it another result
+    assert "skipped" in translate(image, checkpoint, tmp_path / "out", "--skip-existing").output

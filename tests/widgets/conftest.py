@@ -65,6 +65,8 @@ def _quiet_others() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"(napari|npe2|vispy|superqt|qtpy|pydantic|app_model|magicgui)\b.*")
+        # PySide6 from 6.12 on; PyQt6 knows no other way to make one
+        warnings.filterwarnings("ignore", message=r"Function: 'QDragEnterEvent\.")
         yield
 
 

@@ -98,7 +98,7 @@ class Card(BaseModel):
     about, attribution
         One sentence about the checkpoint, and whom to cite for the images.
     training
-        Of the training: steps, seed, fields, date, …
+        Of the training: steps, seed, fields, …
     scores
         What it reached on held-out fields.
     pictures

@@ -11,6 +11,7 @@ from napari_phenotrans.cli.files import FORMAT, chosen_files, end_with, follow_f
 from napari_phenotrans.cli.options import (
     ALLOW_TRANSLATED,
     CHECKPOINT,
+    DATED,
     DEVICE,
     OVERWRITE,
     PRECISION,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 @FORMAT
 @OVERWRITE
 @ALLOW_TRANSLATED
+@DATED
 def complete(**typed: Any) -> None:
     """Draw a channel from the kept ones alone and write OUT/<name>_completed.ome.tif.
 
@@ -103,6 +105,7 @@ def _requested(**typed: Any) -> tuple[CompleteFiles, Translator]:
         answers=Answers(typed["samples"], seed=typed["seed"]),
         how={} if evaluations is None else {"evaluations": evaluations},
         allow_translated=typed["allow_translated"],
+        dated=typed["dated"],
     )
     how_read = {name: typed[name] for name in ("axes", "join", "pattern", "series", "missing_as_zero")}
     arguments = read_arguments(how_read)

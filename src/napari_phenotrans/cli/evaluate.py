@@ -149,11 +149,13 @@ def evaluate(**typed: Any) -> None:
     from napari_phenotrans.evaluation.evaluate import evaluate as score
     from napari_phenotrans.evaluation.inputs import EvaluationSet
     from napari_phenotrans.evaluation.score_table import table_lines, write_csv, write_json
-    from napari_phenotrans.io.atomic import refuse_existing
+    from napari_phenotrans.io.atomic import refuse_existing, refuse_unwritable
 
     options = EvaluateOptions(**typed)
     options.check()
     files = [options.out / name for name in ("scores.csv", "scores.json")] if options.out else []
+    if options.out:
+        refuse_unwritable(options.out)
     for file in files:
         refuse_existing(file, options.overwrite)
 

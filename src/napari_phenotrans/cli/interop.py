@@ -9,9 +9,11 @@ import click
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
 from napari_phenotrans.checkpoints.describe import describe_card
-from napari_phenotrans.cli.options import OVERWRITE, Names
+from napari_phenotrans.cli.options import OVERWRITE, Names, setting_options
 from napari_phenotrans.cli.say import say
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.settings import TranslationSettings
+from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io.atomic import refuse_existing
 
 if TYPE_CHECKING:
@@ -47,8 +49,10 @@ if TYPE_CHECKING:
 def import_(path: Path, out: Path, overwrite: bool, **facts: Any) -> None:
     """Make a checkpoint from other people's networks.
 
-    PATH is a .pth file, or its folder, of generators that pytorch-CycleGAN-and-pix2pix or CUT saved; or a folder of
-    a class-conditional diffusion model that PhenDiff (full_pipeline_save) or diffusers (UNet2DModel) saved.
+    PATH is a .pth file, or its folder, of generators that pytorch-CycleGAN-and-pix2pix or CUT saved; a folder of a
+    class-conditional diffusion model that PhenDiff (full_pipeline_save) or diffusers (UNet2DModel) saved; or a package
+    of the BioImage Model Zoo (.zip, or unpacked), one that 'phenotrans export' wrote or whose state dict is such a
+    generator.
     """
     from napari_phenotrans.checkpoints.interop import import_checkpoint
 
@@ -64,18 +68,45 @@ def import_(path: Path, out: Path, overwrite: bool, **facts: Any) -> None:
 
 @click.command()
 @click.argument("checkpoint")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the files; made if not there.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the files, made if not there; of bioimageio a .zip file.",
+)
 @click.option(
     "--format",
-    type=click.Choice(["cyclegan", "diffusers"]),
-    help="cyclegan: latest_net_G_A.pth and …_B.pth; diffusers: a pipeline's folder.  [default: what the engine fits]",
+    type=click.Choice(["cyclegan", "diffusers", "bioimageio"]),
+    help="cyclegan: latest_net_G_A.pth and …_B.pth; diffusers: a pipeline's folder; bioimageio: a package of the "
+    "BioImage Model Zoo, of any engine.  [default: the one of the first two that the engine fits]",
 )
+@click.option("--source", help="[bioimageio] Condition that the package translates from.")
+@click.option("--target", help="[bioimageio] Condition that it translates to; the way back is a second package.")
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path, exists=True),
+    help="[bioimageio] Image of the source to test and show the package with.  [default: a bundled one that fits, else "
+    "an invented pattern]",
+)
+@click.option("--author", "authors", multiple=True, help="[bioimageio] Who trained it; may be repeated.")
+@click.option("--license", help="[bioimageio] Its license, an SPDX identifier such as CC-BY-4.0.")
+@click.option("--cite", multiple=True, metavar="DOI", help="[bioimageio] What to cite beside the engine's paper.")
 @OVERWRITE
-def export(checkpoint: str, out: Path, format: Format | None, overwrite: bool) -> None:
-    """Write CHECKPOINT (a file, or a bundled name) so that other people's programs load its networks."""
-    from napari_phenotrans.checkpoints.interop import export_checkpoint
+@setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
+def export(checkpoint: str, out: Path, format: Format | None, overwrite: bool, **typed: Any) -> None:
+    """Write CHECKPOINT (a file, or a bundled name) so that other people's programs load its networks.
 
-    paths, notices = export_checkpoint(Checkpoint.load(checkpoint), out, format=format, overwrite=overwrite)
+    A package of the BioImage Model Zoo translates one way, with the settings of the engine said here or else the
+    checkpoint's own.
+    """
+    from napari_phenotrans.checkpoints.interop import export_checkpoint
+    from napari_phenotrans.checkpoints.interop.zoo.package_card import PackageRequest
+
+    of_package = {name: typed.pop(name) for name in ("source", "target", "image", "authors", "license", "cite")}
+    how = {name: value for name, value in typed.items() if value is not None}
+    package = PackageRequest(**of_package, how=how) if how or any(of_package.values()) else None
+    loaded = Checkpoint.load(checkpoint)
+    paths, notices = export_checkpoint(loaded, out, format=format, overwrite=overwrite, package=package)
     for path in paths:
         say(path)
     for notice in notices:

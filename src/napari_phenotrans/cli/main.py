@@ -16,7 +16,7 @@ import click
 from napari_phenotrans.cli.options import read_arguments, reading
 from napari_phenotrans.cli.progress import Progress
 from napari_phenotrans.cli.say import say
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, ran_out_of_memory, why_stopped
 
 INTERRUPTED, TERMINATED = 130, 143  # exit codes, as of a shell: 128 and the number of the signal
 
@@ -31,7 +31,10 @@ LAZY = {
     "runs": ("cli.runs", "List run folders: their state, what they reached, and in which settings they differ."),
     "evaluate": ("cli.evaluate", "Score translations against real images, beside what doing nothing scores."),
     "report": ("cli.report", "Say what differs between two conditions, and what of it translations show."),
-    "import": ("cli.interop", "Make a checkpoint from other people's networks: CycleGAN, PhenDiff, diffusers."),
+    "import": (
+        "cli.interop",
+        "Make a checkpoint from other people's networks: CycleGAN, PhenDiff, diffusers, BioImage Model Zoo.",
+    ),
     "export": ("cli.interop", "Write a checkpoint's networks so that other people's programs load them."),
 }
 
@@ -142,6 +145,11 @@ def _run() -> None:
         sys.exit(TERMINATED if isinstance(error.__cause__, _Terminated) else INTERRUPTED)
     except InputError as error:
         say(f"phenotrans: {error}", err=True)
+        sys.exit(2)
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        say(f"phenotrans: {why_stopped(error)}", err=True)
         sys.exit(2)
     finally:
         signal.signal(signal.SIGTERM, before)

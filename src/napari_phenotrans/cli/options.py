@@ -22,6 +22,9 @@ PRECISION = click.option("--precision", type=click.Choice(["auto", "fp32", "bf16
 ALLOW_TRANSLATED = click.option(
     "--allow-translated", is_flag=True, help="Also take images that an engine made, which are refused otherwise."
 )
+DATED = click.option(
+    "--dated", is_flag=True, help="Note date and time in the results; otherwise equal results are equal files."
+)
 
 
 def channel_names(whose: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_phenotrans.cli.options import (
+    DATED,
     DEVICE,
     OVERWRITE,
     PRECISION,
@@ -77,6 +78,7 @@ POSITIVE = "PH3=500"  # an example
 @DEVICE
 @PRECISION
 @OVERWRITE
+@DATED
 @setting_options({"report": ReportSettings}, ReportSettings)
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
 def report(**typed: Any) -> None:

@@ -10,6 +10,7 @@ import click
 from napari_phenotrans.cli.files import FORMAT, chosen_files, end_with, follow_files, many_files
 from napari_phenotrans.cli.options import (
     ALLOW_TRANSLATED,
+    DATED,
     DEVICE,
     OVERWRITE,
     PRECISION,
@@ -74,6 +75,7 @@ SAMPLES_HELP = "as many translations that chance makes differ, their mean and th
 @FORMAT
 @OVERWRITE
 @ALLOW_TRANSLATED
+@DATED
 @setting_options({name: entry.translation for name, entry in ENGINES.items()}, TranslationSettings)
 def translate(**typed: Any) -> None:
     """Translate images and write OUT/<name>_translated.ome.tif and OUT/<name>_difference.ome.tif.
@@ -113,6 +115,7 @@ def _requested(**typed: Any) -> tuple[FilesRequest, Translator]:
         answers=Answers(typed.pop("samples"), typed.pop("redraw"), typed.pop("seed"), agreement=True),
         allow_translated=typed.pop("allow_translated"),
         turns=typed.pop("turns"),
+        dated=typed.pop("dated"),
     )
     how_read = {name: typed.pop(name) for name in ("axes", "join", "pattern", "series", "missing_as_zero")}
     arguments = read_arguments(how_read)

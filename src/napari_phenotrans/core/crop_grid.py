@@ -37,4 +37,4 @@ def evenly(planes: Sequence[np.ndarray], crop: int, most: int) -> np.ndarray:
 
 def spread(count: int, most: int) -> list[int]:
     """Return up to ``most`` of ``count`` places, evenly spread."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
+    return [round(place) for place in np.linspace(0, count - 1, min(count, most))]

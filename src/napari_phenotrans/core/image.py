@@ -126,7 +126,8 @@ class Image:
 
     @property
     def dtype(self) -> np.dtype:
-        return np.dtype(self.pixels.dtype)
+        dtype: np.dtype = np.dtype(self.pixels.dtype)
+        return dtype
 
     @property
     def kind(self) -> str:

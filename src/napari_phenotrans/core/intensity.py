@@ -81,7 +81,8 @@ class Intensity:
     @property
     def range(self) -> np.ndarray:
         """High - low per channel, as (C, 1, 1)."""
-        return (np.asarray(self.high) - np.asarray(self.low))[:, None, None].astype(np.float32)
+        span: np.ndarray = np.subtract(self.high, self.low, dtype=np.float64)
+        return span[:, None, None].astype(np.float32)
 
     def normalize(self, plane: np.ndarray) -> np.ndarray:
         """Map (C, Y, X) in the image's units to float32 in about [-1, 1]."""

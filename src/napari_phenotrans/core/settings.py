@@ -106,6 +106,10 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto trains in bf16 on a GPU that computes in it, in fp32 elsewhere."
     )
+    dated: bool = Field(
+        False,
+        description="Note date and time spent in checkpoints; otherwise equal trainings give equal files.",
+    )
 
     @classmethod
     def has_look(cls) -> bool:

@@ -133,11 +133,13 @@ class Blend:
         height, width = self._size
         rows = _ramp(tile.height, self._overlap, tile.top > 0, tile.top + tile.height < height)
         columns = _ramp(tile.width, self._overlap, tile.left > 0, tile.left + tile.width < width)
-        return rows[:, None] * columns
+        return np.outer(rows, columns)
 
 
 def _quotient(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return np.divide(sums, weights, out=np.empty(sums.shape, np.float32), casting="same_kind")
+    quotient = np.empty(sums.shape, np.float32)
+    np.divide(sums, weights, out=quotient, casting="same_kind")
+    return quotient
 
 
 def _ramp(length: int, overlap: int, before: bool, after: bool) -> np.ndarray:

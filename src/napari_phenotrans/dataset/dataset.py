@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import re
 from collections import Counter, defaultdict
@@ -14,7 +13,8 @@ import numpy as np
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.resample import factor, refuse_extreme, rescaled_size, to_size
-from napari_phenotrans.core.text import first_of, from_cell
+from napari_phenotrans.core.text import first_of
+from napari_phenotrans.dataset.fields_table import read_rows
 from napari_phenotrans.io import ChannelFiles, find_channel_files, read, read_joined, readable
 from napari_phenotrans.io.ome_files import once_per_set
 from napari_phenotrans.io.registry import suffix_of
@@ -406,19 +406,7 @@ def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]
     path = folder / "fields.csv"
     if not path.is_file():
         return {}, None
-    try:
-        # spreadsheet programs write a byte order mark, and semicolons where the comma is the decimal mark
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8 ({error.reason}). Save it as CSV in UTF-8.") from error
-    header = lines[0] if lines else ""
-    read = csv.reader(lines, delimiter=max(",;\t", key=header.count))
-    table = [[from_cell(cell) for cell in row] for row in read]
-    columns = [cell.strip() for cell in table[0]] if table else []
-    columns = [name.lower() if name.lower() in ("file", "group") else name for name in columns]
-    if not {"file", "group"} <= set(columns):
-        raise InputError(f"{path} has the columns {', '.join(columns)}; expected at least file and group.")
-
+    table = read_rows(path)
     paths_of_name = defaultdict(list)
     for condition_folder in filter(Path.is_dir, folder.iterdir()):
         for image in images_in(condition_folder):
@@ -427,8 +415,7 @@ def read_table(folder: Path, fields: set[str]) -> tuple[dict[str, dict[str, str]
     missing: list[str] = []
     ambiguous: list[str] = []
     repeated: list[str] = []
-    for cells in table[1:]:
-        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
+    for row in table:
         written = row.pop("file", "").replace("\\", "/").removeprefix("./")
         if not written:
             continue

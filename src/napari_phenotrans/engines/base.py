@@ -220,7 +220,7 @@ class Engine(ABC):
             steps = self.translation(x, source, target, how, way_back=way_back)
         else:
             steps = self.answer(x, source, target, how, drawn, way_back=way_back)
-        offset = self._offset(source, target, how, way_back)
+        offset = self.offset_of(source, target, how, way_back=way_back)
         try:
             call = next(steps)
             while True:
@@ -232,7 +232,10 @@ class Engine(ABC):
         except StopIteration as finished:
             return finished.value
 
-    def _offset(self, source: str, target: str, how: TranslationSettings, way_back: bool) -> tuple[float, ...] | None:
+    def offset_of(
+        self, source: str, target: str, how: TranslationSettings, *, way_back: bool = False
+    ) -> tuple[float, ...] | None:
+        """Return what is added to each channel to give the background that ``how`` names; None where nothing is."""
         if how.background == "engine":
             return None
         for each in self.offsets:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.engines.base import Engine
 from napari_phenotrans.engines.settings import InversionTranslation
-from napari_phenotrans.engines.solvers import noise_at, way_to
+from napari_phenotrans.engines.solvers import noise_at, noise_levels, way_to
 from napari_phenotrans.engines.update import Update
 from napari_phenotrans.networks.ema import average
 from napari_phenotrans.networks.per_condition import PerCondition
@@ -116,6 +116,11 @@ class DenoiserEngine(Engine):
         return way_to(
             self.effect.sigma(amount), self.objective.sigma_min, self.objective.sigma_max, geometric=self.geometric
         )
+
+    def levels(self, how: InversionTranslation, intervals: int) -> list[float]:
+        """Return the levels of noise that translating passes, of ``intervals`` to the greatest; see `noise_levels`."""
+        low, high = self.objective.sigma_min, self.objective.sigma_max
+        return noise_levels(intervals, self.way(how), low, high, geometric=self.geometric)
 
     def noise(self, how: InversionTranslation) -> float:
         """Return the noise that translating goes to, in the engine's units."""

@@ -96,13 +96,6 @@ def computes_in_bf16(device: torch.device) -> bool:
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
-def ran_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error of torch's says that memory ran out; of the processor's and Apple's only the text says so."""
-    text = str(error).casefold()
-    messages = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
-    return isinstance(error, torch.OutOfMemoryError) or any(words in text for words in messages)
-
-
 def release_memory(device: torch.device) -> None:
     """Give back memory of a GPU that torch holds without using it."""
     if device.type == "cuda":

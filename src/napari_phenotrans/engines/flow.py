@@ -72,9 +72,7 @@ class KeptFlow(DenoiserEngine):
         if how.depth == 0:
             return x
         origin, aim = self.index(source), self.index(target)
-        sigmas = noise_levels(
-            how.evaluations, self.way(how), self.objective.sigma_min, self.objective.sigma_max, geometric=True
-        )
+        sigmas = self.levels(how, how.evaluations)
         # how to invert does not depend on the target, and its first evaluations not on the depth
         way = ("flow", how.evaluations, source)
         z = self._scale(x)
@@ -82,7 +80,7 @@ class KeptFlow(DenoiserEngine):
             z = yield from dpm(z, sigmas, partial(self.denoise, origin, origin, None), final=False, key=way)
         if drawn is not None:
             z = self._redrawn(z, sigmas[-1], drawn)
-        denoiser = partial(self.denoise, aim, origin, self._guidance(how))
+        denoiser = partial(self.denoise, aim, origin, self.guidance_of(how))
         translated = yield from self._in_image_units(dpm(z, sigmas[::-1], denoiser, final=True))
         translated[:, self.kept] = x[:, self.kept]
         return translated
@@ -115,7 +113,7 @@ class KeptFlow(DenoiserEngine):
         z[:, self.moving] = math.sqrt(1 - drawn.share**2) * z[:, self.moving] + drawn.share * fresh
         return z
 
-    def _guidance(self, how: FlowTranslation) -> Tensor | None:
+    def guidance_of(self, how: FlowTranslation) -> Tensor | None:
         """Return by how much each moving channel is guided, (moving, 1, 1); None where none is.
 
         Raises

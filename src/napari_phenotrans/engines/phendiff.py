@@ -77,7 +77,7 @@ class PhenDiff(DenoiserEngine):
             return (yield from published_generation(x, *grid, predictor))
         # Heun's method evaluates twice per step
         solver, intervals = (dpm, how.evaluations) if how.solver == "dpm" else (heun, how.evaluations // 2)
-        sigmas = noise_levels(intervals, self.way(how), self.objective.sigma_min, self.objective.sigma_max)
+        sigmas = self.levels(how, intervals)
         # how to invert does not depend on the target, and its first evaluations not on the strength
         way = (how.solver, how.evaluations, source)
         # What the kept channels are at each level is all that is held of the way; half precision is much finer than

@@ -243,8 +243,9 @@ def provenance(path: str | Path) -> dict[str, str]:
     """
     path = Path(path)
     reader_name = READERS.get((suffix_of(path) or "").lower(), "")
+    found: dict[str, str] = {}
     if reader_name.startswith("tiff:"):
-        return import_module("napari_phenotrans.io.tiff").tiff_provenance(path)
-    if reader_name.startswith("ome_zarr:") or is_zarr(path):
-        return import_module("napari_phenotrans.io.ome_zarr").zarr_provenance(path)
-    return {}
+        found = import_module("napari_phenotrans.io.tiff").tiff_provenance(path)
+    elif reader_name.startswith("ome_zarr:") or is_zarr(path):
+        found = import_module("napari_phenotrans.io.ome_zarr").zarr_provenance(path)
+    return found

@@ -52,6 +52,20 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         )
 
 
+def refuse_unwritable(out: Path) -> None:
+    """Refuse a folder for results that cannot be made or written to, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        Saying so.
+    """
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "is no folder" if not there.is_dir() else "may not be written to"
+        raise InputError(f"Results cannot be written to {out}: {there} {what}. Choose another folder.")
+
+
 @contextmanager
 def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary path beside ``path``, which takes its place when the block ends well.
@@ -246,7 +260,7 @@ def _host() -> str:
 def _runs(pid: int) -> bool:
     # by its number alone: a clock that was set makes start times lie, and what is kept too long does no harm
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except (psutil.NoSuchProcess, OverflowError, ValueError):
         return False
     except psutil.AccessDenied:

@@ -167,7 +167,8 @@ def read_joined(
                 f"{image.path} has shape {image.pixels.shape} and dtype {image.dtype}; {first.path}, to which it was "
                 f"joined, has {first.pixels.shape} and {first.dtype}. Leave it out, or say another pattern."
             )
-        return image.pixels[within]
+        part: np.ndarray = image.pixels[within]
+        return part
 
     pixels = LazyPixels(
         (*(len(values) for _, values in counted), len(names), *first.pixels.shape),

@@ -74,7 +74,8 @@ def lookup_table(color: str, kind: str) -> np.ndarray:
         table = np.stack([np.interp(steps, places, anchors[:, part]) for part in range(3)])
     else:
         table = np.outer([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)], steps)
-    return np.rint(255 * table).astype(np.uint8)
+    shades: np.ndarray = np.rint(255 * table)
+    return shades.astype(np.uint8)
 
 
 def windows(image: Image, kind: str, *others: Image) -> tuple[Window, ...]:

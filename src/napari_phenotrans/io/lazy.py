@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, ran_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,25 +54,30 @@ def naming_damage(path: Path, expected: str, *kinds: type[Exception]) -> Iterato
     InputError
         If the block raises anything that damaged bytes cause.
     """
+    caught: tuple[type[Exception], ...] = (MemoryError, *DAMAGE, *kinds)
     try:
         yield
     except InputError:
         raise
     except PermissionError as error:
         raise InputError(f"{error.filename or path} may not be read. Ask for permission, or copy the file.") from error
-    except MemoryError as error:
+    except caught as error:
+        if not ran_out_of_memory(error):
+            raise _damage(path, expected, error) from error
         raise InputError(
             f"{path} asks for more memory than there is ({error}). Either its planes are too large for this computer, "
             f"or it is damaged."
         ) from error
-    except DAMAGE + kinds as error:
-        if isinstance(error, FileNotFoundError) and not path.exists():
-            raise InputError(f"{path} is not there any more. Check the path.") from error
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} could not be read ({reason[:300]}). Expected {expected}; the file is damaged, cut short or of "
-            f"another kind. Get it again from where it came."
-        ) from error
+
+
+def _damage(path: Path, expected: str, error: Exception) -> InputError:
+    if isinstance(error, FileNotFoundError) and not path.exists():
+        return InputError(f"{path} is not there any more. Check the path.")
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return InputError(
+        f"{path} could not be read ({reason[:300]}). Expected {expected}; the file is damaged, cut short or of "
+        f"another kind. Get it again from where it came."
+    )
 
 
 class LazyPixels:
@@ -126,7 +131,7 @@ class LazyPixels:
 
     @property
     def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
+        return self.size * int(self.dtype.itemsize)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -102,7 +102,7 @@ def zarr_provenance(path: Path) -> dict[str, str]:
     return {str(k): str(v) for k, v in (noted.get("provenance") or {}).items()}
 
 
-def _ome(node: zarr.Group | zarr.Array) -> dict[str, Any]:
+def _ome(node: zarr.Group | zarr.Array[Any]) -> dict[str, Any]:
     """Return the OME attributes: at the top up to 0.4, under "ome" since 0.5."""
     attributes: dict[str, Any] = dict(node.attrs)
     return {**attributes, **attributes.get("ome", {})}
@@ -165,7 +165,7 @@ def _color(value: Any) -> str | None:
     return f"#{digits}" if len(digits) == 6 and set(digits) <= set("0123456789abcdef") else None
 
 
-def _lazy(path: Path, array: zarr.Array, missing_as_zero: bool, notes: list[str]) -> LazyPixels:
+def _lazy(path: Path, array: zarr.Array[Any], missing_as_zero: bool, notes: list[str]) -> LazyPixels:
     """Return an array's pixels; some chunks that are not there are refused now, or else when they are read."""
     chunks = Chunks(path, array)
     sparse = bool(array.attrs.get(SPARSE))

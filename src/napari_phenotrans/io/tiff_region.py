@@ -55,7 +55,8 @@ def read_encoded(page: Page, axes: str, shape: tuple[int, ...], within: Within) 
     """
     keyframe = page.keyframe
     if len(page.dataoffsets) < 2 or keyframe.jpegheader is not None or _area(within, shape) >= 0.5:
-        return page.asarray().reshape(shape)[within]
+        whole: np.ndarray = page.asarray().reshape(shape)
+        return whole[within]
     (top, bottom), (left, right) = (_span(within[axes.index(letter)]) for letter in "YX")
     separate, depth, _, _, samples = keyframe.shaped
     region = np.zeros((separate, depth, bottom - top, right - left, samples), keyframe.dtype)

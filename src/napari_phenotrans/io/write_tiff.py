@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _TILE = 256
 # what zlib adds at worst and the tags fit into the rest
 CLASSIC_TIFF = 2**32 - 2**25
+# What a file is known by until all that it holds is written; that stands in the head of its description.
+_NO_UUID, _HEAD = str(uuid.UUID(int=0)), 4096
 
 
 def write_ome_tiff(
@@ -66,17 +70,21 @@ def write_ome_tiff(
         options["resolutionunit"] = "CENTIMETER"
     if levels:
         options["tile"] = (_TILE, _TILE)
+    described = _ome(image, order, metadata, name)
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode())
     big = int(np.prod(shape, dtype=np.int64)) * image.dtype.itemsize > classic_up_to
     with tifffile.TiffWriter(path, ome=True, bigtiff=big) as file:
         for level in range(levels + 1):
             smaller = tuple(-(-n // 2**level) for n in shape[-2:])
-            only_first = {"metadata": _ome(image, order, metadata, name), "subifds": levels or None}
+            segments = _segments(image, order, level, tiled=levels > 0)
+            only_first = {"metadata": described, "subifds": levels or None}
             file.write(
-                _segments(image, order, level, tiled=levels > 0),
+                _digested(segments, digest) if level == 0 else segments,
                 shape=shape[:-2] + smaller,
                 **options,
                 **(only_first if level == 0 else {"subfiletype": 1, "metadata": None}),
             )
+    _give_uuid(path, digest.hexdigest())
 
 
 def _segments(image: Image, order: str, level: int, tiled: bool) -> Iterator[np.ndarray]:
@@ -89,6 +97,24 @@ def _segments(image: Image, order: str, level: int, tiled: bool) -> Iterator[np.
         let_go(image.pixels)
 
 
+def _digested(segments: Iterator[np.ndarray], digest: hashlib._Hash) -> Iterator[np.ndarray]:
+    """Pass on pixels, and add them to a digest."""
+    for segment in segments:
+        digest.update(np.ascontiguousarray(segment).data)
+        yield segment
+
+
+def _give_uuid(path: Path, digest: str) -> None:
+    """Let a file be known by what is in it: the format asks for an identifier, and one by chance differs each time."""
+    with tifffile.TiffFile(path) as written:
+        place = written.pages.first.tags["ImageDescription"].valueoffset
+    with path.open("rb+") as file:
+        file.seek(place)
+        place += file.read(_HEAD).index(_NO_UUID.encode())
+        file.seek(place)
+        file.write(str(uuid.uuid5(uuid.NAMESPACE_OID, digest)).encode())
+
+
 def _ome(image: Image, order: str, metadata: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
     """Return tifffile's description of the OME-XML block."""
     channels: list[dict[str, Any]] = []
@@ -97,7 +123,7 @@ def _ome(image: Image, order: str, metadata: Mapping[str, Any] | None, name: str
     unit = image.unit if image.unit != "pixel" else "µm"
     written = "in" if unit == "inch" else unit
     sizes = {"X": image.pixel_size_um, "Y": image.pixel_size_um, "Z": image.z_step_um}
-    ome: dict[str, Any] = {"axes": order, "Name": _clean(name), "Channel": channels}
+    ome: dict[str, Any] = {"UUID": _NO_UUID, "axes": order, "Name": _clean(name), "Channel": channels}
     for letter, size in sizes.items():
         if size:
             ome[f"PhysicalSize{letter}"] = from_micrometers(size, unit)

@@ -136,7 +136,7 @@ class GrowingZarr:
         self._arrays[0][tuple(index[letter] for letter in self._order)] = values
 
 
-def _fill_levels(arrays: list[zarr.Array], chunk: int) -> None:
+def _fill_levels(arrays: list[zarr.Array[Any]], chunk: int) -> None:
     """Average each version of a pyramid from the one before it, chunk by chunk."""
     for fine, coarse in pairwise(arrays):
         for position in np.ndindex(coarse.shape[:-2]):
@@ -186,7 +186,7 @@ def create_ome_zarr(
     name: str,
     version: str = USUAL_VERSION,
     chunk: int = CHUNK,
-) -> list[zarr.Array]:
+) -> list[zarr.Array[Any]]:
     """Make an OME-Zarr folder that is valid and holds zeros; returns its arrays, the finest first.
 
     Parameters

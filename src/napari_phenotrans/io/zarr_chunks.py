@@ -91,7 +91,7 @@ class Chunks:
         If the array is a link out of the folder.
     """
 
-    def __init__(self, root: Path, array: zarr.Array) -> None:
+    def __init__(self, root: Path, array: zarr.Array[Any]) -> None:
         self._root = root
         self._sizes = tuple(array.shards or array.chunks)
         self._shape = tuple(array.shape)

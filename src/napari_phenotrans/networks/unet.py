@@ -68,20 +68,24 @@ class UNet(nn.Module):
         If the configuration asks for a layer that is not built here.
     """
 
+    rates: Tensor
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__()
         c = DEFAULTS | dict(config)
         _refuse_unknown(c)
         self.config = c
         self.centered = bool(c["center_input_sample"])
-        self.shift, self.cosine_first = c["freq_shift"], c["flip_sin_to_cos"]
+        self.cosine_first = c["flip_sin_to_cos"]
         widths = list(c["block_out_channels"])
         layers, deep = c["layers_per_block"], widths[-1]
         embedded = 4 * widths[0]
         common = {key: c[key] for key in ("norm_num_groups", "norm_eps", "attention_head_dim")}
         common |= {"embedded": embedded, "scale_shift": c["resnet_time_scale_shift"] == "scale_shift"}
 
-        self.time_width = widths[0]
+        self.time_width, half = widths[0], widths[0] // 2
+        rates = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32) / (half - c["freq_shift"]))
+        self.register_buffer("rates", rates, persistent=False)
         self.conv_in = nn.Conv2d(c["in_channels"], widths[0], 3, padding=1)
         self.time_embedding = TimeEmbedding(widths[0], embedded)
         self.class_embedding = nn.Embedding(c["num_class_embeds"], embedded)
@@ -108,7 +112,7 @@ class UNet(nn.Module):
 
         Takes noisy crops, times (N,) or one for all of them, and class labels (N,).
         """
-        embedding = self.time_embedding(self._waves(time.expand(len(x))).to(x.dtype)) + self.class_embedding(labels)
+        embedding = self.time_embedding(self._waves(time.expand(x.shape[0])).to(x.dtype)) + self.class_embedding(labels)
         x = self.conv_in(2 * x - 1 if self.centered else x)
         skips = [x]
         for level in self.down_blocks:
@@ -120,10 +124,7 @@ class UNet(nn.Module):
 
     def _waves(self, time: Tensor) -> Tensor:
         """Return sines and cosines of the times, (N, width) (Vaswani et al. 2017, section 3.5)."""
-        half = self.time_width // 2
-        places = torch.arange(half, dtype=torch.float32, device=time.device)
-        rates = torch.exp(-math.log(10000) * places / (half - self.shift))
-        phases = time.float()[:, None] * rates
+        phases = time.float()[:, None] * self.rates
         waves = (phases.cos(), phases.sin()) if self.cosine_first else (phases.sin(), phases.cos())
         return F.pad(torch.cat(waves, dim=1), (0, self.time_width % 2))
 

@@ -481,7 +481,7 @@ def _made(plan: _Plan, finding: _Finding) -> dict[str, Any]:
         "objects": "given" if request.labels is not None else finding.description,
         "settings": settings,
         "by": f"napari-phenotrans {version('napari-phenotrans')}",
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({"date": datetime.now(UTC).isoformat(timespec="seconds")} if request.dated else {}),
         "attribution": card.attribution,
         "synthetic": card.synthetic,
     }

@@ -62,6 +62,8 @@ class ReportRequest:
         "csv" or "parquet".
     overwrite
         Whether files in ``out`` may be replaced.
+    dated
+        Whether it says when it was made.
     """
 
     dataset: DataSet
@@ -82,6 +84,7 @@ class ReportRequest:
     precision: str = "auto"
     tables: str = "csv"
     overwrite: bool = False
+    dated: bool = False
 
     def check(self) -> None:
         """Refuse what cannot be reported before anything is read.

@@ -93,9 +93,10 @@ class Estimate(Child):
         if code is None:
             return None
         try:
-            return json.loads((self.folder / REPORT).read_bytes())
+            report: dict[str, Any] = json.loads((self.folder / REPORT).read_bytes())
         except (OSError, ValueError) as error:
             raise InputError(self.last_message() or f"The trial ended with code {code} and without a word.") from error
+        return report
 
 
 # ---- the command

@@ -5,13 +5,22 @@ They lie where other programs, a full disk or a careful hand may change them, an
 
 from __future__ import annotations
 
-from reprlib import Repr
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from typing_extensions import TypedDict
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.parsing import problem_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +89,13 @@ class Decided(BaseModel):
     about: str = ""
     attribution: str = ""
     synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _know_conditions(self) -> Self:
+        for part in (self.training, self.held_out):
+            if unknown := {condition for _, condition, _ in part.fields} - set(self.conditions):
+                raise ValueError(f"fields are of {sorted(unknown)}, none of the conditions {self.conditions}")
+        return self
 
 
 # ---- family.json
@@ -196,8 +212,6 @@ _EVENT: TypeAdapter[Any] = TypeAdapter(
 _DECIDED = TypeAdapter(Decided)
 _PROCESS = TypeAdapter(Process)
 _SEEDS = TypeAdapter(Seeds)
-_SHORT = Repr()
-_SHORT.maxstring = _SHORT.maxother = 60
 _FOLDERS: TypeAdapter[list[str]] = TypeAdapter(list[FileName])
 
 
@@ -230,25 +244,17 @@ def parse_event(line: bytes) -> dict[str, Any] | None:
         If it is no event, in words.
     """
     try:
-        return _EVENT.validate_json(line)
+        event: dict[str, Any] = _EVENT.validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"] == "union_tag_invalid":
             return None
-        raise ValueError(_problem(error)) from error
+        raise ValueError(problem_of(error)) from error
+    return event
 
 
 def _parse(adapter: TypeAdapter[T], text: bytes, path: Path, expected: str) -> T:
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        raise InputError(f"{path} cannot be read: {_problem(error)}. Expected {expected}.") from error
-
-
-def _problem(error: ValidationError) -> str:
-    """Return what is wrong first, with the place and the value."""
-    first = error.errors(include_url=False)[0]
-    # the kind of an event is part of the place, but stands in no file
-    place = ".".join(str(part) for part in first["loc"])
-    got = "" if first["type"] in ("missing", "json_invalid") else f", got {_SHORT.repr(first['input'])}"
-    return f"{place}: {first['msg']}{got}" if place else f"{first['msg']}{got}"
+        raise InputError(f"{path} cannot be read: {problem_of(error)}. Expected {expected}.") from error

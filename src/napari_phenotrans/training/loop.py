@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, ran_out_of_memory
 from napari_phenotrans.core.keyed_random import KeyedRandom
 from napari_phenotrans.engines.background import measure_offsets, spread_planes
 from napari_phenotrans.engines.update import BatchPart, Update
@@ -80,7 +80,9 @@ def train(
             try:
                 losses = engine.training_step(step, draw_parts(step), update)
                 break
-            except torch.OutOfMemoryError as error:
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
                 # processes would have to agree on their parts in the middle of a step
                 smaller = [n for n in range(parts + 1, own + 1) if own % n == 0]
                 if not smaller or processes > 1:

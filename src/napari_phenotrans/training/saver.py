@@ -80,14 +80,14 @@ class Saver:
         run, rejected = self.run, self.prepared.crops.rejected
         provenance = {
             "steps": progress.step,
-            "seconds": round(progress.seconds),
             "fields": run.dataset.count(),
             "held-out fields": run.held_out.count() if run.held_out else {},
             "rejected crops": {c: round(share, 4) for c, share in rejected.items()},
             "seed": run.settings.seed,
-            "date": datetime.now(UTC).date().isoformat(),
             "torch": torch.__version__,
         }
+        if run.settings.dated:
+            provenance |= {"seconds": round(progress.seconds), "date": datetime.now(UTC).date().isoformat()}
         # scores of an earlier step are not this checkpoint's
         own = scores if scores and scores.step == progress.step else None
         card = self.card.model_copy(

@@ -9,15 +9,19 @@ import shutil
 import zipfile
 from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, ran_out_of_memory
+from napari_phenotrans.core.parsing import problem_of
 from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.runs.parse import Count, Time  # noqa: TC001 - pydantic reads the annotations of Progress
 from napari_phenotrans.runs.paths import EARLIER_STATE, STATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari_phenotrans.engines.base import Engine
@@ -56,18 +60,20 @@ class Progress:
         The largest loss of each of the first steps.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     images: str
     held_out: str = ""
-    step: int = 0
-    seconds: float = 0.0
-    rollbacks: int = 0
+    step: Count = 0
+    seconds: Time = 0.0
+    rollbacks: Count = 0
     history: list[float] = field(default_factory=list)
     best: float | None = None
-    since_best: int = 0
+    since_best: Count = 0
     best_passed: bool = False
     held_out_losses: list[float] = field(default_factory=list)
-    drawn: dict[str, int] = field(default_factory=dict)
-    blank: dict[str, int] = field(default_factory=dict)
+    drawn: dict[str, Count] = field(default_factory=dict)
+    blank: dict[str, Count] = field(default_factory=dict)
     early_losses: list[float] = field(default_factory=list)
 
     def fault_of(self, losses: dict[str, float]) -> str:
@@ -117,6 +123,19 @@ class Progress:
         if len(losses) > patience and min(losses[-patience:]) > min(losses[:-patience]):
             return f"the loss on held-out crops has not fallen in {patience} scorings: the engine learns by heart"
         return ""
+
+
+class State(BaseModel):
+    """``resume.pt``: the engine's networks and optimizers, of which the engine judges, and the run's progress."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1]
+    progress: Progress
+    rate: float = Field(gt=0, le=1, allow_inf_nan=False)
+    translators: dict[str, Any]
+    training: dict[str, Any]
+    own: dict[int, Any]
 
 
 def save_state(folder: Path, engine: Engine, progress: Progress, own: dict[int, Any]) -> None:
@@ -181,6 +200,8 @@ def load_state(folder: Path, engine: Engine, places: range) -> tuple[Progress, s
             f"Start it anew with --from {folder / 'run.json'} and another --out."
         ) from error
     except _UNUSABLE as error:
+        if ran_out_of_memory(error):
+            raise
         try:
             progress = _load(folder / EARLIER_STATE, engine, places)
         except _UNUSABLE:
@@ -211,10 +232,25 @@ def _load(path: Path, engine: Engine, places: range) -> Progress:
         damaged = archive.testzip()
     if damaged is not None:
         raise ValueError(f"its part {damaged} is not what was written")
-    state = torch.load(path, map_location=engine.device, weights_only=True)
-    progress = Progress(**state["progress"])
-    engine.translators.load_state_dict(state["translators"])
-    engine.load_training_state(state["training"])
-    engine.load_own_state({place: own for place, own in state["own"].items() if place in places})
-    engine.rate = state["rate"]
-    return progress
+    try:
+        state = State.model_validate(torch.load(path, map_location=engine.device, weights_only=True))
+    except ValidationError as error:
+        raise ValueError(problem_of(error)) from error
+    own = {place: own for place, own in state.own.items() if place in places}
+    _take_up("translators", engine.translators.load_state_dict, state.translators)
+    _take_up("training", engine.load_training_state, state.training)
+    _take_up("own", engine.load_own_state, own)
+    engine.rate = state.rate
+    return state.progress
+
+
+def _take_up(field: str, load: Callable[[dict[Any, Any]], object], part: dict[Any, Any]) -> None:
+    """Have an engine take up a part of the state; what it cannot use is said of the field."""
+    try:
+        load(part)
+    except _UNUSABLE as error:
+        if ran_out_of_memory(error):
+            raise
+        # torch lists every tensor that does not fit
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise ValueError(f"{field} is not of this run's networks ({type(error).__name__}: {reason})") from error

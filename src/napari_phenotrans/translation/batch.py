@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, why_stopped
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.io import provenance, read
-from napari_phenotrans.io.atomic import clear_leftovers
+from napari_phenotrans.io.atomic import clear_leftovers, refuse_unwritable
 from napari_phenotrans.io.formats import refuse_dtype
 from napari_phenotrans.translation.made_from import MADE_FROM, MadeFrom, refuse_other
 from napari_phenotrans.translation.outputs import (
@@ -18,7 +18,6 @@ from napari_phenotrans.translation.outputs import (
     ResultFiles,
     completed_paths,
     refuse_existing_results,
-    refuse_unwritable,
     result_paths,
 )
 from napari_phenotrans.translation.provenance import decoded
@@ -105,14 +104,13 @@ class FileFailed:
         """Why, in words for the user."""
         if isinstance(self.error, InputError):
             return str(self.error)
-        # torch's own errors, out of memory among them; its messages go on for pages after the first line
-        lines = str(self.error).splitlines() or [type(self.error).__name__]
         if not self.foreseen:
+            first = next(iter(str(self.error).splitlines()), type(self.error).__name__)
             return (
-                f"Nobody foresaw this error: {type(self.error).__name__}: {lines[0]} Please report it; it does not "
+                f"Nobody foresaw this error: {type(self.error).__name__}: {first} Please report it; it does not "
                 f"concern other images."
             )
-        return f"The computation stopped: {lines[0]} Choose another device, or translate less at a time."
+        return why_stopped(self.error)
 
 
 @dataclass(frozen=True)

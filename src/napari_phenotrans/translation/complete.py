@@ -49,7 +49,7 @@ class CompletionRequest:
         How many samples, from which seed; a completion draws all of the noise.
     how
         What the engine is told; how deep it goes is not asked, for it begins at noise.
-    allow_translated
+    allow_translated, dated
         As of `TranslationRequest`.
     """
 
@@ -61,6 +61,7 @@ class CompletionRequest:
     answers: Answers = field(default_factory=Answers)
     how: Mapping[str, Any] = field(default_factory=dict)
     allow_translated: bool = False
+    dated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +133,8 @@ def complete_image(
     on_event
         Sees every event, to draw progress with.
     **more
-        Those of `CompletionRequest` (``channels``, ``positions``, ``region``, ``how``, ``allow_translated``), of
-        `Translator` (``device``, ``precision``) and of `completing`.
+        Those of `CompletionRequest` (``channels``, ``positions``, ``region``, ``how``, ``allow_translated``,
+        ``dated``), of `Translator` (``device``, ``precision``) and of `completing`.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def complete_image(
     computed = {name: more.pop(name) for name in ("device", "precision") if name in more}
     translator = checkpoint if isinstance(checkpoint, Translator) else Translator(checkpoint, **computed)
     drawn = (channel,) if isinstance(channel, str) else tuple(channel)
-    names = ("channels", "positions", "region", "how", "allow_translated")
+    names = ("channels", "positions", "region", "how", "allow_translated", "dated")
     asked = {name: more.pop(name) for name in names if more.get(name) is not None}
     request = CompletionRequest(condition, drawn, answers=Answers(samples, seed=seed), **asked)
     for event in completing(image, translator, request, **more):
@@ -263,6 +264,7 @@ class CompletionPlan:
             answers=replace(request.answers, redraw=1.0),
             drawn_channels=drawn,
             allow_translated=request.allow_translated,
+            dated=request.dated,
         )
         matched = {name: theirs for name, theirs in request.channels.items() if name in present}
         return cls(whole, asked, drawn, tuple(present), tuple(notices), matched)

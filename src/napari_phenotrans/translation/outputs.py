@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from contextlib import ExitStack
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import FILE_WORDS, MAPS, MEAN, SAMPLE, TRANSLATED
 from napari_phenotrans.io import FORMATS, write_as
 from napari_phenotrans.io.atomic import clear_leftovers, refuse_existing, replacing_together
@@ -163,20 +161,6 @@ def _names(inputs: Sequence[Path]) -> dict[Path, str]:
 def suffix_of_name(path: Path) -> str:
     """Return a file's suffix as a part of a name: ``_ome_tif``."""
     return (suffix_of(path) or path.suffix).replace(".", "_")
-
-
-def refuse_unwritable(out: Path) -> None:
-    """Refuse a folder for results that cannot be made or written to, before anything is computed.
-
-    Raises
-    ------
-    InputError
-        Saying so.
-    """
-    there = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        what = "is no folder" if not there.is_dir() else "may not be written to"
-        raise InputError(f"Results cannot be written to {out}: {there} {what}. Choose another folder.")
 
 
 def refuse_existing_results(results: Results | CompletedResults, overwrite: bool) -> None:

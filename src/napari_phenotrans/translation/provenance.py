@@ -74,7 +74,7 @@ def provenance_of(
         **{name: value for name, value in computed.items() if name != "redraw"},
         **(drawn if answers.several else {}),
         **({"turns": request.turns} if request.turns > 1 else {}),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **({"date": datetime.now(UTC).isoformat(timespec="seconds")} if request.dated else {}),
     }
 
 

@@ -92,6 +92,8 @@ class TranslationRequest:
     turns
         In how many of the 8 flips and quarter turns (`core.turns`) the image is translated: the translation is the mean
         over them, turned back. From engines that depend on their tile a region is then not quite as in the whole plane.
+    dated
+        Whether the provenance says when it was made. Without it equal translations are equal files, byte for byte.
 
     Raises
     ------
@@ -110,6 +112,7 @@ class TranslationRequest:
     drawn_channels: tuple[str, ...] = ()
     allow_translated: bool = False
     turns: int = 1
+    dated: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.turns <= TURNS:

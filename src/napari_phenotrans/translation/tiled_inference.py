@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, ran_out_of_memory
 from napari_phenotrans.core.events import Notice
 from napari_phenotrans.core.region import Region
 from napari_phenotrans.core.tiling import Blend, Tile, padded_size, plan
@@ -249,7 +249,7 @@ class TiledInference:
         """Return the network's values (N, C, h, w) for regions of the same size; None where memory ran out."""
         import torch
 
-        from napari_phenotrans.engines.device import arithmetic, ran_out_of_memory, release_memory
+        from napari_phenotrans.engines.device import arithmetic, release_memory
 
         task.tick()
         try:
@@ -258,7 +258,7 @@ class TiledInference:
             with arithmetic(self.device, "fp32" if last else self.precision):
                 values = evaluation.network(torch.cat([evaluation.x[:, :, *region.slices] for region in regions]))
             return values.float().cpu().numpy()
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
                 raise
         # out here the error no longer holds what the network had computed
@@ -315,7 +315,7 @@ class TiledInference:
 
     def _average_statistics(self, x: np.ndarray, task: Task, why: str) -> Iterator[Notice]:
         """Average the network's statistics over tiles of the plane that is too large to pass whole, and keep them."""
-        from napari_phenotrans.engines.device import ran_out_of_memory, release_memory
+        from napari_phenotrans.engines.device import release_memory
 
         height, width = x.shape[1:]
         if max(height, width) <= self.tile:
@@ -332,7 +332,7 @@ class TiledInference:
             try:
                 self.engine.fix_statistics(task.target, crops())
                 break
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not ran_out_of_memory(error):
                     raise
             release_memory(self.device)

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
+from random import Random
 from typing import TYPE_CHECKING
 
-from bench.reliability.faults import LEFT, OTHER, SAME, Trial, die_at, digest, fail_at, leftovers, limit_files, table
+import pytest
+
+from bench.reliability.faults import (
+    GOOD,
+    LEFT,
+    OTHER,
+    SAME,
+    WORKS,
+    Disturbed,
+    Trial,
+    Work,
+    die_at,
+    digest,
+    fail_at,
+    leftovers,
+    limit_files,
+    prepare,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,3 +83,22 @@ def test_results_and_what_is_left_are_told(tmp_path: Path) -> None:
     assert table([*found, Trial("training", "killed", "3", OTHER)])[-1] == (
         "| training | killed | 3 | 1 | 0 | 1 something unfinished is left, 1 another result |"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
+def test_one_fault_of_each_kind_ends_well(work: Work, tmp_path: Path) -> None:
+    prepare(tmp_path / "sound")
+    bench = Disturbed(tmp_path, work)
+    kinds = (
+        bench.killed_at_moments(1, Random(0)),
+        bench.killed_at_points(["replace"]),
+        bench.stopped(),
+        bench.without_room(),
+        bench.read_only(),
+        bench.without_input(),
+        bench.two_processes(),
+    )
+    found = [next(kind) for kind in kinds]
+    assert len({trial.fault for trial in found}) == len(kinds)
+    assert [trial for trial in found if trial.outcome not in GOOD] == []

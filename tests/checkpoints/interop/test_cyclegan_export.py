@@ -230,8 +230,8 @@ def test_half_precision_is_written_as_float32(make: Callable[..., Checkpoint], t
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"output": "residual"}, r"output is 'residual'.*--output tanh\.$"),
-        ({"upsampling": "resize"}, r"up-sampling is 'resize'.*--upsampling transposed or antialias\.$"),
+        ({"output": "residual"}, r"output is 'residual'.*--output tanh\. As it is, .*--format bioimageio"),
+        ({"upsampling": "resize"}, r"up-sampling is 'resize'.*--upsampling transposed or antialias\. As it is, "),
         ({"output": "residual", "upsampling": "resize"}, "--output tanh; and its up-sampling"),
         ({"norm": "position"}, r"it has normalization over the channels of each position \(--norm position\), which"),
         ({"noise": True}, r"it has noise beside the image \(--noise\), which the original does not know"),

@@ -415,7 +415,7 @@ def test_it_fits_a_narrow_dock_both_themes_and_those_who_do_not_see_it(
     assert panel.minimumSizeHint().width() <= 320 - 30
     kinds = QAbstractButton, QComboBox, QSlider, QSpinBox
     shown = 0
-    for widget in panel.findChildren(kinds):
+    for widget in (each for kind in kinds for each in panel.findChildren(kind)):
         if widget.objectName().startswith("qt_") or not widget.isVisible():
             continue
         assert widget.toolTip(), widget

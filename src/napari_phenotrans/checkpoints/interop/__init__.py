@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
+    from napari_phenotrans.checkpoints.interop.zoo.package_card import PackageRequest
 
 __all__ = ["FORMATS", "Format", "export_checkpoint", "import_checkpoint"]
 
-Format = Literal["cyclegan", "diffusers"]
-# by engine, the format that its networks can be written in
+Format = Literal["cyclegan", "diffusers", "bioimageio"]
+# by engine, the format that its networks can be written in beside packages of the BioImage Model Zoo
 FORMATS: dict[str, Format] = {"cyclegan": "cyclegan", "scgan": "cyclegan", "phendiff": "diffusers", "flow": "diffusers"}
 
 
@@ -38,7 +39,8 @@ def import_checkpoint(
     ----------
     path
         A ``.pth`` file of a CycleGAN generator or the folder that it lies in, or a folder of diffusers or PhenDiff:
-        a pipeline, or a class-conditional ``UNet2DModel`` alone.
+        a pipeline, or a class-conditional ``UNet2DModel`` alone; or a package of the BioImage Model Zoo, ``.zip`` or
+        unpacked.
     limits
         Intensities that the networks saw as -1 and 1: one (low, high) for all channels, or one per channel; those
         of 8-bit images, 0 and 255, where None.
@@ -75,6 +77,7 @@ def import_checkpoint(
 def _import(path: Path, facts: ForeignFacts, null_row: int | None, scheduler: Path | None) -> Checkpoint:
     """Import what the path holds; parameters as of `import_checkpoint`."""
     from napari_phenotrans.checkpoints.interop.diffusers_folder import import_folder, is_diffusers_folder
+    from napari_phenotrans.checkpoints.interop.zoo.read import import_package, is_package
 
     if is_diffusers_folder(path):
         return import_folder(path, facts, null_row=null_row, scheduler=scheduler)
@@ -83,6 +86,8 @@ def _import(path: Path, facts: ForeignFacts, null_row: int | None, scheduler: Pa
             f"--null-row and --scheduler belong to diffusion models, and {path} is no folder of diffusers: expected "
             f"one with unet/config.json or config.json. Leave these options out to import CycleGAN generators."
         )
+    if is_package(path):
+        return import_package(path, facts)
 
     from napari_phenotrans.checkpoints.interop.cyclegan_pth import import_generators
 
@@ -90,7 +95,12 @@ def _import(path: Path, facts: ForeignFacts, null_row: int | None, scheduler: Pa
 
 
 def export_checkpoint(
-    checkpoint: Checkpoint, folder: str | Path, *, format: Format | None = None, overwrite: bool = False
+    checkpoint: Checkpoint,
+    folder: str | Path,
+    *,
+    format: Format | None = None,
+    overwrite: bool = False,
+    package: PackageRequest | None = None,
 ) -> tuple[list[Path], list[str]]:
     """Write a checkpoint's networks so that other people's programs load them, with the card beside them.
 
@@ -99,12 +109,15 @@ def export_checkpoint(
     checkpoint
         Whose networks to write.
     folder
-        Where to; made if it is not there.
+        Where to; made if it is not there. A package is a ``.zip`` file.
     format
-        ``cyclegan``: ``latest_net_G_A.pth`` and ``latest_net_G_B.pth``; ``diffusers``: a pipeline's folder. Where
-        None, the one that the engine's networks fit.
+        ``cyclegan``: ``latest_net_G_A.pth`` and ``latest_net_G_B.pth``; ``diffusers``: a pipeline's folder;
+        ``bioimageio``: a package of the BioImage Model Zoo, which holds one direction of any engine's networks. Where
+        None, the one of the first two that the engine's networks fit.
     overwrite
         Whether files that exist may be replaced.
+    package
+        Of a package: its direction, and what the card does not say.
 
     Returns
     -------
@@ -122,10 +135,20 @@ def export_checkpoint(
             f"{checkpoint.name} is of the engine {engine}, which has no networks that another program could load. "
             f"Export one of {', '.join(FORMATS)}."
         )
+    if format == "bioimageio":
+        from napari_phenotrans.checkpoints.interop.zoo.package_card import PackageRequest
+        from napari_phenotrans.checkpoints.interop.zoo.write import write_package
+
+        return write_package(checkpoint, Path(folder), package or PackageRequest(), overwrite=overwrite)
+    if package is not None:
+        raise InputError(
+            "A direction, an image, authors, a license and settings of the engine belong to packages. Say --format "
+            "bioimageio, or leave them out."
+        )
     if format is not None and format != fitting:
         raise InputError(
             f"{checkpoint.name} is of the engine {engine}, which the format {format!r} cannot express. "
-            f"Say --format {fitting}, or leave it out."
+            f"Say --format {fitting}, or leave it out; --format bioimageio holds any engine's networks."
         )
     if fitting == "cyclegan":
         from napari_phenotrans.checkpoints.interop.cyclegan_export import export_generators

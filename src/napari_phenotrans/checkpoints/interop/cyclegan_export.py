@@ -19,7 +19,7 @@ from napari_phenotrans.checkpoints.interop.sidecar_card import (
 from napari_phenotrans.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from napari_phenotrans.checkpoints.checkpoint import Card, Checkpoint
@@ -40,7 +40,7 @@ def export_generators(checkpoint: Checkpoint, folder: Path, *, overwrite: bool =
     """
     card = checkpoint.card
     settings = checkpoint.build_engine().settings.model_dump()
-    _refuse_inexpressible(checkpoint.name, settings)
+    _refuse_inexpressible(checkpoint.name, settings, card.conditions)
     layers = generator_layers(
         len(card.channels),
         settings["width"],
@@ -67,7 +67,7 @@ def export_generators(checkpoint: Checkpoint, folder: Path, *, overwrite: bool =
     return write_exported(folder, card, files, overwrite=overwrite), notices
 
 
-def _refuse_inexpressible(name: str, settings: dict[str, object]) -> None:
+def _refuse_inexpressible(name: str, settings: dict[str, object], conditions: Sequence[str]) -> None:
     reasons = []
     if settings["output"] != "tanh":
         reasons.append(
@@ -87,7 +87,9 @@ def _refuse_inexpressible(name: str, settings: dict[str, object]) -> None:
     reasons += [f"it has {what}, which the original does not know" for what, there in beyond.items() if there]
     if reasons:
         raise InputError(
-            f"{name} cannot be expressed in the layout of pytorch-CycleGAN-and-pix2pix: {'; and '.join(reasons)}."
+            f"{name} cannot be expressed in the layout of pytorch-CycleGAN-and-pix2pix: {'; and '.join(reasons)}. "
+            f"As it is, a package of the BioImage Model Zoo holds it: say --format bioimageio --source "
+            f"{conditions[0]} --target {conditions[1]} --out model.zip."
         )
 
 

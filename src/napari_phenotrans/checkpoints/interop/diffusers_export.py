@@ -47,7 +47,8 @@ def export_pipeline(checkpoint: Checkpoint, folder: Path, *, overwrite: bool = F
     if card.settings.get("separate"):
         raise InputError(
             f"{checkpoint.name} has a network for each condition, and a folder of diffusers holds one: expected a "
-            f"checkpoint that was trained without --separate. Copy the .safetensors file itself."
+            f"checkpoint that was trained without --separate. A package of the BioImage Model Zoo holds it: say "
+            f"--format bioimageio."
         )
     engine = checkpoint.build_engine()
     denoiser = cast("Any", engine.translators["denoiser"])

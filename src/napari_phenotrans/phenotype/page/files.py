@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import as_cell
-from napari_phenotrans.io.atomic import refuse_existing, replacing
+from napari_phenotrans.io.atomic import refuse_existing, refuse_unwritable, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,7 @@ def refuse_existing_report(out: Path, tables: str, overwrite: bool) -> None:
     InputError
         Also if tables as Parquet are wanted and pyarrow is not installed.
     """
+    refuse_unwritable(out)
     refuse_existing(out / PAGE, overwrite or _is_first_look(out / PAGE))
     for table in TABLES:
         refuse_existing(out / f"{table}.{tables}", overwrite)

@@ -99,9 +99,10 @@ def _about(report: PhenotypeReport) -> str:
             f"{counted(len(groups), 'group')}"
         )
     made = report.made
+    when = f", {made['date'][:10]}" if "date" in made else ""
     return (
         f"{'; '.join(parts)}. Data set {made['data set']}; engine {made['engine']}, checkpoint {made['checkpoint']}. "
-        f"{made['by']}, {made['date'][:10]}."
+        f"{made['by']}{when}."
     )
 
 

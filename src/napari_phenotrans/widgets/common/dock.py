@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
+from qtpy import PYSIDE6
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QFrame, QLayout, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_phenotrans.widgets.common.form_parts import in_row, progress_bar, push_button, wrapped_label
+from napari_phenotrans.widgets.common.later import later
 from napari_phenotrans.widgets.common.notices import ERROR, Notices
 from napari_phenotrans.widgets.common.section import Section
 from napari_phenotrans.widgets.common.worker import Runner
@@ -248,12 +250,15 @@ class Dock(QWidget):
         # napari takes the widget out of its dock when that is closed, and merely hides it otherwise
         if event is not None and event.type() == QEvent.Type.ParentChange and isinstance(self.parent(), QDockWidget):
             # napari has a place for it only after this
-            QTimer.singleShot(0, self._tab)
+            later(self, self._tab)
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.end()
             # Its parts refer to each other, so that the garbage collector has to find them, which runs in whatever
             # thread comes to it. Parts of a plot that are deleted outside the GUI's thread take the process with them.
             QTimer.singleShot(COLLECT_AFTER_MS, gc.collect)
+            if PYSIDE6:
+                # it holds what is connected to its signals where no collector looks, until they are deleted
+                later(self, self.deleteLater, COLLECT_AFTER_MS // 2)
         return super().event(event)
 
 

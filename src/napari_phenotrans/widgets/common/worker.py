@@ -17,7 +17,7 @@ from napari.qt.threading import GeneratorWorker, thread_worker
 from napari.utils import progress
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.errors import InputError, why_stopped
 from napari_phenotrans.widgets.common.garbage import collect_here, collected_elsewhere
 
 if TYPE_CHECKING:
@@ -342,6 +342,4 @@ def working(job: Job, engines: Engines, cancelled: Callable[[], bool]) -> Iterat
     except InputError as error:
         yield Problem(str(error))
     except (RuntimeError, MemoryError, OSError) as error:
-        # torch's own errors, out of memory among them; its messages go on for pages after the first line
-        lines = str(error).splitlines() or [type(error).__name__]
-        yield Problem(f"The computation stopped: {lines[0]} Choose another device, or translate less at a time.")
+        yield Problem(why_stopped(error))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 from superqt.utils import create_worker
 
@@ -15,6 +15,7 @@ from napari_phenotrans.runs.family import MEMBER
 from napari_phenotrans.runs.launch import continue_training, request_stop
 from napari_phenotrans.runs.recent import RememberedRuns, list_runs
 from napari_phenotrans.widgets.common.form_parts import in_column, wrapped_label
+from napari_phenotrans.widgets.common.later import later
 from napari_phenotrans.widgets.runs.run_list import RunList
 from napari_phenotrans.widgets.runs.run_watcher import RunWatcher
 from napari_phenotrans.widgets.translate.layers_menu import raise_dock
@@ -175,7 +176,7 @@ class RunsPanel(QWidget):
         self.view.settings_requested.connect(self.settings_requested)
         self._add(self.view)
         # filled in another turn of the event loop, so that neither is long
-        QTimer.singleShot(0, self._show)
+        later(self, self._show)
 
     def _add(self, widget: RunView | RunCompare) -> None:
         widget.hide()
