@@ -72,7 +72,7 @@ def test_from_the_downloaded_wells_to_a_translated_one(tmp_path: Path, monkeypat
     look, train, resume, translate, again = said
 
     # What the text says of them.
-    assert "The column column of fields.csv tells untreated from wortmannin, always" in look
+    assert "The column column of fields.csv tells the conditions apart: untreated from wortmannin, always" in look
     assert "No file states its pixel size" in look
     assert "held out {'untreated': 2, 'wortmannin': 2}" in train
     assert "from step 2" in resume

@@ -298,8 +298,9 @@ def test_a_column_that_tells_the_condition_is_named(tmp_path: Path) -> None:
     table(tmp_path, "plate", "row", "day", "well", "time", "state", "lens", row=row)
     plate, day = look(tmp_path).problems
     assert (plate.severity, day.severity) == ("warning", "warning")
-    assert "column plate of fields.csv tells healthy from sick, always (healthy: P1, P2; sick: P3, P4)" in plate.what
-    assert "column day of fields.csv tells healthy from sick, for 95 % of the fields" in day.what
+    assert "column plate of fields.csv tells the conditions apart: healthy from sick, always" in plate.what
+    assert "(healthy: P1, P2; sick: P3, P4)" in plate.what
+    assert "column day of fields.csv tells the conditions apart: healthy from sick, for 95 % of the fields" in day.what
     assert "may learn plate in its place" in plate.do
 
 

@@ -23,3 +23,10 @@ def test_a_folder_goes_before_groups_and_groups_before_the_share(tmp_path: Path)
     training, held_out = HeldOutChoice(0.5, ("a0",), tmp_path).split(DATASET, seed=1)
     assert training == DATASET
     assert held_out.folder == tmp_path
+
+
+def test_halves_of_one_condition_hold_out_no_named_groups(tmp_path: Path) -> None:
+    for kept in (HeldOutChoice(0.4), HeldOutChoice(0.3, by="plate")):
+        assert kept.of_halves() == kept
+    for named in (HeldOutChoice(groups=("A01",)), HeldOutChoice(folder=tmp_path)):
+        assert named.of_halves() == HeldOutChoice()

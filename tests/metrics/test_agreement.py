@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from napari_phenotrans.metrics.agreement import Agreement, AgreementRow, agreement_rows, agreement_sentence, needed
+from napari_phenotrans.metrics.agreement import (
+    Agreement,
+    AgreementRow,
+    agreement_rows,
+    agreement_sentence,
+    needed,
+    outline,
+)
 
 
 def agreed(*changes: np.ndarray, error: float = 0.1) -> Agreement:
@@ -55,3 +62,18 @@ def test_it_is_said() -> None:
     assert said.startswith("Over 3 trainings the change agrees by GFP 0.91 (87 %): 1 is the same in all")
     assert "at least 2 of 3 show the same sign" in said
     assert agreement_sentence([AgreementRow("DNA", None, None)], 2, "sample") == "Over 2 samples nothing changes."
+
+
+def test_an_outline_runs_around_what_agrees() -> None:
+    agreement = np.zeros((2, 12, 14), np.float32)
+    agreement[0, 2:8, 3:9] = 1
+    agreement[0, 2:8, 9:12] = -1
+    # a single pixel is no area
+    agreement[1, 5, 5] = 1
+    rim = outline(agreement)
+    assert rim.dtype == bool and rim.shape == agreement.shape
+    assert not rim[1].any()
+    assert not rim[0][agreement[0] == 0].any()
+    # both sides of the border between up and down, and nothing inside
+    assert rim[0, 4, 8] and rim[0, 4, 9]
+    assert not rim[0, 4:6, 5:7].any()

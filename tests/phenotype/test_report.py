@@ -150,7 +150,10 @@ def test_what_the_pictures_are_like_stands_on_the_first_page(result: PhenotypeRe
 
 def test_what_coincides_with_the_condition_is_named_first(html: str) -> None:
     first_page = html[: html.index("What differs in reality")]
-    assert "plate of fields.csv tells ring from nucleus, always (ring: plate 1; nucleus: plate 2)" in first_page
+    assert (
+        "plate of fields.csv tells the conditions apart: ring from nucleus, always (ring: plate 1; nucleus: plate 2)"
+        in first_page
+    )
 
 
 def test_what_training_saw_comes_from_its_run(result: PhenotypeReport, html: str) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from napari_phenotrans.core.errors import InputError
-from napari_phenotrans.runs.family import Family, is_family, siblings, with_families
+from napari_phenotrans.runs.family import Family, family_of, is_family, members_of, siblings, with_families
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -54,3 +54,18 @@ def test_the_other_trainings_of_a_checkpoint(tmp_path: Path) -> None:
     paths[1].parent.mkdir()
     paths[1].touch()
     assert siblings(paths[0]) == [paths[1]]
+
+
+def test_members_know_their_family(tmp_path: Path) -> None:
+    folder = tmp_path / "three"
+    assert members_of(folder) == ()
+    assert family_of(folder / "seed-1") is None
+    family = Family(folder, (1, 2, 3))
+    family.write()
+    assert members_of(folder) == tuple(folder / f"seed-{seed}" for seed in (1, 2, 3))
+    assert family_of(folder / "seed-2") == family
+    assert family.place(folder / "seed-2") == 2
+    assert family_of(folder / "seed-4") is None
+    (folder / "family.json").write_text("{}")
+    assert members_of(folder) == ()
+    assert family_of(folder / "seed-2") is None

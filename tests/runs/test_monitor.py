@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from napari_phenotrans.runs import monitor as watching
+from napari_phenotrans.runs.family import Family
 from napari_phenotrans.runs.lock import SILENT_S, Owner
 from napari_phenotrans.runs.monitor import RunWatch
 from napari_phenotrans.training.events import (
@@ -240,6 +241,18 @@ def test_a_folder_that_vanishes_is_gone_and_may_come_back(folder: Folder, tmp_pa
     never = RunWatch(tmp_path / "never")
     assert never.poll()
     assert never.state == "gone"
+
+
+def test_a_training_of_a_family_waits_for_the_others(tmp_path: Path) -> None:
+    family = Family(tmp_path / "three", (0, 1, 2))
+    family.write()
+    watch = RunWatch(family.members[2])
+    watch.poll()
+    assert watch.state == "none"
+    assert f"phenotrans train --resume {family.folder}" in watch.sentence
+    (family.folder / "starting.json").write_text(json.dumps(HERE.as_json()))
+    watch.poll()
+    assert (watch.state, watch.sentence[:27]) == ("waiting", "Waiting: training 3 of 3 be")
 
 
 def test_another_run_in_the_same_folder_is_told_anew(folder: Folder) -> None:

@@ -31,6 +31,9 @@ def test_runs_are_found_in_folders_the_latest_first(tmp_path: Path) -> None:
     assert list_runs([tmp_path / "runs"]) == [old, new]
     assert is_run(new)
     assert not is_run(tmp_path)
+    # a family was started as a run is, and holds its runs in folders
+    (beginning / "family.json").touch()
+    assert not is_run(beginning)
 
 
 def test_runs_are_remembered_the_latest_first_also_where_their_disk_is_gone(tmp_path: Path) -> None:

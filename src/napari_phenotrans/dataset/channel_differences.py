@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.dataset.dataset import DataSet, Field
+    from napari_phenotrans.dataset.size_difference import SizeDifference
 
 # Below the first a channel may be kept, from the second on it must not. Between them it may be kept if its interval
 # reaches below the first: two halves of one condition, eight groups each, come out between 0.35 and 0.65 by chance.
@@ -79,7 +80,9 @@ def proposed_kept(differences: Sequence[ChannelDifference]) -> tuple[str, ...]:
     return () if len(kept) == len(differences) else kept
 
 
-def explain_kept(differences: Sequence[ChannelDifference], kept: Sequence[str]) -> str:
+def explain_kept(
+    differences: Sequence[ChannelDifference], kept: Sequence[str], sizes: Sequence[SizeDifference] = ()
+) -> str:
     """Return in sentences which channels are kept, what was measured of all of them, and what that means."""
     names = [difference.channel for difference in differences]
     measured = (
@@ -92,6 +95,7 @@ def explain_kept(differences: Sequence[ChannelDifference], kept: Sequence[str]) 
         )
     apart = [difference.channel for difference in differences if difference.apart and difference.channel in kept]
     warning = f" Effects that pass through {listed(apart)} will not show." if apart else ""
+    warning += "".join(f" {hidden}" for size in sizes if (hidden := size.hidden_by(kept)))
     return f"{listed(kept)} {'is' if len(kept) == 1 else 'are'} kept, the others move{measured}{warning}"
 
 

@@ -18,16 +18,18 @@ from napari_phenotrans.dataset.check_conditions import stack_remarks, unlike_con
 from napari_phenotrans.dataset.check_report import BINS, PERCENTILES, ConditionFacts, Histogram, Problem, Report
 from napari_phenotrans.dataset.dataset import image_of_crop
 from napari_phenotrans.dataset.field_stats import Survey, survey
+from napari_phenotrans.dataset.size_difference import size_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from napari_phenotrans.core.settings import TrainingSettings
     from napari_phenotrans.dataset.dataset import DataSet, Field
+    from napari_phenotrans.dataset.size_difference import SizeDifference
 
 # A nucleus of about so many working pixels lets several cells fit in a crop, each with its texture.
 NUCLEUS = 25
-_MEASURED, _ENOUGH_NUCLEI = 3, 10  # fields per condition that nuclei are measured in; nuclei for a proposal
+_MEASURED, _ENOUGH_NUCLEI = 5, 10  # fields per condition that nuclei are measured in; nuclei for a proposal
 _FEW_GROUPS = 5
 _BLANK = 0.05  # of the contrast that good fields have
 _UNBALANCED, _OTHER_SIZE = 3, 4  # ratios of field counts, and of pixels per field
@@ -106,6 +108,7 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         proposed = fitting if fitting > (1 + SAME) * max(sizes) else float(f"{max(sizes):.4g}")
 
     differences = shapes.differences(channels)
+    nuclei_differ = size_differences(training.conditions, [s for s in surveys if s not in blank and not s.unreadable])
     problems = [
         *too_many_conditions(training.conditions, settings),
         *_unfit_folders(training, held_out),
@@ -114,7 +117,7 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         *unlike_conditions(training.conditions, readable, channels, blank),
         *_duplicates(surveys, held_out_surveys),
         *telling_columns(training),
-        *_kept_that_differ(getattr(settings, "kept", None) or (), differences),
+        *_kept_that_differ(getattr(settings, "kept", None) or (), differences, nuclei_differ),
     ]
     problems.sort(key=lambda problem: problem.severity == "warning")
     yield Report(
@@ -128,11 +131,14 @@ def check_each(training: DataSet, held_out: DataSet | None, settings: TrainingSe
         crop=settings.crop,
         histograms={channel: _histogram(training.conditions, surveys, channel) for channel in channels},
         differences=differences,
-        remarks=(*stack_remarks(readable), *batch_remarks(training, held_out)),
+        sizes=nuclei_differ,
+        remarks=(*(f"{size}." for size in nuclei_differ), *stack_remarks(readable), *batch_remarks(training, held_out)),
     )
 
 
-def _kept_that_differ(kept: Sequence[str], differences: Sequence[ChannelDifference]) -> Iterable[Problem]:
+def _kept_that_differ(
+    kept: Sequence[str], differences: Sequence[ChannelDifference], sizes: Sequence[SizeDifference]
+) -> Iterable[Problem]:
     """List channels that are to come back unchanged although the conditions can be told apart by them."""
     for difference in differences:
         if difference.channel in kept and difference.apart:
@@ -140,6 +146,9 @@ def _kept_that_differ(kept: Sequence[str], differences: Sequence[ChannelDifferen
             what += f"(AUC {difference.figures}): effects that pass through it will not show."
             do = "Let it move, unless the question is what follows from it."
             yield Problem("warning", what, do)
+    for size in sizes:
+        if what := size.hidden_by(kept):
+            yield Problem("warning", what, f"Let {size.channel} move where size is what you look for.")
 
 
 def too_many_conditions(conditions: Sequence[str], settings: TrainingSettings) -> Iterable[Problem]:
@@ -362,7 +371,7 @@ def telling_columns(training: DataSet) -> Iterable[Problem]:
         if told_apart:
             which = "; ".join(f"{c}: {_values(fields, c, column)}" for c in dict.fromkeys(f.condition for f in fields))
             how = "always" if surest > 1 - 1e-9 else f"for {100 * surest:.0f} % of the fields"
-            what = f"The column {column} of fields.csv tells {few(told_apart)}, {how} ({which})."
+            what = f"The column {column} of fields.csv tells the conditions apart: {few(told_apart)}, {how} ({which})."
             do = (
                 f"Unless it is the condition itself (as a dose is), the engine may learn {column} in its place: add "
                 f"fields that have both, or train between two values of {column} in one condition as a control."

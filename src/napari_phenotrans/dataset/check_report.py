@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from napari_phenotrans.core.resample import factor
 from napari_phenotrans.core.text import few, table
 from napari_phenotrans.dataset.channel_differences import ChannelDifference, proposed_kept
+
+if TYPE_CHECKING:
+    from napari_phenotrans.dataset.size_difference import SizeDifference
 
 PERCENTILES = (1, 50, 99, 99.9)
 BINS = 96  # of a histogram
@@ -116,6 +119,8 @@ class Report:
         Per channel that training uses.
     differences
         How surely each of these channels tells the conditions apart; those are left out that have too few groups.
+    sizes
+        Between which conditions nuclei differ in size.
     remarks
         How files are taken, in sentences, where nothing is wrong with that.
     """
@@ -130,6 +135,7 @@ class Report:
     crop: int
     histograms: dict[str, Histogram] = field(default_factory=dict)
     differences: tuple[ChannelDifference, ...] = ()
+    sizes: tuple[SizeDifference, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property

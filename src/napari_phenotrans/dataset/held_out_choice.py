@@ -32,6 +32,13 @@ class HeldOutChoice:
     folder: Path | None = None
     by: str | None = None
 
+    def of_halves(self) -> HeldOutChoice:
+        """Return what is held out where halves of one condition are trained on: named groups and folders hold others.
+
+        The default share is in their place; batches and a share stay.
+        """
+        return HeldOutChoice() if self.groups or self.folder is not None else self
+
     def split(self, dataset: DataSet, seed: int) -> tuple[DataSet, DataSet]:
         """Return the fields to train on and those held out; raises as `DataSet.split` and `DataSet.open_held_out`."""
         if self.folder is not None:

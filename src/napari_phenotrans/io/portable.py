@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Entries that are paths while the program runs.
-_PATHS = ("real", "checkpoint file")
+_PATHS = ("real", "checkpoint file", "family")
 _PATH_LISTS = ("training files",)
 REAL_DIGEST = "real sha256"
 # Where it stands, the pixels themselves are known by their digest, and the file need not be read once more.

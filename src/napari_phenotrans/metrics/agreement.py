@@ -89,6 +89,30 @@ class Agreement:
         )
 
 
+def outline(agreement: np.ndarray) -> np.ndarray:
+    """Return the rim of areas where changes agree: pixels of them beside one that does not, or disagrees in sign.
+
+    Parameters
+    ----------
+    agreement
+        As `Agreement.map`, (…, Y, X). Of one pixel here and there nothing is drawn: an area is where most of a window
+        of 3 × 3 agrees.
+
+    Returns
+    -------
+    bool, of the same shape.
+    """
+    # loaded when first used: a dock opens without it
+    from scipy import ndimage
+
+    window = (1,) * (agreement.ndim - 2) + (3, 3)
+    up, down = (ndimage.uniform_filter((part > 0).astype(np.float32), window) > 0.5 for part in (agreement, -agreement))
+    rim = np.zeros(agreement.shape, bool)
+    for area in (up, down):
+        rim |= area & (ndimage.minimum_filter(area, window, mode="nearest") == 0)
+    return rim
+
+
 @dataclass(frozen=True)
 class AgreementRow:
     """How far the changes of a channel agree.

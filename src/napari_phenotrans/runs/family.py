@@ -12,6 +12,7 @@ from napari_phenotrans.runs.parse import parse_seeds
 from napari_phenotrans.runs.paths import DECIDED, checkpoints_in
 
 FAMILY = "family.json"
+MEMBER = "seed-"  # and the seed: a run folder in it
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,16 @@ class Family:
     @property
     def members(self) -> dict[int, Path]:
         """The run folder of each seed, whether it is there or not."""
-        return {seed: self.folder / f"seed-{seed}" for seed in self.seeds}
+        return {seed: self.folder / f"{MEMBER}{seed}" for seed in self.seeds}
 
     @property
     def begun(self) -> dict[int, Path]:
         """The run folders in which a training began."""
         return {seed: folder for seed, folder in self.members.items() if (folder / DECIDED).is_file()}
+
+    def place(self, folder: Path) -> int:
+        """Return which of its trainings a member is, from 1."""
+        return list(self.members.values()).index(folder) + 1
 
     def write(self) -> None:
         """Make the folder, and note the seeds in it.
@@ -93,6 +98,27 @@ class Family:
 def is_family(folder: str | Path) -> bool:
     """Return whether a folder holds a family of runs."""
     return (Path(folder) / FAMILY).is_file()
+
+
+def members_of(folder: str | Path) -> tuple[Path, ...]:
+    """Return the run folders of a family; none where a folder is no family, or cannot be read."""
+    try:
+        return tuple(Family.load(folder).members.values()) if is_family(folder) else ()
+    except InputError:
+        return ()
+
+
+def family_of(folder: str | Path) -> Family | None:
+    """Return the family that a run folder, which need not be there yet, is a member of; None where it is of none.
+
+    What cannot be read counts as none.
+    """
+    folder = Path(folder)
+    try:
+        family = Family.load(folder.parent) if is_family(folder.parent) else None
+    except InputError:
+        return None
+    return family if family and folder in family.members.values() else None
 
 
 def with_families(names: tuple[str, ...]) -> list[str | Path]:

@@ -18,6 +18,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.settings import NO_NAME, flag
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.runs.family import family_of
 from napari_phenotrans.runs.lock import Owner, read_owner, refuse_living
 from napari_phenotrans.runs.paths import (
     COMMAND,
@@ -220,6 +221,8 @@ def start_training(arguments: Sequence[str], folder: str | Path) -> Child:
 def continue_training(folder: str | Path, steps: int | None = None) -> Child:
     """Go on with a run folder in a process of its own, up to ``steps`` where there are to be more of them.
 
+    With a training of a family its whole family goes on, unless there are to be more steps.
+
     Raises
     ------
     InputError
@@ -231,6 +234,10 @@ def continue_training(folder: str | Path, steps: int | None = None) -> Child:
             f"{folder} cannot be resumed: it has no {STATE}. It ended before its first step, or the file was removed. "
             f"Start anew, with the settings of its {DECIDED}."
         )
+    if steps is None and (family := family_of(folder)):
+        # those that wait for this one would wait forever
+        _refuse_starting(folder)
+        folder = family.folder
     more = [] if steps is None else ["--steps", str(steps)]
     return start_training(["train", "--resume", str(folder), *more], folder)
 

@@ -12,6 +12,7 @@ from typing import Any
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import duration, first_of
 from napari_phenotrans.runs.diagnosis import Finding, diagnose
+from napari_phenotrans.runs.family import family_of
 from napari_phenotrans.runs.history import RunHistory
 from napari_phenotrans.runs.lock import SILENT_S, Owner, modified, read_owner
 from napari_phenotrans.runs.parse import parse_decided, parse_event
@@ -71,7 +72,8 @@ class RunWatch(RunHistory):
     state, sentence
         One word, and the same in a sentence for the user: ``starting``; ``running``; ``silent`` (its process has not
         touched its files for three minutes); ``died`` (its process is gone and wrote no last event);
-        ``failed``; ``stopped``; ``finished``; ``gone`` (the folder is not there); ``none`` (there is no run in it).
+        ``failed``; ``stopped``; ``finished``; ``waiting`` (others of its family come before it); ``gone`` (the folder
+        is not there); ``none`` (there is no run in it).
     engine, settings, conditions, channels
         As in ``run.json``.
     host
@@ -208,7 +210,7 @@ class RunWatch(RunHistory):
     def _find_state(self) -> tuple[str, str, str]:
         """Return state, sentence and error."""
         if not self.folder.is_dir():
-            return self._folder_is_gone()
+            return self._not_begun() or self._folder_is_gone()
         at = f"step {self.step} of {self.steps}"
         owner, starting = read_owner(self.folder / LOCK), read_owner(self.folder / STARTING)
 
@@ -256,6 +258,17 @@ class RunWatch(RunHistory):
         if not (self.folder / STATE).is_file():
             return f" It cannot go on, for its {STATE} was removed; its checkpoints still translate."
         return f" It can go on from step {self.saved[LAST]}."
+
+    def _not_begun(self) -> tuple[str, str, str] | None:
+        """Return the state of a family's training whose turn has not come; None where this is none."""
+        family = family_of(self.folder)
+        if family is None:
+            return None
+        process = read_owner(family.folder / STARTING)
+        if process and process.here and process.is_running():
+            which = f"training {family.place(self.folder)} of {len(family.seeds)}"
+            return "waiting", f"Waiting: {which} begins when the one before it has ended.", ""
+        return "none", f"Not begun. Go on with all of them: phenotrans train --resume {family.folder}", ""
 
     def _folder_is_gone(self) -> tuple[str, str, str]:
         return "gone", f"The folder {self.folder} is not there: it was removed, or its disk is not connected.", ""

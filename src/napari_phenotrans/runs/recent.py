@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.io.atomic import replacing
+from napari_phenotrans.runs.family import is_family
 from napari_phenotrans.runs.lock import modified
 from napari_phenotrans.runs.parse import parse_folders
 from napari_phenotrans.runs.paths import DECIDED, EVENTS, STARTING
@@ -20,9 +21,9 @@ REMEMBERED = 200  # folders at most, the latest
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a folder holds a run, or one that is being started."""
+    """Return whether a folder holds a run, or one that is being started; a family holds its runs in folders."""
     try:
-        return any((folder / name).is_file() for name in (DECIDED, STARTING))
+        return not is_family(folder) and any((folder / name).is_file() for name in (DECIDED, STARTING))
     except OSError:
         return False
 

@@ -11,7 +11,7 @@ import numpy as np
 from napari_phenotrans.checkpoints.checkpoint import Checkpoint, PictureVerdict, Score
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import counted, few
-from napari_phenotrans.runs.family import Family, is_family
+from napari_phenotrans.runs.family import Family, family_of, is_family
 from napari_phenotrans.runs.monitor import RunWatch
 from napari_phenotrans.runs.paths import checkpoints_in
 from napari_phenotrans.runs.recent import list_runs
@@ -144,6 +144,14 @@ def overview(folder: Path) -> RunOverview:
         watch.step, watch.steps, checkpoint, best_step, _scores(card, watch), card.pictures if card else (),
         tuple(problems), tuple(finding.sentence for finding in watch.findings),
     )  # fmt: skip
+
+
+def about_family(folder: Path) -> str:
+    """Return the sentence of `family_lines` about the family that a run folder is a member of; empty for others."""
+    family = family_of(folder)
+    if family is None:
+        return ""
+    return " ".join(family_lines([overview(member) for member in family.begun.values()]))
 
 
 def family_lines(runs: Sequence[RunOverview]) -> list[str]:

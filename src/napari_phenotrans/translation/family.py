@@ -18,12 +18,13 @@ from napari_phenotrans.translation.translator import Translator
 from napari_phenotrans.translation.trust import WINDOW, local_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from napari_phenotrans.checkpoints.checkpoint import Checkpoint
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.core.region import View
+    from napari_phenotrans.translation.effort import Effort
     from napari_phenotrans.translation.events import Event
     from napari_phenotrans.translation.request import TranslationRequest
 
@@ -38,6 +39,8 @@ class TranslatorFamily(Translator):
     ----------
     checkpoints
         Two or more, of the same conditions and channels. Where they differ in more, planes come whole.
+    folder
+        The family's, where it is one that lies in a folder.
     computed
         As of `Translator`: device, precision, tile, overlap, how, limits.
 
@@ -47,8 +50,11 @@ class TranslatorFamily(Translator):
         If they do not belong together, or `Translator` refuses one.
     """
 
-    def __init__(self, checkpoints: Sequence[Checkpoint | str | Path], **computed: Any) -> None:
+    def __init__(
+        self, checkpoints: Sequence[Checkpoint | str | Path], *, folder: Path | None = None, **computed: Any
+    ) -> None:
         super().__init__(checkpoints[0], **computed)
+        self._folder = folder
         self.members: tuple[Translator, ...] = (self, *(Translator(each, **computed) for each in checkpoints[1:]))
         for other in self.members[1:]:
             for what in ("conditions", "channels"):
@@ -128,10 +134,16 @@ class TranslatorFamily(Translator):
         made = super().provenance(image, request)
         paths = [member.checkpoint.path for member in self.members]
         return made | {
+            **({"family": str(self._folder.absolute())} if self._folder else {}),
             "trainings": len(self.members),
             "training files": [str(path.absolute()) if path else "" for path in paths],
             "training sha256": [member.checkpoint.digest for member in self.members],
         }
+
+    def try_out(self, source: str, target: str, how: Mapping[str, Any] | None = None) -> Effort:
+        tried = super().try_out(source, target, how)
+        # every training there, and from the source to itself
+        return replace(tried, evaluations=2 * len(self.members) * tried.evaluations)
 
     def forget(self) -> None:
         for member in self.members:

@@ -229,6 +229,9 @@ class TrustRow:
         much is wrong after the round trip as was changed; None where nothing was changed.
     scores
         The card's held-out scores of this direction: those of this channel, and those of none in particular.
+    turned
+        Mean amount by which the translation of the image upside down, turned back, differs, over the mean amount of
+        change; None where that was not tried, or nothing was changed.
     """
 
     channel: str
@@ -239,6 +242,7 @@ class TrustRow:
     factor: float
     round_trip: float | None
     scores: tuple[Score, ...]
+    turned: float | None = None
 
 
 def trust_table(

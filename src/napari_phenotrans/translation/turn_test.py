@@ -25,7 +25,7 @@ def turn_test(
     difference: np.ndarray,
     *,
     tick: Callable[[], None] | None = None,
-) -> Iterator[EvaluationDone | TurnTested]:
+) -> Iterator[EvaluationDone | TurnedDone | TurnTested]:
     """Translate a plane, or a region of one, as it lies and upside down, and say how far the two differ.
 
     Parameters
@@ -39,7 +39,7 @@ def turn_test(
 
     Returns
     -------
-    Iterator of `EvaluationDone`, and last a `TurnTested`.
+    Iterator of `EvaluationDone`, the map as a `TurnedDone`, and last a `TurnTested`.
 
     Raises
     ------
@@ -52,4 +52,5 @@ def turn_test(
             yield event
         elif isinstance(event, TurnedDone):
             sums.add(np.zeros_like(difference), difference, event.disagreement)
+            yield event
     yield TurnTested(tuple(sums.rows(translator.card.channels)))

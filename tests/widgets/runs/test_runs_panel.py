@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.dataset.dataset import DataSet
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import write
+from napari_phenotrans.runs.family import Family
+from napari_phenotrans.runs.lock import Owner
 from napari_phenotrans.runs.recent import RememberedRuns
 from napari_phenotrans.training.previews import read_preview
 from napari_phenotrans.training.run import Run
@@ -425,3 +428,43 @@ def test_it_fits_a_narrow_dock_both_themes_and_those_who_do_not_see_it(
         panel.viewer.theme = theme
         pens.append(view.losses.plot.plot.getAxis("left").textPen().color().name())
     assert pens[0] != pens[1]
+
+
+def test_trainings_of_a_family_stand_in_its_place(open_panel: Open, run: Path, qtbot: QtBot) -> None:
+    folder = run.parent / "three"
+    folder.mkdir()
+    # a process trains it, which has not said yet what it is to be
+    (folder / "starting.json").write_text(json.dumps(Owner.of(os.getpid()).as_json()))
+    panel = open_panel()
+    panel.open_run(folder)
+    rows = panel.list.tree
+
+    def states() -> list[tuple[str, str]]:
+        items = [rows.topLevelItem(place) for place in range(rows.topLevelItemCount())]
+        return [(item.text(0), item.text(1)) for item in items]
+
+    qtbot.waitUntil(lambda: states() == [("three", "◔ starting")], timeout=WAIT_MS)
+    family = Family(folder, (7, 8))
+    family.write()
+    run.rename(family.members[7])
+    qtbot.waitUntil(
+        lambda: states() == [("three/seed-7", "✔ finished"), ("three/seed-8", "… waiting")], timeout=WAIT_MS
+    )
+    assert panel.list.selected == [family.members[7]]
+    qtbot.waitUntil(lambda: panel.view is not None and not panel.view.family.isHidden(), timeout=WAIT_MS)
+    view = panel.view
+    assert view is not None
+    assert view.family.text() == "three: 1 training of 2 begun; not yet seed 8."
+    panel.list.choose([family.members[8]])
+    qtbot.waitUntil(lambda: "Waiting: training 2 of 2" in view.heading.text(), timeout=WAIT_MS)
+    assert not view.stop_button.isEnabled()
+
+    # What is said of the family follows the others, and two of them translate together.
+    panel.list.choose([family.members[7]])
+    os.symlink(family.members[7], family.members[8])
+    qtbot.waitUntil(lambda: "2 trainings of 2 begun; gap closed" in view.family.text(), timeout=WAIT_MS)
+    asked = []
+    view.translate_requested.disconnect()
+    view.translate_requested.connect(asked.append)
+    click(qtbot, view.family_button)
+    assert asked == [folder]

@@ -20,6 +20,7 @@ from napari_phenotrans.io import read, write
 from napari_phenotrans.runs import launch as starting
 from napari_phenotrans.runs.record import fields_to
 from napari_phenotrans.widgets.train.dock import TrainingDock
+from napari_phenotrans.widgets.train.estimate_controller import cost_text
 from napari_phenotrans.widgets.translate.dock import TranslateDock
 from napari_phenotrans.widgets.viewer.layers import KEY
 from tests.widgets.gestures import click, drop
@@ -108,7 +109,7 @@ def test_from_clicks_to_a_translation(
     wait_for(qtbot, dock, "ready to train")
     assert dock.data.chosen_conditions == ("drug", "untreated")
     assert dock.data.channels.ticked == CHANNELS
-    assert "The column day of fields.csv tells drug from untreated" in dock.report.problems[-1]
+    assert "The column day of fields.csv tells the conditions apart: drug from untreated" in dock.report.problems[-1]
     assert dock.examples.sheet.rows == ["drug", "untreated"]
 
     # Settings: a preset, made tiny.
@@ -556,3 +557,57 @@ def test_kept_channels_come_from_a_run(open_training: Open, tmp_path: Path, qtbo
     wait_for(qtbot, dock, "ready to train")
     assert dock.settings.kept.value == ()
     assert "--from" in command_of(dock, qtbot)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str | bool]]:
+    """The options of each training that was to be started; no process is."""
+    trainings = []
+
+    def start(arguments: list[str], folder: Path) -> None:
+        folder.mkdir()
+        options: dict[str, str | bool] = {"dataset": arguments[1]}
+        for name, value in zip(arguments, [*arguments[1:], "--"], strict=True):
+            if name.startswith("--"):
+                options[name] = value if not value.startswith("--") else True
+        trainings.append(options)
+
+    monkeypatch.setattr("napari_phenotrans.widgets.train.dock.start_training", start)
+    return trainings
+
+
+def test_a_family_and_a_control_are_started(
+    open_training: Open, plate: Path, started: list[dict[str, str | bool]], qtbot: QtBot
+) -> None:
+    dock = open_training()
+    assert not dock.repeats.control_button.isEnabled()
+    dock.open_dataset(plate)
+    wait_for(qtbot, dock, "ready to train")
+    dock.settings.show_cost("About 1 min for 6 steps.")
+    dock.repeats.count_box.setValue(3)
+    assert not dock.settings.cost.isVisible()
+    click(qtbot, dock.start_button)
+    family = plate.parent / "plate-flow-1"
+    assert started[0]["--repeats"] == "3"
+    assert started[0]["--conditions"] == "drug,untreated"
+    assert started[0]["--out"] == str(family)
+    assert "--null" not in started[0]
+
+    # One click more, and the same settings are trained where nothing differs: once, whatever was held out.
+    dock.data.held_out.box.setCurrentIndex(dock.data.held_out.box.findData("groups"))
+    dock.data.held_out.groups_edit.setText("U0, D0")
+    dock.repeats.control_box.setCurrentIndex(dock.repeats.control_box.findData("untreated"))
+    click(qtbot, dock.repeats.control_button)
+    assert started[1]["--null"] == "untreated"
+    assert not {"--conditions", "--repeats", "--held-out-groups"} & started[1].keys()
+    assert started[1]["--preset"] == started[0]["--preset"]
+    assert started[1]["--out"] == str(plate.parent / "plate-flow-2-control")
+    assert dock.status.text().startswith("started plate-flow-2-control")
+    click(qtbot, dock.repeats.control_button)
+    assert started[2]["--out"] == str(plate.parent / "plate-flow-2-control-2")
+
+
+def test_several_trainings_cost_as_many_times_as_much() -> None:
+    trial = {"seconds_per_step": 2.0, "steps": 90, "memory": 2**30, "device": "cpu"}
+    assert cost_text(trial).startswith("About 3 min for 90 steps (2 s each")
+    assert cost_text(trial, 3).startswith("About 9 min for 3 trainings of 90 steps, 3 min each (2 s a step")

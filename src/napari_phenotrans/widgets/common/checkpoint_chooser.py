@@ -14,6 +14,7 @@ from napari_phenotrans.checkpoints.describe import IS_LOOK, card_lines, card_war
 from napari_phenotrans.checkpoints.matching import find_stains
 from napari_phenotrans.checkpoints.told_apart import describe_told, told_apart
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.runs.family import is_family, with_families
 from napari_phenotrans.runs.paths import BEST, LAST
 from napari_phenotrans.widgets.common.form_parts import (
     Form,
@@ -31,13 +32,19 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.checkpoints.checkpoint import Card
 
-CHOOSE_FILE = "Choose a file…"
+CHOOSE_FILE, CHOOSE_FAMILY = "Choose a file…", "Choose a family of trainings…"
+NO_FAMILY = (
+    "{folder} holds no family of trainings. Choose the folder that a training with two repeats or more made, or the "
+    "file of a single checkpoint."
+)
 OTHER_CHANNELS = "The image has not all of these channels."
 
 
 def listed_as(name: str, card: Card) -> str:
     """Return what a checkpoint is called in a list: a run's after its run, of which every one has a *best*."""
     path = Path(name)
+    if is_family(path):
+        return f"{path.name}: all {len(with_families((name,)))} trainings"
     known = f"{path.parent.name}: {path.stem}" if path.name in (BEST, LAST) else path.name
     return f"{known} (look)" if IS_LOOK in card_warnings(card) else known
 
@@ -49,7 +56,9 @@ def about(card: Card) -> str:
 
 
 class CheckpointChooser(QWidget):
-    """The bundled checkpoints by name, any other as a file.
+    """The bundled checkpoints by name, any other as a file; with ``families`` also the folder of a family of trainings.
+
+    Of a family the card is that of its first training.
 
     Signals
     -------
@@ -62,8 +71,9 @@ class CheckpointChooser(QWidget):
     changed = Signal()
     failed = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, families: bool = False) -> None:
         super().__init__(parent)
+        self._families = families
         self.box = narrow_box("A bundled checkpoint by name, or a .safetensors file that phenotrans wrote.")
         self._cards: dict[str, Card] = {}
         for name in bundled():
@@ -72,6 +82,8 @@ class CheckpointChooser(QWidget):
         if not self._cards:
             self.box.addItem("no checkpoint yet", None)
         self.box.addItem(CHOOSE_FILE, CHOOSE_FILE)
+        if families:
+            add_choice(self.box, CHOOSE_FAMILY, CHOOSE_FAMILY, "The folder that a training with several repeats made.")
         self._name: str | None = self.box.currentData()
         self.box.activated.connect(lambda _: self._on_activated())
         in_column(Form({"Checkpoint": self.box}), of=self)
@@ -97,18 +109,19 @@ class CheckpointChooser(QWidget):
         return dict(self._cards)
 
     def choose(self, name_or_path: str | Path) -> None:
-        """Choose a checkpoint; a file is added to the list.
+        """Choose a checkpoint; a file, or the folder of a family, is added to the list.
 
         Raises
         ------
         InputError
-            If it is no checkpoint.
+            If it is no checkpoint, or a family of which fewer than two trainings have one.
         """
         key = str(name_or_path)
+        first, *_ = with_families((key,)) if self._families else (key,)
         # read again each time: a file may have been trained on since
-        self._cards[key] = Checkpoint.read_card(key)
+        self._cards[key] = Checkpoint.read_card(first)
         if self.box.findData(key) < 0:
-            self.box.insertItem(self.box.count() - 1, "", key)
+            self.box.insertItem(self.box.findData(CHOOSE_FILE), "", key)
         place, card = self.box.findData(key), self._cards[key]
         self.box.setItemText(place, listed_as(key, card))
         self.box.setItemData(place, as_tooltip(f"{about(card)}\n{key}"), Qt.ItemDataRole.ToolTipRole)
@@ -148,6 +161,11 @@ class CheckpointChooser(QWidget):
         key = self.box.currentData()
         if key == CHOOSE_FILE:
             key, _ = QFileDialog.getOpenFileName(self, "Choose a checkpoint", "", "Checkpoints (*.safetensors)")
+        elif key == CHOOSE_FAMILY:
+            key = QFileDialog.getExistingDirectory(self, "Choose the folder of a family of trainings")
+            if key and not is_family(key):
+                self.failed.emit(NO_FAMILY.format(folder=key))
+                key = ""
         try:
             if key:
                 self.choose(key)

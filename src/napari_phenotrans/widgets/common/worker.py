@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari.qt.threading import GeneratorWorker, thread_worker
@@ -98,15 +99,26 @@ class Engines:
         self._last: tuple[Any, Translator] | None = None
 
     def get(self, checkpoint: str, device: str, precision: str = "auto", tile: int | None = None) -> Translator:
-        """Return the translator of a checkpoint, built anew where another was used last or the file has changed."""
+        """Return the translator of a checkpoint, built anew where another was used last or the file has changed.
+
+        Of a family's folder it is one of all its trainings.
+        """
         from napari_phenotrans.checkpoints.checkpoint import find
+        from napari_phenotrans.runs.family import with_families
+        from napari_phenotrans.translation.family import TranslatorFamily
         from napari_phenotrans.translation.translate import Translator
 
-        path = find(checkpoint)
-        key = path, path.stat().st_mtime_ns, device, precision, tile
+        members = with_families((checkpoint,))
+        paths = [find(member) for member in members]
+        key = tuple(paths), tuple(path.stat().st_mtime_ns for path in paths), device, precision, tile
         if self._last is None or self._last[0] != key:
             self.clear()
-            self._last = key, Translator(checkpoint, device=device, precision=precision, tile=tile)
+            computed: dict[str, Any] = {"device": device, "precision": precision, "tile": tile}
+            if len(members) > 1:
+                made: Translator = TranslatorFamily(members, folder=Path(checkpoint), **computed)
+            else:
+                made = Translator(checkpoint, **computed)
+            self._last = key, made
         return self._last[1]
 
     def clear(self) -> None:

@@ -337,7 +337,9 @@ class EvaluateDock(EvaluateForm):
         self.result, self.files, self._made_with = report, dict(files), (request, card)
         self.pictures.show_verdicts([report.verdict] if report.verdict else [])
         self.answer.setText(answer(report))
-        self.in_short.say("report", report_text.in_short(report))
+        believed = [*report_text.comes_again(report), *report_text.beside_null(report)]
+        self.believed.say("report", believed)
+        self.in_short.say("report", [text for text in report_text.in_short(report) if text not in believed])
         control = report_text.control_sentence(report)
         self.read_first.say("report", [*report_text.read_first(report), control, *report.notices])
         self.limits.say("report", report_text.limits(report))

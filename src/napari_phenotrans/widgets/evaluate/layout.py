@@ -31,7 +31,8 @@ class EvaluateForm(Dock):
         self.answer = wrapped_label(tooltip="What the report comes to; all of it stands below, and on its page.")
         self.answer.setStyleSheet("QLabel { font-weight: bold; }")
         self.read_first, self.limits = Notices(), Notices(kind=PLAIN)
-        self.in_short = Notices(kind=PLAIN, shown=0)
+        # what repeats and a control say stands beside the answer, and the rest is folded
+        self.believed, self.in_short = Notices(kind=PLAIN), Notices(kind=PLAIN, shown=0)
         self.open_button = push_button(
             "Open the report", "The whole report as one page, in the browser; it can be printed and sent."
         )
@@ -44,7 +45,7 @@ class EvaluateForm(Dock):
         self.pictures = PicturesPanel()
         self.devices = DeviceChooser()
         buttons = in_row(self.open_button, self.leave_button)
-        report = as_panel(self.answer, self.in_short, buttons, self.effects_column)
+        report = as_panel(self.answer, self.believed, self.in_short, buttons, self.effects_column)
         for title, tooltip, part in (
             ("Data", "What to evaluate.", self.data),
             ("Report", "What differs between the conditions, and what of it the engine shows.", report),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_phenotrans.runs.family import MEMBER
 from napari_phenotrans.widgets.common.curves import COLORS, COPY_SOURCE, FLOOR, Curve, Level, Points, smooth, thin
 
 if TYPE_CHECKING:
@@ -59,9 +60,13 @@ def best_kid(watch: RunWatch) -> float | None:
 
 
 def run_name(folder: Path, others: Sequence[Path] = ()) -> str:
-    """Return a run folder's name, with the folder that it is in where another one is called the same."""
+    """Return a run folder's name, with the folder that it is in where another one is called the same.
+
+    So are trainings of a family always, whose names say nothing but their seed.
+    """
     same = [other for other in others if other.name == folder.name]
-    return f"{folder.parent.name}/{folder.name}" if len(same) > 1 else folder.name
+    alike = len(same) > 1 or folder.name.startswith(MEMBER)
+    return f"{folder.parent.name}/{folder.name}" if alike else folder.name
 
 
 def _parts(name: str, conditions: Sequence[str]) -> tuple[str, str]:

@@ -11,7 +11,9 @@ from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.text import gigabytes
 from napari_phenotrans.runs import differences
+from napari_phenotrans.runs.family import members_of
 from napari_phenotrans.runs.paths import LAST
+from napari_phenotrans.training.overview import about_family
 from napari_phenotrans.widgets.runs.run_curves import best_kid, loss_curves, score_curves
 
 if TYPE_CHECKING:
@@ -28,7 +30,11 @@ LIVING = ("starting", "running", "silent")
 
 @dataclass(frozen=True)
 class RunSnapshot:
-    """A `RunWatch` at one moment; ``losses`` and ``scores`` are filled only where they were asked for."""
+    """A `RunWatch` at one moment; ``losses``, ``scores`` and ``family`` are filled only where they were asked for.
+
+    ``family`` says how the trainings of the run's family spread. ``members`` are the run folders of a family, where the
+    folder is one, and holds no run itself.
+    """
 
     folder: Path
     state: str
@@ -49,6 +55,8 @@ class RunSnapshot:
     best: float | None
     losses: tuple[Curve, ...] = ()
     scores: dict[str, tuple[tuple[Curve, ...], tuple[Level, ...]]] = field(default_factory=dict)
+    family: str = ""
+    members: tuple[Path, ...] = ()
 
     @property
     def living(self) -> bool:
@@ -84,6 +92,8 @@ def snapshot_of(watch: RunWatch, *, with_curves: bool) -> RunSnapshot:
         best_kid(watch),
         loss_curves(watch) if with_curves else (),
         score_curves(watch) if with_curves else {},
+        about_family(watch.folder) if with_curves else "",
+        members_of(watch.folder),
     )
 
 
@@ -103,6 +113,7 @@ STATES = {
     "died": StateStyle("✝", "#e15759", "died"),
     "failed": StateStyle("✖", "#e15759", "failed"),
     "stopped": StateStyle("■", "#f28e2b", "stopped"),
+    "waiting": StateStyle("…", "#9c755f", "waiting"),
     "finished": StateStyle("✔", "#4e9af1", "finished"),
     "gone": StateStyle("∅", "#9c755f", "gone"),
     "none": StateStyle("–", "#9c755f", "no run"),

@@ -74,8 +74,9 @@ class RunView(QWidget):
         self.pace = wrapped_label(
             tooltip="Speed without scoring and saving, and the memory that training takes at most."
         )
+        self.family = wrapped_label(tooltip="The trainings that differ from this one by their seed alone.")
         self.notices, self.notes = Notices(), Notices()
-        self._column = in_column(self.heading, self.bar, self.pace, self.notices, of=self)
+        self._column = in_column(self.heading, self.bar, self.pace, self.family, self.notices, of=self)
         self._add_commands()
         self._add_checkpoints()
         self._add_sections(viewer)
@@ -118,7 +119,14 @@ class RunView(QWidget):
         self._column.addLayout(Form({"Checkpoint": self.checkpoint_box}))
         self.picture_notices = Notices()
         self._column.addWidget(self.picture_notices)
+        self.family_button = push_button(
+            "Translate with all of its family",
+            "Put all trainings that differ by their seed alone into the Translate dock: it shows the mean of what they "
+            "change, and where they agree.",
+        )
         self._column.addWidget(self.translate_button)
+        self._column.addWidget(self.family_button)
+        self.family_button.clicked.connect(lambda _: self.translate_requested.emit(self._shown.folder.parent))
         self.checkpoint_box.currentIndexChanged.connect(lambda _: self._mark())
         self.translate_button.clicked.connect(lambda _: self._translate())
 
@@ -159,6 +167,9 @@ class RunView(QWidget):
         self.bar.setVisible(run.living)
         self.pace.setText(pace(run))
         self.pace.setVisible(bool(pace(run)))
+        self.family.setText(run.family)
+        self.family.setVisible(bool(run.family))
+        self.family_button.setVisible(bool(run.family))
         if before is None or (run.folder, run.state) != (before.folder, before.state):
             # what was requested has happened, or was requested of another run
             self.say("")

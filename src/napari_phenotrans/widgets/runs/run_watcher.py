@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import create_worker
 
+from napari_phenotrans.runs.family import is_family
 from napari_phenotrans.runs.monitor import RunWatch
 from napari_phenotrans.widgets.runs.run_state import LIVING, snapshot_of
 
@@ -137,7 +138,8 @@ def _poll(
     end = time.monotonic() + SLICE_S
     polled: list[tuple[Path, bool, RunSnapshot | None]] = []
     for watch in watches:
-        shown = watch.poll() or watch.folder in asked
+        # what is being started may turn out to be a family
+        shown = watch.poll() or watch.folder in asked or is_family(watch.folder)
         run = snapshot_of(watch, with_curves=watch.folder in with_curves) if shown else None
         polled.append((watch.folder, watch.state in LIVING, run))
         if time.monotonic() > end:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QWidget
 from superqt.utils import create_worker
 
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.runs.family import MEMBER
 from napari_phenotrans.runs.launch import continue_training, request_stop
 from napari_phenotrans.runs.recent import RememberedRuns, list_runs
 from napari_phenotrans.widgets.common.form_parts import in_column, wrapped_label
@@ -137,13 +138,30 @@ class RunsPanel(QWidget):
 
     def _on_polled(self, runs: Sequence[RunSnapshot]) -> None:
         for run in runs:
+            if run.members:
+                self._show_members(run.folder, run.members)
+                continue
             self._runs[run.folder] = run
             self.list.show_run(run)
             if self._nothing_chosen_yet and run.living:
                 self.list.choose([run.folder])
                 self.living_found.emit()
-        if {run.folder for run in runs} & set(self.list.selected):
+        polled, chosen = {run.folder for run in runs}, self.list.selected
+        if polled & set(chosen):
             self._show()
+        families = {folder.parent for folder in polled - set(chosen) if folder.name.startswith(MEMBER)}
+        if len(chosen) == 1 and chosen[0].parent in families:
+            # what is said of its family has changed
+            self.watcher.look_at(chosen)
+
+    def _show_members(self, family: Path, members: Sequence[Path]) -> None:
+        """Put the trainings of a family in its place, the first one on top; it is chosen where the family was."""
+        chosen = family in self.list.selected
+        for folder in reversed(members):
+            self.add_run(folder)
+        self._on_removed([family])
+        if chosen:
+            self.list.choose([members[0]])
 
     # ---- the chosen runs
 

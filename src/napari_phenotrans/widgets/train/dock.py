@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from napari_phenotrans.widgets.common.worker import Problem
 
 
+# What a control's run folder is called, after the name of the run that it is for.
+CONTROL = "control"
+
+
 class TrainingDock(TrainingForm):
     """Makes and checks data sets, starts trainings beside napari, and watches their run folders.
 
@@ -71,6 +75,9 @@ class TrainingDock(TrainingForm):
         self.settings.changed.connect(self._on_settings)
         self.settings.estimate_requested.connect(self._estimate)
         self.settings.file_requested.connect(self._ask_for_run)
+        self.repeats.changed.connect(self._on_settings)
+        self.repeats.changed.connect(lambda: self.settings.show_cost(""))
+        self.repeats.control_requested.connect(self.start_control)
         self.run_folder.parent_chosen.connect(lambda folder: remember(training={"parent": folder}))
         self.copy_button.clicked.connect(lambda _: self._copy())
         self.start_button.clicked.connect(lambda _: self.start())
@@ -177,13 +184,27 @@ class TrainingDock(TrainingForm):
             return
         try:
             folder = self.run_folder.path
-            start_training(self._arguments(folder), folder)
+            self._begin(self._arguments(folder), folder)
         except InputError as error:
             self.fail(str(error))
             return
+        self.run_folder.propose_next()
+
+    def start_control(self, condition: str) -> None:
+        """Start the same training between two halves of one condition, where nothing differs."""
+        if self._request_or_fail() is None:
+            return
+        try:
+            folder = self.run_folder.beside(CONTROL)
+            self._begin(self._arguments(folder, null=condition), folder)
+        except InputError as error:
+            self.fail(str(error))
+
+    def _begin(self, arguments: Sequence[str], folder: Path) -> None:
+        """Start a training, and show it; raises InputError where it cannot start."""
+        start_training(arguments, folder)
         self.notices.say("run")
         self.status.setText(f"started {folder.name}; it goes on when napari is closed")
-        self.run_folder.propose_next()
         self.runs.open_run(folder)
         self._show_run()
 
@@ -273,7 +294,7 @@ class TrainingDock(TrainingForm):
         self.show_busy(self.busy)
         self.status.setText(text)
         if self.checking.report:
-            self.settings.kept.show_differences(self.checking.report.differences)
+            self.settings.kept.show_differences(self.checking.report.differences, self.checking.report.sizes)
         self._update_state()
 
     def _draw_more(self) -> None:
@@ -293,6 +314,7 @@ class TrainingDock(TrainingForm):
         self.notices.say("run")
         if self.settings.file is None:
             remember(training={"engine": self.settings.engine, "preset": self.settings.preset})
+        self.repeats.show_conditions(self.data.chosen_conditions)
         self.settings.kept.show_channels(self.data.channels.ticked)
         self.settings.offer_starts(self.data.chosen_conditions, self.data.channels.ticked)
         if self.data.folder:
@@ -323,7 +345,7 @@ class TrainingDock(TrainingForm):
         if self._request_or_fail() is None:
             return
         try:
-            self.estimating.start(self._arguments(None))
+            self.estimating.start(self._arguments(None), self.repeats.count)
         except InputError as error:
             self.fail(str(error))
             return
@@ -336,19 +358,32 @@ class TrainingDock(TrainingForm):
 
     # ---- the run
 
-    def _arguments(self, out: Path | None) -> list[str]:
-        """Return the command's arguments; raises InputError where something is missing or cannot be used."""
+    def _arguments(self, out: Path | None, *, null: str | None = None) -> list[str]:
+        """Return the command's arguments; raises InputError where something is missing or cannot be used.
+
+        With ``null`` they train a control between halves of that condition, once.
+        """
         request = self._request()
-        data = {"conditions": request.settings.conditions, "channels": request.settings.channels}
-        return train_arguments(
+        data: dict[str, Any] = {"channels": request.settings.channels}
+        held_out = request.held_out
+        if null is None:
+            data |= {"conditions": request.settings.conditions}
+            more = ["--repeats", str(self.repeats.count)] if self.repeats.count > 1 else []
+        else:
+            # what training would start from has learned what differs, and its conditions are no halves
+            data |= {"start_from": None}
+            held_out = held_out.of_halves()
+            more = ["--null", null]
+        arguments = train_arguments(
             request.folder,
             self.settings.engine,
             out,
             self.settings.field_values() | data,
             preset=self.settings.preset,
-            held_out=request.held_out,
+            held_out=held_out,
             from_=self.settings.file,
         )
+        return arguments + more
 
     def _copy(self) -> None:
         try:

@@ -60,6 +60,7 @@ class EstimateController(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._trial = _Trial()
+        self._trainings = 1
         self.destroyed.connect(self._trial.cancel)
         self._clock = QTimer(self)
         self._clock.setInterval(POLL_EVERY_MS)
@@ -70,8 +71,8 @@ class EstimateController(QObject):
         """Whether a trial is on its way."""
         return self._trial.now is not None
 
-    def start(self, arguments: Sequence[str]) -> None:
-        """Try a few steps of what these arguments train, in place of what is being tried.
+    def start(self, arguments: Sequence[str], trainings: int = 1) -> None:
+        """Try a few steps of what these arguments train so many times, in place of what is being tried.
 
         Raises
         ------
@@ -85,6 +86,7 @@ class EstimateController(QObject):
         except InputError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        self._trainings = trainings
         self._clock.start()
 
     def cancel(self) -> None:
@@ -106,7 +108,7 @@ class EstimateController(QObject):
             return
         self._forget()
         if report["trial"]:
-            self.measured.emit(cost_text(report["trial"]))
+            self.measured.emit(cost_text(report["trial"], self._trainings))
         else:
             problem = next(p for p in report["check"]["problems"] if p["severity"] == "error")
             self.failed.emit(f"This cannot be trained on: {problem['what']} {problem['do']}")
@@ -116,10 +118,13 @@ class EstimateController(QObject):
         self._trial.forget()
 
 
-def cost_text(trial: Mapping[str, Any]) -> str:
-    """Say what a run will cost, from what `napari_phenotrans.training.dry_run` measured."""
+def cost_text(trial: Mapping[str, Any], trainings: int = 1) -> str:
+    """Say what so many trainings will cost, from what `napari_phenotrans.training.dry_run` measured of one."""
     seconds, steps = trial["seconds_per_step"], trial["steps"]
+    what, each = f"{steps} steps", "each"
+    if trainings > 1:
+        what, each = f"{trainings} trainings of {steps} steps, {duration(seconds * steps)} each", "a step"
     return (
-        f"About {duration(seconds * steps)} for {steps} steps ({seconds:.2g} s each, without scoring) and "
+        f"About {duration(seconds * steps * trainings)} for {what} ({seconds:.2g} s {each}, without scoring) and "
         f"{gigabytes(trial['memory'])} of memory, on {trial['device']}."
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_phenotrans.dataset.channel_differences import ChannelDifference
+    from napari_phenotrans.dataset.size_difference import SizeDifference
 
 
 class KeptChooser(QWidget):
@@ -32,6 +33,7 @@ class KeptChooser(QWidget):
         super().__init__(parent)
         self._chosen: tuple[str, ...] | None = None
         self._differences: tuple[ChannelDifference, ...] | None = None
+        self._sizes: tuple[SizeDifference, ...] = ()
         self._proposes = True
         self.ticks = TickList(
             "Channels that come back bit for bit, and that the others are made to fit: those that the condition does "
@@ -60,8 +62,11 @@ class KeptChooser(QWidget):
             self.ticks.show_names({name: name for name in channels}, ())
             self._show()
 
-    def show_differences(self, differences: Sequence[ChannelDifference] | None) -> None:
+    def show_differences(
+        self, differences: Sequence[ChannelDifference] | None, sizes: Sequence[SizeDifference] = ()
+    ) -> None:
         """Take what a check has measured; None where there is no check."""
+        self._sizes = tuple(sizes)
         self._differences = None if differences is None else tuple(differences)
         self._show()
 
@@ -83,4 +88,4 @@ class KeptChooser(QWidget):
         if self._differences is None and self._chosen is None:
             self.note.setText("Which channels may be kept is measured when the images are checked.")
         else:
-            self.note.setText(explain_kept(differences, self.ticks.ticked))
+            self.note.setText(explain_kept(differences, self.ticks.ticked, self._sizes))

@@ -10,6 +10,7 @@ from napari_phenotrans.widgets.runs.runs_panel import RunsPanel
 from napari_phenotrans.widgets.train.check_table import CheckTable
 from napari_phenotrans.widgets.train.data_panel import TrainingDataPanel
 from napari_phenotrans.widgets.train.example_crops import ExampleCrops
+from napari_phenotrans.widgets.train.repeats_form import RepeatsForm
 from napari_phenotrans.widgets.train.run_folder_chooser import RunFolderChooser
 from napari_phenotrans.widgets.train.settings_panel import TrainingSettingsPanel
 
@@ -44,7 +45,8 @@ class TrainingForm(Dock):
         )
         self.runs = RunsPanel(viewer)
         check = as_panel(self.check_button, self.report, self.examples)
-        settings = as_panel(self.settings, self.run_folder, self.copy_button)
+        self.repeats = RepeatsForm()
+        settings = as_panel(self.settings, self.repeats, self.run_folder, self.copy_button)
         for title, tooltip, part in (
             ("Data", "What to train on.", self.data),
             ("Check", "Whether the images are fit to train on, and what of them an engine will see.", check),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from qtpy.QtCore import Signal
@@ -51,6 +52,12 @@ class RunFolderChooser(QWidget):
         if self._parent_folder is None or not name:
             raise InputError("Where to? Choose a folder for runs, and name the run.")
         return self._parent_folder / name
+
+    def beside(self, what: str) -> Path:
+        """Return a folder that is not there yet, called after the chosen one and ``what``; raises as `path`."""
+        name = f"{self.path.name}-{what}"
+        names = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+        return next(folder for each in names if not (folder := self.path.with_name(each)).exists())
 
     def set_parent_folder(self, folder: Path) -> None:
         """Make runs in this folder."""

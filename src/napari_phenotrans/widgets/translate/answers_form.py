@@ -43,7 +43,8 @@ class AnswersForm(QWidget):
         self.samples.setRange(1, MOST_SAMPLES)
         self.samples.setToolTip(
             "Several answers: part of the noise is drawn anew for each, so that they differ in what the image does not "
-            "decide. Each takes half as long as the translation. 1: the translation alone, without chance."
+            "decide. Each takes half as long as the translation, and as long again it takes to measure what the engine "
+            "gets wrong by itself, beyond which they may agree. 1: the translation alone, without chance."
         )
         self.redraw = NumberBox(0.1)
         self.redraw.setRange(0, 1)
@@ -81,7 +82,8 @@ class AnswersForm(QWidget):
         """How many answers, and how they are drawn."""
         if self.isHidden():
             return Answers()
-        return Answers(self.samples.value(), self.redraw.value(), self.seed.value())
+        samples = self.samples.value()
+        return Answers(samples, self.redraw.value(), self.seed.value(), agreement=samples > 1 and not self.drawn)
 
     @property
     def drawn(self) -> tuple[str, ...]:

@@ -14,8 +14,10 @@ from napari_phenotrans.checkpoints.describe import card_warnings
 from napari_phenotrans.checkpoints.matching import why_none_fits
 from napari_phenotrans.checkpoints.told_apart import known_of_pictures
 from napari_phenotrans.core.errors import InputError
+from napari_phenotrans.core.kinds import AGREEMENT, TURNED
 from napari_phenotrans.core.text import duration
 from napari_phenotrans.engines.settings import as_written_earlier
+from napari_phenotrans.runs.family import is_family
 from napari_phenotrans.translation.kept import is_kept
 from napari_phenotrans.translation.trust import doubts
 from napari_phenotrans.widgets.common.notices import ERROR, NOTE
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from napari_phenotrans.core.region import Region
     from napari_phenotrans.translation.effort import Effort
     from napari_phenotrans.widgets.translate.jobs import Recipe, Translate
+    from napari_phenotrans.widgets.translate.map_layers import MapLayers
     from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
     from napari_phenotrans.widgets.viewer.channel_row import Row
 
@@ -79,6 +82,7 @@ def refuse_too_many(job: Translate) -> None:
 QUICK, EXACT = "quick", "exact"
 # No engine is read while checkpoints are leafed through.
 READY_AFTER_MS, TRIED_EVERY_MS = 300, 150
+NO_TURNS = "Turns are averaged of the translation by one checkpoint alone, not of samples, completions or families."
 # Nobody plans by less.
 WORTH_SAYING_S = 5.0
 
@@ -149,6 +153,7 @@ class TranslateDock(TranslateForm):
         self.runner.ended.connect(lambda *_: self.devices.update_memory())
         self.trust_panel.check_requested.connect(self._check)
         self.trust_panel.factor_changed.connect(self.trust.set_factor)
+        self.trust_panel.turns_changed.connect(self._update_state)
         self.question.answered.connect(self._on_condition_answered)
         self.start_button.clicked.connect(lambda _: self.translate())
         self.train_button.clicked.connect(lambda _: train_on(self.viewer, self.channels.image_layers))
@@ -162,6 +167,8 @@ class TranslateDock(TranslateForm):
         self.translating.grown.connect(self._on_grown)
         self.translating.moved.connect(self.show_progress)
         self.translating.sampled.connect(self._on_samples)
+        self.translating.mapped.connect(self._on_maps)
+        self.translating.said.connect(lambda said: self.trust_panel.show_said(said.about, said.text))
         self.translating.drawn.connect(self.views.refresh)
         self.view_bar.clear_requested.connect(self._clear)
         for button in (self.view_bar.hold_button, self.save_panel.save_button, self.save_panel.copy_button):
@@ -175,6 +182,7 @@ class TranslateDock(TranslateForm):
         self.trust.checked.connect(self._on_checked)
         self.trust.failed.connect(lambda text: self._on_ended(text, failed=True))
         self.trust.table_changed.connect(self.trust_panel.show_table)
+        self.trust.turned.connect(self.translating.show_map)
         self.trust.judged.connect(self.trust_panel.show_judged)
         self.trust.stack_checked.connect(self.trust_panel.show_stack)
         self.saving.opened.connect(lambda rows, provenance: self.show_image([r.real for r in rows], provenance))
@@ -191,6 +199,12 @@ class TranslateDock(TranslateForm):
         """Open files as layers; with ``translate``, also translate the shown plane of the last."""
         self.question.hide()
         self._forget_files()
+        for path in filter(is_family, paths):
+            try:
+                self.checkpoints.choose(path)
+            except InputError as error:
+                self._on_file_failed(str(error))
+        paths = [path for path in paths if not is_family(path)]
         for path in filter(is_kept, paths):
             try:
                 show_kept(self.viewer, path)
@@ -293,11 +307,24 @@ class TranslateDock(TranslateForm):
     def _on_answers(self) -> None:
         # what is kept is drawn from, whatever condition it shows
         self.conditions.source_box.setEnabled(not self.answers.drawn)
+        self._allow_turns()
         self._update_state()
 
     def _on_samples(self, samples: SampleLayers | None) -> None:
         self.views.set_samples(samples)
         self.trust_panel.say_samples(samples.count if samples else 0)
+
+    def _on_maps(self, maps: MapLayers | None) -> None:
+        self.views.set_maps(maps)
+        if maps is None:
+            for about in (TURNED, AGREEMENT):
+                self.trust_panel.show_said(about, "")
+
+    def _allow_turns(self) -> None:
+        """Let the image be translated in turns where it is translated once, by one training."""
+        family = self.checkpoints.name and is_family(self.checkpoints.name)
+        several = self.answers.answers.several or self.answers.drawn
+        self.trust_panel.allow_turns(NO_TURNS if family or several else "")
 
     def _on_begun(self, rows: Sequence[Row]) -> None:
         job = self.translating.job
@@ -502,6 +529,7 @@ class TranslateDock(TranslateForm):
                     # written by another version: the checkpoint's own settings stand there already
                     remember(how={name: {}})
         self.channels.set_card(card)
+        self._allow_turns()
         self._show_known_pictures()
         self._getting_ready.start()
 

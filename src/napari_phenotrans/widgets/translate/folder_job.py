@@ -87,7 +87,9 @@ class TranslateFolder(Job):
         if recipe.drawn:
             completion = CompletionRequest(recipe.target, recipe.drawn, answers=recipe.answers, how=recipe.how)
             return complete_files(CompleteFiles(self.paths, self.out, completion, **self.more), translator, tick=tick)
-        translation = TranslationRequest(recipe.source, recipe.target, how=recipe.how, answers=recipe.answers)
+        translation = TranslationRequest(
+            recipe.source, recipe.target, how=recipe.how, answers=recipe.answers, turns=recipe.turns
+        )
         return translate_files(FilesRequest(self.paths, self.out, translation, **self.more), translator, tick=tick)
 
 

@@ -6,8 +6,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_phenotrans.core.kinds import AGREEMENT, TURNED
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.translation.events import FlickerDone, PlaneDone, SampleDone, TileDone
+from napari_phenotrans.metrics.agreement import agreement_rows, agreement_sentence
+from napari_phenotrans.metrics.turned import TurnSums, turn_sentence
+from napari_phenotrans.translation.events import (
+    AgreementDone,
+    FlickerDone,
+    PlaneDone,
+    SampleDone,
+    TileDone,
+    TurnedDone,
+)
 from napari_phenotrans.translation.request import Answers, TranslationRequest
 from napari_phenotrans.widgets.common.worker import Job
 
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_phenotrans.core.image import Image
     from napari_phenotrans.core.region import View
+    from napari_phenotrans.metrics.agreement import AgreementSums
     from napari_phenotrans.translation.translate import Translator
     from napari_phenotrans.widgets.common.worker import Engines
 
@@ -26,7 +37,9 @@ if TYPE_CHECKING:
 class Recipe:
     """How to translate: checkpoint, conditions, device, the engine's translation settings ``how``, how many answers.
 
-    Where channels are ``drawn``, it is a completion: both conditions are the one they are drawn in.
+    The checkpoint may be the folder of a family, whose trainings translate together. Of several ``turns`` of the image
+    the translation is the mean. Where channels are ``drawn``, it is a completion: both conditions are the one they are
+    drawn in.
     """
 
     checkpoint: str
@@ -38,6 +51,7 @@ class Recipe:
     how: dict[str, Any] = field(default_factory=dict)
     answers: Answers = field(default_factory=Answers)
     drawn: tuple[str, ...] = ()
+    turns: int = 1
 
 
 class SharedView:
@@ -60,6 +74,14 @@ class Shrunk:
     """Memory made the tile smaller; the translation's provenance with the one that is used from here on."""
 
     provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the maps of a translation come to, in a sentence, about `TURNED` or `AGREEMENT`."""
+
+    about: str
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +157,7 @@ class Translate(Job):
                 self.region,
                 recipe.how,
                 answers=answers,
+                turns=1 if self.preview else recipe.turns,
                 # what was not measured is only offered once the user allowed it
                 allow_translated=True,
             ),
@@ -153,7 +176,7 @@ class Translate(Job):
         else:
             events = translator.translate(image, request, look_at=lambda: self.shared_view.view, tick=tick)
         yield Ready(describe_device(translator.device), made())
-        tile = translator.tile
+        tile, maps = translator.tile, MapWords(translator, self.image, request)
         read: tuple[tuple[int, int], np.ndarray] | None = None
         top = left = 0
         for event in events:
@@ -165,6 +188,7 @@ class Translate(Job):
                 continue
             if not isinstance(event, TileDone):
                 yield event
+                yield from () if self.preview else maps.about(event)
                 continue
             if read is None or read[0] != (event.t, event.z):
                 read = (event.t, event.z), self.image.plane(event.t, event.z, self.region)
@@ -199,6 +223,29 @@ class Translate(Job):
         height, width = event.translated.shape[1:]
         real = self.image.plane(event.t, event.z, Region(event.top, event.left, height, width))
         return replace(event, difference=event.translated.astype("float32") - real.astype("float32"))
+
+
+class MapWords:
+    """Adds up the maps of a translation, plane by plane, and says what they come to."""
+
+    def __init__(self, translator: Translator, image: Image, request: TranslationRequest) -> None:
+        self._image, self._turns, self._channels = image, request.turns, translator.card.channels
+        trainings = getattr(translator, "members", ())
+        self._count, self._what = (len(trainings), "training") if trainings else (request.answers.samples, "sample")
+        self._turned = TurnSums(translator.card.intensity.range.ravel().tolist())
+        self._agreed: AgreementSums | None = None
+
+    def about(self, event: Any) -> Iterator[Said]:
+        """Say what all planes together come to, after another one; nothing of what is no map."""
+        if isinstance(event, TurnedDone):
+            height, width = event.upright.shape[1:]
+            real = self._image.plane(event.t, event.z, Region(event.top, event.left, height, width))
+            self._turned.add(real, event.upright, event.disagreement)
+            yield Said(TURNED, turn_sentence(self._turned.rows(self._channels), self._turns))
+        elif isinstance(event, AgreementDone):
+            self._agreed = event.sums if self._agreed is None else self._agreed + event.sums
+            rows = agreement_rows(self._channels, self._agreed)
+            yield Said(AGREEMENT, agreement_sentence(rows, self._count, self._what))
 
 
 @dataclass(frozen=True)
@@ -259,7 +306,7 @@ class Check(Job):
         recipe = self.recipe
         translator = engines.get(recipe.checkpoint, recipe.device, recipe.precision, recipe.tile)
         request = TranslationRequest(
-            recipe.source, recipe.target, self.channels, [self.position], self.region, recipe.how
+            recipe.source, recipe.target, self.channels, [self.position], self.region, recipe.how, turns=recipe.turns
         )
         yield from check_translation(translator, self.image, request, self.difference, tick=tick)
         if self.upside_down:

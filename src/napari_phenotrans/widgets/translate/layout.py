@@ -76,7 +76,7 @@ class TranslateForm(Dock):
         self.add(opening, self.channels.image_part, self.reading, separator())
 
         # ---- its translation
-        self.checkpoints = CheckpointChooser()
+        self.checkpoints = CheckpointChooser(families=True)
         self.conditions = ConditionChooser()
         self.engine = EngineForm()
         self.answers = AnswersForm()

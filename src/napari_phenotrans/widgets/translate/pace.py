@@ -68,5 +68,6 @@ def _size(job: Translate) -> tuple[int, int]:
 
 def _answers(job: Translate) -> float:
     samples = job.recipe.answers.samples if not job.preview else 1
-    # each answer costs half a translation
-    return 1.0 if samples == 1 else 1 + samples / 2
+    # each answer costs half a translation, and so does the error that their agreement is measured against
+    answers = 1.0 if samples == 1 else 1 + (samples + job.recipe.answers.agreement) / 2
+    return answers * (1 if job.preview else job.recipe.turns)

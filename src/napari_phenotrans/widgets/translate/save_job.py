@@ -12,12 +12,14 @@ import numpy as np
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import (
     ABOVE_ERROR,
+    AGREEMENT,
     DIFFERENCE,
     FILE_WORDS,
     REAL,
     ROUND_TRIP,
     SPREAD,
     TRANSLATED,
+    TURNED,
     unit_word,
 )
 from napari_phenotrans.io.formats import FORMATS, refuse_dtype
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 #: What the user calls a format, and what it is called on the command line.
 TITLES = {format_.title: key for key, format_ in FORMATS.items()}
 # Kinds of layers that are saved, in this order.
-KINDS = (REAL, TRANSLATED, DIFFERENCE, ROUND_TRIP, ABOVE_ERROR, SPREAD)
+KINDS = (REAL, TRANSLATED, DIFFERENCE, ROUND_TRIP, ABOVE_ERROR, TURNED, AGREEMENT, SPREAD)
 
 
 @dataclass(frozen=True, eq=False)

@@ -129,8 +129,9 @@ class Selection:
             raise InputError("Choose a checkpoint, and the conditions that the images show and are translated to.")
         device, precision = form.devices.device, form.devices.precision
         return Recipe(
-            name, source, target, device, precision, preferences().tile, form.engine.how, form.answers.answers, drawn
-        )
+            name, source, target, device, precision, preferences().tile, form.engine.how, form.answers.answers, drawn,
+            form.trust_panel.turns,
+        )  # fmt: skip
 
     def image(self, card: Card) -> tuple[Image, dict[str, str]]:
         """Return the chosen layers as an image, and its names for the checkpoint's channels where they differ.

@@ -10,8 +10,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.events import Notice
-from napari_phenotrans.translation.events import PlaneDone, SampleDone, SpreadDone
-from napari_phenotrans.widgets.translate.jobs import Ready, Shrunk, Tile, Translate
+from napari_phenotrans.translation.events import AgreementDone, PlaneDone, SampleDone, SpreadDone, TurnedDone
+from napari_phenotrans.widgets.translate.jobs import Ready, Said, Shrunk, Tile, Translate
+from napari_phenotrans.widgets.translate.map_layers import MapLayers
 from napari_phenotrans.widgets.translate.progress import Progress
 from napari_phenotrans.widgets.translate.result_layers import PREVIEW, ResultLayers
 from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
@@ -20,6 +21,7 @@ from napari_phenotrans.widgets.viewer.channel_row import find_row
 from napari_phenotrans.widgets.viewer.visible_region import current_view
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari import Viewer
@@ -61,6 +63,10 @@ class TranslateController(QObject):
         Why it had to stop, or cannot be kept.
     sampled
         The `SampleLayers` of several answers, once all of a plane are there; None where there are none any more.
+    mapped
+        The `MapLayers` that came with the translation, after each of their planes; None where there are none any more.
+    said
+        What they come to, a `Said`.
     ended
         The job, and how it went as a text.
     failed
@@ -74,6 +80,8 @@ class TranslateController(QObject):
     noticed = Signal(str)
     stopped = Signal(str)
     sampled = Signal(object)
+    mapped = Signal(object)
+    said = Signal(object)
     ended = Signal(object, str)
     failed = Signal(object, str)
 
@@ -94,6 +102,7 @@ class TranslateController(QObject):
         self._folder: Path | None = None
         self._results: ResultLayers | None = None
         self.samples: SampleLayers | None = None
+        self.maps: MapLayers | None = None
         self._ready: Ready | None = None
         self._progress = Progress()
         self._notices: list[str] = []
@@ -169,6 +178,7 @@ class TranslateController(QObject):
         self._job = self._results = self._unfinished = None
         self._timer.stop()
         self._forget_samples()
+        self._forget_maps()
 
     def close(self) -> None:
         """Forget what runs, and stop listening to the viewer."""
@@ -231,6 +241,8 @@ class TranslateController(QObject):
                 )
                 if self.samples and not self._results.again and not self._results.covers:
                     self._forget_samples()
+                if not self._results.again and not self._results.covers:
+                    self._forget_maps()
                 self.begun.emit(self._results.rows)
             if not self._results.built:
                 # the cells are drawn first
@@ -259,6 +271,23 @@ class TranslateController(QObject):
         self._build_all()
         self.samples.add_spread(event)
         self.sampled.emit(self.samples)
+
+    def show_map(self, event: AgreementDone | TurnedDone, rows: Sequence[Row]) -> None:
+        """Show a map of the translation in these rows, after all its layers."""
+        self._build_all()
+        if self.maps is None or self.maps.rows != tuple(rows):
+            self.maps = MapLayers(self._viewer, rows)
+        if isinstance(event, AgreementDone):
+            self.maps.add_agreement(event)
+        else:
+            self.maps.add_turned(event)
+        self.mapped.emit(self.maps)
+
+    def _forget_maps(self) -> None:
+        if self.maps:
+            self.maps.forget()
+            self.maps = None
+            self.mapped.emit(None)
 
     def _build(self) -> None:
         """Put one more layer into the viewer."""
@@ -289,11 +318,18 @@ class TranslateController(QObject):
         return gone
 
     def _show(self, job: Translate, event: Any) -> None:
-        shown = isinstance(event, (Tile, PlaneDone, SampleDone, SpreadDone))
+        if isinstance(event, Said):
+            self.said.emit(event)
+            return
+        shown = isinstance(event, (Tile, PlaneDone, SampleDone, SpreadDone, AgreementDone, TurnedDone))
         if not shown or self._removed(job) or self._results is None:
             return
         if isinstance(event, (SampleDone, SpreadDone)):
             self._show_samples(job, event)
+            return
+        if isinstance(event, (AgreementDone, TurnedDone)):
+            if not job.preview:
+                self.show_map(event, self._results.rows)
             return
         if isinstance(event, Tile):
             self._results.add_tile(event.tile, event.difference)

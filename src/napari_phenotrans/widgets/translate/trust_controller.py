@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,15 @@ from napari_phenotrans.core.region import Region
 from napari_phenotrans.engines import engine_entry
 from napari_phenotrans.metrics.flicker import flicker_words
 from napari_phenotrans.metrics.turned import turn_sentence
-from napari_phenotrans.translation.events import ErrorDone, EvaluationDone, FlickerDone, PictureJudged, TurnTested
+from napari_phenotrans.runs.family import with_families
+from napari_phenotrans.translation.events import (
+    ErrorDone,
+    EvaluationDone,
+    FlickerDone,
+    PictureJudged,
+    TurnedDone,
+    TurnTested,
+)
 from napari_phenotrans.translation.trust import FACTOR, TrustRow, trust_table
 from napari_phenotrans.widgets.translate.jobs import Beside, Check, Recipe
 from napari_phenotrans.widgets.translate.trust_layers import TrustLayers
@@ -51,6 +60,8 @@ class TrustController(QObject):
         The rows of the table, a list of `TrustRow`, after a check and where the factor was changed.
     stack_checked
         What is known of the agreement of neighboring planes, a list of sentences.
+    turned
+        How far what is made of the image upside down differs, a `TurnedDone`, and the rows that it is of.
     judged
         What the picture gate says of this picture, a `PictureJudged`, where real images of the target are open.
     """
@@ -61,6 +72,7 @@ class TrustController(QObject):
     table_changed = Signal(list)
     stack_checked = Signal(list)
     judged = Signal(object)
+    turned = Signal(object, tuple)
 
     def __init__(self, viewer: Viewer, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -105,8 +117,14 @@ class TrustController(QObject):
                     "plane that was."
                 )
             region = regions[-1]
-        checkpoint = provenance["checkpoint file"] or provenance["checkpoint"]
-        card = Checkpoint.read_card(checkpoint)
+        checkpoint = provenance.get("family") or provenance["checkpoint file"] or provenance["checkpoint"]
+        first, *others = with_families((checkpoint,))
+        if others and upside_down:
+            raise InputError(
+                "Several trainings that translate together are not turned upside down. Check without it, or choose one "
+                "of the trainings as the checkpoint."
+            )
+        card = Checkpoint.read_card(first)
         engine_settings = engine_entry(card.engine).translation.model_fields
         recipe = Recipe(
             checkpoint,
@@ -116,6 +134,7 @@ class TrustController(QObject):
             provenance["precision"],
             provenance["tile"],
             {name: provenance[name] for name in engine_settings if name in provenance},
+            turns=provenance.get("turns", 1),
         )
         names = [provenance["channels"].get(name, name) for name in card.channels]
         image = to_image([row.real for row in rows], names)
@@ -142,7 +161,9 @@ class TrustController(QObject):
         """Return the results so far, a row per channel."""
         if not self._card or not self._recipe:
             return []
-        return trust_table(self._card, self._recipe.source, self._recipe.target, self._checked, self._factor)
+        rows = trust_table(self._card, self._recipe.source, self._recipe.target, self._checked, self._factor)
+        turned = {row.channel: row.of_change for row in self._turned.rows} if self._turned else {}
+        return [replace(row, turned=turned.get(row.channel)) for row in rows]
 
     def clear(self) -> None:
         """Forget what was checked; its layers go."""
@@ -167,6 +188,8 @@ class TrustController(QObject):
             self._judged = event
         elif isinstance(event, FlickerDone):
             self._flicker = event
+        elif isinstance(event, TurnedDone):
+            self.turned.emit(event, self._rows)
         elif isinstance(event, TurnTested):
             self._turned = event
 

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QSlid
 from napari_phenotrans.checkpoints.describe import measured_words, score_words
 from napari_phenotrans.core.text import counted, listed, minus_signs
 from napari_phenotrans.translation.trust import FACTOR, MOST, by_chance
-from napari_phenotrans.widgets.common.form_parts import in_column, in_row, push_button, wrapped_label
+from napari_phenotrans.widgets.common.form_parts import Form, in_column, in_row, narrow_box, push_button, wrapped_label
 from napari_phenotrans.widgets.common.notices import NOTE, PLAIN, Notices
 from napari_phenotrans.widgets.common.settings_form import wheel_where_focused
 
@@ -49,6 +49,11 @@ COLUMNS = (
         "changed.",
     ),
 )
+TURNED_COLUMN = (
+    "Upside\ndown",
+    "How far the translation of the image upside down, turned back, differs, as a share of the mean amount of change. "
+    "Near 0: the same whichever way up. Near 100 %: as much depends on that as is changed.",
+)
 SCORE_COLUMNS = (
     ("Held-out scores", "What the checkpoint reached on wells or patients that training never saw; from its card."),
     ("This\ncheckpoint", "The score, with its interval where one is known."),
@@ -59,6 +64,7 @@ SCORE_COLUMNS = (
 WAY, MOST_WAYS = "gap closed", 2
 UNKNOWN = "Nobody has written down how good this checkpoint is on images that it never saw."
 NEXT = "Before you draw a conclusion from this image, look for the same in real images of the target, under Evaluate."
+TURNS = {1: "as it lies", 2: "mean of 2, also upside down", 8: "mean of all 8 flips and turns"}
 # A share of the pixels that is no answer: the table says it, the sentence that there is nothing.
 NOTHING = 0.001
 CAUTION = (
@@ -76,10 +82,13 @@ class TrustPanel(QWidget):
         The user wants the shown translation checked.
     factor_changed
         How many times the engine's error a change has to exceed.
+    turns_changed
+        The image is to be translated in other turns.
     """
 
     check_requested = Signal()
     factor_changed = Signal(float)
+    turns_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -95,6 +104,14 @@ class TrustPanel(QWidget):
             "The same cells upside down have to translate alike. How far they do not stands below, per channel, beside "
             "the round trip; it takes two translations more."
         )
+        self.turns_box = narrow_box(
+            "In how many of its 8 flips and quarter turns the image is translated. Of several the translation is their "
+            "mean, turned back, and a map says how far they differ. It takes as many times as long; of the bundled "
+            "checkpoints the mean blurs, and comes no closer to the target.",
+            {str(turns): (text, "") for turns, text in TURNS.items()},
+        )
+        self._about_turns = self.turns_box.toolTip()
+        self.turns_box.activated.connect(lambda _: self.turns_changed.emit())
         # the slider goes in steps, the number beside it is the factor
         self.factor_slider = QSlider(Qt.Orientation.Horizontal)
         self.factor_slider.setRange(0, round(MOST / STEP))
@@ -120,6 +137,7 @@ class TrustPanel(QWidget):
         )
         self.known = Notices(kind=PLAIN)
         self.here = Notices(kind=NOTE)
+        self.said = Notices(kind=PLAIN)
         self.summary = wrapped_label(tooltip="What the table below says, in words.")
         self.summary.setStyleSheet("QLabel { font-weight: bold; }")
         self.how_far = wrapped_label(tooltip="What speaks for this translation, and what to do next.")
@@ -135,8 +153,10 @@ class TrustPanel(QWidget):
         factor = in_row(label, self.factor_slider, self.factor_box, stretch=(0, 1, 0))
         # the answer stands where the question was asked, before all that it is made of
         texts = (self.samples, self.chance, self.here, self.table, self.caution, self.scores)
-        above = (self.known_heading, self.known, self.check_button, self.upside_down, self.summary, self.how_far)
-        self._column = in_column(*above, factor, *texts, of=self)
+        turns = Form({"Turns": self.turns_box})
+        asked = (self.known_heading, self.known, turns, self.said, self.check_button, self.upside_down)
+        answered = (self.summary, self.how_far, factor, *texts)
+        self._column = in_column(*asked, *answered, of=self)
         self.set_factor(FACTOR)
         self.clear()
 
@@ -151,6 +171,21 @@ class TrustPanel(QWidget):
             self.factor_slider.setValue(round(factor / STEP))
             self.factor_box.setValue(factor)
         self._show_chance()
+
+    @property
+    def turns(self) -> int:
+        """In how many turns the image is to be translated."""
+        return int(self.turns_box.currentData()) if self.turns_box.isEnabled() else 1
+
+    def allow_turns(self, why_not: str = "") -> None:
+        """Let the user choose turns, or say why they are not for what is chosen."""
+        for widget in (self.turns_box, self.upside_down):
+            widget.setEnabled(not why_not)
+        self.turns_box.setToolTip(why_not or self._about_turns)
+
+    def show_said(self, about: str, text: str) -> None:
+        """Show what a map of the translation comes to, a sentence; an empty one hides it."""
+        self.said.say(about, [text])
 
     def say_samples(self, count: int) -> None:
         """Say what several answers tell; nothing where there are none."""
@@ -194,7 +229,9 @@ class TrustPanel(QWidget):
         self.summary.setText(summary(rows))
         self.how_far.setText(how_far(rows))
         self.how_far.show()
-        self.table = self._replace(self.table, _grid(COLUMNS, [_cells(row) for row in rows]))
+        tried = any(row.turned is not None for row in rows)
+        columns = (*COLUMNS, TURNED_COLUMN) if tried else COLUMNS
+        self.table = self._replace(self.table, _grid(columns, [_cells(row)[: len(columns)] for row in rows]))
         scores = list(dict.fromkeys(score for row in rows for score in row.scores))
         self.scores = self._replace(self.scores, _grid(SCORE_COLUMNS, [_score_cells(s) for s in scores]))
         self.caution.show()
@@ -257,6 +294,7 @@ def _cells(row: TrustRow) -> list[str]:
         f"{row.mean_amount:.3g}\n{_percent(row.mean_amount / row.span)}",
         _percent(row.above),
         "–" if row.round_trip is None else _percent(row.round_trip),
+        "–" if row.turned is None else _percent(row.turned),
     ]
 
 

@@ -50,8 +50,15 @@ LINE_STEPS = 1000
 SAMPLE_WIDTH = 104
 # Which difference is shown: all of it, in multiples of the engine's error, or what lies above that.
 WHOLE, RELATIVE, ABOVE = "whole", "relative", "above"
-# In place of the difference where several answers were drawn: where they differ.
-SPREAD = "spread"
+# In place of the difference, where there is such a map: where samples differ, where trainings or samples agree, the
+# difference with outlines around that, and how far turns of the image differ.
+SPREAD, AGREES, OUTLINES, TURNS = "spread", "agrees", "outlines", "turns"
+MAPS = {
+    SPREAD: "spread of the samples",
+    AGREES: "agreement of the change",
+    OUTLINES: "counts, outlined where it agrees",
+    TURNS: "turned disagreement",
+}
 # What the result that is shown is compared with.
 REAL_IMAGE, HELD_RESULT = "real", "held"
 
@@ -64,7 +71,7 @@ class ViewBar(QWidget):
     view_chosen
         The user chose this view; empty: none.
     difference_chosen
-        The difference that the user chose: `WHOLE`, `RELATIVE`, `ABOVE` or `SPREAD`.
+        The difference that the user chose: `WHOLE`, `RELATIVE`, `ABOVE`, or one of `MAPS`.
     sample_chosen
         The place among the samples that the user chose to see.
     beside_chosen
@@ -127,6 +134,7 @@ class ViewBar(QWidget):
         )
         self.sample.valueChanged.connect(self._on_sample)
         self._sample_names: tuple[str, ...] = ()
+        self._maps: tuple[str, ...] = ()
         self._sample_label = plain_label()
         self._sample_label.setFixedWidth(SAMPLE_WIDTH)
         self._samples = _options_row(QLabel("Shown"), self.sample, self._sample_label)
@@ -197,11 +205,11 @@ class ViewBar(QWidget):
         with QSignalBlocker(self.units):
             self.units.setItemText(0, unit)
             self.units.setItemText(2, f"{unit}, above the error only")
-            self._offer_spread()
+            self._offer_maps()
             self.units.setCurrentIndex(max(0, self.units.findData(shown)))
         self._enable(1, possible)
         self._enable(2, possible or above)
-        self.units.setEnabled(possible or above or bool(self._sample_names))
+        self.units.setEnabled(possible or above or bool(self._maps))
         self.units.setToolTip(
             "Show differences in the image's own units, as multiples of what the engine gets wrong by itself, or only "
             "where they exceed so many times that (the factor stands under Trust)."
@@ -218,19 +226,25 @@ class ViewBar(QWidget):
     def set_samples(self, names: Sequence[str], shown: int = 0) -> None:
         """Offer several answers by name; none where there are none."""
         self._sample_names = tuple(names)
-        with QSignalBlocker(self.sample), QSignalBlocker(self.units):
+        with QSignalBlocker(self.sample):
             self.sample.setRange(0, max(0, len(names) - 1))
             self.sample.setValue(shown)
-            self._offer_spread()
         self._samples.setVisible(bool(names))
         self._show_sample()
 
-    def _offer_spread(self) -> None:
-        there = self.units.findData(SPREAD)
-        if self._sample_names and there < 0:
-            self.units.addItem("spread of the samples", SPREAD)
-        elif not self._sample_names and there >= 0:
-            self.units.removeItem(there)
+    def set_maps(self, maps: Sequence[str]) -> None:
+        """Offer these of `MAPS` in place of the difference."""
+        self._maps = tuple(maps)
+        with QSignalBlocker(self.units):
+            self._offer_maps()
+
+    def _offer_maps(self) -> None:
+        for which, text in MAPS.items():
+            there = self.units.findData(which)
+            if which in self._maps and there < 0:
+                self.units.addItem(text, which)
+            elif which not in self._maps and there >= 0:
+                self.units.removeItem(there)
 
     def _enable(self, place: int, possible: bool) -> None:
         item = cast("QStandardItemModel", self.units.model()).item(place)

@@ -9,10 +9,21 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.kinds import ABOVE_ERROR
 from napari_phenotrans.widgets.common.preferences import last_choices, preferences, remember
 from napari_phenotrans.widgets.translate.held_result import HeldResult
-from napari_phenotrans.widgets.translate.view_bar import ABOVE, HELD_RESULT, REAL_IMAGE, RELATIVE, SPREAD, WHOLE
+from napari_phenotrans.widgets.translate.view_bar import (
+    ABOVE,
+    AGREES,
+    HELD_RESULT,
+    MAPS,
+    OUTLINES,
+    REAL_IMAGE,
+    RELATIVE,
+    SPREAD,
+    TURNS,
+    WHOLE,
+)
 from napari_phenotrans.widgets.viewer.comparison import VIEWS, Comparison
 from napari_phenotrans.widgets.viewer.difference_scale import unit_of
-from napari_phenotrans.widgets.viewer.layers import info, role
+from napari_phenotrans.widgets.viewer.layers import AGREEMENT, OUTLINED, TURNED, info, role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,10 +32,15 @@ if TYPE_CHECKING:
     from napari.layers import Image as ImageLayer
 
     from napari_phenotrans.widgets.common.notices import Notices
+    from napari_phenotrans.widgets.translate.map_layers import MapLayers
     from napari_phenotrans.widgets.translate.sample_layers import SampleLayers
     from napari_phenotrans.widgets.translate.trust_controller import TrustController
     from napari_phenotrans.widgets.translate.view_bar import ViewBar
     from napari_phenotrans.widgets.viewer.channel_row import Row
+
+
+# What the view bar calls the maps of these roles.
+SHOWN_MAPS = {AGREES: AGREEMENT, OUTLINES: OUTLINED, TURNS: TURNED}
 
 
 class ViewController:
@@ -59,6 +75,7 @@ class ViewController:
         self._view = last if last is not None else preferences().view
         self._difference = WHOLE
         self._samples: SampleLayers | None = None
+        self._maps: MapLayers | None = None
         bar.sample_chosen.connect(self.show_sample)
         bar.view_chosen.connect(self.choose_view)
         bar.difference_chosen.connect(self.choose_difference)
@@ -82,7 +99,7 @@ class ViewController:
         self.choose_view(view if view in VIEWS else self._view or preferences().view)
 
     def choose_difference(self, shown: str) -> None:
-        """Show differences as `view_bar` names it: `WHOLE`, `RELATIVE` or `ABOVE`; or `SPREAD` in their place."""
+        """Show differences as `view_bar` names it: `WHOLE`, `RELATIVE` or `ABOVE`; or one of its `MAPS`."""
         self._difference = shown
         layers = self._trust.layers
         self.comparison.show_relative(layers.engine_errors if layers and shown == RELATIVE else None)
@@ -134,16 +151,34 @@ class ViewController:
     def set_samples(self, samples: SampleLayers | None) -> None:
         """Offer several answers, or none."""
         self._samples = samples
-        if samples is None and self._difference == SPREAD:
-            self._difference = WHOLE
         self._bar.set_samples(samples.names if samples else (), samples.shown if samples else 0)
+        self._offer_maps()
+
+    def set_maps(self, maps: MapLayers | None) -> None:
+        """Offer the maps that came with a translation, or none."""
+        self._maps = maps
+        self._offer_maps()
+
+    def _offer_maps(self) -> None:
+        maps = self._thirds()
+        if self._difference in MAPS and self._difference not in maps:
+            self._difference = WHOLE
+        self._bar.set_maps(list(maps))
         self.update()
+
+    def _thirds(self) -> dict[str, Mapping[ImageLayer, ImageLayer]]:
+        """Return by `view_bar.MAPS` the layer of each real layer that may stand in the place of its difference."""
+        spread = {SPREAD: self._samples.spreads} if self._samples else {}
+        layers = self._maps.layers if self._maps else {}
+        return spread | {which: layers[kind] for which, kind in SHOWN_MAPS.items() if kind in layers}
 
     def show_sample(self, place: int) -> None:
         """Show one of several answers in the layers of translated and difference."""
         if self._samples:
             self._samples.show(place)
             self.refresh()
+            if self._maps:
+                self._maps.refresh()
             if self._trust.layers:
                 self._trust.layers.refresh()
             self.update()
@@ -182,11 +217,7 @@ class ViewController:
 
     def _with_difference(self, rows: Sequence[Row]) -> list[Row]:
         """Return rows with what was chosen to be shown as their difference."""
-        third: Mapping[ImageLayer, ImageLayer] = {}
-        if self._difference == ABOVE:
-            third = self._above(rows)
-        elif self._samples and self._difference == SPREAD:
-            third = self._samples.spreads
+        third = self._above(rows) if self._difference == ABOVE else self._thirds().get(self._difference, {})
         return [replace(row, difference=third[row.real]) if row.real in third else row for row in rows]
 
     def show_units(self) -> None:

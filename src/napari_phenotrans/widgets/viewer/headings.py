@@ -10,8 +10,20 @@ from typing import TYPE_CHECKING
 from napari.components.overlays import TextOverlay
 from qtpy.QtGui import QFont, QFontMetricsF, QGuiApplication
 
+from napari_phenotrans.core.text import counted
 from napari_phenotrans.widgets.viewer.difference_scale import RELATIVE, unit_of
-from napari_phenotrans.widgets.viewer.layers import ABOVE_ERROR, COMPARED, HELD_RESULT, MADE, SPREAD, info, role
+from napari_phenotrans.widgets.viewer.layers import (
+    ABOVE_ERROR,
+    AGREEMENT,
+    COMPARED,
+    HELD_RESULT,
+    MADE,
+    OUTLINED,
+    SPREAD,
+    TURNED,
+    info,
+    role,
+)
 from napari_phenotrans.widgets.viewer.snapshot import set_values
 
 if TYPE_CHECKING:
@@ -66,6 +78,8 @@ def _made_heading(layers: Sequence[ImageLayer], *, in_full: bool) -> str:
     way = f" {source} → {target}" if source and target else ""
     way = f" as {target}" if drawn else way
     name = Path(checkpoint).stem if checkpoint.endswith(".safetensors") else checkpoint
+    if trainings := info(layers[0]).get("provenance", {}).get("trainings"):
+        name = counted(trainings, "training")
     sample = info(layers[0]).get("sample")
     which = f", {sample}" if sample else ""
     for setting in TOLD_APART if in_full else ():
@@ -84,6 +98,12 @@ def difference_heading(difference: ImageLayer, real: ImageLayer) -> str:
         return f"right minus left in {unit_of(real)}"
     if role(difference) == ABOVE_ERROR:
         return f"difference above the engine's error in {unit_of(real)}"
+    if role(difference) == TURNED:
+        return f"how far the image differs when it is turned, in {unit_of(real)}"
+    if role(difference) == AGREEMENT:
+        return "agreement of the change (1: all up, −1: all down)"
+    if role(difference) == OUTLINED:
+        return f"difference in {unit_of(real)}, outlined where it agrees"
     return f"difference in {unit_of(real)} (translated − real)"
 
 

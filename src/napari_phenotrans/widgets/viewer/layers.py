@@ -13,6 +13,7 @@ from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import AXES, Image
 from napari_phenotrans.core.kinds import (
     ABOVE_ERROR,
+    AGREEMENT,
     AMOUNTS,
     DIFFERENCE,
     MADE,
@@ -21,6 +22,7 @@ from napari_phenotrans.core.kinds import (
     SIGNED,
     SPREAD,
     TRANSLATED,
+    TURNED,
 )
 from napari_phenotrans.io.display import GRAY, fitting, viewer_colors
 from napari_phenotrans.io.metadata import unit_symbol
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 # Where layers keep what they are: `layer.metadata[KEY]`, a dictionary with at least "role".
 KEY = "phenotrans"
+OUTLINED = "difference outlined where it agrees"
 HELD_RESULT, COMPARED = HELD = ("held result", "difference of two results")
 
 # Bytes up to which an image's pixels are loaded when its layers are made.
@@ -40,6 +43,8 @@ IN_MEMORY = 64 * 2**20
 # Colors up to which a color table is kept itself, not by its name.
 MOST_COLORS = 16
 DIVERGING = {"name": "phenotrans difference", "colors": kinds.DIVERGING}
+# The same; what is no number is drawn in a color that no difference has.
+WITH_OUTLINE = {"name": "phenotrans outlined difference", "colors": kinds.DIVERGING, "nan_color": (0.55, 1, 0.35, 1)}
 AXES_BY_LABEL = {"time": "T", "channel": "C", "c": "C", "t": "T", "z": "Z", "y": "Y", "x": "X"}
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -177,6 +182,23 @@ def spread_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
     """Return the layer of how much a channel's samples differ, in float32: black where they are all the same."""
     pixels, options, kind = _signed_data(real, pixels, limit, SPREAD)
     return pixels, options | {"colormap": "inferno", "contrast_limits": (0.0, limit)}, kind
+
+
+def turned_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
+    """Return the layer of how far turns of the image differ in a channel, in float32: black where they do not."""
+    pixels, options, kind = _signed_data(real, pixels, limit, TURNED)
+    return pixels, options | {"colormap": "inferno", "contrast_limits": (0.0, limit)}, kind
+
+
+def agreement_data(real: ImageLayer, pixels: Any) -> LayerData:
+    """Return the layer of which share of trainings or samples changes a channel alike: 1 all up, -1 all down."""
+    return _signed_data(real, pixels, 1.0, AGREEMENT)
+
+
+def outlined_data(real: ImageLayer, pixels: Any, limit: float) -> LayerData:
+    """Return the layer of a channel's difference map in which outlines are no numbers, in float32."""
+    pixels, options, kind = _signed_data(real, pixels, limit, OUTLINED)
+    return pixels, options | {"colormap": WITH_OUTLINE}, kind
 
 
 def like(real: ImageLayer) -> dict[str, Any]:
