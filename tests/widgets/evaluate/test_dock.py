@@ -20,7 +20,7 @@ from napari_phenotrans.phenotype.objects.catalog import Measurement
 from napari_phenotrans.phenotype.objects.measure import Scale
 from napari_phenotrans.phenotype.objects.pairs import Pairs
 from napari_phenotrans.phenotype.objects.tables import Place, Table
-from napari_phenotrans.phenotype.result import PhenotypeReport
+from napari_phenotrans.phenotype.result import PhenotypeReport, Repeat
 from napari_phenotrans.phenotype.selection import Subject
 from napari_phenotrans.phenotype.statistics.verdicts import judge
 from napari_phenotrans.runs.record import fields_to
@@ -315,6 +315,14 @@ def test_a_first_look_is_shown_while_the_rest_is_measured(
         pass
     assert dock.effects.effect is whole.effects.rows[7]
     assert scrolled == []
+
+    # what other trainings say stands beside the answer, and is not folded away with the rest
+    assert not dock.believed.texts
+    again = Repeat.of("again", whole.effects, whole.effects)
+    show_report(replace(whole, repeats=(again, again)), files, made_with[0])
+    (sentence,) = dock.believed.texts
+    assert "come out again in 3 of 3 trainings" in sentence or "nothing could come out 3 times" in sentence
+    assert sentence not in dock.in_short.texts
 
     # and the next report is known to take its time
     dock.data.conditions.choose(*CONDITIONS)
