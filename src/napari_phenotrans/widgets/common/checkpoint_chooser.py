@@ -81,9 +81,9 @@ class CheckpointChooser(QWidget):
             add_choice(self.box, name, listed_as(name, self._cards[name]), about(self._cards[name]))
         if not self._cards:
             self.box.addItem("no checkpoint yet", None)
-        self.box.addItem(CHOOSE_FILE, CHOOSE_FILE)
         if families:
             add_choice(self.box, CHOOSE_FAMILY, CHOOSE_FAMILY, "The folder that a training with several repeats made.")
+        self.box.addItem(CHOOSE_FILE, CHOOSE_FILE)
         self._name: str | None = self.box.currentData()
         self.box.activated.connect(lambda _: self._on_activated())
         in_column(Form({"Checkpoint": self.box}), of=self)
@@ -121,7 +121,7 @@ class CheckpointChooser(QWidget):
         # read again each time: a file may have been trained on since
         self._cards[key] = Checkpoint.read_card(first)
         if self.box.findData(key) < 0:
-            self.box.insertItem(self.box.findData(CHOOSE_FILE), "", key)
+            self.box.insertItem(self.box.findData(CHOOSE_FAMILY if self._families else CHOOSE_FILE), "", key)
         place, card = self.box.findData(key), self._cards[key]
         self.box.setItemText(place, listed_as(key, card))
         self.box.setItemData(place, as_tooltip(f"{about(card)}\n{key}"), Qt.ItemDataRole.ToolTipRole)
