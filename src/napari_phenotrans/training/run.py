@@ -207,7 +207,7 @@ class Run:
             )
         # earlier versions did not note them
         progress.held_out = prepared.held_out_images
-        if progress.step >= self.settings.steps:
+        if progress.step >= self.settings.steps and not progress.owed:
             raise InputError(
                 f"{self.folder} has made all its {self.settings.steps} steps. Say --steps to let it go on for more."
             )
