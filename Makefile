@@ -1,7 +1,7 @@
 # Each command sets up what is missing and can be run again. Nothing is installed into the system's Python:
 # all of it is in .venv and .tox in this folder. `make ... PYTHON=/path/to/python` chooses the Python (3.11 or later).
 
-.PHONY: help demo test test-all test-oldest lint
+.PHONY: help demo test test-all test-oldest lint audit
 TOX = .tox/bootstrap/bin/python -m tox run
 
 help:
@@ -10,6 +10,7 @@ help:
 	@echo "make test-all      run the slow ones as well (tests/README.md says which and why)"
 	@echo "make test-oldest   run a part of them with the oldest packages that pyproject.toml allows; takes 7 GB meanwhile"
 	@echo "make lint          check style, types, the order of imports and the plugin manifest"
+	@echo "make audit         ask on the network for known weaknesses of the installed packages"
 
 demo:
 	@bash tools/setup.sh environment
@@ -32,3 +33,7 @@ test-oldest:
 lint:
 	@bash tools/setup.sh environment
 	$(TOX) -e lint
+
+audit:
+	@bash tools/setup.sh environment
+	$(TOX) -e audit

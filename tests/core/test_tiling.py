@@ -142,3 +142,9 @@ def test_a_plane_that_is_not_padded_is_our_own_mistake(size: tuple[int, int]) ->
 def test_without_a_stride_any_size_will_do() -> None:
     tiles = plan(65, 7, tile=33, overlap=1)
     assert [(tile.top, tile.left, tile.height, tile.width) for tile in tiles] == [(0, 0, 33, 7), (32, 0, 33, 7)]
+
+
+def test_a_blend_may_hold_a_part_that_begins_anywhere() -> None:
+    blend = Blend(1, 64, 64, 0, Region(16, 24, 16, 32))
+    blend.add(Tile(16, 24, 16, 32), np.arange(512, dtype=np.float32).reshape(1, 16, 32))
+    assert blend.read(Region(20, 40, 1, 2)).tolist() == [[[4 * 32 + 16, 4 * 32 + 17]]]
