@@ -1,7 +1,7 @@
 # Each command sets up what is missing and can be run again. Nothing is installed into the system's Python:
 # all of it is in .venv and .tox in this folder. `make ... PYTHON=/path/to/python` chooses the Python (3.11 or later).
 
-.PHONY: help demo test test-all test-oldest test-pyside6 lint docs dist try-wheel
+.PHONY: help demo test test-all test-oldest test-pyside6 lint audit docs dist try-wheel
 TOX = .tox/bootstrap/bin/python -m tox run
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make lint          check style, types, the order of imports and the plugin manifest"
 	@echo "make dist          build wheel and source distribution in dist/, and check them"
 	@echo "make try-wheel     install that wheel into an empty environment and run its demo; takes 7 GB meanwhile"
+	@echo "make audit         ask on the network for known weaknesses of the installed packages"
 
 demo:
 	@bash tools/setup.sh environment
@@ -53,3 +54,7 @@ dist:
 
 try-wheel:
 	@bash tools/release.sh try-wheel
+
+audit:
+	@bash tools/setup.sh environment
+	$(TOX) -e audit

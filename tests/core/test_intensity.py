@@ -32,6 +32,14 @@ def test_limits_span_what_engines_see() -> None:
     assert ends[0, 0, 1] - ends[0, 0, 0] == RANGE
 
 
+@pytest.mark.parametrize(("pixels", "seen"), [(5, True), (4, False)])
+def test_five_of_nine_neighbors_are_no_chance(pixels: int, seen: bool) -> None:
+    plane = field()
+    for row, column in [(9, 9), (8, 9), (10, 9), (9, 8), (9, 10)][:pixels]:
+        plane[0, row, column] = 4000
+    assert (Intensity.fit([plane]).high[0] > 4000) == seen
+
+
 def test_limits_belong_to_all_conditions_together() -> None:
     dim, bright = field(), field() * 10
     assert Intensity.fit([dim, bright]) == Intensity.fit([bright, dim])

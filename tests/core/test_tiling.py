@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_phenotrans.core.region import Region
-from napari_phenotrans.core.tiling import Blend, padded_size, plan
+from napari_phenotrans.core.tiling import Blend, Tile, padded_size, plan
 
 SIZES = [1, 7, 64, 65, 100, 128, 257]
 
@@ -107,7 +107,15 @@ def test_a_tile_is_silent_where_it_saw_its_own_padding() -> None:
     assert (np.diff(line) >= 0).all()
     assert line[48:54].max() < 0.01
     assert line[58:64].min() > 0.99
-    assert line[55] == pytest.approx(0.5, abs=0.2)
+    # between, squares of the sine of an eighth, three, five and seven eighths of a right angle
+    assert line[54:58] == pytest.approx([0.0381, 0.3087, 0.6913, 0.9619], abs=1e-4)
+
+
+def test_a_blend_that_moves_beyond_all_it_held_is_empty() -> None:
+    blend = Blend(1, 200, 8, 0, Region(0, 0, 16, 8))
+    blend.add(Tile(0, 0, 16, 8), np.ones((1, 16, 8)))
+    blend.advance(100)
+    assert not blend.read(Region(100, 0, 16, 8)).any()
 
 
 def test_reading_before_all_tiles_came_gives_zeros_there() -> None:
@@ -134,3 +142,9 @@ def test_a_plane_that_is_not_padded_is_our_own_mistake(size: tuple[int, int]) ->
 def test_without_a_stride_any_size_will_do() -> None:
     tiles = plan(65, 7, tile=33, overlap=1)
     assert [(tile.top, tile.left, tile.height, tile.width) for tile in tiles] == [(0, 0, 33, 7), (32, 0, 33, 7)]
+
+
+def test_a_blend_may_hold_a_part_that_begins_anywhere() -> None:
+    blend = Blend(1, 64, 64, 0, Region(16, 24, 16, 32))
+    blend.add(Tile(16, 24, 16, 32), np.arange(512, dtype=np.float32).reshape(1, 16, 32))
+    assert blend.read(Region(20, 40, 1, 2)).tolist() == [[[4 * 32 + 16, 4 * 32 + 17]]]

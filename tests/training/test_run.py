@@ -289,7 +289,26 @@ def test_a_run_stops_before_the_next_evaluation_of_its_scores(
     monkeypatch.undo()
     rest = list(Run.load(folder).events(resume=True))
     assert isinstance(rest[-1], Finished)
-    assert [event.step for event in rest if isinstance(event, Scored)] == [4, 6]
+    # the one that was broken off too, so that the same checkpoint is the best as if nobody had stopped it
+    assert [event.step for event in rest if isinstance(event, Scored)] == [2, 4, 6]
+    list(run(dataset, tmp_path / "whole", "cyclegan", steps=6, save_every=2, score_every=2).events())
+    for path in (tmp_path / "whole").rglob("*.safetensors"):
+        assert path.read_bytes() == (folder / path.relative_to(tmp_path / "whole")).read_bytes(), path.name
+
+
+def test_a_stop_in_the_last_step_leaves_its_score_to_be_made(dataset: DataSet, tmp_path: Path) -> None:
+    one = run(dataset, tmp_path / "run", steps=2, score_every=2)
+    seen = []
+    for event in one.events():
+        seen.append(event)
+        if isinstance(event, Losses) and event.step == 2:
+            (one.folder / "stop").touch()
+    assert isinstance(seen[-1], Stopped) and seen[-1].step == 2
+    rest = list(Run.load(one.folder).events(resume=True))
+    assert [event.step for event in rest if isinstance(event, Scored)] == [2]
+    assert isinstance(rest[-1], Finished)
+    with pytest.raises(InputError, match="made all its 2 steps"):
+        list(Run.load(one.folder).events(resume=True))
 
 
 def test_what_cannot_be_resumed_is_refused(dataset: DataSet, tmp_path: Path) -> None:

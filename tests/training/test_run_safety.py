@@ -329,3 +329,13 @@ def test_settings_that_cannot_be_used_name_their_file(run: Any, name: str, value
     (folder / "run.json").write_text(json.dumps(decided))
     with pytest.raises(InputError, match=rf"run\.json cannot be used\..*{name.replace('_', '.')}"):
         Run.load(folder)
+
+
+def test_settings_that_do_not_fit_the_images_any_more_name_their_file(run: Any) -> None:
+    one = run()
+    list(one.events())
+    decided = json.loads((one.folder / "run.json").read_text())
+    decided["settings"] |= {"crop": 4096, "steps": 8}
+    (one.folder / "run.json").write_text(json.dumps(decided))
+    with pytest.raises(InputError, match=r"run\.json cannot be used to resume\. .*smaller than a crop of 4096"):
+        list(Run.load(one.folder).events(resume=True))

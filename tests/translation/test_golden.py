@@ -1,4 +1,4 @@
-"""Bundled checkpoints translate as they did when they were bundled: with other tiles, threads and libraries, too.
+"""Bundled checkpoints translate as they did on 2026-11-30: with other tiles, threads and libraries, too.
 
 What they made then lies in ``tests/data/golden.npz``; ``python tests/translation/test_golden.py`` writes it anew.
 """

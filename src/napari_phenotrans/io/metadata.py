@@ -13,6 +13,7 @@ import numpy as np
 from napari_phenotrans.core.errors import InputError
 from napari_phenotrans.core.image import Image, told_apart
 from napari_phenotrans.core.kinds import sentence_of
+from napari_phenotrans.io.size_limit import MOST_CHANNELS
 from napari_phenotrans.io.stain_names import number_planes
 
 if TYPE_CHECKING:
@@ -131,6 +132,11 @@ def make_image(
             f"numbers: convert them, as complex ones to their amount."
         )
     count = dict(zip(axes, pixels.shape, strict=True)).get("C", 1)
+    if count > MOST_CHANNELS:
+        raise InputError(
+            f"{path} holds {count} channels (axes {axes}, shape {tuple(pixels.shape)}). Up to {MOST_CHANNELS} are "
+            f"expected: the file is damaged, or say what its axes are with --axes."
+        )
     remarks = [*facts.notes, *notes]
     names = _names(facts.channels, count, path, remarks)
     size = _pixel_size(facts, remarks)

@@ -6,6 +6,7 @@ costs seconds.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,6 +111,12 @@ class OmeXml:
             provenance=self.annotation(),
             description=next((e.text or "" for e in _children(self.images[index], "Description")), "").strip(),
         )
+
+    def most_planes(self) -> int:
+        """Return how many planes the image of most planes is said to have."""
+        stated = [next(_children(image, "Pixels"), None) for image in self.images]
+        counts = ([pixels.get(f"Size{letter}", "1") for letter in "TZC"] for pixels in stated if pixels is not None)
+        return max((math.prod(int(n) if n.isdecimal() else 1 for n in sizes) for sizes in counts), default=0)
 
     def annotation(self, namespace: str = NAMESPACE) -> dict[str, str]:
         """Return the keys and values that `write` noted, empty where another program wrote the file."""

@@ -15,6 +15,7 @@ from napari_phenotrans.io.axes import settle
 from napari_phenotrans.io.display import noted_colors, noted_display
 from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import Facts, make_image, remarks, unit_symbol
+from napari_phenotrans.io.size_limit import refuse_larger
 from napari_phenotrans.io.zarr_chunks import SPARSE, Chunks, finish_reading, missing_text, refuse_foreign_metadata
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def _color(value: Any) -> str | None:
 
 def _lazy(path: Path, array: zarr.Array[Any], missing_as_zero: bool, notes: list[str]) -> LazyPixels:
     """Return an array's pixels; some chunks that are not there are refused now, or else when they are read."""
+    refuse_larger(path, "a chunk", array.shards or array.chunks, array.dtype.itemsize)
     chunks = Chunks(path, array)
     sparse = bool(array.attrs.get(SPARSE))
     absent = chunks.missing()

@@ -19,6 +19,7 @@ from napari_phenotrans.io.lazy import LazyPixels, naming_damage
 from napari_phenotrans.io.metadata import make_image, remarks
 from napari_phenotrans.io.ome_files import images_by_file, refuse_foreign
 from napari_phenotrans.io.ome_xml import AXES_NAMESPACE, OmeXml, read_companion
+from napari_phenotrans.io.size_limit import MOST_PLANES
 from napari_phenotrans.io.tiff_metadata import imagej_info, tiff_facts
 from napari_phenotrans.io.tiff_region import read_encoded, read_stored
 from napari_phenotrans.io.tiff_values import Values, values_of
@@ -58,6 +59,7 @@ def read_tiff(path: Path, axes: str | None = None, series: int = 0) -> Image:
     with naming_damage(path, EXPECTED, *_KINDS):
         path, ome, text = _metadata(path, notes)
         if ome is not None:
+            _refuse_endless(path, ome)
             text = _ours(path, ome, text, series, notes)
         with tifffile.TiffFile(path, omexml=text) as tif:
             _refuse_lost_tags(path, tif)
@@ -89,6 +91,14 @@ def tiff_provenance(path: Path) -> dict[str, str]:
     with naming_damage(path, EXPECTED, *_KINDS), tifffile.TiffFile(path) as tif:
         ome = OmeXml.parse(tif.ome_metadata) if tif.ome_metadata else None
         return ome.annotation() if ome else imagej_info(tif).provenance
+
+
+def _refuse_endless(path: Path, ome: OmeXml) -> None:
+    if (planes := ome.most_planes()) > MOST_PLANES:
+        raise InputError(
+            f"{path} says that it holds {planes} planes. Up to {MOST_PLANES} are expected: the file is damaged. Get it "
+            f"again from where it came."
+        )
 
 
 def _metadata(path: Path, notes: list[str]) -> tuple[Path, OmeXml | None, str | None]:

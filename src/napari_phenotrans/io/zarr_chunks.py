@@ -25,6 +25,7 @@ SPARSE = "sparse"
 
 _METADATA = (".zgroup", ".zarray", ".zattrs", ".zmetadata", "zarr.json")
 _PATIENCE_S = 10.0
+_MOST_COUNTED = 1_000_000  # chunks
 _DEEPEST = 5  # folders of a plate: rows, columns, fields, and the arrays of a field
 
 
@@ -112,6 +113,9 @@ class Chunks:
         for folder, _, files in os.walk(self._folder):
             below = os.path.relpath(folder, self._folder).replace(os.sep, "/")
             present.update(name if below == "." else f"{below}/{name}" for name in files)
+        if self.count > _MOST_COUNTED and self.count > 2 * len(present):
+            # which of so many are there would take minutes to find out; that most are not is certain
+            return self.count - len(present)
         grid = (range(-(-n // size)) for n, size in zip(self._shape, self._sizes, strict=True))
         return sum(self._key(position) not in present for position in product(*grid))
 

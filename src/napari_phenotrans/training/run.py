@@ -155,7 +155,13 @@ class Run:
     def _train(self, fabric: Fabric, lock: Lock | None, resume: bool, pace_s: float) -> Iterator[Event]:
         # ---- what is trained, and from where on
         s, device = self.settings, fabric.device
-        prepared = prepare(self.dataset, self.held_out, self.engine, s, device, resume=resume)
+        try:
+            prepared = prepare(self.dataset, self.held_out, self.engine, s, device, resume=resume)
+        except InputError as error:
+            if not resume:
+                raise
+            # nobody typed what is wrong: it stands in the file
+            raise InputError(f"{self.folder / DECIDED} cannot be used to resume. {error}") from error
         progress, damage = Progress(images=prepared.images, held_out=prepared.held_out_images), ""
         if resume:
             progress, damage = self._load_progress(prepared, own_places(fabric, s.batch))
@@ -201,7 +207,7 @@ class Run:
             )
         # earlier versions did not note them
         progress.held_out = prepared.held_out_images
-        if progress.step >= self.settings.steps:
+        if progress.step >= self.settings.steps and not progress.owed:
             raise InputError(
                 f"{self.folder} has made all its {self.settings.steps} steps. Say --steps to let it go on for more."
             )

@@ -58,6 +58,8 @@ class Progress:
         Digests of the training images and of those it is scored on; runs of earlier versions have none of these.
     early_losses
         The largest loss of each of the first steps.
+    owed
+        Whether the scoring that was due at ``step`` is still to be made, for somebody waited for the end.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -75,6 +77,7 @@ class Progress:
     drawn: dict[str, Count] = field(default_factory=dict)
     blank: dict[str, Count] = field(default_factory=dict)
     early_losses: list[float] = field(default_factory=list)
+    owed: bool = False
 
     def fault_of(self, losses: dict[str, float]) -> str:
         """Return what is wrong with the losses of a step, empty where nothing is."""

@@ -84,11 +84,26 @@ class StepLoop:
         InputError
             If too many steps went wrong, memory does not suffice, or the folder is gone or another process's.
         """
+        if self.progress.owed:
+            # as if nobody had broken it off: which checkpoint is the best depends on every scoring
+            if fault := (yield from self._save_and_score(saving=True, scoring=True)):
+                yield self._roll_back(fault)
+            elif self._ends_early():
+                yield from self._stop()
+                return
         while True:
             fault = yield from self._train()
             if not fault:
                 return
             yield self._roll_back(fault)
+
+    def _ends_early(self) -> bool:
+        """Whether the run is to end before all is made."""
+        return bool(self._ending) and (self.step < self.run.settings.steps or self.progress.owed)
+
+    def _stop(self) -> Iterator[Event]:
+        yield from self._settle_depth()
+        yield Stopped(self.step, self._ending)
 
     def _train(self) -> Generator[Event, None, str]:
         """Train from the present state on; returns what went wrong, empty where the run has ended."""
@@ -124,9 +139,8 @@ class StepLoop:
             if fault:
                 return fault
             self._restart_pace(self.step)
-            if self._ending and not last:
-                yield from self._settle_depth()
-                yield Stopped(self.step, self._ending)
+            if self._ends_early():
+                yield from self._stop()
                 return ""
         yield from self._settle_depth()
         yield Finished(self.step)
@@ -141,6 +155,7 @@ class StepLoop:
         now = time.monotonic()
         self.progress.reach(self.step, now - self._counted, crops.drawn, crops.blank)
         self._counted = now
+        scorings = len(self.progress.history)
         try:
             # who waits for the end wants no picture and no score of it
             with stopped_by(self.run.folder, *([engine] if self.fabric.world_size == 1 else [])):
@@ -151,6 +166,7 @@ class StepLoop:
             fault, self._ending = "", BY_REQUEST
         if fault:
             return fault
+        self.progress.owed = scoring and len(self.progress.history) == scorings
         if saving or self._ending:
             self._saved_step, own = self.step, gather(self.fabric, engine.own_state())
             if self.lock:

@@ -70,6 +70,19 @@ class RunSnapshot:
         return {curve.name: curve for curve in (*scores, *self.losses)}
 
 
+def lost(watch: RunWatch, error: Exception) -> RunSnapshot:
+    """Return what is shown of a run that cannot be watched."""
+    first = next(iter(str(error).splitlines()), "")
+    text = (
+        f"{watch.folder} cannot be watched ({type(error).__name__}: {first}). It is looked at again from time to time."
+    )
+    return RunSnapshot(
+        watch.folder, "gone", text, watch.engine, dict(watch.settings), tuple(watch.conditions),
+        watch.step, watch.steps, rate_s=None, left_s=None, memory=None, error="", findings=(), notes=(), checkpoints=(),
+        previews=(), best=None,
+    )  # fmt: skip
+
+
 def snapshot_of(watch: RunWatch, *, with_curves: bool) -> RunSnapshot:
     """Return the present state of a watch. To be called on the thread that polls it."""
     return RunSnapshot(
