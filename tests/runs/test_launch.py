@@ -21,6 +21,7 @@ from napari_phenotrans.core.image import Image
 from napari_phenotrans.dataset.held_out_choice import HeldOutChoice
 from napari_phenotrans.engines import ENGINES
 from napari_phenotrans.io import write
+from napari_phenotrans.runs.family import Family
 from napari_phenotrans.runs.launch import (
     NICENESS,
     command_line,
@@ -259,3 +260,18 @@ def test_an_estimate_that_fails_says_why(tmp_path: Path) -> None:
     child = estimate(["train", "nowhere", "--steps", "many"], tmp_path)
     with pytest.raises(InputError, match="Invalid value for '--steps': 'many'"):
         wait(lambda: child.report() is not None, child.last_message())
+
+
+def test_with_a_training_its_family_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = Family(tmp_path / "three", (0, 1, 2))
+    family.write()
+    member = family.members[1]
+    member.mkdir()
+    (member / "resume.pt").touch()
+    started = []
+    monkeypatch.setattr("napari_phenotrans.runs.launch.start_training", lambda *asked: started.append(asked))
+    continue_training(member)
+    assert started.pop() == (["train", "--resume", str(family.folder)], family.folder)
+    # more steps are for the one that they are asked of
+    continue_training(member, 90)
+    assert started.pop() == (["train", "--resume", str(member), "--steps", "90"], member)
