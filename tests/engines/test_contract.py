@@ -258,7 +258,9 @@ def two_colors(condition: str, count: int, seed: int) -> torch.Tensor:
     return picture + 0.02 * torch.randn(picture.shape, generator=generator)
 
 
-@every_engine
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "scgan" else name for name in ENGINES]
+)
 def test_training_learns_the_toy(name: str, make_engine: Callable[..., Engine]) -> None:
     """The losses fall; a GAN's second channel becomes bright in the squares, and the first stays."""
     engine = make_engine(name, **TOY[name])

@@ -88,6 +88,7 @@ def test_a_run_says_what_it_chose_and_its_card_keeps_it(
     assert written == ["best.safetensors", "last.safetensors"]
 
 
+@pytest.mark.slow
 def test_trials_measure_gap_and_pictures(dataset: DataSet, tmp_path: Path) -> None:
     list(run(dataset, tmp_path / "run", "flow", steps=1).events())
     card = Checkpoint.read_card(tmp_path / "run" / "best.safetensors")

@@ -65,7 +65,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "engine", [pytest.param(name, marks=pytest.mark.slow) if name == "phendiff" else name for name in ENGINES]
+    "engine", [pytest.param(name, marks=pytest.mark.slow) if name in ("phendiff", "flow") else name for name in ENGINES]
 )
 def test_run_folder_tells_the_whole_story(engine: str, dataset: DataSet, tmp_path: Path) -> None:
     folder = tmp_path / "run"

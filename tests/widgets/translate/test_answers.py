@@ -133,6 +133,7 @@ def test_the_slider_shows_each_sample_and_their_mean(open_dock: Open, flow: Path
     assert "--samples 2 --redraw 0.6 --seed 3" in commands_of(rows)[0]
 
 
+@pytest.mark.slow
 def test_another_translation_forgets_the_samples(open_dock: Open, flow: Path, image: Path, qtbot: QtBot) -> None:
     dock = open_dock(flow)
     open_image(dock, image, qtbot)

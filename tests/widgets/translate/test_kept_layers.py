@@ -98,6 +98,7 @@ def test_what_is_dropped_is_shown_as_it_was(keep: Any, open_dock: Open, tmp_path
     assert [layer.visible for layer in (rows[0].real, rows[0].translated)] == [True, False]
 
 
+@pytest.mark.slow
 def test_it_can_be_made_and_kept_again(keep: Any, open_dock: Open, tmp_path: Path, qtbot: QtBot) -> None:
     before, folder = keep(tmp_path / "kept")
     before.viewer.layers.clear()
@@ -127,6 +128,7 @@ def test_what_lies_above_the_error_is_shown_where_it_was(keep: Any, open_dock: O
     assert sum(role(layer) == ABOVE_ERROR for layer in dock.viewer.layers) == 2
 
 
+@pytest.mark.slow
 def test_napari_opens_it_without_a_dock(
     keep: Any, make_napari_viewer: Callable[..., Viewer], tmp_path: Path, qtbot: QtBot
 ) -> None:

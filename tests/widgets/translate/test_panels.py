@@ -285,6 +285,7 @@ def test_the_copied_command_makes_the_same_pixels(
         assert np.array_equal(dock.viewer.layers[f"{channel} – translated to drug"].data[z], pixels)
 
 
+@pytest.mark.slow
 def test_the_copied_command_names_the_tile_that_memory_allowed(
     open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -423,6 +424,7 @@ def test_channels_of_other_names_are_told_to_the_command(
     assert provenance["channels"] == {"blue": "DNA", "green": "GFP"}
 
 
+@pytest.mark.slow
 def test_two_viewers_do_not_disturb_each_other(open_dock: Open, checkpoint: Path, well: Path, qtbot: QtBot) -> None:
     one, other = open_dock(checkpoint), open_dock(checkpoint)
     for dock in (one, other):
