@@ -259,7 +259,7 @@ def two_colors(condition: str, count: int, seed: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "scgan" else name for name in ENGINES]
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("scgan", "phendiff") else name for name in ENGINES]
 )
 def test_training_learns_the_toy(name: str, make_engine: Callable[..., Engine]) -> None:
     """The losses fall; a GAN's second channel becomes bright in the squares, and the first stays."""

@@ -334,6 +334,7 @@ def test_known_labels_are_measured_in_the_translation_too(run_report) -> None:
     assert "are gone after translation" not in html
 
 
+@pytest.mark.slow
 def test_known_labels_go_with_fields_of_another_pixel_size(run_report, dataset: DataSet, tmp_path: Path) -> None:
     fine, coarse = dataset.fields[0], dataset.fields[1]
     pixels = np.asarray(read(fine.path).pixels).repeat(2, axis=1).repeat(2, axis=2)

@@ -242,6 +242,7 @@ def test_a_folder_that_has_no_state_cannot_go_on(tmp_path: Path) -> None:
         start_training(["train"], tmp_path / "file" / "run")
 
 
+@pytest.mark.slow
 def test_an_estimate_checks_and_tries(images: Path, tmp_path: Path) -> None:
     child = estimate(arguments(images, None), tmp_path / "look")
     wait(lambda: child.report() is not None, child.last_message())

@@ -68,6 +68,7 @@ def test_phendiff_is_told_two_depths_and_its_objectives_one() -> None:
     assert told("SCGAN") == {"": {}}
 
 
+@pytest.mark.slow
 def test_depths_scored_together_are_what_each_is_alone(make_checkpoint: Callable[..., Any], tmp_path: Path) -> None:
     write_dataset(tmp_path / "images", 2, size=64)
     dataset = DataSet.open(tmp_path / "images", ("healthy", "diseased"))

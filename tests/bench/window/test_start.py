@@ -43,6 +43,7 @@ def test_the_table_of_the_start_says_what_was_missed(cells: Callable[[str], dict
     assert [row[-1].rpartition(": ")[2] for row in list(slow.values())[2:]] == ["missed by it"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform == "win32", reason="opening a window needs a display, which tests have under Xvfb only"
 )

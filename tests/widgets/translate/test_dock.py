@@ -445,7 +445,9 @@ def test_what_reading_guessed_is_said_whoever_opened_the_file(
     assert any(text.startswith("pages.tif: ") and "2 pages were taken as C" in text for text in dock.notices.texts)
 
 
-@pytest.mark.parametrize("scale", [(-0.5, 0.5), (0.5, -0.5), (-0.5, -0.5)])
+@pytest.mark.parametrize(
+    "scale", [*(pytest.param(one, marks=pytest.mark.slow) for one in ((-0.5, 0.5), (0.5, -0.5))), (-0.5, -0.5)]
+)
 def test_a_mirrored_layer_is_translated_as_it_is_stored(
     open_dock: Open, checkpoint: Path, qtbot: QtBot, scale: tuple[float, float]
 ) -> None:
@@ -581,6 +583,7 @@ print("off the GUI thread", line)
     assert "off the GUI thread runs on" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_engine_of_many_evaluations_translates_in_the_dock(
     open_dock: Open, make_checkpoint: Callable[..., Checkpoint], well: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
@@ -639,7 +642,14 @@ def test_the_first_tile_is_shown_before_all_layers_are_there(
     assert layer(dock, "GFP – difference").data[z].any()
 
 
-@pytest.mark.parametrize("then", ["another translation", "another view", "no view", "closing the dock"])
+@pytest.mark.parametrize(
+    "then",
+    [
+        "another translation",
+        *(pytest.param(then, marks=pytest.mark.slow) for then in ("another view", "no view")),
+        "closing the dock",
+    ],
+)
 def test_what_the_user_does_before_all_layers_are_there(
     then: str,
     open_dock: Open,

@@ -34,8 +34,10 @@ def translate(dock: TranslateDock, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: "translated in" in dock.status.text() and not dock.busy, timeout=WAIT_MS)
 
 
-@pytest.mark.parametrize(("first", "then"), [((160, 180), (100, 120)), ((100, 120), (160, 180))])
-@pytest.mark.parametrize("stack", [False, True])
+@pytest.mark.parametrize(
+    ("first", "then"), [((160, 180), (100, 120)), pytest.param((100, 120), (160, 180), marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("stack", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_pixels_that_are_replaced_by_others_of_another_shape(
     open_dock: Open, checkpoint: Path, qtbot: QtBot, first: tuple[int, int], then: tuple[int, int], stack: bool
 ) -> None:
@@ -64,7 +66,12 @@ def test_pixels_that_are_replaced_by_others_of_another_shape(
 
 @pytest.mark.parametrize(
     ("axes", "labels"),
-    [("CYX", ("c", "y", "x")), ("YXC", ("y", "x", "c")), ("CZYX", ("channel", "z", "y", "x")), ("RGB", None)],
+    [
+        pytest.param("CYX", ("c", "y", "x"), marks=pytest.mark.slow),
+        pytest.param("YXC", ("y", "x", "c"), marks=pytest.mark.slow),
+        ("CZYX", ("channel", "z", "y", "x")),
+        pytest.param("RGB", None, marks=pytest.mark.slow),
+    ],
 )
 def test_a_layer_that_states_its_channel_axis_is_split(
     open_dock: Open, save_checkpoint: Callable[..., Path], qtbot: QtBot, axes: str, labels: Any

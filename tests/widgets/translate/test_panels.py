@@ -243,6 +243,7 @@ def test_a_flat_image_says_nothing_of_planes(open_dock: Open, checkpoint: Path, 
     assert not any("lanes" in text for text in dock.trust_panel.here.texts)
 
 
+@pytest.mark.slow
 def test_a_check_judges_the_picture_by_an_open_image_of_the_target(
     open_dock: Open, checkpoint: Path, well: Path, tmp_path: Path, qtbot: QtBot
 ) -> None:
