@@ -9,15 +9,18 @@ import pytest
 
 from napari_phenotrans.dataset.channel_differences import explain_kept
 from napari_phenotrans.dataset.dataset import Field
-from napari_phenotrans.dataset.field_stats import Survey
+from napari_phenotrans.dataset.field_stats import Survey, measure_nuclei
 from napari_phenotrans.dataset.size_difference import SizeDifference, size_differences
+from napari_phenotrans.dataset.synthetic import organoid
+from napari_phenotrans.io import read
+from napari_phenotrans.io.samples import SAMPLES
 
 CONDITIONS = ("healthy", "sick")
 
 
 def surveyed(condition: str, group: str, diameter: float, names: tuple[str, ...] = ("GFP", "DAPI")) -> Survey:
     field = Field(Path(f"{condition}/{group}.tif"), condition, group)
-    return Survey(field, names=names, pixel_size_um=0.5, nuclei=np.full(6, diameter))
+    return Survey(field, names=names, pixel_size_um=0.5, nuclei=np.full(6, diameter), alone=0.8)
 
 
 def plate(larger: float, groups: int = 4, names: tuple[str, ...] = ("GFP", "DAPI")) -> list[Survey]:
@@ -51,3 +54,15 @@ def test_nothing_is_said_of_few_groups_small_differences_and_other_stains() -> N
     # one group that lies among the others is enough
     odd = [*plate(1.2), surveyed("sick", "small", 20.1)]
     assert size_differences(CONDITIONS, odd) == ()
+
+
+def test_nothing_is_said_of_nuclei_that_touch_for_crowding_makes_them_seem_smaller() -> None:
+    crowded = plate(1.2)
+    for one in crowded[:4]:
+        one.alone = 0.1
+    assert size_differences(CONDITIONS, crowded) == ()
+    # the disease of the synthetic organoids takes nuclei, and leaves the others as large as they were
+    alone = [measure_nuclei(organoid(seed).image.plane(0, 0)[0])[1] for seed in range(2)]
+    assert max(alone) < 0.2
+    well = read(SAMPLES["bbbc013-untreated"].path)
+    assert measure_nuclei(well.plane(0, 0)[0])[1] > 0.7

@@ -78,6 +78,8 @@ class Survey:
         What reading had to guess or left out, in sentences.
     nuclei
         Diameters of the nuclei found in one plane, in pixels; empty where they were not looked for.
+    alone
+        Share of what is bright there that belongs to nuclei which touch no other one.
     """
 
     field: Field
@@ -93,6 +95,7 @@ class Survey:
     notes: tuple[str, ...] = ()
     hashes: set[str] = dataclasses.field(default_factory=set)
     nuclei: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
+    alone: float = 0.0
 
 
 def survey(field: Field, *, nuclei: bool = False) -> Survey:
@@ -130,7 +133,7 @@ def survey(field: Field, *, nuclei: bool = False) -> Survey:
                 _add(channels[name], pixels, number in sampled)
             if nuclei and number == len(positions) // 2:
                 dna = next((i for i, name in enumerate(image.channels) if DNA.search(name)), 0)
-                result.nuclei = measure_nuclei(plane[dna])
+                result.nuclei, result.alone = measure_nuclei(plane[dna])
         if result.finite:
             result.channels = channels
     except InputError as error:
@@ -163,7 +166,7 @@ def _add(channel: Channel, pixels: np.ndarray, sampled: bool) -> None:
             channel.saturated = max(channel.saturated, share if piled else 0.0)
 
 
-def measure_nuclei(plane: np.ndarray) -> np.ndarray:
+def measure_nuclei(plane: np.ndarray) -> tuple[np.ndarray, float]:
     """Find nuclei that stand alone, or come apart at a higher threshold, in the middle of a plane.
 
     Connected objects above Otsu's threshold of the blurred plane. One that has waists or holes (several nuclei that
@@ -177,7 +180,8 @@ def measure_nuclei(plane: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    Diameters of circles of the same area, in pixels. Nuclei that touch come out somewhat too small.
+    Diameters of circles of the same area, in pixels, and the share of what is bright that belongs to nuclei which stand
+    alone. Nuclei that touch come out too small, the more so the more of them do.
     """
     # loaded when first used: a dock opens without it
     from skimage.filters import gaussian, threshold_otsu
@@ -188,11 +192,15 @@ def measure_nuclei(plane: np.ndarray) -> np.ndarray:
     plane = plane[top : top + _WIDEST, left : left + _WIDEST]
     blurred = gaussian(plane.astype(np.float32), sigma=1.5, preserve_range=True)
     if blurred.min() == blurred.max():
-        return np.empty(0)
-    areas = []
-    for threshold in np.linspace(threshold_otsu(blurred), np.percentile(blurred, 99.9), _LEVELS, endpoint=False):
+        return np.empty(0), 0.0
+    areas: list[float] = []
+    lowest = threshold_otsu(blurred)
+    bright, alone = int((blurred > lowest).sum()), 0.0
+    for threshold in np.linspace(lowest, np.percentile(blurred, 99.9), _LEVELS, endpoint=False):
         for r in regionprops(clear_border(label(blurred > threshold))):
             if r.area >= _SMALLEST_NUCLEUS and r.solidity >= _SOLID:
                 areas.append(r.area)
                 blurred[r.slice][r.image] = -np.inf
-    return 2 * np.sqrt(np.array(areas, float) / np.pi)
+        if threshold == lowest:
+            alone = sum(areas) / bright
+    return 2 * np.sqrt(np.array(areas, float) / np.pi), alone

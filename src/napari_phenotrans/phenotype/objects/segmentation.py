@@ -86,7 +86,7 @@ class ObjectAppearance:
         threshold = float(threshold_otsu(pixels))
         dark, bright = (float(np.median(pixels[side])) for side in (pixels <= threshold, pixels > threshold))
         if diameter is None:
-            diameters = np.sort(np.concatenate([measure_nuclei(plane) for plane in smooth]))
+            diameters = np.sort(np.concatenate([measure_nuclei(plane)[0] for plane in smooth]))
             if len(diameters) < _ENOUGH:
                 raise InputError(
                     f"Only {len(diameters)} objects can be told apart in {len(smooth)} real fields, and their size is "
